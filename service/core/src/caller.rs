@@ -1,0 +1,45 @@
+//! Who is asking: a value, made once at the edge from what the kernel or the bus vouches for.
+
+use std::sync::Arc;
+
+/// The door a call came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// The system bus.
+    Bus,
+    /// The private socket.
+    Socket,
+}
+
+impl Door {
+    /// As the interface writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bus => "bus",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// Authority: uid, groups and the name the user database gives the uid. Everything else is a hint for the audit log and
+/// never grants anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// UID of the connection.
+    pub uid: u32,
+    /// Groups of the connection, the primary one included.
+    pub gids: Arc<[u32]>,
+    /// Name the user database gives the uid now.
+    pub user: Arc<str>,
+    /// The door the call came through.
+    pub door: Door,
+    /// Process id, a hint.
+    pub pid: Option<u32>,
+}
+
+impl Caller {
+    /// Whether this is the superuser.
+    pub const fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+}

@@ -1,0 +1,1 @@
+//! The primitives and how they are composed: one file each.

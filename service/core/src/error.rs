@@ -1,0 +1,88 @@
+//! Everything that can go wrong in the domain, by cause.
+
+use crate::port::{SealError, SecretMemoryExhausted, StoreError};
+
+/// Why a request was not done. One variant per answer of the interface; the text says cause and next step and never
+/// holds a value.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request is malformed; the text says which part.
+    #[error("{0}")]
+    InvalidArgs(String),
+    /// Missing, another's, expired: one answer.
+    #[error("no such token")]
+    NotFound,
+    /// Visible but not permitted.
+    #[error("{0}")]
+    AccessDenied(String),
+    /// `create` on a live name.
+    #[error("a token of this name exists already; use mode 'upsert' or 'replace' to put a new version")]
+    Exists,
+    /// `expect-version` differs.
+    #[error("the current version is {current}, not {expected}; read it again and retry")]
+    Conflict {
+        /// Number of the current version; 0 when there is no token.
+        current: u64,
+        /// Number the caller expected.
+        expected: u64,
+    },
+    /// No slot has opened the vault.
+    #[error("the vault is sealed: {0}")]
+    Sealed(String),
+    /// Login class, and its owner has not unlocked.
+    #[error("login-class tokens of this user are locked; run 'tokenvault unlock' as that user")]
+    Locked,
+    /// The store failed verification.
+    #[error("the vault is quarantined: {0}")]
+    Quarantined(String),
+    /// A quota or a rate.
+    #[error("limit '{limit}' is reached; {retry}")]
+    LimitsExceeded {
+        /// Key of the limit in the configuration.
+        limit: &'static str,
+        /// When or how it can work again.
+        retry: String,
+    },
+    /// Disk full, read-only, directory service down.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A deadline passed.
+    #[error("{0}")]
+    Timeout(String),
+    /// The TPM did not do what was asked.
+    #[error(transparent)]
+    Tpm(#[from] SealError),
+    /// A slot does not open or its data is damaged.
+    #[error("{0}")]
+    DamagedSlot(String),
+    /// A fault of ours; the text goes to the journal, never to the caller.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => {
+                Self::Unavailable("the disk is full: free space on the state directory's file system and retry".into())
+            }
+            StoreError::ReadOnly => Self::Unavailable(
+                "the store is read-only: make the state directory's file system writable and restart tokenvaultd".into(),
+            ),
+            StoreError::Corrupt(text) => Self::Quarantined(text),
+            error @ StoreError::Newer { .. } => Self::Quarantined(error.to_string()),
+            StoreError::Held | StoreError::Closed => Self::Unavailable("the vault is stopping; retry".into()),
+            StoreError::Busy => {
+                Self::LimitsExceeded { limit: "in-flight-total", retry: "too many writes are waiting, retry".into() }
+            }
+            StoreError::Io(text) => Self::Unavailable(format!("the store could not be written: {text}")),
+            StoreError::Internal(text) => Self::Internal(text),
+        }
+    }
+}
+
+impl From<SecretMemoryExhausted> for Error {
+    fn from(_: SecretMemoryExhausted) -> Self {
+        Self::LimitsExceeded { limit: "secret-memory", retry: "too many values are in use at once, retry".into() }
+    }
+}

@@ -1,0 +1,17 @@
+//! The domain of the vault: who may do what with which token, and how it is kept secret.
+//!
+//! Everything here is synchronous and pure: no runtime, no D-Bus, no SQL, no TPM, no system call. What it needs of the
+//! world comes in through the traits of [`port`]; who is asking comes in as a [`Caller`] value, made once at the edge.
+#![forbid(unsafe_code)]
+
+pub mod caller;
+pub mod crypto;
+pub mod error;
+pub mod port;
+pub mod secret;
+pub mod time;
+
+pub use caller::Caller;
+pub use error::Error;
+pub use secret::Secret;
+pub use time::Timestamp;

@@ -1,0 +1,44 @@
+//! Time as a parameter.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::time::Timestamp;
+
+/// Tells the time. Tests drive [`ManualClock`] instead of waiting.
+pub trait Clock: Send + Sync {
+    /// Wall-clock time.
+    fn now(&self) -> Timestamp;
+
+    /// Microseconds since boot, counting sleep (`CLOCK_BOOTTIME`): never set back.
+    fn boottime_usec(&self) -> u64;
+}
+
+/// A clock that stands still until it is told otherwise.
+#[derive(Debug)]
+pub struct ManualClock {
+    wall: AtomicU64,
+    boot: AtomicU64,
+}
+
+impl ManualClock {
+    /// A clock showing `wall`, booted one second ago.
+    pub fn new(wall: Timestamp) -> Self {
+        Self { wall: AtomicU64::new(wall.as_usec()), boot: AtomicU64::new(1_000_000) }
+    }
+
+    /// Lets `usec` microseconds pass.
+    pub fn advance_usec(&self, usec: u64) {
+        self.wall.fetch_add(usec, Ordering::SeqCst);
+        self.boot.fetch_add(usec, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_usec(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn boottime_usec(&self) -> u64 {
+        self.boot.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,16 @@
+//! What the domain needs of the world, as traits named by their role.
+//!
+//! A port says what is needed, never how it is done: no SQL, no TPM command, no clock source appears here.
+
+mod clock;
+mod memory;
+mod sealer;
+mod store;
+
+pub use clock::{Clock, ManualClock};
+pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
+pub use sealer::{SealError, SealedBlob, Sealer, TpmStatus};
+pub use store::{
+    AttributeTag, AuditRow, JobFailure, KeyringRow, MetaKey, NewToken, PrincipalRow, ReadTx, SlotRow, Store,
+    StoreError, StoreStatus, Tag, TokenRow, VersionHead, VersionRow, WriteJob, WriteTx,
+};

@@ -1,0 +1,310 @@
+//! Where rows are kept.
+//!
+//! The store sees ciphertexts, keyed tags, counters and coarse dates: never a plaintext, a name or a caller. Reads run on
+//! a snapshot and never wait for a writer. Writes are jobs: the store's single writer runs each in a savepoint of its own,
+//! commits the batch durably, and only then tells each job how it ended.
+
+/// A keyed tag: an HMAC under a key of the keyring. Equal things have equal tags; nothing else can be read from it.
+pub type Tag = [u8; 32];
+
+/// A shortened keyed tag of one attribute pair.
+pub type AttributeTag = [u8; 16];
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system is full. Reads and deletes go on.
+    #[error("no space left for the store")]
+    Full,
+    /// The file or its file system is read-only.
+    #[error("the store is read-only")]
+    ReadOnly,
+    /// Damage, or a file that is not ours: the vault is quarantined.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+    /// The store was written by a newer release.
+    #[error("the store has schema {found}, this release knows up to {known}")]
+    Newer {
+        /// Schema number of the file.
+        found: u32,
+        /// Newest schema this release can read.
+        known: u32,
+    },
+    /// Another process holds the store.
+    #[error("another tokenvaultd holds the store")]
+    Held,
+    /// The writer's queue is full; nothing was queued.
+    #[error("too many writes are waiting")]
+    Busy,
+    /// The writer has ended: the daemon is stopping.
+    #[error("the store is closed")]
+    Closed,
+    /// An I/O error, with the system's words. The batch was not acknowledged.
+    #[error("store I/O: {0}")]
+    Io(String),
+    /// A fault of the store itself.
+    #[error("store: {0}")]
+    Internal(String),
+}
+
+/// Single values kept beside the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetaKey {
+    /// 16 random bytes; part of every AAD. Stays over backup and restore.
+    VaultId,
+    /// 16 random bytes of this copy of the vault.
+    InstanceId,
+    /// MAC over the slot table.
+    SlotMac,
+    /// Whether the recovery key was typed back: one byte, 1.
+    RecoveryConfirmed,
+    /// Chain value before the oldest audit record kept, after pruning.
+    AuditBase,
+}
+
+/// One way of opening the vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotRow {
+    /// Number of the slot, never used again.
+    pub id: u32,
+    /// `tpm2`, `recovery`, `passphrase`, `host-key`.
+    pub kind: String,
+    /// What the kind needs to find its KEK (CBOR): sealed blob, HPKE ciphertext, salt and parameters.
+    pub body: Vec<u8>,
+    /// VK wrapped under this slot's KEK.
+    pub wrapped_vk: Vec<u8>,
+    /// The KEK wrapped under the keyring, so that a new VK needs nobody's passphrase.
+    pub wrapped_kek: Vec<u8>,
+    /// When it was added, microseconds since the epoch.
+    pub created: u64,
+}
+
+/// One key of the keyring, wrapped under VK.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyringRow {
+    /// `integrity`, `index`, `tokens`, `audit`, `pepper`, `users`.
+    pub purpose: String,
+    /// Term: 1 for the first key of that purpose.
+    pub term: u32,
+    /// The wrapped key.
+    pub wrapped: Vec<u8>,
+}
+
+/// Whose tokens they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrincipalRow {
+    /// Row number; never used again. Zero in a row that is about to be inserted.
+    pub id: i64,
+    /// Keyed tag of the uid.
+    pub uid_tag: Tag,
+    /// Random at enrolment: tells two users apart who had the same uid one after the other.
+    pub generation: [u8; 16],
+    /// Encrypted record: uid, user name, role, quota, dates.
+    pub record: Vec<u8>,
+    /// UKm, wrapped under the keyring.
+    pub key: Vec<u8>,
+    /// Live tokens.
+    pub tokens: u64,
+    /// Stored value bytes over all versions, padded.
+    pub bytes: u64,
+}
+
+/// A token without its versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Row number; never used again.
+    pub id: i64,
+    /// Principal the token belongs to.
+    pub principal: i64,
+    /// Keyed tag of the name, unique in the store.
+    pub name_tag: Tag,
+    /// Number of the current version.
+    pub current: u64,
+    /// Highest version number ever given for this row; numbers are not used again.
+    pub newest: u64,
+    /// Encrypted metadata.
+    pub meta: Vec<u8>,
+}
+
+/// A token about to be inserted.
+#[derive(Debug)]
+pub struct NewToken<'a> {
+    /// Principal the token belongs to.
+    pub principal: i64,
+    /// Keyed tag of its name.
+    pub name_tag: &'a Tag,
+}
+
+/// What is known of a version without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionHead {
+    /// Row number of the token.
+    pub token: i64,
+    /// Version number, from 1.
+    pub version: u64,
+    /// 0 machine, 1 login.
+    pub class: u8,
+    /// Day (since the epoch, rounded up) after which the version has certainly expired; `None`: never.
+    pub expires_day: Option<i64>,
+    /// Padded size of the value, for quotas.
+    pub stored_bytes: u64,
+    /// Encrypted metadata of the version.
+    pub meta: Vec<u8>,
+    /// DEK, wrapped.
+    pub dek: Vec<u8>,
+}
+
+/// One version with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionRow {
+    /// Everything but the value.
+    pub head: VersionHead,
+    /// The value, padded and encrypted under the DEK.
+    pub value: Vec<u8>,
+}
+
+/// One link of the audit chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Sequence number, from 1, without gaps.
+    pub seq: u64,
+    /// Encrypted record.
+    pub record: Vec<u8>,
+    /// Chain value after this record.
+    pub chain: Tag,
+}
+
+/// What the store knows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// Whether writes are refused, and why.
+    pub read_only: Option<String>,
+    /// Bytes on disk: database and log.
+    pub disk_bytes: u64,
+}
+
+/// Reads on one consistent snapshot.
+pub trait ReadTx {
+    /// A single value. # Errors See [`StoreError`].
+    fn meta(&self, key: MetaKey) -> Result<Option<Vec<u8>>, StoreError>;
+    /// All slots by number.
+    fn slots(&self) -> Result<Vec<SlotRow>, StoreError>;
+    /// All keys of the keyring.
+    fn keyring(&self) -> Result<Vec<KeyringRow>, StoreError>;
+    /// The principal of a uid.
+    fn principal(&self, uid_tag: &Tag) -> Result<Option<PrincipalRow>, StoreError>;
+    /// A principal by row number.
+    fn principal_by_id(&self, id: i64) -> Result<Option<PrincipalRow>, StoreError>;
+    /// A token by the tag of its name.
+    fn token(&self, principal: i64, name_tag: &Tag) -> Result<Option<TokenRow>, StoreError>;
+    /// A token and the whole of one version (`None`: the current one) in one step: the read path.
+    fn token_with_value(
+        &self,
+        principal: i64,
+        name_tag: &Tag,
+        version: Option<u64>,
+    ) -> Result<Option<(TokenRow, VersionRow)>, StoreError>;
+    /// One version without its value.
+    fn version_head(&self, token: i64, version: u64) -> Result<Option<VersionHead>, StoreError>;
+    /// One version with its value.
+    fn version(&self, token: i64, version: u64) -> Result<Option<VersionRow>, StoreError>;
+    /// All versions of a token without values, oldest first.
+    fn versions(&self, token: i64) -> Result<Vec<VersionHead>, StoreError>;
+    /// Tokens of a principal with row number above `after`, ascending, with the head of the current version; at most `limit`.
+    /// With `tags`, only tokens that carry all of them.
+    fn tokens(
+        &self,
+        principal: i64,
+        tags: &[AttributeTag],
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(TokenRow, VersionHead)>, StoreError>;
+    /// The newest audit link.
+    fn audit_head(&self) -> Result<Option<AuditRow>, StoreError>;
+    /// Audit links with `seq > after`, ascending; at most `limit`.
+    fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+    /// Live tokens and stored bytes over all principals.
+    fn totals(&self) -> Result<(u64, u64), StoreError>;
+}
+
+/// Reads and writes inside the savepoint of one job. Sees its own writes.
+pub trait WriteTx: ReadTx {
+    /// Sets a single value.
+    fn set_meta(&mut self, key: MetaKey, value: &[u8]) -> Result<(), StoreError>;
+    /// Adds a slot; `row.id` is ignored and the new number returned.
+    fn insert_slot(&mut self, row: &SlotRow) -> Result<u32, StoreError>;
+    /// Replaces a slot's body and wrappers.
+    fn update_slot(&mut self, row: &SlotRow) -> Result<(), StoreError>;
+    /// Removes a slot; whether there was one.
+    fn delete_slot(&mut self, id: u32) -> Result<bool, StoreError>;
+    /// Adds or replaces a key of the keyring.
+    fn put_keyring(&mut self, row: &KeyringRow) -> Result<(), StoreError>;
+    /// Adds a principal; `row.id` is ignored and the new number returned.
+    fn insert_principal(&mut self, row: &PrincipalRow) -> Result<i64, StoreError>;
+    /// Replaces a principal's record, key and counters.
+    fn update_principal(&mut self, row: &PrincipalRow) -> Result<(), StoreError>;
+    /// Adds to the counters of a principal (negative: takes away).
+    fn add_usage(&mut self, principal: i64, tokens: i64, bytes: i64) -> Result<(), StoreError>;
+    /// Adds a token without versions; returns its row number. Its metadata is set with [`WriteTx::update_token`] before the
+    /// job ends, because the metadata is bound to that number.
+    fn insert_token(&mut self, token: &NewToken<'_>) -> Result<i64, StoreError>;
+    /// Replaces tag, current and newest version and metadata of a token. `Internal` when another row has the tag.
+    fn update_token(&mut self, row: &TokenRow) -> Result<(), StoreError>;
+    /// Removes a token with its versions and attribute tags.
+    fn delete_token(&mut self, id: i64) -> Result<(), StoreError>;
+    /// Replaces the attribute tags of a token.
+    fn set_attributes(&mut self, token: i64, tags: &[AttributeTag]) -> Result<(), StoreError>;
+    /// Adds a version.
+    fn insert_version(&mut self, row: &VersionRow) -> Result<(), StoreError>;
+    /// Replaces everything of a version but its value and number.
+    fn update_version(&mut self, head: &VersionHead) -> Result<(), StoreError>;
+    /// Removes one version; its head, if there was one.
+    fn delete_version(&mut self, token: i64, version: u64) -> Result<Option<VersionHead>, StoreError>;
+    /// Appends to the audit chain; `seq` must follow the head.
+    fn append_audit(&mut self, row: &AuditRow) -> Result<(), StoreError>;
+    /// Removes audit links with `seq <= up_to`; how many.
+    fn prune_audit(&mut self, up_to: u64) -> Result<u64, StoreError>;
+}
+
+/// A job changed its mind: its savepoint is rolled back, the batch goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobFailure;
+
+/// One write, all or nothing.
+pub trait WriteJob: Send {
+    /// Does the work inside a savepoint. May be called again after [`JobFailure`] was *not* returned but the batch failed:
+    /// it must not keep state between calls that would make a second run differ.
+    ///
+    /// # Errors
+    /// [`JobFailure`] undoes everything the job wrote. The job remembers the reason itself.
+    fn run(&mut self, tx: &mut dyn WriteTx) -> Result<(), JobFailure>;
+
+    /// Called once, after the batch was committed durably (`Ok`) or could not be (`Err`). A job that answered
+    /// [`JobFailure`] gets `Ok` as well: that it was undone is certain by then.
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>);
+
+    /// Whether this job frees space or revokes something, and so is let through on a full disk.
+    fn frees(&self) -> bool {
+        false
+    }
+
+    /// Whether plaintext-bearing pages must be gone from the log soon afterwards (a delete).
+    fn erases(&self) -> bool {
+        false
+    }
+}
+
+/// The store.
+pub trait Store: Send + Sync {
+    /// Runs `work` on a snapshot. Never waits for a writer.
+    ///
+    /// # Errors
+    /// What `work` returned, or why no snapshot could be had.
+    fn read(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError>;
+
+    /// Queues a write; the job is told how it ended through [`WriteJob::finish`], also when it could not be queued.
+    fn submit(&self, job: Box<dyn WriteJob>);
+
+    /// What the store knows of itself.
+    fn status(&self) -> StoreStatus;
+}

@@ -1,0 +1,161 @@
+//! Dictionaries (`a{sv}`) as structs, declared once for the wire, for Rust and for JSON.
+
+use std::collections::{BTreeMap, HashMap};
+
+use zbus::{OwnedVariant, Variant};
+
+/// A type that can stand in an option dictionary.
+pub trait FieldType: Sized {
+    /// Its D-Bus signature, for messages to people.
+    const SIGNATURE: &'static str;
+
+    /// For the wire.
+    fn to_variant(&self) -> Variant<'static>;
+
+    /// From the wire; `None` when the variant holds another type.
+    fn from_variant(value: OwnedVariant) -> Option<Self>;
+}
+
+macro_rules! field_type {
+    ($($ty:ty = $signature:literal),* $(,)?) => {$(
+        impl FieldType for $ty {
+            const SIGNATURE: &'static str = $signature;
+
+            fn to_variant(&self) -> Variant<'static> {
+                Variant::from(self.clone())
+            }
+
+            fn from_variant(value: OwnedVariant) -> Option<Self> {
+                Self::try_from(Variant::from(value)).ok()
+            }
+        }
+    )*};
+}
+
+field_type! {
+    String = "s",
+    bool = "b",
+    u32 = "u",
+    u64 = "t",
+    BTreeMap<String, String> = "a{ss}",
+    Vec<u8> = "ay",
+    Vec<String> = "as",
+}
+
+/// What was wrong with an option dictionary; the text names the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OptionError {
+    /// A key this method does not know.
+    Unknown(String),
+    /// A known key with a value of another type.
+    WrongType {
+        /// The key.
+        key: &'static str,
+        /// The signature it takes.
+        expected: &'static str,
+    },
+}
+
+impl std::fmt::Display for OptionError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown(key) => write!(f, "unknown option '{}'", key.escape_debug()),
+            Self::WrongType { key, expected } => write!(f, "option '{key}' must have type '{expected}'"),
+        }
+    }
+}
+
+impl std::error::Error for OptionError {}
+
+/// An option dictionary.
+pub trait Dictionary: Sized + Default {
+    /// Decodes the dictionary of a call.
+    ///
+    /// # Errors
+    /// [`OptionError`] naming the first key that is unknown or has the wrong type.
+    fn from_dict(dict: HashMap<String, OwnedVariant>) -> Result<Self, OptionError>;
+
+    /// Encodes what is set.
+    fn to_dict(&self) -> HashMap<&'static str, Variant<'static>>;
+}
+
+/// A result dictionary as plain data: serialises to JSON with the keys of the wire, absent values left out.
+#[derive(Debug)]
+pub struct Plain<'a, T>(pub &'a T);
+
+macro_rules! options {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $ty:ty = $key:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: Option<$ty>,)*
+        }
+
+        impl $crate::dictionary::Dictionary for $name {
+            fn from_dict(
+                dict: std::collections::HashMap<String, zbus::OwnedVariant>,
+            ) -> Result<Self, $crate::dictionary::OptionError> {
+                #[allow(unused_mut)]
+                let mut options = Self::default();
+                for (key, value) in dict {
+                    match key.as_str() {
+                        $($key => {
+                            let value = <$ty as $crate::dictionary::FieldType>::from_variant(value).ok_or(
+                                $crate::dictionary::OptionError::WrongType {
+                                    key: $key,
+                                    expected: <$ty as $crate::dictionary::FieldType>::SIGNATURE,
+                                },
+                            )?;
+                            options.$field = Some(value);
+                        })*
+                        _ => {
+                            drop(value);
+                            return Err($crate::dictionary::OptionError::Unknown(key));
+                        }
+                    }
+                }
+                Ok(options)
+            }
+
+            fn to_dict(&self) -> std::collections::HashMap<&'static str, zbus::Variant<'static>> {
+                #[allow(unused_mut)]
+                let mut dict = std::collections::HashMap::new();
+                $(if let Some(value) = &self.$field {
+                    dict.insert($key, $crate::dictionary::FieldType::to_variant(value));
+                })*
+                dict
+            }
+        }
+    };
+}
+
+/// Declares a result dictionary. `?` marks a value that may be absent.
+macro_rules! results {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $ty:ty = $key:literal,)*
+        $(? $($(#[$opt_meta:meta])* $opt:ident: $opt_ty:ty = $opt_key:literal,)*)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, PartialEq, zbus::SerializeDict, zbus::DeserializeDict, zbus::Type)]
+        #[zbus(signature = "a{sv}")]
+        pub struct $name {
+            $($(#[$field_meta])* #[zbus(rename = $key)] pub $field: $ty,)*
+            $($($(#[$opt_meta])* #[zbus(rename = $opt_key)] pub $opt: Option<$opt_ty>,)*)?
+        }
+
+        impl serde::Serialize for $crate::dictionary::Plain<'_, $name> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap;
+                let mut map = serializer.serialize_map(None)?;
+                $(map.serialize_entry($key, &self.0.$field)?;)*
+                $($(if let Some(value) = &self.0.$opt {
+                    map.serialize_entry($opt_key, value)?;
+                })*)?
+                map.end()
+            }
+        }
+    };
+}
+
+pub(crate) use options;
+pub(crate) use results;

@@ -1,0 +1,62 @@
+//! The contract between the vault and everyone who talks to it: names, option keys, results, errors.
+//!
+//! Data only: no I/O, no runtime, no policy. The daemon and every client are written against this crate, so that a key or
+//! an error is spelled in one place. The prose of the contract is in `org.tokenvault1(5)`.
+#![forbid(unsafe_code)]
+
+mod address;
+mod dictionary;
+mod error;
+mod option;
+mod result;
+
+pub use address::{Address, AddressError};
+pub use dictionary::{Dictionary, FieldType, OptionError, Plain};
+pub use error::{ErrorCode, ErrorEntry};
+pub use option::{
+    AddSlotOptions, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
+    NoOptions, PutOptions, RemoveSlotOptions, UnsealOptions,
+};
+pub use result::{Health, SlotInfo, Status, TokenInfo, VersionInfo, WhoAmI};
+
+/// Well-known bus name.
+pub const BUS_NAME: &str = "org.tokenvault1";
+/// The one object, at both doors.
+pub const OBJECT_PATH: &str = "/org/tokenvault1";
+/// State, identity, health; any local caller.
+pub const MANAGER_INTERFACE: &str = "org.tokenvault1.Manager";
+/// The caller's tokens.
+pub const TOKENS_INTERFACE: &str = "org.tokenvault1.Tokens";
+/// Slots, sealing, configuration; root.
+pub const ADMIN_INTERFACE: &str = "org.tokenvault1.Admin";
+/// Prefix of every error name of the vault.
+pub const ERROR_PREFIX: &str = "org.tokenvault1.Error.";
+/// The private door of an installed vault.
+pub const DEFAULT_SOCKET: &str = "/run/tokenvault/bus";
+/// Environment variable that points clients at another vault; ignored in a setuid program.
+pub const ADDRESS_VARIABLE: &str = "TOKENVAULT_ADDRESS";
+
+/// Longest token name, bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest content type, bytes of UTF-8.
+pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
+/// Most attributes of one token.
+pub const ATTRIBUTES_MAX: usize = 32;
+/// Longest attribute key, bytes of UTF-8.
+pub const ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
+/// Longest attribute value, bytes of UTF-8.
+pub const ATTRIBUTE_VALUE_BYTES_MAX: usize = 1024;
+/// Longest `purpose` and `app`, bytes of UTF-8.
+pub const HINT_BYTES_MAX: usize = 255;
+/// Most versions of one token that `keep-versions` can ask for.
+pub const KEEP_VERSIONS_MAX: u32 = 1000;
+/// `keep-versions` when nothing is said.
+pub const KEEP_VERSIONS_DEFAULT: u32 = 10;
+/// Rows of a page when `limit` is not given.
+pub const PAGE_DEFAULT: u32 = 100;
+/// Most rows of a page.
+pub const PAGE_MAX: u32 = 1000;
+/// `Generate`'s `length` when nothing is said, characters.
+pub const GENERATE_LENGTH_DEFAULT: u32 = 32;
+/// Length of every slot secret handed over: a derived key, an X25519 public or private key.
+pub const SLOT_SECRET_BYTES: usize = 32;
