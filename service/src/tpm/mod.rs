@@ -1,0 +1,1 @@
+//! The TPM worker, seen from the daemon: one process per operation.
