@@ -1,1 +1,32 @@
-//! To be filled.
+//! The Rust client of the vault: blocking calls with deadlines, values by pipe.
+//!
+//! What the commands, the C library and other programs stand on. It knows the wire and nothing of policy: what a caller
+//! may do is the daemon's to say. It starts no thread, installs no signal handler, writes to no stream and keeps no
+//! value in a buffer of its own; values are wiped when they are dropped.
+//!
+//! A call blocks the calling thread and must not be made from inside an asynchronous task; there, hand it to the
+//! runtime's pool for blocking work.
+#![deny(unsafe_code)]
+
+mod address;
+mod admin;
+mod call;
+mod client;
+mod connection;
+mod error;
+mod manager;
+mod method;
+mod pipe;
+mod sys;
+mod tokens;
+mod value;
+
+pub use client::Client;
+pub use error::Error;
+pub use tokenvault_proto as proto;
+pub use tokenvault_proto::{
+    AddSlotOptions, Address, AddressError, AnnotateOptions, DeleteOptions, DescribeOptions, ErrorCode, GenerateOptions,
+    GetOptions, Health, ListOptions, PutOptions, RemoveSlotOptions, SlotInfo, Status, TokenInfo, UnsealOptions,
+    VersionInfo, WhoAmI,
+};
+pub use value::Value;

@@ -1,0 +1,66 @@
+//! `org.tokenvault1.Admin`: slots, sealing, configuration.
+
+use tokenvault_proto::{AddSlotOptions, Dictionary, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::method;
+
+impl Client {
+    /// The slots of the vault; also while it is sealed.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn slots(&self) -> Result<Vec<SlotInfo>, Error> {
+        self.call(&method::SLOTS, &NoOptions::default().to_dict())
+    }
+
+    /// Adds a slot and returns its number. `secret` is the recovery public key or the derived passphrase key, 32 bytes,
+    /// and empty for the kinds that need none.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn add_slot(&self, kind: &str, secret: &[u8], options: &AddSlotOptions) -> Result<u32, Error> {
+        self.call_with_value(&method::ADD_SLOT, secret, |pipe| (kind, pipe, options.to_dict()))
+    }
+
+    /// Removes a slot.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn remove_slot(&self, id: u32, options: &RemoveSlotOptions) -> Result<(), Error> {
+        self.call(&method::REMOVE_SLOT, &(id, options.to_dict()))
+    }
+
+    /// Closes the vault until it is unsealed.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn seal(&self) -> Result<(), Error> {
+        self.call(&method::SEAL, &NoOptions::default().to_dict())
+    }
+
+    /// Opens the vault with `secret`: the recovery private key, or the derived passphrase key; empty: by the TPM.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn unseal(&self, secret: &[u8], options: &UnsealOptions) -> Result<(), Error> {
+        self.call_with_value(&method::UNSEAL, secret, |pipe| (pipe, options.to_dict()))
+    }
+
+    /// Shows that the recovery private key was written down.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn confirm_recovery(&self, key: &[u8]) -> Result<(), Error> {
+        self.call_with_value(&method::CONFIRM_RECOVERY, key, |pipe| (pipe, NoOptions::default().to_dict()))
+    }
+
+    /// Reads the configuration again.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn reload(&self) -> Result<(), Error> {
+        self.call(&method::RELOAD, &NoOptions::default().to_dict())
+    }
+}

@@ -1,0 +1,98 @@
+//! The one error of this crate: a code of the contract's table and one line for people.
+
+use std::time::Duration;
+
+use tokenvault_proto::{ERROR_PREFIX, ErrorCode};
+use zbus::Message;
+
+/// Where to look when the daemon does not answer.
+const LOOK: &str = "see 'systemctl status tokenvaultd'";
+
+/// Why a call failed: what happened and what to do next, on one line, never anything of a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    code: ErrorCode,
+    message: String,
+}
+
+impl Error {
+    /// The row of the contract's table.
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The caller's mistake, found before anything was sent.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidArgs, message)
+    }
+
+    /// No door could be opened. `tried` names each with its reason.
+    pub(crate) fn unreachable(tried: &str) -> Self {
+        Self::new(ErrorCode::Unavailable, format!("cannot reach the vault at {tried}; {LOOK}"))
+    }
+
+    /// The connection broke before the call was sent, twice.
+    pub(crate) fn unsent(cause: &zbus::Error) -> Self {
+        Self::new(ErrorCode::Unavailable, format!("the daemon closed the connection ({cause}); {LOOK}"))
+    }
+
+    /// The connection broke with the call under way.
+    pub(crate) fn lost(member: &str, cause: &str, repeatable: bool) -> Self {
+        let next = if repeatable { "try again" } else { "check before you repeat it" };
+        let message = format!(
+            "the connection was lost while {member} was under way ({cause}): whether it was done is unknown; {next}"
+        );
+        Self::new(ErrorCode::Unavailable, message)
+    }
+
+    /// No answer came in time.
+    pub(crate) fn late(member: &str, deadline: Duration, repeatable: bool) -> Self {
+        let next = if repeatable { "" } else { "whether it was done is unknown; " };
+        Self::new(ErrorCode::Timeout, format!("no answer to {member} within {deadline:?}; {next}{LOOK}"))
+    }
+
+    /// Calls of other threads took all of the time.
+    pub(crate) fn queued(member: &str, deadline: Duration) -> Self {
+        let message = format!("other calls of this client took the {deadline:?} that {member} had: it was not sent");
+        Self::new(ErrorCode::Timeout, format!("{message}; try again"))
+    }
+
+    /// An answer this client does not understand.
+    pub(crate) fn malformed(member: &str, cause: &dyn std::fmt::Display) -> Self {
+        let message = format!("the answer to {member} is not understood ({cause}); update client and daemon together");
+        Self::new(ErrorCode::Failed, message)
+    }
+
+    /// A system call of this process failed.
+    pub(crate) fn local(doing: &str, cause: &dyn std::fmt::Display) -> Self {
+        Self::new(ErrorCode::Failed, format!("cannot {doing}: {cause}"))
+    }
+
+    /// The client was made by another process, this one's parent.
+    pub(crate) fn forked() -> Self {
+        let message = "this client belongs to the parent process; open a new one after fork()";
+        Self::new(ErrorCode::Unavailable, message)
+    }
+
+    /// The error that a reply carries. The daemon's own text is kept; a bus or a library speaks for itself and says
+    /// nothing of what to do.
+    pub(crate) fn from_reply(reply: &Message) -> Self {
+        let header = reply.header();
+        let name = header.error_name().map_or("", |name| name.as_str());
+        let code = ErrorCode::from_dbus_name(name);
+        let body = reply.body();
+        let text = body.deserialize::<&str>().unwrap_or_default();
+        if name.starts_with(ERROR_PREFIX) && !text.is_empty() {
+            return Self::new(code, text);
+        }
+        match code {
+            ErrorCode::Unavailable => Self::new(code, format!("the vault is not on the bus ({name}: {text}); {LOOK}")),
+            _ => Self::new(code, format!("{} ({name}: {text})", code.text())),
+        }
+    }
+}

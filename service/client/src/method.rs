@@ -1,0 +1,56 @@
+//! Every method this client calls, named once.
+
+use std::time::Duration;
+
+use tokenvault_proto::{ADMIN_INTERFACE, MANAGER_INTERFACE, TOKENS_INTERFACE};
+
+/// How long a call may take when nothing else is said; as libdbus does.
+const DEADLINE: Duration = Duration::from_secs(25);
+/// Admin calls wait for people (polkit), for a TPM and for the disk.
+const ADMIN_DEADLINE: Duration = Duration::from_secs(120);
+
+/// A method of the vault.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Method {
+    pub(crate) interface: &'static str,
+    pub(crate) member: &'static str,
+    /// Asking twice changes nothing, so it may be asked again when the connection broke.
+    pub(crate) repeatable: bool,
+    /// How long to wait unless the client says otherwise.
+    pub(crate) deadline: Duration,
+}
+
+const fn read(interface: &'static str, member: &'static str) -> Method {
+    Method { interface, member, repeatable: true, deadline: DEADLINE }
+}
+
+const fn write(member: &'static str) -> Method {
+    Method { interface: TOKENS_INTERFACE, member, repeatable: false, deadline: DEADLINE }
+}
+
+const fn admin(member: &'static str, repeatable: bool) -> Method {
+    Method { interface: ADMIN_INTERFACE, member, repeatable, deadline: ADMIN_DEADLINE }
+}
+
+pub(crate) const STATUS: Method = read(MANAGER_INTERFACE, "Status");
+pub(crate) const WHO_AM_I: Method = read(MANAGER_INTERFACE, "WhoAmI");
+pub(crate) const HEALTH: Method = read(MANAGER_INTERFACE, "Health");
+
+pub(crate) const GET: Method = read(TOKENS_INTERFACE, "Get");
+pub(crate) const DESCRIBE: Method = read(TOKENS_INTERFACE, "Describe");
+pub(crate) const VERSIONS: Method = read(TOKENS_INTERFACE, "Versions");
+pub(crate) const LIST: Method = read(TOKENS_INTERFACE, "List");
+pub(crate) const PUT: Method = write("Put");
+pub(crate) const GENERATE: Method = write("Generate");
+pub(crate) const ROLLBACK: Method = write("Rollback");
+pub(crate) const ANNOTATE: Method = write("Annotate");
+pub(crate) const RENAME: Method = write("Rename");
+pub(crate) const DELETE: Method = write("Delete");
+
+pub(crate) const SLOTS: Method = admin("Slots", true);
+pub(crate) const ADD_SLOT: Method = admin("AddSlot", false);
+pub(crate) const REMOVE_SLOT: Method = admin("RemoveSlot", false);
+pub(crate) const SEAL: Method = admin("Seal", false);
+pub(crate) const UNSEAL: Method = admin("Unseal", false);
+pub(crate) const CONFIRM_RECOVERY: Method = admin("ConfirmRecovery", false);
+pub(crate) const RELOAD: Method = admin("Reload", false);

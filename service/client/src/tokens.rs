@@ -1,0 +1,102 @@
+//! `org.tokenvault1.Tokens`: the caller's tokens.
+
+use std::os::fd::OwnedFd;
+
+use tokenvault_proto::{
+    AnnotateOptions, DeleteOptions, DescribeOptions, Dictionary, GenerateOptions, GetOptions, ListOptions, PutOptions,
+    TokenInfo, VersionInfo,
+};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::method::{self, Method};
+use crate::value::Value;
+
+impl Client {
+    /// The value of a token.
+    ///
+    /// # Errors
+    /// A row of the contract's table, or a `Timeout` when the value did not come whole.
+    pub fn get(&self, name: &str, options: &GetOptions) -> Result<Value, Error> {
+        self.fetch(&method::GET, name, options)
+    }
+
+    /// Stores `value` as the newest version of a token and returns that version's number.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn put(&self, name: &str, value: &[u8], options: &PutOptions) -> Result<u64, Error> {
+        self.call_with_value(&method::PUT, value, |pipe| (name, pipe, options.to_dict()))
+    }
+
+    /// Has the vault make a value, stores it and returns it.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn generate(&self, name: &str, options: &GenerateOptions) -> Result<Value, Error> {
+        self.fetch(&method::GENERATE, name, options)
+    }
+
+    /// A token without its value.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn describe(&self, name: &str, options: &DescribeOptions) -> Result<TokenInfo, Error> {
+        self.call(&method::DESCRIBE, &(name, options.to_dict()))
+    }
+
+    /// One page of tokens, and where the next begins: empty after the last.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn list(&self, options: &ListOptions) -> Result<(Vec<TokenInfo>, String), Error> {
+        self.call(&method::LIST, &options.to_dict())
+    }
+
+    /// Changes what `options` gives and nothing else.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn annotate(&self, name: &str, options: &AnnotateOptions) -> Result<(), Error> {
+        self.call(&method::ANNOTATE, &(name, options.to_dict()))
+    }
+
+    /// Gives a token another name.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn rename(&self, from: &str, to: &str, options: &DescribeOptions) -> Result<(), Error> {
+        self.call(&method::RENAME, &(from, to, options.to_dict()))
+    }
+
+    /// Deletes a token, or one version of it.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn delete(&self, name: &str, options: &DeleteOptions) -> Result<(), Error> {
+        self.call(&method::DELETE, &(name, options.to_dict()))
+    }
+
+    /// The versions that are kept.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn versions(&self, name: &str, options: &DescribeOptions) -> Result<Vec<VersionInfo>, Error> {
+        self.call(&method::VERSIONS, &(name, options.to_dict()))
+    }
+
+    /// Makes a new version with the value of an old one and returns its number.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn rollback(&self, name: &str, version: u64, options: &DescribeOptions) -> Result<u64, Error> {
+        self.call(&method::ROLLBACK, &(name, version, options.to_dict()))
+    }
+
+    /// A call that answers with a value. The value is read after other threads may have their turn again.
+    fn fetch(&self, method: &Method, name: &str, options: &impl Dictionary) -> Result<Value, Error> {
+        let until = self.until(method);
+        let (pipe, info): (zbus::OwnedFd, TokenInfo) = self.call_until(method, until, &(name, options.to_dict()))?;
+        Value::receive(&OwnedFd::from(pipe), info, until)
+    }
+}

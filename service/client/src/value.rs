@@ -1,0 +1,151 @@
+//! Incoming values: read from the daemon's pipe into memory that is wiped.
+
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::read;
+use tokenvault_proto::{ErrorCode, TokenInfo};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+
+/// Larger than any value a vault is configured to keep; a size beyond it is a broken answer, not memory to allocate.
+const VALUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// A token with its value. The value is wiped when this is dropped.
+pub struct Value {
+    data: Zeroizing<Vec<u8>>,
+    info: TokenInfo,
+}
+
+impl Value {
+    /// The value's bytes.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Everything else about the token.
+    pub fn info(&self) -> &TokenInfo {
+        &self.info
+    }
+
+    /// Reads exactly the bytes that `info` announces.
+    pub(crate) fn receive(pipe: &OwnedFd, info: TokenInfo, until: Instant) -> Result<Self, Error> {
+        let size = usize::try_from(info.size)
+            .ok()
+            .filter(|_| info.size <= VALUE_BYTES_MAX)
+            .ok_or_else(|| Error::malformed("Get", &format!("a value of {} bytes", info.size)))?;
+        // One byte more than announced, so that one read shows whether there is more. Allocated once: growing would
+        // leave copies behind.
+        let mut data = Zeroizing::new(vec![0; size + 1]);
+        let mut count = 0;
+        while count < size {
+            await_bytes(pipe, count, size, until)?;
+            match read(pipe, data.get_mut(count..).unwrap_or_default()) {
+                Ok(0) => return Err(withdrawn(count, size)),
+                Ok(more) => count += more,
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(errno) => return Err(Error::local("read the value", &errno)),
+            }
+        }
+        if count > size {
+            return Err(Error::malformed("Get", &format!("more than the {size} bytes announced")));
+        }
+        data.truncate(size);
+        Ok(Self { data, info })
+    }
+}
+
+/// Waits until the pipe has bytes or its end.
+fn await_bytes(pipe: &OwnedFd, count: usize, size: usize, until: Instant) -> Result<(), Error> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        // Rounded up, so that the last millisecond is waited for and not spun through.
+        let left = PollTimeout::try_from(left.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], left) {
+            Ok(0) => return Err(withdrawn(count, size)),
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::local("wait for the value", &errno)),
+        }
+    }
+}
+
+fn withdrawn(count: usize, size: usize) -> Error {
+    let message = format!("only {count} of {size} bytes of the value came in time; try again");
+    Error::new(ErrorCode::Timeout, message)
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Value").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nix::unistd::{pipe, write};
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    fn info(size: u64) -> TokenInfo {
+        TokenInfo { size, ..TokenInfo::default() }
+    }
+
+    #[test]
+    fn the_announced_bytes_are_the_value() {
+        let (reader, writer) = pipe().unwrap();
+        write(&writer, b"abc").unwrap();
+        let value = Value::receive(&reader, info(3), soon()).unwrap();
+        assert_eq!(value.data(), b"abc");
+    }
+
+    #[test]
+    fn a_pipe_that_ends_early_is_a_timeout_and_no_value() {
+        let (reader, writer) = pipe().unwrap();
+        write(&writer, b"ab").unwrap();
+        drop(writer);
+        let error = Value::receive(&reader, info(3), soon()).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Timeout);
+        assert!(error.to_string().contains("2 of 3"), "{error}");
+    }
+
+    #[test]
+    fn a_pipe_that_stalls_is_a_timeout_at_the_deadline() {
+        let (reader, writer) = pipe().unwrap();
+        write(&writer, b"ab").unwrap();
+        let error = Value::receive(&reader, info(3), Instant::now() + Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Timeout);
+    }
+
+    #[test]
+    fn more_bytes_than_announced_are_refused() {
+        let (reader, writer) = pipe().unwrap();
+        write(&writer, b"abcd").unwrap();
+        let error = Value::receive(&reader, info(3), soon()).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Failed);
+    }
+
+    #[test]
+    fn an_absurd_size_is_refused_before_memory_is_taken() {
+        let (reader, _writer) = pipe().unwrap();
+        let error = Value::receive(&reader, info(u64::MAX), soon()).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Failed);
+    }
+
+    #[test]
+    fn a_value_does_not_show_in_debug() {
+        let value = Value { data: Zeroizing::new(b"hunter2".to_vec()), info: info(7) };
+        let text = format!("{value:?}");
+        assert!(!text.contains("hunter2") && !text.contains("104"), "{text}");
+    }
+}
