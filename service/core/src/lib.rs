@@ -7,8 +7,11 @@
 pub mod caller;
 pub mod crypto;
 pub mod error;
+pub mod keyring;
+pub mod name;
 pub mod port;
 pub mod secret;
+pub mod slot;
 pub mod time;
 
 pub use caller::Caller;

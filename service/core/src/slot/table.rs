@@ -1,0 +1,55 @@
+//! The MAC over the slot table. It is checked before VK is ever wrapped to a slot again: otherwise whoever can write the
+//! store adds a slot of his own and waits.
+
+use super::SlotError;
+use crate::Secret;
+use crate::crypto::{Aad, CryptoError, VaultId, kdf, mac};
+use crate::keyring::Keyring;
+use crate::port::{SecretMemory, SlotRow, Tag};
+
+/// The MAC of a vault's slots: their count and every column, ordered by number.
+///
+/// # Errors
+/// [`CryptoError::Memory`].
+pub fn compute(
+    keyring: &Keyring,
+    vault_id: &VaultId,
+    rows: &[SlotRow],
+    memory: &dyn SecretMemory,
+) -> Result<Tag, CryptoError> {
+    Ok(mac::compute(&key(keyring, vault_id, memory)?, &[encode(vault_id, rows).as_bytes()]))
+}
+
+/// Checks the table against the MAC that was stored with it.
+///
+/// # Errors
+/// [`SlotError::TableChanged`], [`SlotError::Crypto`].
+pub fn verify(
+    keyring: &Keyring,
+    vault_id: &VaultId,
+    rows: &[SlotRow],
+    stored: &[u8],
+    memory: &dyn SecretMemory,
+) -> Result<(), SlotError> {
+    let key = key(keyring, vault_id, memory)?;
+    if mac::verify(&key, &[encode(vault_id, rows).as_bytes()], stored) { Ok(()) } else { Err(SlotError::TableChanged) }
+}
+
+fn key(keyring: &Keyring, vault_id: &VaultId, memory: &dyn SecretMemory) -> Result<Secret, CryptoError> {
+    kdf::derive(keyring.integrity(), "slot-table", vault_id, memory)
+}
+
+fn encode(vault_id: &VaultId, rows: &[SlotRow]) -> Aad {
+    let mut ordered: Vec<&SlotRow> = rows.iter().collect();
+    ordered.sort_by_key(|row| row.id);
+    let table = Aad::new("slot-table").bytes(vault_id).u64(ordered.len() as u64);
+    ordered.into_iter().fold(table, |table, row| {
+        table
+            .u64(row.id.into())
+            .str(&row.kind)
+            .bytes(&row.body)
+            .bytes(&row.wrapped_vk)
+            .bytes(&row.wrapped_kek)
+            .u64(row.created)
+    })
+}
