@@ -1,0 +1,102 @@
+//! Pipes and sealed memory files, below what the standard library offers.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
+use nix::unistd::pipe2;
+
+/// Size of a page on every platform we build for, and what any pipe holds at the least.
+pub const PAGE: usize = 4096;
+
+/// A new pipe: read end, write end. Both close on exec and block.
+///
+/// # Errors
+/// No descriptors left.
+pub fn new() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(pipe2(OFlag::O_CLOEXEC)?)
+}
+
+/// Bytes waiting in a pipe (`FIONREAD`).
+///
+/// # Errors
+/// The descriptor is not one that can tell.
+pub fn waiting(fd: impl AsFd) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one int to the address given, which is a live local.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    Errno::result(result)?;
+    usize::try_from(count).map_err(io::Error::other)
+}
+
+/// How many bytes a pipe can hold (`F_GETPIPE_SZ`).
+///
+/// # Errors
+/// The descriptor is not a pipe.
+pub fn capacity(fd: impl AsFd) -> io::Result<usize> {
+    usize::try_from(fcntl(fd, FcntlArg::F_GETPIPE_SZ)?).map_err(io::Error::other)
+}
+
+/// Asks for room for `bytes` (`F_SETPIPE_SZ`); what the pipe can hold afterwards, which may be less: the kernel refuses
+/// growth to a uid that owns many pipes.
+///
+/// # Errors
+/// The descriptor is not a pipe.
+pub fn resize(fd: impl AsFd, bytes: usize) -> io::Result<usize> {
+    let wanted = libc::c_int::try_from(bytes).map_err(io::Error::other)?;
+    match fcntl(&fd, FcntlArg::F_SETPIPE_SZ(wanted)) {
+        Ok(got) => usize::try_from(got).map_err(io::Error::other),
+        Err(Errno::EPERM | Errno::EBUSY | Errno::ENOMEM) => capacity(fd),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Moves up to `most` bytes from one pipe into another without ever blocking, whatever the flags of either description
+/// are: `None` when there is nothing to move now, 0 at the end.
+///
+/// # Errors
+/// The kernel's, other than "nothing now".
+pub fn move_now(from: impl AsFd, to: impl AsFd, most: usize) -> io::Result<Option<usize>> {
+    loop {
+        match splice(&from, None, &to, None, most, SpliceFFlags::SPLICE_F_NONBLOCK) {
+            Ok(moved) => return Ok(Some(moved)),
+            Err(Errno::EAGAIN) => return Ok(None),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Lets writes to this description fail instead of blocking.
+///
+/// # Errors
+/// The descriptor has no flags.
+pub fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
+    fcntl(&fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// Whether the description can be read from.
+///
+/// # Errors
+/// The descriptor has no flags.
+pub fn is_readable(fd: impl AsFd) -> io::Result<bool> {
+    let flags = fcntl(fd, FcntlArg::F_GETFL)?;
+    Ok(matches!(flags & libc::O_ACCMODE, libc::O_RDONLY | libc::O_RDWR) && flags & libc::O_PATH == 0)
+}
+
+/// Whether the description can be written to.
+///
+/// # Errors
+/// The descriptor has no flags.
+pub fn is_writable(fd: impl AsFd) -> io::Result<bool> {
+    let flags = fcntl(fd, FcntlArg::F_GETFL)?;
+    Ok(matches!(flags & libc::O_ACCMODE, libc::O_WRONLY | libc::O_RDWR))
+}
+
+/// Seals of a memory file; `None` for a file that cannot be sealed.
+pub fn seals(fd: impl AsFd) -> Option<libc::c_int> {
+    fcntl(fd, FcntlArg::F_GET_SEALS).ok()
+}
