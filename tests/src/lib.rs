@@ -1,1 +1,39 @@
-//! To be filled.
+//! The harness: a software TPM, a private bus that behaves like the system bus, several real users and the daemon under
+//! test, all of them real programs, one set per test.
+//!
+//! A test starts a [`Vault`], opens clients as [`User`]s through a [`Door`], and says what it expects. Everything lives in
+//! one temporary directory and ends with the value that started it. Nothing here sleeps and hopes: a wait has an event and
+//! a deadline ([`wait`]). It must run as root, since it is several users at once.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a harness that cannot do its work ends the test"
+)]
+
+pub mod bus;
+pub mod config;
+pub mod daemon;
+pub mod door;
+pub mod notify;
+pub mod pipe;
+pub mod process;
+pub mod program;
+pub mod raw;
+pub mod search;
+pub mod swtpm;
+mod sys;
+pub mod user;
+pub mod vault;
+pub mod wait;
+pub mod wire;
+
+pub use config::Settings;
+pub use daemon::Daemon;
+pub use door::Door;
+pub use raw::RawPeer;
+pub use user::{ALICE, BOB, CAROL, DAEMON, NAMELESS, ROOT, User};
+pub use vault::{Builder, Vault};
+pub use wire::{Refusal, Wire};

@@ -1,0 +1,37 @@
+# tokenvault: every verb of the project. 'make help' lists them.
+
+PREFIX ?= /usr
+DESTDIR ?=
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench doc header fmt install
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## install what is missing, build, and show the vault at work on a software TPM
+	@tests/demo
+
+test: ## install what is missing, build, and run every test
+	@tests/run
+
+check: ## what a change must pass: format, lints, dependencies, documentation, generated files, arrows
+	@tests/check
+
+bench: ## measure Get at both doors, release build
+	@tests/install-deps test
+	$(CARGO) build --release --locked --workspace
+	$(CARGO) bench --locked -p tokenvault-tests --bench get
+
+doc: ## build the documentation of the crates into target/doc
+	$(CARGO) doc --locked --workspace --no-deps
+
+header: ## write include/tokenvault.h anew from the C ABI
+	@tests/header write
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+install: ## build and install below $(DESTDIR)$(PREFIX)
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' CARGO='$(CARGO)' packaging/install

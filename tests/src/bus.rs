@@ -1,0 +1,87 @@
+//! A private bus that behaves like the system bus: default deny, the policy file that is packaged, several users.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::process::Process;
+use crate::program;
+use crate::user::UserDatabase;
+
+/// The shape of `/usr/share/dbus-1/system.conf`.
+const CONFIGURATION: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=@SOCKET@</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Introspectable"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Properties"/>
+    <deny send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"
+          send_member="UpdateActivationEnvironment"/>
+  </policy>
+  <include>@POLICY@</include>
+</busconfig>
+"#;
+
+/// One `dbus-daemon`; ends when dropped.
+#[derive(Debug)]
+pub struct TestBus {
+    socket: PathBuf,
+    _process: Process,
+}
+
+impl TestBus {
+    /// Starts a bus on `directory/system_bus` and waits until it listens.
+    pub fn start(directory: &Path, users: &UserDatabase) -> Self {
+        let socket = Self::socket_in(directory);
+        fs::remove_file(&socket).ok();
+        let policy = program::source_root().join("packaging/dbus/org.tokenvault1.conf");
+        let policy = policy.canonicalize().expect("the packaged policy file");
+        let configuration = CONFIGURATION
+            .replace("@SOCKET@", socket.to_str().unwrap())
+            .replace("@POLICY@", policy.to_str().expect("a source tree with a UTF-8 path"));
+        let file = directory.join("bus.conf");
+        fs::write(&file, configuration).expect("writing the bus configuration");
+
+        let mut command = Command::new("dbus-daemon");
+        users.apply(&mut command);
+        let mut child = command
+            .arg(format!("--config-file={}", file.display()))
+            .args(["--nofork", "--nopidfile", "--nosyslog", "--print-address=1"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(directory.join("bus.log")).expect("the log of the bus"))
+            .spawn()
+            .expect("dbus-daemon (package dbus-daemon)");
+        let announcement = child.stdout.take().expect("a piped stdout");
+        let process = Process::adopt(child);
+        let mut address = String::new();
+        BufReader::new(announcement).read_line(&mut address).expect("the address of the bus");
+        assert!(!address.is_empty(), "the bus did not start; see {}", directory.join("bus.log").display());
+        Self { socket, _process: process }
+    }
+
+    /// Where a bus of this directory listens, running or not.
+    pub fn socket_in(directory: &Path) -> PathBuf {
+        directory.join("system_bus")
+    }
+
+    /// Its D-Bus address.
+    pub fn address(&self) -> String {
+        format!("unix:path={}", self.socket.display())
+    }
+}

@@ -1,0 +1,55 @@
+//! The configuration file of a daemon under test.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// What a test sets; everything else is the default of an installed vault.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Whether the `host-key` slot may be used.
+    pub allow_host_key: bool,
+    /// Keys of `[limits]`.
+    pub limits: BTreeMap<&'static str, u64>,
+    /// Keys of `[users]`, as TOML values.
+    pub users: BTreeMap<&'static str, &'static str>,
+    /// Lines put before everything else, for configurations that are wrong on purpose.
+    pub extra: String,
+}
+
+/// Where the parts of one vault are.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    /// The directory of the store.
+    pub state: &'a Path,
+    /// The directory of the private socket.
+    pub runtime: &'a Path,
+    /// The TPM worker program.
+    pub worker: &'a Path,
+    /// Address of the bus, `none` for no bus.
+    pub bus: &'a str,
+    /// How the worker reaches the TPM.
+    pub tcti: &'a str,
+}
+
+impl Settings {
+    /// The text of the file.
+    pub fn to_toml(&self, places: Places<'_>) -> String {
+        let Places { state, runtime, worker, bus, tcti } = places;
+        let mut text = format!(
+            "{}state-dir = {state:?}\nruntime-dir = {runtime:?}\nbus = {bus:?}\nallow-host-key = {}\n\
+             [tpm]\ntcti = {tcti:?}\nworker = {worker:?}\n",
+            self.extra, self.allow_host_key,
+        );
+        table(&mut text, "users", self.users.iter().map(|(key, value)| (*key, format!("{value:?}"))));
+        table(&mut text, "limits", self.limits.iter().map(|(key, value)| (*key, value.to_string())));
+        text
+    }
+}
+
+fn table<'a>(text: &mut String, name: &str, entries: impl Iterator<Item = (&'a str, String)>) {
+    writeln!(text, "[{name}]").unwrap();
+    for (key, value) in entries {
+        writeln!(text, "{key} = {value}").unwrap();
+    }
+}

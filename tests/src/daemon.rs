@@ -1,0 +1,92 @@
+//! `tokenvaultd` under test.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+
+use crate::notify::Notifications;
+use crate::process::Process;
+use crate::program;
+use crate::user::{DAEMON, UserDatabase};
+use crate::wait::{self, PATIENCE};
+
+/// A running daemon; killed when dropped, and its log shown when the test has failed.
+#[derive(Debug)]
+pub struct Daemon {
+    process: Process,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts the daemon and waits for READY; panics with its log when it ends before.
+    pub fn start(directory: &Path, configuration: &Path, users: &UserDatabase, notify: &Notifications) -> Self {
+        let mut daemon = Self::spawn(directory, configuration, users, notify);
+        let deadline = Instant::now() + PATIENCE;
+        while !notify.take().iter().any(|said| said == "READY=1") {
+            let event = wait::for_any(&[notify.event(), daemon.process.exit_event().as_fd()], deadline);
+            assert!(event.is_some(), "tokenvaultd was not ready after {PATIENCE:?}");
+            assert!(daemon.process.is_running(), "tokenvaultd ended before it was ready");
+        }
+        daemon
+    }
+
+    /// Starts the daemon without waiting, for a start that must fail.
+    pub fn spawn(directory: &Path, configuration: &Path, users: &UserDatabase, notify: &Notifications) -> Self {
+        let log = directory.join("daemon.log");
+        let output = File::options().create(true).append(true).open(&log).expect("the log of the daemon");
+        let mut command = DAEMON.command(program::path("tokenvaultd"));
+        users.apply(&mut command);
+        let child = command
+            .arg("--config")
+            .arg(configuration)
+            .env("NOTIFY_SOCKET", notify.path())
+            .env("RUST_BACKTRACE", "1")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a second handle of the log"))
+            .stderr(output)
+            .spawn()
+            .expect("starting tokenvaultd");
+        Self { process: Process::adopt(child), log }
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Ends it as the service manager does.
+    pub fn stop(mut self) -> ExitStatus {
+        self.process.signal(Signal::SIGTERM);
+        self.process.wait(PATIENCE).expect("tokenvaultd does not stop on SIGTERM")
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(mut self) {
+        self.process.signal(Signal::SIGKILL);
+        self.process.wait(PATIENCE).expect("SIGKILL");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(60).collect();
+            let tail: Vec<&str> = tail.into_iter().rev().collect();
+            // Through the test's captured output, where the failure is.
+            #[allow(clippy::print_stderr)]
+            {
+                eprintln!("--- end of the daemon's log ---\n{}\n---", tail.join("\n"));
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A child process that cannot outlive its owner.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::{sys, wait};
+
+/// A running program; killed and reaped when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    exit: OwnedFd,
+}
+
+impl Process {
+    /// Takes charge of a child.
+    pub fn adopt(child: Child) -> Self {
+        let pid = i32::try_from(child.id()).unwrap();
+        let exit = sys::open_pidfd(pid).expect("pidfd_open needs Linux 5.3");
+        Self { child, exit }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A descriptor that becomes readable when it ends.
+    pub fn exit_event(&self) -> &OwnedFd {
+        &self.exit
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).expect("the process is gone already");
+    }
+
+    /// Waits for the end; `None` when it has not come in time.
+    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        wait::for_any(&[self.exit.as_fd()], Instant::now() + patience)?;
+        Some(self.child.wait().expect("wait"))
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("wait").is_none()
+    }
+
+    /// A line of `/proc/PID/status`, in KiB: `VmRSS`, `VmHWM`, `VmLck`.
+    pub fn memory_kib(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process is gone");
+        let line = status.lines().find(|text| text.starts_with(line)).expect("no such line in /proc/PID/status");
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB")
+    }
+
+    /// How many descriptors it has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process is gone").count()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it must be reaped.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,150 @@
+//! A peer that speaks in bytes: half handshakes, false headers, floods, and replies that are never read.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+use serde::Serialize;
+use tokenvault_proto::{BUS_NAME, OBJECT_PATH};
+use zbus::{DynamicType, Message};
+
+use crate::door::Door;
+use crate::user::User;
+use crate::vault::Vault;
+use crate::wait::{self, PATIENCE};
+use crate::wire;
+
+const METHOD_RETURN: u8 = 2;
+const ERROR: u8 = 3;
+
+/// A connection of one user, authenticated and then left to the test.
+#[derive(Debug)]
+pub struct RawPeer {
+    stream: UnixStream,
+    door: Door,
+}
+
+/// A reply, not taken apart.
+#[derive(Debug)]
+pub struct RawReply {
+    bytes: Vec<u8>,
+}
+
+impl RawReply {
+    /// Whether it is an error of this name.
+    pub fn is_error(&self, name: &str) -> bool {
+        self.bytes[1] == ERROR && self.bytes.windows(name.len()).any(|window| window == name.as_bytes())
+    }
+
+    /// Whether it is the answer of a call that worked.
+    pub fn is_return(&self) -> bool {
+        self.bytes[1] == METHOD_RETURN
+    }
+}
+
+impl RawPeer {
+    /// Connects as `user`, authenticates, and on the bus says Hello.
+    pub fn open(vault: &Vault, user: User, door: Door) -> Self {
+        let mut peer = Self { stream: Self::connect(vault, user, door).expect("connecting to the door"), door };
+        let uid: String = user.uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
+        peer.write(format!("\0AUTH EXTERNAL {uid}\r\n").as_bytes()).expect("authenticating");
+        assert!(peer.read_line().starts_with("OK "), "the door refused EXTERNAL authentication");
+        peer.write(b"NEGOTIATE_UNIX_FD\r\n").expect("negotiating");
+        assert_eq!(peer.read_line(), "AGREE_UNIX_FD\r\n");
+        peer.write(b"BEGIN\r\n").expect("beginning");
+        if door == Door::Bus {
+            let bus = "org.freedesktop.DBus";
+            let hello = Message::method_call("/org/freedesktop/DBus", "Hello").destination(bus).interface(bus);
+            let hello = hello.build(&()).expect("a message");
+            peer.write(hello.data().bytes()).expect("saying Hello");
+            while !peer.read_reply().expect("an answer of the bus").is_return() {}
+        }
+        peer
+    }
+
+    /// Only connects; nothing has been said.
+    pub fn connect(vault: &Vault, user: User, door: Door) -> io::Result<UnixStream> {
+        wire::connect(vault, user, door)
+    }
+
+    /// The bytes of a call, for this door.
+    pub fn message<B>(&self, interface: &str, method: &str, body: &B) -> Vec<u8>
+    where
+        B: Serialize + DynamicType,
+    {
+        let mut call = Message::method_call(OBJECT_PATH, method).interface(interface);
+        if self.door == Door::Bus {
+            call = call.destination(BUS_NAME);
+        }
+        call.build(body).expect("a message").data().bytes().to_vec()
+    }
+
+    /// Sends bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Sends `bytes` again and again without reading until the peer takes no more, is gone, or `times` are done; how
+    /// many times it was sent.
+    pub fn flood(&mut self, bytes: &[u8], times: usize) -> usize {
+        self.stream.set_write_timeout(Some(std::time::Duration::from_millis(500))).expect("a timeout");
+        (0..times).take_while(|_| self.stream.write_all(bytes).is_ok()).count()
+    }
+
+    /// The next method return or error; `None` when the peer hung up.
+    pub fn read_reply(&mut self) -> Option<RawReply> {
+        loop {
+            let bytes = self.read_message()?;
+            if matches!(bytes[1], METHOD_RETURN | ERROR) {
+                return Some(RawReply { bytes });
+            }
+        }
+    }
+
+    /// Waits until the peer hangs up; false when it has not after the usual patience.
+    pub fn is_hung_up_on(mut self) -> bool {
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut sink = [0; 4096];
+        loop {
+            match self.stream.read(&mut sink) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() == io::ErrorKind::ConnectionReset,
+            }
+        }
+    }
+
+    fn read_message(&mut self) -> Option<Vec<u8>> {
+        let mut message = vec![0; 16];
+        self.read_exact(&mut message)?;
+        assert_eq!(message[0], b'l', "replies are little-endian here");
+        let number = |at: usize| u32::from_le_bytes(message[at..at + 4].try_into().unwrap()) as usize;
+        let rest = number(12).next_multiple_of(8) + number(4);
+        message.resize(16 + rest, 0);
+        self.read_exact(&mut message[16..])?;
+        Some(message)
+    }
+
+    fn read_exact(&mut self, mut buffer: &mut [u8]) -> Option<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !buffer.is_empty() {
+            wait::for_any(&[self.stream.as_fd()], deadline).expect("no answer came");
+            match self.stream.read(buffer) {
+                Ok(0) | Err(_) => return None,
+                Ok(length) => buffer = &mut buffer[length..],
+            }
+        }
+        Some(())
+    }
+
+    fn read_line(&mut self) -> String {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while !line.ends_with(b"\r\n") {
+            self.read_exact(&mut byte).expect("the peer hung up in the handshake");
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).expect("a handshake is ASCII")
+    }
+}

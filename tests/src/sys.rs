@@ -1,0 +1,39 @@
+//! System calls no safe wrapper offers. Nothing else in this crate is `unsafe`.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use libc::{c_long, gid_t, pid_t, uid_t};
+
+/// Gives the calling *thread* another identity, for good. The C library's `setresuid` would change every thread of the
+/// process; the bare system call changes one, and a connection made by it carries that thread's credentials.
+pub(crate) fn become_user_in_this_thread(uid: uid_t, gid: gid_t) -> io::Result<()> {
+    let groups = [gid];
+    // SAFETY: reads one gid_t from `groups`, which outlives the call.
+    check(unsafe { libc::syscall(libc::SYS_setgroups, 1_usize, groups.as_ptr()) })?;
+    // SAFETY: takes three integers.
+    check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })?;
+    // SAFETY: takes three integers.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })?;
+    Ok(())
+}
+
+/// A descriptor that becomes readable when the process ends.
+pub(crate) fn open_pidfd(pid: pid_t) -> io::Result<OwnedFd> {
+    // SAFETY: takes two integers.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    let fd = i32::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Runs `hook` when the process exits in an orderly way.
+pub(crate) fn at_exit(hook: extern "C" fn()) {
+    // SAFETY: `hook` is a function without captures and lives as long as the program.
+    let status = unsafe { libc::atexit(hook) };
+    assert_eq!(status, 0, "atexit refused a hook");
+}
+
+fn check(result: c_long) -> io::Result<c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

@@ -1,0 +1,296 @@
+//! One vault with everything around it, in one temporary directory.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use tempfile::TempDir;
+use tokenvault_client::Client;
+use tokenvault_proto::{ADDRESS_VARIABLE, Address, Status};
+
+use crate::bus::TestBus;
+use crate::config::{Places, Settings};
+use crate::daemon::Daemon;
+use crate::door::Door;
+use crate::notify::Notifications;
+use crate::swtpm::Swtpm;
+use crate::user::{DAEMON, ROOT, User, UserDatabase, require_root};
+use crate::wire::Wire;
+use crate::{program, wait};
+
+/// What a test wants to start.
+#[derive(Debug)]
+pub struct Builder {
+    settings: Settings,
+    with_bus: bool,
+    with_tpm: bool,
+}
+
+impl Builder {
+    /// Sets a key of `[limits]`.
+    pub fn limit(mut self, key: &'static str, value: u64) -> Self {
+        self.settings.limits.insert(key, value);
+        self
+    }
+
+    /// Sets a key of `[users]`.
+    pub fn users(mut self, key: &'static str, value: &'static str) -> Self {
+        self.settings.users.insert(key, value);
+        self
+    }
+
+    /// Allows the `host-key` slot.
+    pub fn allow_host_key(mut self) -> Self {
+        self.settings.allow_host_key = true;
+        self
+    }
+
+    /// Puts lines at the top of the configuration.
+    pub fn extra(mut self, lines: &str) -> Self {
+        self.settings.extra = format!("{lines}\n");
+        self
+    }
+
+    /// The bus is not there yet; [`Vault::start_bus`] brings it.
+    pub fn without_bus(mut self) -> Self {
+        self.with_bus = false;
+        self
+    }
+
+    /// The TPM is not there yet; [`Vault::start_tpm`] brings it.
+    pub fn without_tpm(mut self) -> Self {
+        self.with_tpm = false;
+        self
+    }
+
+    /// Starts everything and waits until the daemon answers.
+    pub fn start(self) -> Vault {
+        let mut vault = self.prepare();
+        vault.start_daemon();
+        vault
+    }
+
+    /// Everything but the daemon.
+    pub fn prepare(self) -> Vault {
+        require_root();
+        let directory = tempfile::Builder::new()
+            .prefix("tokenvault-test.")
+            .permissions(Permissions::from_mode(0o755))
+            .tempdir()
+            .expect("a temporary directory");
+        let root = directory.path();
+        for (name, mode) in [("state", 0o700), ("run", 0o755)] {
+            let path = root.join(name);
+            fs::create_dir(&path).expect("a directory of the vault");
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("its mode");
+            chown(&path, Some(DAEMON.uid), Some(DAEMON.uid)).expect("its owner");
+        }
+        let users = UserDatabase::write(root).expect("the user database");
+        let mut vault = Vault {
+            daemon: None,
+            bus: self.with_bus.then(|| TestBus::start(root, &users)),
+            tpm: Swtpm::reserve(&root.join("tpm")),
+            notify: Notifications::listen(root).expect("the notification socket"),
+            users,
+            settings: self.settings,
+            directory,
+        };
+        if self.with_tpm {
+            vault.start_tpm();
+        }
+        vault
+    }
+}
+
+/// A vault under test. Fields end in the order they are declared: the daemon before what it talks to.
+#[derive(Debug)]
+pub struct Vault {
+    daemon: Option<Daemon>,
+    bus: Option<TestBus>,
+    tpm: Swtpm,
+    notify: Notifications,
+    users: UserDatabase,
+    settings: Settings,
+    directory: TempDir,
+}
+
+impl Vault {
+    /// A vault with the default limits, a TPM and a bus, serving.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A vault that is not quite like that.
+    pub fn builder() -> Builder {
+        Builder { settings: Settings::default(), with_bus: true, with_tpm: true }
+    }
+
+    /// Opens a client of the library as `user`. The connection is made here, so it is that user's for good.
+    pub fn client(&self, user: User, door: Door) -> Client {
+        let address = self.address(door);
+        let client = user.run(|| {
+            let client = Client::open(Some(&address)).expect("opening a client");
+            // A client connects at its first call, and with whoever makes it.
+            client.status().expect("the status of the vault");
+            client
+        });
+        assert_eq!(client.who_am_i().expect("who am I").uid, user.uid);
+        client
+    }
+
+    /// Opens a connection on which a test says whatever it likes, as `user`.
+    pub fn wire(&self, user: User, door: Door) -> Wire {
+        Wire::open(self, user, door)
+    }
+
+    /// A built command, as `user`, pointed at this vault.
+    pub fn command(&self, user: User, program: &str, door: Door) -> Command {
+        let mut command = user.command(program::path(program));
+        command.env(ADDRESS_VARIABLE, self.address_text(door));
+        self.users.apply(&mut command);
+        command
+    }
+
+    /// The address of a door.
+    pub fn address(&self, door: Door) -> Address {
+        self.address_text(door).parse().expect("an address of our own making")
+    }
+
+    /// The address of a door as `TOKENVAULT_ADDRESS` takes it.
+    pub fn address_text(&self, door: Door) -> String {
+        match door {
+            Door::Socket => format!("unix:path={}", self.socket().display()),
+            Door::Bus => format!("bus:unix:path={}", TestBus::socket_in(self.path()).display()),
+        }
+    }
+
+    /// The private socket.
+    pub fn socket(&self) -> PathBuf {
+        self.path().join("run/bus")
+    }
+
+    /// The temporary directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The directory of the store.
+    pub fn state_directory(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
+    /// The user database of this vault's programs.
+    pub fn users(&self) -> &UserDatabase {
+        &self.users
+    }
+
+    /// Status, as root, over the private socket.
+    pub fn status(&self) -> Status {
+        self.client(ROOT, Door::Socket).status().expect("the status of the vault")
+    }
+
+    /// Waits until the vault is in `state`.
+    pub fn wait_for_state(&self, state: &str) -> Status {
+        let client = self.client(ROOT, Door::Socket);
+        wait::until(&format!("state '{state}'"), || client.status().ok().filter(|status| status.state == state))
+    }
+
+    /// The running daemon.
+    pub fn daemon(&mut self) -> &mut Daemon {
+        self.daemon.as_mut().expect("the daemon is not running")
+    }
+
+    /// Everything the daemon has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path().join("daemon.log")).unwrap_or_default()
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub fn start_daemon(&mut self) {
+        let configuration = self.write_configuration();
+        self.daemon = Some(Daemon::start(self.path(), &configuration, &self.users, &self.notify));
+    }
+
+    /// Starts the daemon for an end that comes by itself, and waits for that.
+    pub fn run_daemon_to_its_end(&mut self) -> ExitStatus {
+        let configuration = self.write_configuration();
+        let mut daemon = Daemon::spawn(self.path(), &configuration, &self.users, &self.notify);
+        daemon.process().wait(wait::PATIENCE).expect("tokenvaultd should have ended")
+    }
+
+    /// Stops the daemon in order.
+    pub fn stop_daemon(&mut self) -> ExitStatus {
+        self.daemon.take().expect("the daemon is not running").stop()
+    }
+
+    /// Stops the daemon as a crash would.
+    pub fn kill_daemon(&mut self) {
+        self.daemon.take().expect("the daemon is not running").kill();
+    }
+
+    /// Stops the daemon in order and starts it again.
+    pub fn restart(&mut self) {
+        self.stop_daemon();
+        self.start_daemon();
+    }
+
+    /// What the service manager was told since the last look.
+    pub fn notifications(&self) -> Vec<String> {
+        self.notify.take()
+    }
+
+    /// The settings, for a change before the next start or reload.
+    pub fn settings(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// Writes the configuration file; its path.
+    pub fn write_configuration(&self) -> PathBuf {
+        let (state, runtime) = (self.state_directory(), self.path().join("run"));
+        let bus = format!("unix:path={}", TestBus::socket_in(self.path()).display());
+        let places = Places {
+            state: &state,
+            runtime: &runtime,
+            worker: &program::path("tokenvault-tpm"),
+            bus: &bus,
+            tcti: &self.tpm.tcti(),
+        };
+        let file = self.path().join("tokenvault.conf");
+        fs::write(&file, self.settings.to_toml(places)).expect("writing the configuration");
+        file
+    }
+
+    /// The TPM of this machine.
+    pub fn tpm(&mut self) -> &mut Swtpm {
+        &mut self.tpm
+    }
+
+    /// Switches the TPM on.
+    pub fn start_tpm(&mut self) {
+        self.tpm.start();
+    }
+
+    /// Switches the TPM off in order.
+    pub fn stop_tpm(&mut self) {
+        self.tpm.stop();
+    }
+
+    /// Puts the vault's files on a machine with another TPM.
+    pub fn swap_tpm(&mut self) {
+        self.tpm.stop();
+        self.tpm = Swtpm::reserve(&self.path().join("another-tpm"));
+        self.tpm.start();
+    }
+
+    /// Starts the bus, again or for the first time, at the same address.
+    pub fn start_bus(&mut self) {
+        self.bus = None;
+        self.bus = Some(TestBus::start(self.path(), &self.users));
+    }
+
+    /// Ends the bus.
+    pub fn stop_bus(&mut self) {
+        self.bus = None;
+    }
+}
