@@ -67,7 +67,8 @@ impl From<StoreError> for Error {
                 Self::Unavailable("the disk is full: free space on the state directory's file system and retry".into())
             }
             StoreError::ReadOnly => Self::Unavailable(
-                "the store is read-only: make the state directory's file system writable and restart tokenvaultd".into(),
+                "the store is read-only: make the state directory's file system writable and restart tokenvaultd"
+                    .into(),
             ),
             StoreError::Corrupt(text) => Self::Quarantined(text),
             error @ StoreError::Newer { .. } => Self::Quarantined(error.to_string()),

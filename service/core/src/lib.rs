@@ -4,15 +4,21 @@
 //! world comes in through the traits of [`port`]; who is asking comes in as a [`Caller`] value, made once at the edge.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod caller;
 pub mod crypto;
 pub mod error;
 pub mod keyring;
 pub mod name;
+pub mod owner;
+pub mod policy;
 pub mod port;
+pub mod principal;
 pub mod secret;
 pub mod slot;
 pub mod time;
+pub mod token;
+pub mod vault;
 
 pub use caller::Caller;
 pub use error::Error;

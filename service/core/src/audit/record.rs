@@ -1,0 +1,128 @@
+//! One record of the audit log.
+
+use minicbor::{Decode, Encode};
+
+use crate::caller::Door;
+use crate::{Caller, Error, Timestamp};
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Outcome {
+    /// Done.
+    #[n(0)]
+    Ok,
+    /// Refused by policy.
+    #[n(1)]
+    Denied,
+    /// No such token, or none this caller may know of.
+    #[n(2)]
+    NotFound,
+    /// Not done for another reason.
+    #[n(3)]
+    Failed,
+}
+
+impl Outcome {
+    /// As the interface writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Denied => "denied",
+            Self::NotFound => "not-found",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The outcome an error stands for.
+    pub const fn of(error: &Error) -> Self {
+        match error {
+            Error::NotFound => Self::NotFound,
+            Error::AccessDenied(_) | Error::Locked => Self::Denied,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// What is written down of an operation. Never a value. Pid, app and purpose are hints.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct AuditRecord {
+    /// When it happened, or the first of a folded run.
+    #[n(0)]
+    pub time: Timestamp,
+    /// Who asked.
+    #[n(1)]
+    pub uid: u32,
+    /// Method name.
+    #[n(2)]
+    pub operation: String,
+    /// Whose token was meant.
+    #[n(3)]
+    pub owner: Option<u32>,
+    /// Its name; empty where there is none, and in folded denials.
+    #[n(4)]
+    pub name: String,
+    /// Its version; 0 where there is none.
+    #[n(5)]
+    pub version: u64,
+    /// How it ended.
+    #[n(6)]
+    pub outcome: Outcome,
+    /// How many equal ones this record stands for.
+    #[n(7)]
+    pub count: u64,
+    /// 0 bus, 1 socket, 2 the daemon itself.
+    #[n(8)]
+    pub door: u8,
+    /// What the caller said it is.
+    #[n(9)]
+    pub app: String,
+    /// What the caller said it wants the value for.
+    #[n(10)]
+    pub purpose: String,
+    /// Process id.
+    #[n(11)]
+    pub pid: Option<u32>,
+}
+
+impl AuditRecord {
+    /// A record of one successful operation, to be completed with `..`.
+    pub fn new(caller: &Caller, operation: &'static str, time: Timestamp) -> Self {
+        Self {
+            time,
+            uid: caller.uid,
+            operation: operation.to_owned(),
+            owner: None,
+            name: String::new(),
+            version: 0,
+            outcome: Outcome::Ok,
+            count: 1,
+            door: match caller.door {
+                Door::Bus => 0,
+                Door::Socket => 1,
+            },
+            app: String::new(),
+            purpose: String::new(),
+            pid: caller.pid,
+        }
+    }
+
+    /// A record of something the daemon did by itself.
+    pub fn of_daemon(operation: &'static str, time: Timestamp) -> Self {
+        Self {
+            time,
+            uid: 0,
+            operation: operation.to_owned(),
+            owner: None,
+            name: String::new(),
+            version: 0,
+            outcome: Outcome::Ok,
+            count: 1,
+            door: 2,
+            app: String::new(),
+            purpose: String::new(),
+            pid: None,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Who may do what. Answers with a value and does nothing.
+
+use minicbor::{Decode, Encode};
+
+/// What a user may do at all. Root is admin whatever its record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Role {
+    /// Reads what is theirs or shared.
+    #[n(0)]
+    Consumer,
+    /// Also stores.
+    #[n(1)]
+    Developer,
+    /// A consumer who reads the audit log.
+    #[n(2)]
+    Auditor,
+    /// Also administers.
+    #[n(3)]
+    Admin,
+}
+
+impl Role {
+    /// As the interface writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer",
+            Self::Developer => "developer",
+            Self::Auditor => "auditor",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// From the interface's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Consumer, Self::Developer, Self::Auditor, Self::Admin].into_iter().find(|role| role.as_str() == word)
+    }
+}
+
+/// What a caller wants to do with tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// See or fetch.
+    Read,
+    /// Put, change, delete.
+    Write,
+}
+
+/// The answer of [`judge`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Go on.
+    Allow,
+    /// Say that there is no such token: the caller must not learn whether there is.
+    Hide,
+    /// Say that it is not permitted, and why.
+    Deny(&'static str),
+}
+
+/// What is known of the caller when it is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The caller's uid.
+    pub uid: u32,
+    /// The caller's role.
+    pub role: Role,
+    /// False when an administrator disabled the user.
+    pub active: bool,
+}
+
+/// Judges one action of a caller on the tokens of `owner` (its uid; `None`: of nobody).
+pub fn judge(caller: Standing, owner: Option<u32>, action: Action) -> Decision {
+    if !caller.active {
+        return Decision::Deny("this user is disabled in the vault; an administrator can enable it");
+    }
+    let own = owner == Some(caller.uid);
+    let machine_write = owner == Some(0) && caller.role == Role::Admin;
+    match action {
+        Action::Read if own => Decision::Allow,
+        Action::Read => Decision::Hide,
+        Action::Write if !own && !machine_write => match owner {
+            Some(0) => Decision::Deny("machine tokens are written by root and administrators only"),
+            _ => Decision::Hide,
+        },
+        Action::Write => match caller.role {
+            Role::Developer | Role::Admin => Decision::Allow,
+            Role::Consumer | Role::Auditor => {
+                Decision::Deny("your role may read tokens, not store them; an administrator can change it")
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(uid: u32, role: Role) -> Standing {
+        Standing { uid, role, active: true }
+    }
+
+    #[test]
+    fn everyone_reads_their_own_and_nobody_elses() {
+        for role in [Role::Consumer, Role::Developer, Role::Auditor, Role::Admin] {
+            assert_eq!(judge(standing(5, role), Some(5), Action::Read), Decision::Allow);
+            assert_eq!(judge(standing(5, role), Some(6), Action::Read), Decision::Hide);
+            assert_eq!(judge(standing(5, role), None, Action::Read), Decision::Hide);
+        }
+    }
+
+    #[test]
+    fn root_reads_nobody_elses_value() {
+        assert_eq!(judge(standing(0, Role::Admin), Some(5), Action::Read), Decision::Hide);
+        assert_eq!(judge(standing(0, Role::Admin), Some(5), Action::Write), Decision::Hide);
+    }
+
+    #[test]
+    fn only_developers_and_admins_store() {
+        for (role, allowed) in
+            [(Role::Consumer, false), (Role::Developer, true), (Role::Auditor, false), (Role::Admin, true)]
+        {
+            let decision = judge(standing(5, role), Some(5), Action::Write);
+            assert_eq!(decision == Decision::Allow, allowed, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn machine_tokens_are_written_by_admins() {
+        assert_eq!(judge(standing(5, Role::Admin), Some(0), Action::Write), Decision::Allow);
+        assert!(matches!(judge(standing(5, Role::Developer), Some(0), Action::Write), Decision::Deny(_)));
+        assert_eq!(judge(standing(0, Role::Admin), Some(0), Action::Write), Decision::Allow);
+    }
+
+    #[test]
+    fn the_disabled_do_nothing() {
+        let disabled = Standing { active: false, ..standing(5, Role::Admin) };
+        assert!(matches!(judge(disabled, Some(5), Action::Read), Decision::Deny(_)));
+        assert!(matches!(judge(disabled, Some(0), Action::Write), Decision::Deny(_)));
+    }
+}

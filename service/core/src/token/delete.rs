@@ -1,0 +1,60 @@
+//! `Delete`: a token, or one version of it.
+
+use std::sync::Arc;
+
+use crate::Caller;
+use crate::error::Error;
+use crate::policy::Action;
+use crate::port::WriteTx;
+use crate::token::found::{Found, Shelf};
+use crate::token::put::signed;
+use crate::token::request::NamedRequest;
+use crate::vault::{Effect, Event, Reply, Vault};
+
+impl Vault {
+    /// Deletes a token, or with `version` only that one; with its last version a token goes as well. Answers once it is
+    /// durable; the plaintext's key is then gone from the store, and from the log within a second.
+    pub fn delete(self: &Arc<Self>, caller: &Caller, request: NamedRequest, version: Option<u64>, reply: Reply<()>) {
+        let open = match self.open() {
+            Ok(open) => open,
+            Err(error) => return reply(Err(error)),
+        };
+        let event = Event::new(caller, "Delete").about(request.owner.uid(caller), request.name.as_str());
+        let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
+        self.write(event, Effect::Erases, reply, move |tx| {
+            let principal =
+                vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
+            let shelf = Shelf { vault: &open.id, principal: &principal, now: vault.now() };
+            let found = shelf.find(tx, &request.name)?;
+            match version {
+                Some(version) => delete_version(tx, &shelf, found, version)?,
+                None => delete_token(tx, &shelf, &found)?,
+            }
+            vault.record_mutation(&open, tx, &audited, version.unwrap_or(0))
+        });
+    }
+}
+
+fn delete_token(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: &Found) -> Result<(), Error> {
+    let bytes: u64 = tx.versions(found.row.id)?.iter().map(|head| head.stored_bytes).sum();
+    tx.delete_token(found.row.id)?;
+    Ok(tx.add_usage(shelf.principal.id, -1, -signed(bytes)?)?)
+}
+
+fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version: u64) -> Result<(), Error> {
+    let versions = tx.versions(found.row.id)?;
+    if !versions.iter().any(|head| head.version == version) {
+        return Err(Error::NotFound);
+    }
+    let newest_left = versions.iter().rev().find(|head| head.version != version).map(|head| head.version);
+    let Some(newest_left) = newest_left else { return delete_token(tx, shelf, &found) };
+    let freed = tx.delete_version(found.row.id, version)?.map_or(0, |head| head.stored_bytes);
+    tx.add_usage(shelf.principal.id, 0, -signed(freed)?)?;
+    let Found { mut row, mut meta, .. } = found;
+    if row.current == version {
+        row.current = newest_left;
+    }
+    meta.updated = shelf.now;
+    shelf.records().seal_token(&mut row, &meta)?;
+    Ok(tx.update_token(&row)?)
+}

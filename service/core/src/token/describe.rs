@@ -1,0 +1,25 @@
+//! `Describe`: a token without its value.
+
+use crate::Caller;
+use crate::error::Error;
+use crate::policy::Action;
+use crate::token::found::{Shelf, TokenInfo};
+use crate::token::request::NamedRequest;
+use crate::vault::{Event, Vault};
+
+impl Vault {
+    /// Describes the current version of a token.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn describe(&self, caller: &Caller, request: &NamedRequest) -> Result<TokenInfo, Error> {
+        let open = self.open()?;
+        let event = Event::new(caller, "Describe").about(request.owner.uid(caller), request.name.as_str());
+        let describe = || {
+            let principal = self.judged(&open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
+            let shelf = Shelf { vault: &open.id, principal: &principal, now: self.now() };
+            self.read(|tx| shelf.find(tx, &request.name))?.into_info(principal.uid)
+        };
+        describe().inspect_err(|error| self.note_refusal(&event, error))
+    }
+}

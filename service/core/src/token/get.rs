@@ -1,0 +1,75 @@
+//! `Get`: the read path.
+
+use crate::crypto::{pad, tag, wrap};
+use crate::error::Error;
+use crate::policy::Action;
+use crate::port::VersionRow;
+use crate::token::found::{Found, Shelf, TokenInfo};
+use crate::token::metadata::VALUE;
+use crate::token::request::GetRequest;
+use crate::vault::{Event, OpenVault, Vault};
+use crate::{Caller, Secret};
+
+/// A value on its way out.
+pub struct Opened {
+    /// The token and version it is of.
+    pub info: TokenInfo,
+    /// The value.
+    pub value: Secret,
+}
+
+impl Vault {
+    /// Fetches a value. The read is noted for the audit log before this returns; in durable mode the caller waits for
+    /// [`Vault::flush_audit`] before it lets the value go.
+    ///
+    /// # Errors
+    /// See [`Error`]; missing, foreign and expired are all [`Error::NotFound`].
+    pub fn get(&self, caller: &Caller, request: &GetRequest) -> Result<Opened, Error> {
+        let open = self.open()?;
+        let mut event = Event::new(caller, "Get").about(request.owner.uid(caller), request.name.as_str());
+        request.app.as_str().clone_into(&mut event.app);
+        request.purpose.as_str().clone_into(&mut event.purpose);
+        let opened = self.fetch(&open, caller, request).inspect_err(|error| self.note_refusal(&event, error))?;
+        self.note_read(&event, opened.info.version)?;
+        Ok(opened)
+    }
+
+    fn fetch(&self, open: &OpenVault, caller: &Caller, request: &GetRequest) -> Result<Opened, Error> {
+        let principal = self.judged(open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
+        let shelf = Shelf { vault: &open.id, principal: &principal, now: self.now() };
+        let name_tag = tag::name_tag(&principal.index_key, &request.name);
+        let (row, version) = self
+            .read(|tx| Ok(tx.token_with_value(principal.id, &name_tag, request.version)?))?
+            .ok_or(Error::NotFound)?;
+        let VersionRow { head, value } = version;
+        let found = Found::open(shelf.records(), row, head)?;
+        if found.version.is_expired(shelf.now) || self.is_superseded_expired(&shelf, &found)? {
+            return Err(Error::NotFound);
+        }
+        if found.meta.require_purpose && request.purpose.as_str().is_empty() {
+            return Err(Error::AccessDenied("this token is given out for a stated purpose only; name one".into()));
+        }
+        let value = self.open_value(&shelf, &found, &value)?;
+        Ok(Opened { info: found.into_info(principal.uid)?, value })
+    }
+
+    /// Whether an older version was asked for of a token whose current one has expired: then there is no such token.
+    fn is_superseded_expired(&self, shelf: &Shelf<'_>, found: &Found) -> Result<bool, Error> {
+        if found.head.version == found.row.current {
+            return Ok(false);
+        }
+        let Some(current) = self.read(|tx| Ok(tx.version_head(found.row.id, found.row.current)?))? else {
+            return Ok(true);
+        };
+        Ok(shelf.records().open_version(&current)?.is_expired(shelf.now))
+    }
+
+    /// Decrypts the value of a version that was found.
+    pub(super) fn open_value(&self, shelf: &Shelf<'_>, found: &Found, value: &[u8]) -> Result<Secret, Error> {
+        let records = shelf.records();
+        let dek = records.open_dek((&found.row, &found.meta), (&found.head, &found.version), self.memory())?;
+        let aad = records.value_aad(found.row.id, found.head.version);
+        let padded = wrap::open(&dek, VALUE, aad.as_bytes(), value, self.memory())?;
+        Ok(pad::unpad(&padded, self.memory())?)
+    }
+}

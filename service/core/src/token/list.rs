@@ -1,0 +1,110 @@
+//! `List`: a page of tokens without their values.
+
+use crate::Caller;
+use crate::crypto::{aad::Aad, tag, wrap};
+use crate::error::Error;
+use crate::policy::Action;
+use crate::principal::Principal;
+use crate::token::found::{Found, Shelf, TokenInfo};
+use crate::token::request::ListRequest;
+use crate::vault::{OpenVault, Vault};
+
+/// Rows taken from the store at a time while filtering.
+const STEP: usize = 256;
+const CURSOR: &str = "list-cursor";
+
+/// A page of tokens, in the order they were first put.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// The tokens.
+    pub tokens: Vec<TokenInfo>,
+    /// Where the next page begins; empty after the last.
+    pub next: String,
+}
+
+impl Vault {
+    /// Lists live tokens.
+    ///
+    /// # Errors
+    /// See [`Error`]. Somebody else's tokens are an empty page, as are those of a user who has none.
+    pub fn list(&self, caller: &Caller, request: &ListRequest) -> Result<Page, Error> {
+        let open = self.open()?;
+        match self.judged(&open, caller, request.owner, Action::Read) {
+            Ok(Some(principal)) => self.page(&open, &principal, request),
+            Ok(None) | Err(Error::NotFound) => Ok(Page::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn page(&self, open: &OpenVault, principal: &Principal, request: &ListRequest) -> Result<Page, Error> {
+        let shelf = Shelf { vault: &open.id, principal, now: self.now() };
+        let cursor = Cursor { open, principal };
+        let tags: Vec<_> = request
+            .attributes
+            .as_map()
+            .iter()
+            .map(|(key, value)| tag::attribute_tag(&principal.index_key, key, value))
+            .collect();
+        let mut after = cursor.decode(&request.after)?;
+        let mut tokens = Vec::new();
+        loop {
+            let rows = self.read(|tx| Ok(tx.tokens(principal.id, &tags, after, STEP)?))?;
+            let exhausted = rows.len() < STEP;
+            for (row, head) in rows {
+                after = row.id;
+                let found = Found::open(shelf.records(), row, head)?;
+                if !matches(&found, request) || found.version.is_expired(shelf.now) {
+                    continue;
+                }
+                tokens.push(found.into_info(principal.uid)?);
+                if tokens.len() == request.limit {
+                    return Ok(Page { tokens, next: cursor.encode(after)? });
+                }
+            }
+            if exhausted {
+                return Ok(Page { tokens, next: String::new() });
+            }
+        }
+    }
+}
+
+fn matches(found: &Found, request: &ListRequest) -> bool {
+    let expires_in_time = match request.expires_before {
+        Some(limit) => found.version.expires.is_some_and(|expires| expires < limit),
+        None => true,
+    };
+    expires_in_time && found.meta.name.starts_with(request.prefix.as_str())
+}
+
+/// The place in the list, encrypted: row numbers would tell how much others store.
+struct Cursor<'a> {
+    open: &'a OpenVault,
+    principal: &'a Principal,
+}
+
+impl Cursor<'_> {
+    fn aad(&self) -> Aad {
+        Aad::new("cursor").bytes(&self.open.id).bytes(&self.principal.generation)
+    }
+
+    fn encode(&self, after: i64) -> Result<String, Error> {
+        let sealed = wrap::seal(&self.principal.index_key, CURSOR, self.aad().as_bytes(), &after.to_be_bytes())?;
+        Ok(sealed.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn decode(&self, text: &str) -> Result<i64, Error> {
+        if text.is_empty() {
+            return Ok(0);
+        }
+        let refused = || Error::InvalidArgs("option 'after' is not the 'next' of an earlier page".into());
+        let sealed: Option<Vec<u8>> = text
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect();
+        let sealed = sealed.filter(|_| text.len() % 2 == 0).ok_or_else(refused)?;
+        let opened = wrap::open_record(&self.principal.index_key, CURSOR, self.aad().as_bytes(), &sealed)
+            .map_err(|_| refused())?;
+        opened.as_slice().try_into().map(i64::from_be_bytes).map_err(|_| refused())
+    }
+}

@@ -1,0 +1,28 @@
+//! Stored tokens: one operation a file.
+//!
+//! Every operation goes the same way: find, judge, open or seal, audit. What they share about rows stands in
+//! [`found`], what is encrypted in rows in [`metadata`].
+
+pub mod generate;
+
+mod annotate;
+mod delete;
+mod describe;
+mod found;
+mod get;
+mod list;
+mod metadata;
+mod put;
+mod rename;
+mod request;
+mod rollback;
+mod version;
+
+pub use found::TokenInfo;
+pub use get::Opened;
+pub use list::Page;
+pub use metadata::{Class, Records, TokenMeta, VersionMeta};
+pub use request::{
+    Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,
+};
+pub use version::VersionInfo;

@@ -1,0 +1,268 @@
+//! `Put`, and storing what `Generate` made.
+
+use std::sync::Arc;
+
+use crate::Caller;
+use crate::Secret;
+use crate::crypto::{pad, random, tag, wrap};
+use crate::error::Error;
+use crate::name::TokenName;
+use crate::policy::Action;
+use crate::port::{NewToken, ReadTx, TokenRow, VersionHead, VersionRow, WriteTx};
+use crate::principal::Principal;
+use crate::token::found::{Found, Shelf, TokenInfo};
+use crate::token::metadata::{Class, TokenMeta, VALUE, VersionMeta};
+use crate::token::request::{KEEP_VERSIONS_DEFAULT, PutMode, PutOptions, PutRequest, check_keep_versions};
+use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
+
+impl Vault {
+    /// Stores a value as a new version. Answers once it is durable, with the token as it is then.
+    pub fn put(self: &Arc<Self>, caller: &Caller, request: PutRequest, reply: Reply<TokenInfo>) {
+        self.put_shared(caller, "Put", request.name, request.options, Arc::new(request.value), reply);
+    }
+
+    /// Stores what `Generate` made. The value stays with the caller of this as well.
+    pub fn put_generated(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: TokenName,
+        options: PutOptions,
+        value: Arc<Secret>,
+        reply: Reply<TokenInfo>,
+    ) {
+        self.put_shared(caller, "Generate", name, options, value, reply);
+    }
+
+    fn put_shared(
+        self: &Arc<Self>,
+        caller: &Caller,
+        operation: &'static str,
+        name: TokenName,
+        options: PutOptions,
+        value: Arc<Secret>,
+        reply: Reply<TokenInfo>,
+    ) {
+        let open = match self.open().and_then(|open| self.check_value(&value, &options).map(|()| open)) {
+            Ok(open) => open,
+            Err(error) => return reply(Err(error)),
+        };
+        let event = Event::new(caller, operation).about(options.owner.uid(caller), name.as_str());
+        let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
+        self.write(event, Effect::Grows, reply, move |tx| {
+            let principal = vault.judged_writer(&open, tx, &caller, options.owner)?;
+            let shelf = Shelf { vault: &open.id, principal: &principal, now: vault.now() };
+            let put = Put { vault: &vault, shelf, name: &name, options: &options };
+            let info = put.store(tx, &value)?;
+            vault.record_mutation(&open, tx, &audited, info.version)?;
+            Ok(info)
+        });
+    }
+
+    fn check_value(&self, value: &Secret, options: &PutOptions) -> Result<(), Error> {
+        let limit = self.settings().value_bytes;
+        if value.is_empty() {
+            return Err(Error::InvalidArgs("the value is empty; to take a token away, delete it".into()));
+        }
+        if limit > 0 && value.len() as u64 > limit {
+            return Err(Error::InvalidArgs(format!("the value is longer than {limit} bytes (limit 'value-bytes')")));
+        }
+        options.keep_versions.map(check_keep_versions).transpose().map(|_| ())
+    }
+
+    /// The principal whose tokens `caller` may write; enrols the caller when it comes for the first time.
+    pub(super) fn judged_writer(
+        &self,
+        open: &OpenVault,
+        tx: &mut dyn WriteTx,
+        caller: &Caller,
+        owner: crate::owner::Owner,
+    ) -> Result<Arc<Principal>, Error> {
+        if let Some(principal) = self.judged_in(open, tx, caller, owner, Action::Write)? {
+            return Ok(principal);
+        }
+        self.enrol(open, tx, caller, owner)
+    }
+}
+
+/// One `Put` inside its transaction.
+pub(super) struct Put<'a> {
+    pub vault: &'a Vault,
+    pub shelf: Shelf<'a>,
+    pub name: &'a TokenName,
+    pub options: &'a PutOptions,
+}
+
+impl Put<'_> {
+    pub(super) fn store(&self, tx: &mut dyn WriteTx, value: &Secret) -> Result<TokenInfo, Error> {
+        let existing = self.shelf.find_any(tx, self.name)?;
+        self.check_preconditions(existing.as_ref())?;
+        let (mut row, before) = match existing {
+            Some(found) => (found.row.clone(), Some(found)),
+            None => (self.insert_token(tx)?, None),
+        };
+        let live = before.as_ref().filter(|found| !found.version.is_expired(self.shelf.now));
+        let meta = self.token_meta(live);
+        let before_row = row.clone();
+        row.newest += 1;
+        row.current = row.newest;
+        let version = self.version_meta(live, value)?;
+        let head = self.insert_version(tx, (&row, &meta), &version, value)?;
+        if let Some(found) = &before
+            && found.meta.require_purpose != meta.require_purpose
+        {
+            self.rewrap_older(tx, (&before_row, &found.meta), (&row, &meta), head.version)?;
+        }
+        self.shelf.records().seal_token(&mut row, &meta)?;
+        tx.update_token(&row)?;
+        if before.as_ref().is_none_or(|found| found.meta.attributes != meta.attributes) {
+            self.shelf.index_attributes(tx, row.id, &meta.attributes)?;
+        }
+        let dropped = drop_old_versions(tx, &row, meta.keep_versions)?;
+        self.account(tx, before.is_none(), head.stored_bytes, dropped)?;
+        Found { row, meta, head, version }.into_info(self.shelf.principal.uid)
+    }
+
+    fn check_preconditions(&self, existing: Option<&Found>) -> Result<(), Error> {
+        let live = existing.filter(|found| !found.version.is_expired(self.shelf.now));
+        let current = live.map_or(0, |found| found.row.current);
+        if let Some(expected) = self.options.expect_version
+            && expected != current
+        {
+            return Err(Error::Conflict { current, expected });
+        }
+        match self.options.mode {
+            PutMode::Create if live.is_some() => Err(Error::Exists),
+            PutMode::Replace if live.is_none() => Err(Error::NotFound),
+            _ => Ok(()),
+        }
+    }
+
+    fn insert_token(&self, tx: &mut dyn WriteTx) -> Result<TokenRow, Error> {
+        let principal = self.shelf.principal;
+        let name_tag = tag::name_tag(&principal.index_key, self.name);
+        let id = tx.insert_token(&NewToken { principal: principal.id, name_tag: &name_tag })?;
+        Ok(TokenRow { id, principal: principal.id, name_tag, current: 0, newest: 0, meta: Vec::new() })
+    }
+
+    /// What is not given stays as it is on a live token; an expired one counts as gone.
+    fn token_meta(&self, live: Option<&Found>) -> TokenMeta {
+        let (now, options) = (self.shelf.now, self.options);
+        let before = live.map(|found| &found.meta);
+        TokenMeta {
+            name: self.name.as_str().to_owned(),
+            attributes: match &options.attributes {
+                Some(attributes) => attributes.as_map().clone(),
+                None => before.map(|meta| meta.attributes.clone()).unwrap_or_default(),
+            },
+            created: before.map_or(now, |meta| meta.created),
+            updated: now,
+            keep_versions: options
+                .keep_versions
+                .or(before.map(|meta| meta.keep_versions))
+                .unwrap_or(KEEP_VERSIONS_DEFAULT),
+            require_purpose: options.require_purpose.or(before.map(|meta| meta.require_purpose)).unwrap_or(false),
+        }
+    }
+
+    fn version_meta(&self, live: Option<&Found>, value: &Secret) -> Result<VersionMeta, Error> {
+        let content_type = match &self.options.content_type {
+            Some(content_type) => content_type.as_str().to_owned(),
+            None => live.map(|found| found.version.content_type.clone()).unwrap_or_default(),
+        };
+        Ok(VersionMeta {
+            size: value.len() as u64,
+            created: self.shelf.now,
+            expires: self.options.expiry.resolve(self.shelf.now)?,
+            content_type,
+        })
+    }
+
+    fn insert_version(
+        &self,
+        tx: &mut dyn WriteTx,
+        (row, meta): (&TokenRow, &TokenMeta),
+        version: &VersionMeta,
+        value: &Secret,
+    ) -> Result<VersionHead, Error> {
+        let (records, memory) = (self.shelf.records(), self.vault.memory());
+        let dek = random::secret(memory, 32)?;
+        let padded = pad::pad(value.expose(), memory)?;
+        let aad = records.value_aad(row.id, row.current);
+        let sealed = wrap::seal(&dek, VALUE, aad.as_bytes(), padded.expose())?;
+        let mut head = VersionHead {
+            token: row.id,
+            version: row.current,
+            class: self.options.class.unwrap_or(Class::Machine).as_u8(),
+            expires_day: None,
+            stored_bytes: padded.len() as u64,
+            meta: Vec::new(),
+            dek: Vec::new(),
+        };
+        records.seal_version(&mut head, version)?;
+        records.seal_dek((row, meta), (&mut head, version), &dek)?;
+        let row = VersionRow { head, value: sealed };
+        tx.insert_version(&row)?;
+        Ok(row.head)
+    }
+
+    /// The older versions' DEKs are bound to what has changed.
+    fn rewrap_older(
+        &self,
+        tx: &mut dyn WriteTx,
+        before: (&TokenRow, &TokenMeta),
+        after: (&TokenRow, &TokenMeta),
+        newest: u64,
+    ) -> Result<(), Error> {
+        let records = self.shelf.records();
+        for mut head in tx.versions(before.0.id)?.into_iter().filter(|head| head.version != newest) {
+            let version = records.open_version(&head)?;
+            let dek = records.open_dek(before, (&head, &version), self.vault.memory())?;
+            records.seal_dek(after, (&mut head, &version), &dek)?;
+            tx.update_version(&head)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the new version in, and refuses what is over the quota.
+    fn account(&self, tx: &mut dyn WriteTx, new_token: bool, added: u64, dropped: u64) -> Result<(), Error> {
+        let principal = self.shelf.principal;
+        tx.add_usage(principal.id, i64::from(new_token), signed(added)? - signed(dropped)?)?;
+        let row = tx
+            .principal_by_id(principal.id)?
+            .ok_or_else(|| Error::Internal(format!("principal {} is gone", principal.id)))?;
+        let settings = self.vault.settings();
+        let tokens = principal.quota_tokens.unwrap_or(settings.tokens);
+        let bytes = principal.quota_bytes.unwrap_or(settings.bytes);
+        if new_token && tokens > 0 && row.tokens > tokens {
+            return Err(over("tokens", tokens));
+        }
+        if added > dropped && bytes > 0 && row.bytes > bytes {
+            return Err(over("bytes", bytes));
+        }
+        Ok(())
+    }
+}
+
+fn over(limit: &'static str, value: u64) -> Error {
+    Error::LimitsExceeded {
+        limit,
+        retry: format!("your quota is {value}; delete tokens or versions, or ask an administrator for more"),
+    }
+}
+
+pub(super) fn signed(bytes: u64) -> Result<i64, Error> {
+    i64::try_from(bytes).map_err(|_| Error::Internal("a size is over 63 bits".into()))
+}
+
+/// Removes the oldest versions beyond `keep`; the bytes that became free.
+pub(super) fn drop_old_versions(tx: &mut dyn WriteTx, row: &TokenRow, keep: u32) -> Result<u64, Error> {
+    let versions = ReadTx::versions(tx, row.id)?;
+    let surplus = versions.len().saturating_sub(keep as usize);
+    let mut freed = 0;
+    for head in versions.iter().filter(|head| head.version != row.current).take(surplus) {
+        if let Some(head) = tx.delete_version(row.id, head.version)? {
+            freed += head.stored_bytes;
+        }
+    }
+    Ok(freed)
+}

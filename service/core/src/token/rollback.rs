@@ -1,0 +1,57 @@
+//! `Rollback`: an old value becomes the newest version.
+
+use std::sync::Arc;
+
+use crate::Caller;
+use crate::error::Error;
+use crate::name::{ContentType, TokenName};
+use crate::policy::Action;
+use crate::port::{VersionRow, WriteTx};
+use crate::token::found::{Found, Shelf, TokenInfo};
+use crate::token::metadata::Class;
+use crate::token::put::Put;
+use crate::token::request::{Expiry, NamedRequest, PutOptions};
+use crate::vault::{Effect, Event, Reply, Vault};
+
+impl Vault {
+    /// Stores the value of an earlier version as a new one. Answers once it is durable, with the token as it is then.
+    pub fn rollback(self: &Arc<Self>, caller: &Caller, request: NamedRequest, version: u64, reply: Reply<TokenInfo>) {
+        let open = match self.open() {
+            Ok(open) => open,
+            Err(error) => return reply(Err(error)),
+        };
+        let event = Event::new(caller, "Rollback").about(request.owner.uid(caller), request.name.as_str());
+        let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
+        self.write(event, Effect::Grows, reply, move |tx| {
+            let principal =
+                vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
+            let shelf = Shelf { vault: &open.id, principal: &principal, now: vault.now() };
+            let info = rollback(&vault, tx, shelf, &request.name, version)?;
+            vault.record_mutation(&open, tx, &audited, info.version)?;
+            Ok(info)
+        });
+    }
+}
+
+fn rollback(
+    vault: &Vault,
+    tx: &mut dyn WriteTx,
+    shelf: Shelf<'_>,
+    name: &TokenName,
+    version: u64,
+) -> Result<TokenInfo, Error> {
+    let current = shelf.find(tx, name)?;
+    let VersionRow { head, value } = tx.version(current.row.id, version)?.ok_or(Error::NotFound)?;
+    let old = Found::open(shelf.records(), current.row, head)?;
+    if old.version.is_expired(shelf.now) {
+        return Err(Error::NotFound);
+    }
+    let value = vault.open_value(&shelf, &old, &value)?;
+    let options = PutOptions {
+        class: Class::from_u8(old.head.class),
+        content_type: Some(ContentType::parse(&old.version.content_type)?),
+        expiry: old.version.expires.map_or(Expiry::Never, Expiry::At),
+        ..PutOptions::default()
+    };
+    Put { vault, shelf, name, options: &options }.store(tx, &value)
+}

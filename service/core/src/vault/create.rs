@@ -1,0 +1,87 @@
+//! Making a vault where there is none.
+
+use std::sync::Arc;
+
+use super::slots::store_table_mac;
+use super::state::Inner;
+use super::{Effect, Event, NewSlot, OpenVault, Vault};
+use crate::Caller;
+use crate::crypto::{KEY_BYTES, random};
+use crate::error::Error;
+use crate::keyring::Keyring;
+use crate::port::{MetaKey, ReadTx};
+use crate::slot::SlotMaker;
+
+impl Vault {
+    /// Looks whether there is a vault in the store: sealed if there is, uninitialised for `reason` if not.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the vault is then quarantined.
+    pub fn look(&self, reason: &str) -> Result<(), Error> {
+        let _turn = self.one_at_a_time();
+        let state = match self.read(|tx| is_empty(tx)) {
+            Ok(true) => Inner::Uninitialised(reason.to_owned()),
+            Ok(false) => Inner::Sealed(super::SealReason::NotTried),
+            Err(error) => {
+                self.set_state(Inner::Quarantined(error.to_string()));
+                return Err(error);
+            }
+        };
+        self.set_state(state);
+        Ok(())
+    }
+
+    /// Says anew why there is no vault yet; nothing happens when there is one.
+    pub fn still_uninitialised(&self, reason: &str) {
+        let _turn = self.one_at_a_time();
+        if self.with_state(|state| matches!(state, Inner::Uninitialised(_))) {
+            self.set_state(Inner::Uninitialised(reason.to_owned()));
+        }
+    }
+
+    /// Makes the vault with its first slot and opens it; the number of the slot. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgs`] when there is a vault already, or for a recovery slot: a vault that only the recovery key opens
+    /// would not serve after the next start.
+    pub fn create(self: &Arc<Self>, caller: &Caller, first: &NewSlot<'_>) -> Result<u32, Error> {
+        let _turn = self.one_at_a_time();
+        if !self.with_state(|state| matches!(state, Inner::Uninitialised(_))) {
+            return Err(Error::InvalidArgs("there is a vault already; add a slot to it instead".into()));
+        }
+        if matches!(first, NewSlot::Recovery(_)) {
+            return Err(Error::InvalidArgs(
+                "the first slot must be one that serves after a start: tpm2, host-key or passphrase".into(),
+            ));
+        }
+        let (id, instance) = (random::array::<16>()?, random::array::<16>()?);
+        let vk = random::secret(self.memory(), KEY_BYTES)?;
+        let keyring = Keyring::generate(self.memory())?;
+        let maker = SlotMaker { vault_id: &id, vk: &vk, keyring: &keyring, memory: self.memory(), created: self.now() };
+        let slot = first.make(&maker)?;
+        let rows = keyring.to_rows(&vk, &id)?;
+        let open = Arc::new(OpenVault::new(self, id, vk, keyring, first.kind())?);
+        let (vault, opened) = (Arc::clone(self), Arc::clone(&open));
+        let event = Event::new(caller, "CreateVault");
+        let audited = event.clone();
+        let number = self.write_and_wait(event, Effect::Grows, move |tx| {
+            if !is_empty(tx)? {
+                return Err(Error::InvalidArgs("there is a vault already; add a slot to it instead".into()));
+            }
+            tx.set_meta(MetaKey::VaultId, &id)?;
+            tx.set_meta(MetaKey::InstanceId, &instance)?;
+            rows.iter().try_for_each(|row| tx.put_keyring(row))?;
+            let number = tx.insert_slot(&slot)?;
+            store_table_mac(&vault, &opened, tx)?;
+            vault.record_mutation(&opened, tx, &audited, 0)?;
+            Ok(number)
+        })?;
+        self.set_state(Inner::Open(open));
+        Ok(number)
+    }
+}
+
+/// Whether nothing of a vault stands in the store. Half a vault is not nothing: it is never made anew.
+fn is_empty(tx: &dyn ReadTx) -> Result<bool, Error> {
+    Ok(tx.meta(MetaKey::VaultId)?.is_none() && tx.slots()?.is_empty() && tx.keyring()?.is_empty())
+}

@@ -1,0 +1,177 @@
+//! The vault: whether it is open, and the way every request takes through it.
+//!
+//! One request is one method, each in a file of its own under [`crate::token`]; what they share stands here: the keys of an
+//! open vault, the principal of a caller, and the two ways to the store.
+
+mod audited;
+mod create;
+mod open;
+mod slots;
+mod state;
+mod unseal;
+mod write;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::audit::AuditQueue;
+use crate::error::Error;
+use crate::policy::Role;
+use crate::port::{Clock, ReadTx, SecretMemory, Store};
+use crate::{Caller, Timestamp};
+
+pub use crate::crypto::VaultId;
+pub use open::OpenVault;
+pub use slots::{NewSlot, SlotView};
+pub use state::{Protection, SealReason, State, VaultStatus, tpm_error_name};
+pub use unseal::HostKey;
+pub(crate) use write::Effect;
+pub use write::Reply;
+
+/// Who is taken in when they come for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enrolment {
+    /// Every local user.
+    Auto,
+    /// The members of this group.
+    Group(u32),
+    /// Only whom an administrator takes in.
+    Admin,
+}
+
+/// What an administrator can set. 0 switches a limit off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Longest value, bytes.
+    pub value_bytes: u64,
+    /// Most tokens of a principal.
+    pub tokens: u64,
+    /// Most stored bytes of a principal.
+    pub bytes: u64,
+    /// Who is taken in.
+    pub enrolment: Enrolment,
+    /// Role of a user seen first.
+    pub default_role: Role,
+    /// Whether reads wait for their audit record to be durable.
+    pub audit_durable: bool,
+    /// Most audit records kept.
+    pub audit_records: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            value_bytes: 65_536,
+            tokens: 10_000,
+            bytes: 64 << 20,
+            enrolment: Enrolment::Auto,
+            default_role: Role::Developer,
+            audit_durable: false,
+            audit_records: 1_000_000,
+        }
+    }
+}
+
+/// The vault.
+pub struct Vault {
+    store: Arc<dyn Store>,
+    memory: Arc<dyn SecretMemory>,
+    clock: Arc<dyn Clock>,
+    settings: RwLock<Arc<Settings>>,
+    state: RwLock<state::Inner>,
+    /// Held while the vault is made, opened, sealed or its slots change: one at a time.
+    lifecycle: Mutex<()>,
+    audit: AuditQueue,
+}
+
+impl Vault {
+    /// A vault over `store`, not opened yet.
+    pub fn new(
+        store: Arc<dyn Store>,
+        memory: Arc<dyn SecretMemory>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            memory,
+            clock,
+            settings: RwLock::new(Arc::new(settings)),
+            state: RwLock::new(state::Inner::Starting),
+            lifecycle: Mutex::new(()),
+            audit: AuditQueue::default(),
+        })
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other settings in force for everything that comes after.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Where secrets lie.
+    pub fn memory(&self) -> &dyn SecretMemory {
+        &*self.memory
+    }
+
+    /// Reads on one snapshot.
+    pub(crate) fn read<T>(&self, mut work: impl FnMut(&dyn ReadTx) -> Result<T, Error>) -> Result<T, Error> {
+        let mut outcome = None;
+        self.store.read(&mut |tx| {
+            outcome = Some(work(tx));
+            Ok(())
+        })?;
+        outcome.unwrap_or_else(|| Err(Error::Internal("the store did not read".into())))
+    }
+}
+
+/// Who asks, and for what: what the audit log needs of a request.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Who asks.
+    pub caller: Caller,
+    /// Method name.
+    pub operation: &'static str,
+    /// Whose token is meant.
+    pub owner: Option<u32>,
+    /// Its name.
+    pub name: String,
+    /// What the caller says it is.
+    pub app: String,
+    /// What the caller says it wants the value for.
+    pub purpose: String,
+}
+
+impl Event {
+    /// An event without a token.
+    pub fn new(caller: &Caller, operation: &'static str) -> Self {
+        Self {
+            caller: caller.clone(),
+            operation,
+            owner: None,
+            name: String::new(),
+            app: String::new(),
+            purpose: String::new(),
+        }
+    }
+
+    /// The same about a token.
+    #[must_use]
+    pub fn about(mut self, owner: Option<u32>, name: &str) -> Self {
+        self.owner = owner;
+        name.clone_into(&mut self.name);
+        self
+    }
+}

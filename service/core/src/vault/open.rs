@@ -1,0 +1,195 @@
+//! The keys of an open vault, and the principal behind a caller.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::{Enrolment, Vault, VaultId};
+use crate::audit::AuditKey;
+use crate::crypto::tag;
+use crate::error::Error;
+use crate::keyring::Keyring;
+use crate::owner::Owner;
+use crate::policy::{self, Action, Decision, Role, Standing};
+use crate::port::{ReadTx, WriteTx};
+use crate::principal::{Principal, PrincipalKeys};
+use crate::slot::SlotKind;
+use crate::{Caller, Secret};
+
+/// Principals kept unwrapped; past it the cache starts over.
+const CACHED_PRINCIPALS: usize = 4_096;
+
+/// An open vault: dropped with its last request, and its keys wiped, when the vault is sealed.
+pub struct OpenVault {
+    /// Part of every AAD.
+    pub(crate) id: VaultId,
+    /// Wraps the keyring.
+    pub(super) vk: Secret,
+    /// The keys everything else hangs on.
+    pub(super) keyring: Keyring,
+    /// Links and encrypts the audit log.
+    pub(crate) audit: AuditKey,
+    /// Kind of the slot that opened it.
+    pub(super) opened_by: SlotKind,
+    principals: RwLock<HashMap<u32, Arc<Principal>>>,
+}
+
+impl OpenVault {
+    pub(super) fn new(vault: &Vault, id: VaultId, vk: Secret, keyring: Keyring, by: SlotKind) -> Result<Self, Error> {
+        let audit = AuditKey::derive(keyring.audit(), &id, vault.memory())?;
+        Ok(Self { id, vk, keyring, audit, opened_by: by, principals: RwLock::default() })
+    }
+
+    fn keys<'a>(&'a self, vault: &'a Vault) -> PrincipalKeys<'a> {
+        PrincipalKeys {
+            vault: &self.id,
+            users: self.keyring.users(),
+            index: self.keyring.index(),
+            memory: vault.memory(),
+        }
+    }
+
+    fn cached(&self, uid: u32) -> Option<Arc<Principal>> {
+        self.principals.read().unwrap_or_else(PoisonError::into_inner).get(&uid).cloned()
+    }
+
+    fn cache(&self, principal: &Arc<Principal>) {
+        let mut cache = self.principals.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHED_PRINCIPALS {
+            cache.clear();
+        }
+        cache.insert(principal.uid, Arc::clone(principal));
+    }
+}
+
+impl Vault {
+    /// Judges an action on the tokens of `owner`; their principal, or `None` when it is allowed but has none yet.
+    pub(crate) fn judged(
+        &self,
+        open: &OpenVault,
+        caller: &Caller,
+        owner: Owner,
+        action: Action,
+    ) -> Result<Option<Arc<Principal>>, Error> {
+        self.judge(caller, owner, action, |uid| self.principal(open, uid))
+    }
+
+    /// The same inside a write.
+    pub(crate) fn judged_in(
+        &self,
+        open: &OpenVault,
+        tx: &dyn ReadTx,
+        caller: &Caller,
+        owner: Owner,
+        action: Action,
+    ) -> Result<Option<Arc<Principal>>, Error> {
+        // What a write sees may still be undone: it is used, but not cached.
+        self.judge(caller, owner, action, |uid| match open.cached(uid) {
+            Some(principal) => Ok(Some(principal)),
+            None => self.load_principal(open, tx, uid),
+        })
+    }
+
+    fn judge(
+        &self,
+        caller: &Caller,
+        owner: Owner,
+        action: Action,
+        mut find: impl FnMut(u32) -> Result<Option<Arc<Principal>>, Error>,
+    ) -> Result<Option<Arc<Principal>>, Error> {
+        let own = find(caller.uid)?;
+        let standing = match &own {
+            Some(own) => {
+                own.check_name(caller)?;
+                own.standing()
+            }
+            None => self.standing_of_stranger(caller),
+        };
+        let owner = owner.uid(caller);
+        match policy::judge(standing, owner, action) {
+            Decision::Hide => Err(Error::NotFound),
+            Decision::Deny(reason) => Err(Error::AccessDenied(reason.into())),
+            Decision::Allow => match owner {
+                Some(uid) if uid != caller.uid => find(uid),
+                _ => Ok(own),
+            },
+        }
+    }
+
+    fn standing_of_stranger(&self, caller: &Caller) -> Standing {
+        let role = if caller.is_root() { Role::Admin } else { self.settings().default_role };
+        Standing { uid: caller.uid, role, active: true }
+    }
+
+    /// Role and activity of a caller.
+    ///
+    /// # Errors
+    /// When the vault is not open, or the caller's principal is frozen.
+    pub fn standing(&self, caller: &Caller) -> Result<Standing, Error> {
+        let open = self.open()?;
+        match self.principal(&open, caller.uid)? {
+            Some(own) => own.check_name(caller).map(|()| own.standing()),
+            None => Ok(self.standing_of_stranger(caller)),
+        }
+    }
+
+    /// Tokens and stored bytes of a caller, and the limits of both (0: none).
+    ///
+    /// # Errors
+    /// When the vault is not open or the store cannot be read.
+    pub fn usage(&self, caller: &Caller) -> Result<[u64; 4], Error> {
+        let open = self.open()?;
+        let settings = self.settings();
+        let uid_tag = tag::uid_tag(open.keyring.index(), caller.uid);
+        let row = self.read(|tx| Ok(tx.principal(&uid_tag)?))?;
+        let principal = self.principal(&open, caller.uid)?;
+        let quota_tokens = principal.as_ref().and_then(|own| own.quota_tokens).unwrap_or(settings.tokens);
+        let quota_bytes = principal.as_ref().and_then(|own| own.quota_bytes).unwrap_or(settings.bytes);
+        let (tokens, bytes) = row.map_or((0, 0), |row| (row.tokens, row.bytes));
+        Ok([tokens, bytes, quota_tokens, quota_bytes])
+    }
+
+    fn principal(&self, open: &OpenVault, uid: u32) -> Result<Option<Arc<Principal>>, Error> {
+        if let Some(principal) = open.cached(uid) {
+            return Ok(Some(principal));
+        }
+        let principal = self.read(|tx| self.load_principal(open, tx, uid))?;
+        if let Some(principal) = &principal {
+            open.cache(principal);
+        }
+        Ok(principal)
+    }
+
+    fn load_principal(&self, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<Option<Arc<Principal>>, Error> {
+        let uid_tag = tag::uid_tag(open.keyring.index(), uid);
+        tx.principal(&uid_tag)?.map(|row| open.keys(self).open(&row).map(Arc::new)).transpose()
+    }
+
+    /// Takes a principal in that stores for the first time.
+    pub(crate) fn enrol(
+        &self,
+        open: &OpenVault,
+        tx: &mut dyn WriteTx,
+        caller: &Caller,
+        owner: Owner,
+    ) -> Result<Arc<Principal>, Error> {
+        let settings = self.settings();
+        let of_machine = owner.uid(caller) == Some(0);
+        let allowed = match settings.enrolment {
+            _ if of_machine => true,
+            Enrolment::Auto => true,
+            Enrolment::Group(gid) => caller.gids.contains(&gid),
+            Enrolment::Admin => false,
+        };
+        if !allowed {
+            return Err(Error::AccessDenied(
+                "you are not enrolled in the vault; an administrator can do it with 'tokenvaultctl user set'".into(),
+            ));
+        }
+        let machine = Caller { uid: 0, user: "root".into(), ..caller.clone() };
+        let subject = if of_machine { &machine } else { caller };
+        let role = if of_machine { Role::Admin } else { settings.default_role };
+        let mut row = open.keys(self).enrol(subject, role, self.now())?;
+        row.id = tx.insert_principal(&row)?;
+        Ok(Arc::new(open.keys(self).open(&row)?))
+    }
+}

@@ -1,0 +1,248 @@
+//! Whether the vault is open, and if not, why and what to do.
+
+use std::sync::{Arc, PoisonError};
+
+use super::slots::recovery_is_confirmed;
+use super::{OpenVault, Vault, VaultId};
+use crate::error::Error;
+use crate::port::{MetaKey, SealError};
+use crate::slot::SlotKind;
+
+/// State of the vault, as the interface names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not looked yet.
+    Starting,
+    /// There is no vault in the state directory.
+    Uninitialised,
+    /// There is one, and no slot has opened it.
+    Sealed,
+    /// Open.
+    Serving,
+    /// Open, but nothing can be written.
+    ReadOnly,
+    /// The store did not verify.
+    Quarantined,
+}
+
+impl State {
+    /// As the interface writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Uninitialised => "uninitialised",
+            Self::Sealed => "sealed",
+            Self::Serving => "serving",
+            Self::ReadOnly => "read-only",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// Why a vault is sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SealReason {
+    /// Its slots were not tried yet.
+    NotTried,
+    /// An administrator sealed it.
+    Administrator,
+    /// The TPM did not open it.
+    Tpm(SealError),
+    /// The host key did not open it.
+    HostKey(String),
+    /// The slot that opens unattended is damaged.
+    DamagedSlot(String),
+    /// It has no slot that opens unattended.
+    NoUnattendedSlot,
+}
+
+impl SealReason {
+    /// One line: which of the distinct failures, and what it means.
+    pub fn text(&self) -> String {
+        match self {
+            Self::NotTried => "the slots are being tried".into(),
+            Self::Administrator => "an administrator sealed it".into(),
+            Self::Tpm(error) => format!("{}: {error}", tpm_error_name(error)),
+            Self::HostKey(text) => format!("the host key does not open it: {text}"),
+            Self::DamagedSlot(text) => format!("DamagedSlot: {text}"),
+            Self::NoUnattendedSlot => "it has no slot that opens unattended".into(),
+        }
+    }
+
+    /// What an administrator does about it.
+    pub const fn next_step(&self) -> &'static str {
+        match self {
+            Self::NotTried => "wait a moment",
+            Self::Administrator => "run 'tokenvaultctl unseal'",
+            Self::Tpm(SealError::NoTpm(_)) => {
+                "check the TPM device and its permissions, it is tried again by itself; or run 'tokenvaultctl unseal --recovery'"
+            }
+            Self::Tpm(SealError::WrongTpm) => {
+                "run 'tokenvaultctl unseal --recovery' with the recovery key, then 'tokenvaultctl slot add tpm2'"
+            }
+            Self::Tpm(SealError::PolicyMismatch) => {
+                "boot the measured system again, or run 'tokenvaultctl unseal --recovery', then 'tokenvaultctl slot add tpm2'"
+            }
+            Self::Tpm(SealError::Lockout) => {
+                "wait until the lockout ends or clear it with the owner's tools; or run 'tokenvaultctl unseal --recovery'"
+            }
+            Self::Tpm(SealError::DamagedBlob) | Self::DamagedSlot(_) => {
+                "run 'tokenvaultctl unseal --recovery', then replace the slot: 'tokenvaultctl slot add tpm2'"
+            }
+            Self::Tpm(SealError::Timeout | SealError::Failed(_)) => {
+                "run 'tokenvaultctl unseal' to try again, or 'tokenvaultctl unseal --recovery'"
+            }
+            Self::HostKey(_) => "put the host key file back, or run 'tokenvaultctl unseal --recovery'",
+            Self::NoUnattendedSlot => "run 'tokenvaultctl unseal'",
+        }
+    }
+}
+
+/// The word the interface has for a TPM failure.
+pub const fn tpm_error_name(error: &SealError) -> &'static str {
+    match error {
+        SealError::NoTpm(_) => "NoTpm",
+        SealError::WrongTpm => "WrongTpm",
+        SealError::PolicyMismatch => "PolicyMismatch",
+        SealError::Lockout => "TpmLockout",
+        SealError::DamagedBlob => "DamagedSlot",
+        SealError::Timeout => "Timeout",
+        SealError::Failed(_) => "Failed",
+    }
+}
+
+/// What the vault is now.
+pub(super) enum Inner {
+    Starting,
+    Uninitialised(String),
+    Sealed(SealReason),
+    Open(Arc<OpenVault>),
+    Quarantined(String),
+}
+
+/// What a thief gets, in sentences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protection {
+    /// Of the disk alone.
+    pub disk_theft: &'static str,
+    /// Of the whole machine.
+    pub machine_theft: &'static str,
+}
+
+impl Protection {
+    fn of(kinds: &[SlotKind]) -> Self {
+        if kinds.contains(&SlotKind::HostKey) {
+            return Self {
+                disk_theft: "NOT protected: the host key lies on the same disk",
+                machine_theft: "NOT protected: the host key lies in the machine",
+            };
+        }
+        let machine_theft = if kinds.contains(&SlotKind::Tpm2) {
+            "NOT protected: the TPM opens the vault for whoever boots the machine; add a PIN, PCRs or disk encryption"
+        } else {
+            "protected: no slot opens without a secret that is not in the machine"
+        };
+        Self { disk_theft: "protected: the disk does not hold a key that opens the vault", machine_theft }
+    }
+}
+
+/// Everything `Status` tells that is not the caller's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VaultStatus {
+    /// The state.
+    pub state: State,
+    /// Why it is in that state; empty while all is well.
+    pub reason: String,
+    /// What to do about it; empty while there is nothing to do.
+    pub next_step: String,
+    /// Kind of the slot that opened the vault.
+    pub protection: Option<SlotKind>,
+    /// Identity of the vault.
+    pub vault_id: Option<VaultId>,
+    /// Whether the recovery key was typed back.
+    pub recovery_confirmed: bool,
+    /// What a thief gets; `None` while there is no vault.
+    pub theft: Option<Protection>,
+}
+
+impl Vault {
+    pub(super) fn with_state<T>(&self, look: impl FnOnce(&Inner) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_state(&self, state: Inner) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// The keys, while the vault is open.
+    pub(crate) fn open(&self) -> Result<Arc<OpenVault>, Error> {
+        self.with_state(|state| match state {
+            Inner::Open(open) => Ok(Arc::clone(open)),
+            Inner::Starting => Err(Error::Sealed("the vault is starting; retry in a moment".into())),
+            Inner::Uninitialised(reason) => {
+                Err(Error::Sealed(format!("there is no vault yet ({reason}); run 'tokenvaultctl init'")))
+            }
+            Inner::Sealed(reason) => Err(Error::Sealed(format!("{}; {}", reason.text(), reason.next_step()))),
+            Inner::Quarantined(reason) => Err(Error::Quarantined(reason.clone())),
+        })
+    }
+
+    /// Why the vault is sealed, if it is.
+    pub fn seal_reason(&self) -> Option<SealReason> {
+        self.with_state(|state| match state {
+            Inner::Sealed(reason) => Some(reason.clone()),
+            _ => None,
+        })
+    }
+
+    /// Takes the vault out of service until an administrator has looked at it.
+    pub fn quarantine(&self, reason: String) {
+        self.set_state(Inner::Quarantined(reason));
+    }
+
+    /// The state alone.
+    pub fn state(&self) -> State {
+        self.with_state(|state| match state {
+            Inner::Starting => State::Starting,
+            Inner::Uninitialised(_) => State::Uninitialised,
+            Inner::Sealed(_) => State::Sealed,
+            Inner::Open(_) if self.store.status().read_only.is_some() => State::ReadOnly,
+            Inner::Open(_) => State::Serving,
+            Inner::Quarantined(_) => State::Quarantined,
+        })
+    }
+
+    /// What the vault is and what to do about it. Answers in every state.
+    pub fn status(&self) -> VaultStatus {
+        let state = self.state();
+        let (mut reason, mut next_step, protection) = self.with_state(|inner| match inner {
+            Inner::Starting => ("the vault is starting".into(), "wait a moment".into(), None),
+            Inner::Uninitialised(reason) => (reason.clone(), "run 'tokenvaultctl init'".into(), None),
+            Inner::Sealed(reason) => (reason.text(), reason.next_step().to_owned(), None),
+            Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
+            Inner::Quarantined(reason) => {
+                (reason.clone(), "keep the state directory as it is and restore a backup of it".into(), None)
+            }
+        });
+        if let (State::ReadOnly, Some(why)) = (state, self.store.status().read_only) {
+            reason = why;
+            next_step = "make the state directory's file system writable and restart tokenvaultd".into();
+        }
+        let kept = self.read(|tx| {
+            let id = tx.meta(MetaKey::VaultId)?.and_then(|id| <[u8; 16]>::try_from(id).ok());
+            let kinds: Vec<_> = tx.slots()?.iter().filter_map(|slot| SlotKind::parse(&slot.kind)).collect();
+            Ok((id, kinds, recovery_is_confirmed(tx)?))
+        });
+        let (vault_id, kinds, recovery_confirmed) = kept.unwrap_or_default();
+        if state == State::Serving && !recovery_confirmed {
+            reason = "no recovery key is confirmed: a broken or cleared TPM would lose every token".into();
+            next_step = if kinds.contains(&SlotKind::Recovery) {
+                "run 'tokenvaultctl init --confirm-recovery'".into()
+            } else {
+                "run 'tokenvaultctl init' to make a recovery key".into()
+            };
+        }
+        let theft = vault_id.as_ref().map(|_| Protection::of(&kinds));
+        VaultStatus { state, reason, next_step, protection, vault_id, recovery_confirmed, theft }
+    }
+}

@@ -1,0 +1,171 @@
+//! Opening and sealing the vault.
+
+use std::sync::Arc;
+
+use super::slots::{daemon, vault_id, verify_table};
+use super::state::Inner;
+use super::{Effect, Event, OpenVault, SealReason, Vault, VaultId};
+use crate::error::Error;
+use crate::keyring::Keyring;
+use crate::port::{KeyringRow, Sealer, SlotRow};
+use crate::slot::{Slot, SlotError, SlotKind, SlotSecret};
+use crate::{Caller, Secret};
+
+/// The host key file, as the daemon found it.
+pub enum HostKey {
+    /// The configuration does not allow one.
+    NotAllowed,
+    /// It could not be read; why.
+    Unreadable(String),
+    /// Its contents.
+    Key(Secret),
+}
+
+/// What is read of the store to open it.
+struct Stored {
+    id: VaultId,
+    slots: Vec<SlotRow>,
+    keyring: Vec<KeyringRow>,
+}
+
+impl Vault {
+    /// Tries the slots that need nobody: TPM, host key. Blocks as long as the TPM does.
+    ///
+    /// # Errors
+    /// Why none opened; [`Vault::status`] then says it as well.
+    pub fn unseal_unattended(self: &Arc<Self>, sealer: &dyn Sealer, host_key: &HostKey) -> Result<(), Error> {
+        let _turn = self.one_at_a_time();
+        let Some(stored) = self.stored_if_closed()? else { return Ok(()) };
+        let mut reason = SealReason::NoUnattendedSlot;
+        let mut refused = Error::Sealed("it has no slot that opens unattended".into());
+        for row in &stored.slots {
+            let attempt = match SlotKind::parse(&row.kind) {
+                Some(SlotKind::Tpm2) => self.try_slot(&stored, row, SlotSecret::Sealer(sealer)),
+                Some(SlotKind::HostKey) => match host_key {
+                    HostKey::Key(key) => self.try_slot(&stored, row, SlotSecret::Key(key)),
+                    HostKey::Unreadable(text) => {
+                        reason = SealReason::HostKey(text.clone());
+                        continue;
+                    }
+                    HostKey::NotAllowed => {
+                        reason = SealReason::HostKey("'allow-host-key' is not set in the configuration".into());
+                        continue;
+                    }
+                },
+                _ => continue,
+            };
+            match attempt {
+                Ok(vk) => return self.opened_with(&daemon(), &stored, vk, kind_of(row)),
+                Err(error) => {
+                    reason = reason_of(&error);
+                    refused = error.into();
+                }
+            }
+        }
+        self.set_state(Inner::Sealed(reason));
+        Err(refused)
+    }
+
+    /// Opens the vault with a secret somebody handed over: a recovery key or a derived passphrase. Without `slot` every slot
+    /// that takes such a secret is tried. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`] when it opens none.
+    pub fn unseal_with(self: &Arc<Self>, caller: &Caller, secret: &Secret, slot: Option<u32>) -> Result<(), Error> {
+        let _turn = self.one_at_a_time();
+        let Some(stored) = self.stored_if_closed()? else { return Ok(()) };
+        if let Some(id) = slot
+            && !stored.slots.iter().any(|row| row.id == id)
+        {
+            return Err(Error::InvalidArgs(format!("there is no slot {id}; 'tokenvaultctl slot list' shows them")));
+        }
+        let takes_secret = |row: &&SlotRow| {
+            slot.is_none_or(|id| id == row.id)
+                && matches!(SlotKind::parse(&row.kind), Some(SlotKind::Recovery | SlotKind::Passphrase))
+        };
+        let mut refused = Error::InvalidArgs("there is no such slot that takes a key or passphrase".into());
+        for row in stored.slots.iter().filter(takes_secret) {
+            match self.try_slot(&stored, row, SlotSecret::Key(secret)) {
+                Ok(vk) => {
+                    let by = kind_of(row);
+                    return self.opened_with(caller, &stored, vk, by);
+                }
+                Err(error) => refused = error.into(),
+            }
+        }
+        Err(refused)
+    }
+
+    /// Seals the vault: its keys are wiped once the last request in progress is done. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`] when it is not open.
+    pub fn seal(self: &Arc<Self>, caller: &Caller) -> Result<(), Error> {
+        let _turn = self.one_at_a_time();
+        let open = self.open()?;
+        let event = Event::new(caller, "Seal");
+        let (vault, audited) = (Arc::clone(self), event.clone());
+        let records = self.audit.take(self.now(), true);
+        let cap = self.settings().audit_records;
+        self.write_and_wait(event, Effect::Reserved, move |tx| {
+            records.iter().try_for_each(|record| open.audit.append(tx, record, cap))?;
+            vault.record_mutation(&open, tx, &audited, 0)
+        })?;
+        self.set_state(Inner::Sealed(SealReason::Administrator));
+        Ok(())
+    }
+
+    /// What the store holds, unless the vault is open already.
+    fn stored_if_closed(&self) -> Result<Option<Stored>, Error> {
+        self.with_state(|state| match state {
+            Inner::Open(_) => Ok(false),
+            Inner::Quarantined(reason) => Err(Error::Quarantined(reason.clone())),
+            Inner::Uninitialised(reason) => {
+                Err(Error::Sealed(format!("there is no vault yet ({reason}); run 'tokenvaultctl init'")))
+            }
+            Inner::Starting | Inner::Sealed(_) => Ok(true),
+        })?
+        .then(|| {
+            self.read(|tx| {
+                let id = vault_id(tx)?.ok_or_else(|| Error::Quarantined("the store has lost its vault id".into()))?;
+                Ok(Stored { id, slots: tx.slots()?, keyring: tx.keyring()? })
+            })
+        })
+        .transpose()
+    }
+
+    fn try_slot(&self, stored: &Stored, row: &SlotRow, secret: SlotSecret<'_>) -> Result<Secret, SlotError> {
+        Slot::parse(row, &stored.id)?.open(secret, self.memory())
+    }
+
+    /// Opens the keyring with VK, checks the slot table, and serves.
+    fn opened_with(self: &Arc<Self>, caller: &Caller, stored: &Stored, vk: Secret, by: SlotKind) -> Result<(), Error> {
+        let opened = Keyring::open(&stored.keyring, &vk, &stored.id, self.memory())
+            .map_err(Error::from)
+            .and_then(|keyring| OpenVault::new(self, stored.id, vk, keyring, by))
+            .and_then(|open| self.read(|tx| verify_table(self, &open, tx)).map(|()| Arc::new(open)));
+        let open = opened.inspect_err(|error| {
+            if let Error::Quarantined(reason) = error {
+                self.set_state(Inner::Quarantined(reason.clone()));
+            }
+        })?;
+        self.set_state(Inner::Open(Arc::clone(&open)));
+        let event = Event::new(caller, "Unseal");
+        let (vault, audited) = (Arc::clone(self), event.clone());
+        // A store that cannot be written still serves reads.
+        self.write(event, Effect::Reserved, Box::new(|_| ()), move |tx| vault.record_mutation(&open, tx, &audited, 0));
+        Ok(())
+    }
+}
+
+fn kind_of(row: &SlotRow) -> SlotKind {
+    SlotKind::parse(&row.kind).unwrap_or(SlotKind::Recovery)
+}
+
+fn reason_of(error: &SlotError) -> SealReason {
+    match error {
+        SlotError::Tpm(cause) => SealReason::Tpm(cause.clone()),
+        SlotError::WrongSecret => SealReason::HostKey("the host key file is not the one of this vault".into()),
+        other => SealReason::DamagedSlot(other.to_string()),
+    }
+}

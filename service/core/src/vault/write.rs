@@ -1,0 +1,98 @@
+//! The way to the store's writer.
+
+use std::sync::Arc;
+
+use super::{Event, Vault};
+use crate::audit::{AuditRecord, Outcome};
+use crate::error::Error;
+use crate::port::{JobFailure, StoreError, WriteJob, WriteTx};
+
+/// Called once with how a write ended, on the writer's thread: it must only hand the result on.
+pub type Reply<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
+
+/// What a write means for the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Adds or changes.
+    Grows,
+    /// Adds or changes, but must go on when the disk is full: the audit log's records.
+    Reserved,
+    /// Takes something away for good.
+    Erases,
+}
+
+struct Job<T, W> {
+    vault: Arc<Vault>,
+    event: Event,
+    effect: Effect,
+    work: W,
+    outcome: Option<Result<T, Error>>,
+    reply: Reply<T>,
+}
+
+impl<T, W> WriteJob for Job<T, W>
+where
+    T: Send,
+    W: FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send,
+{
+    fn run(&mut self, tx: &mut dyn WriteTx) -> Result<(), JobFailure> {
+        let outcome = (self.work)(tx);
+        let failed = outcome.is_err();
+        self.outcome = Some(outcome);
+        if failed { Err(JobFailure) } else { Ok(()) }
+    }
+
+    fn finish(mut self: Box<Self>, committed: Result<(), StoreError>) {
+        let result = match committed {
+            Ok(()) => self.outcome.take().unwrap_or_else(|| Err(Error::Internal("a write did not run".into()))),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = &result {
+            self.vault.note_refusal(&self.event, error);
+        }
+        (self.reply)(result);
+    }
+
+    fn frees(&self) -> bool {
+        self.effect != Effect::Grows
+    }
+
+    fn erases(&self) -> bool {
+        self.effect == Effect::Erases
+    }
+}
+
+impl Vault {
+    /// Queues a write. `work` runs in a savepoint of its own on the writer's thread; what it wrote is undone when it fails.
+    pub(crate) fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        event: Event,
+        effect: Effect,
+        reply: Reply<T>,
+        work: impl FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send + 'static,
+    ) {
+        let vault = Arc::clone(self);
+        self.store.submit(Box::new(Job { vault, event, effect, work, outcome: None, reply }));
+    }
+
+    /// Writes and waits. Only for threads that may block.
+    pub(crate) fn write_and_wait<T: Send + 'static>(
+        self: &Arc<Self>,
+        event: Event,
+        effect: Effect,
+        work: impl FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let reply = Box::new(move |result| drop(sender.send(result)));
+        self.write(event, effect, reply, work);
+        receiver.recv().unwrap_or_else(|_| Err(Error::Unavailable("the vault is stopping; retry".into())))
+    }
+
+    /// Notes that a request was refused; best effort, because the refusal stands either way.
+    pub(crate) fn note_refusal(&self, event: &Event, error: &Error) {
+        let outcome = Outcome::of(error);
+        if matches!(outcome, Outcome::Denied | Outcome::NotFound) {
+            self.audit.note(AuditRecord { outcome, ..self.record_of(event) });
+        }
+    }
+}
