@@ -7,6 +7,7 @@ pub mod arena;
 pub mod peer;
 pub mod pipe;
 pub mod process;
+pub mod ready;
 pub mod socket;
 
 pub use arena::{ArenaStatus, LockedArena};

@@ -53,15 +53,14 @@ pub fn resize(fd: impl AsFd, bytes: usize) -> io::Result<usize> {
 }
 
 /// Moves up to `most` bytes from one pipe into another without ever blocking, whatever the flags of either description
-/// are: `None` when there is nothing to move now, 0 at the end.
+/// are; 0 at the end.
 ///
 /// # Errors
-/// The kernel's, other than "nothing now".
-pub fn move_now(from: impl AsFd, to: impl AsFd, most: usize) -> io::Result<Option<usize>> {
+/// `WouldBlock` when there is nothing to move now or no room for it, else the kernel's.
+pub fn move_now(from: impl AsFd, to: impl AsFd, most: usize) -> io::Result<usize> {
     loop {
         match splice(&from, None, &to, None, most, SpliceFFlags::SPLICE_F_NONBLOCK) {
-            Ok(moved) => return Ok(Some(moved)),
-            Err(Errno::EAGAIN) => return Ok(None),
+            Ok(moved) => return Ok(moved),
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }

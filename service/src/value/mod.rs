@@ -1,1 +1,10 @@
-//! Values on their way in and out: always through a pipe, never inside a message.
+//! Values on their way in and out: by pipe, never inline.
+//!
+//! A value inside a D-Bus message would leave copies in the bus daemon, in the service and in the client. A pipe leaves
+//! none. This room knows descriptors and secret memory; it knows no caller's rights, no store and no D-Bus.
+
+pub mod incoming;
+pub mod outgoing;
+
+pub use incoming::{EmptyValue, IncomingLimits, ReceiveError, receive};
+pub use outgoing::{PipeLimits, Pipes, SendError};

@@ -1,0 +1,117 @@
+//! A value a caller hands in: the read end of a pipe, or a memory file sealed against writing and shrinking.
+//!
+//! The descriptor belongs to someone else, who keeps a copy of it and may do to its description whatever he likes at any
+//! time. So nothing here depends on its flags: bytes are moved by `splice` with `SPLICE_F_NONBLOCK` into a pipe of our own
+//! and read from there, and nothing on this path can block. A named FIFO is a pipe like any other. What is refused is
+//! refused by kind, before a byte is read.
+
+mod kind;
+mod pipe;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::uio::pread;
+use tokenvault_core::Secret;
+use tokenvault_core::port::{SecretMemory, SecretMemoryExhausted};
+
+use self::kind::Source;
+
+/// What an empty value means to the method that takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmptyValue {
+    /// A mistake of the caller.
+    Refused,
+    /// A request of its own, as in `Unseal`: try the TPM.
+    Permitted,
+}
+
+/// How much is taken, and how long it may take to come.
+#[derive(Debug, Clone, Copy)]
+pub struct IncomingLimits {
+    /// Most bytes.
+    pub max_bytes: usize,
+    /// Longest time from here to the end of the value.
+    pub deadline: Duration,
+    /// Whether no bytes at all are a value.
+    pub empty: EmptyValue,
+}
+
+/// Why no value was taken. The texts are for the caller and hold nothing of the value.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// Not a descriptor values are taken from.
+    #[error(
+        "the value must come as the read end of a pipe or as a memfd sealed with F_SEAL_WRITE and F_SEAL_SHRINK, not as {0}"
+    )]
+    WrongKind(&'static str),
+    /// The writer closed without writing.
+    #[error("the value is empty; write it to the pipe before closing the write end")]
+    Empty,
+    /// More than the limit.
+    #[error("the value is larger than {limit} bytes")]
+    TooLarge {
+        /// Most bytes taken.
+        limit: usize,
+    },
+    /// The writer did not finish in time.
+    #[error("the value did not end within {0:?}; write it and close every copy of the write end")]
+    Timeout(Duration),
+    /// The descriptor could not be read.
+    #[error("the value could not be read: {0}")]
+    Io(#[from] io::Error),
+    /// No room for it.
+    #[error(transparent)]
+    Memory(#[from] SecretMemoryExhausted),
+}
+
+impl From<ReceiveError> for tokenvault_core::Error {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::WrongKind(_) | ReceiveError::Empty | ReceiveError::TooLarge { .. } => {
+                Self::InvalidArgs(error.to_string())
+            }
+            ReceiveError::Timeout(_) => Self::Timeout(error.to_string()),
+            ReceiveError::Io(_) => Self::Unavailable(format!("{error}; retry")),
+            ReceiveError::Memory(error) => error.into(),
+        }
+    }
+}
+
+/// Takes a value in, whole or not at all.
+///
+/// # Errors
+/// See [`ReceiveError`].
+pub async fn receive(fd: OwnedFd, limits: IncomingLimits, memory: &dyn SecretMemory) -> Result<Secret, ReceiveError> {
+    let value = match kind::examine(&fd)? {
+        Source::Pipe => tokio::time::timeout(limits.deadline, pipe::drain(fd, limits.max_bytes, memory))
+            .await
+            .map_err(|_| ReceiveError::Timeout(limits.deadline))??,
+        Source::SealedFile { size } => copy_file(&fd, size, limits.max_bytes, memory)?,
+    };
+    if value.is_empty() && limits.empty == EmptyValue::Refused {
+        return Err(ReceiveError::Empty);
+    }
+    Ok(value)
+}
+
+/// Copies a sealed memory file. Its pages are in memory and stay what they are, so this neither waits nor races.
+fn copy_file(fd: &OwnedFd, size: u64, limit: usize, memory: &dyn SecretMemory) -> Result<Secret, ReceiveError> {
+    let size = usize::try_from(size).ok().filter(|size| *size <= limit).ok_or(ReceiveError::TooLarge { limit })?;
+    let mut value = Secret::zeroed(memory, size)?;
+    let mut filled = 0;
+    while let Some(rest) = value.expose_mut().get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match pread(fd, rest, i64::try_from(filled).map_err(io::Error::other)?) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            Ok(count) => filled += count,
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests;

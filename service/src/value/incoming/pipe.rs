@@ -1,0 +1,144 @@
+//! Emptying somebody else's pipe.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::unistd::read;
+use tokenvault_core::Secret;
+use tokenvault_core::port::SecretMemory;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::ReceiveError;
+use crate::sys::{pipe, ready};
+
+/// Room to begin with; most values are smaller.
+const FIRST_ROOM: usize = 1024;
+
+/// Most bytes moved at once; what a pipe holds by default.
+const STEP: usize = 16 * pipe::PAGE;
+
+/// How long to leave a pipe alone that claims to have ended and has not.
+const REOPENED_PAUSE: Duration = Duration::from_millis(20);
+
+/// Reads to the end, at most `limit` bytes.
+pub(super) async fn drain(fd: OwnedFd, limit: usize, memory: &dyn SecretMemory) -> Result<Secret, ReceiveError> {
+    let theirs = ready::watch(fd, Interest::READABLE)?;
+    let (ours, entrance) = pipe::new()?;
+    let mut collected = Collected::new(limit, memory)?;
+    loop {
+        match move_when_ready(&theirs, &entrance).await? {
+            0 => return collected.finish(),
+            moved => collected.take(&ours, moved)?,
+        }
+        // A writer faster than we are must not keep this thread for itself.
+        tokio::task::coop::consume_budget().await;
+    }
+}
+
+/// Moves what comes next into our own pipe, which is empty before each move: "would block" can only mean theirs.
+async fn move_when_ready(theirs: &AsyncFd<OwnedFd>, entrance: &OwnedFd) -> io::Result<usize> {
+    loop {
+        let mut guard = theirs.readable().await?;
+        match pipe::move_now(theirs, entrance, STEP) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // The last writer had gone, and then someone opened the pipe again by way of /proc: readiness for the
+                // end is never taken back, so waiting for it would spin.
+                if guard.ready().is_read_closed() {
+                    tokio::time::sleep(REOPENED_PAUSE).await;
+                } else {
+                    guard.clear_ready();
+                }
+            }
+            result => return result,
+        }
+    }
+}
+
+/// What has come so far, in memory that grows and is wiped as it is left behind.
+struct Collected<'a> {
+    limit: usize,
+    memory: &'a dyn SecretMemory,
+    bytes: Secret,
+    len: usize,
+}
+
+impl<'a> Collected<'a> {
+    fn new(limit: usize, memory: &'a dyn SecretMemory) -> Result<Self, ReceiveError> {
+        Ok(Self { limit, memory, bytes: Secret::zeroed(memory, FIRST_ROOM.min(limit))?, len: 0 })
+    }
+
+    /// Takes the `count` bytes that wait in our own pipe.
+    fn take(&mut self, ours: &OwnedFd, count: usize) -> Result<(), ReceiveError> {
+        let end = self.len + count;
+        if end > self.limit {
+            return Err(ReceiveError::TooLarge { limit: self.limit });
+        }
+        self.make_room(end)?;
+        while let Some(rest) = self.bytes.expose_mut().get_mut(self.len..end).filter(|rest| !rest.is_empty()) {
+            match read(ours, rest) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(count) => self.len += count,
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self, needed: usize) -> Result<(), ReceiveError> {
+        if needed <= self.bytes.len() {
+            return Ok(());
+        }
+        let room = needed.max(self.bytes.len() * 4).min(self.limit);
+        self.bytes = resized(&self.bytes, self.len, room, self.memory)?;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Secret, ReceiveError> {
+        resized(&self.bytes, self.len, self.len, self.memory)
+    }
+}
+
+/// The first `len` bytes of `from`, in a region of `room` bytes.
+fn resized(from: &Secret, len: usize, room: usize, memory: &dyn SecretMemory) -> Result<Secret, ReceiveError> {
+    let mut to = Secret::zeroed(memory, room)?;
+    for (to, from) in to.expose_mut().iter_mut().zip(from.expose().iter().take(len)) {
+        *to = *from;
+    }
+    Ok(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsRawFd;
+
+    use nix::sys::resource::{UsageWho, getrusage};
+
+    use super::*;
+
+    /// Processor time of this thread so far, in microseconds.
+    fn processor_usec() -> i64 {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+        let usec = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
+        usec(usage.user_time()) + usec(usage.system_time())
+    }
+
+    #[tokio::test]
+    async fn a_pipe_opened_again_after_its_end_costs_no_processor_time() {
+        let (read, write) = pipe::new().unwrap();
+        let (_ours, entrance) = pipe::new().unwrap();
+        let theirs = ready::watch(read, Interest::READABLE).unwrap();
+        drop(write);
+        assert!(theirs.readable().await.unwrap().ready().is_read_closed());
+        let path = format!("/proc/self/fd/{}", theirs.as_raw_fd());
+        let _reopened = File::options().write(true).open(path).unwrap();
+        let before = processor_usec();
+        let moving = move_when_ready(&theirs, &entrance);
+        assert!(tokio::time::timeout(Duration::from_millis(500), moving).await.is_err());
+        assert!(processor_usec() - before < 250_000);
+    }
+}

@@ -1,0 +1,249 @@
+//! A value on its way to a caller: written whole into a pipe whose read end goes into the reply.
+//!
+//! A reply that nobody reads must cost nothing for long: a second descriptor of the read end stays here, and five seconds
+//! after the reader's last progress the pipe is emptied. Each uid has a number of unread pipes and a share of their bytes;
+//! pipes that were read are let go as new ones are made, so a well-behaved caller meets no limit at any rate. One timer
+//! serves all pipes.
+
+mod feeder;
+mod ledger;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokenvault_core::Secret;
+use tokenvault_core::port::{SecretMemory, SecretMemoryExhausted};
+use tokio::sync::{Notify, Semaphore};
+
+use self::ledger::{Held, Ledger};
+use crate::sys::pipe;
+
+/// Above this many unread pipes, new ones are made as small as they can be: the kernel counts the room of all pipes of
+/// the daemon's uid and gives out crippled ones when it runs out.
+const CROWDED: usize = 512;
+
+/// Most values fed into a pipe that is too small for them, all callers together.
+const MOST_FEEDERS: usize = 64;
+
+/// How much may lie unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PipeLimits {
+    /// Unread pipes of one uid (`pipes`); 0: no limit.
+    pub per_uid: usize,
+    /// Time without progress after which a pipe is emptied (`pipe-seconds`).
+    pub withdraw_after: Duration,
+    /// Unread bytes of all uids together. A uid gets at most half of what the others leave.
+    pub bytes: usize,
+}
+
+impl Default for PipeLimits {
+    fn default() -> Self {
+        Self { per_uid: 256, withdraw_after: Duration::from_secs(5), bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// Why a value could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The uid has too much unread (`pipes`).
+    #[error("too many replies of this user are unread; read or close them and retry")]
+    Limit,
+    /// No descriptor, no memory for one.
+    #[error("no pipe could be made for the value: {0}")]
+    Io(#[from] io::Error),
+    /// No room for what did not fit into the pipe.
+    #[error(transparent)]
+    Memory(#[from] SecretMemoryExhausted),
+}
+
+impl From<SendError> for tokenvault_core::Error {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Limit => {
+                Self::LimitsExceeded { limit: "pipes", retry: "read or close the replies you have and retry".into() }
+            }
+            SendError::Io(_) => Self::Unavailable(format!("{error}; retry")),
+            SendError::Memory(error) => error.into(),
+        }
+    }
+}
+
+/// All values on their way out. A clone is another handle to the same pipes.
+#[derive(Clone)]
+pub struct Pipes(Arc<Shared>);
+
+struct Shared {
+    ledger: Mutex<Ledger>,
+    limits: Mutex<PipeLimits>,
+    memory: Arc<dyn SecretMemory>,
+    feeders: Arc<Semaphore>,
+    nowhere: File,
+    wake: Arc<Notify>,
+}
+
+impl Pipes {
+    /// No pipes yet. The timer runs on the current runtime until the last handle is gone.
+    ///
+    /// # Errors
+    /// `/dev/null` cannot be opened.
+    pub fn new(limits: PipeLimits, memory: Arc<dyn SecretMemory>) -> io::Result<Self> {
+        let wake = Arc::new(Notify::new());
+        let shared = Arc::new(Shared {
+            ledger: Mutex::default(),
+            limits: Mutex::new(limits),
+            memory,
+            feeders: Arc::new(Semaphore::new(MOST_FEEDERS)),
+            nowhere: File::options().write(true).open("/dev/null")?,
+            wake: Arc::clone(&wake),
+        });
+        tokio::spawn(withdraw_unread(Arc::downgrade(&shared), wake));
+        Ok(Self(shared))
+    }
+
+    /// Other limits from now on; what is under way stays.
+    pub fn set_limits(&self, limits: PipeLimits) {
+        *lock(&self.0.limits) = limits;
+    }
+
+    /// A pipe that holds `value` and has ended; its read end, for `uid`. Never blocks.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send(&self, uid: u32, value: &Secret) -> Result<OwnedFd, SendError> {
+        let bytes = value.expose();
+        let reserved = self.reserve(uid, bytes.len())?;
+        let (read, write) = pipe::new()?;
+        let room = self.make_room(&write, bytes.len())?;
+        let kept = read.try_clone()?;
+        match bytes.split_at_checked(room) {
+            Some((first, rest)) if !rest.is_empty() => self.feed(reserved, kept, write, first, rest)?,
+            _ => {
+                // The pipe is empty and has room for all of it: this does not block.
+                File::from(write).write_all(bytes)?;
+                reserved.hold(kept, bytes.len());
+            }
+        }
+        Ok(read)
+    }
+
+    /// Unread pipes and their bytes, over all uids.
+    pub fn unread(&self) -> (usize, usize) {
+        lock(&self.0.ledger).totals()
+    }
+
+    fn reserve(&self, uid: u32, len: usize) -> Result<Reservation, SendError> {
+        let cost = len.max(1).next_multiple_of(pipe::PAGE);
+        let limits = *lock(&self.0.limits);
+        let mut read = Vec::new();
+        let admitted = lock(&self.0.ledger).admit(uid, cost, &limits, &mut read);
+        // Descriptors are closed after the lock is released.
+        drop(read);
+        if !admitted {
+            return Err(SendError::Limit);
+        }
+        Ok(Reservation { shared: Arc::clone(&self.0), uid, cost })
+    }
+
+    /// What the pipe can hold, enlarged for `len` bytes where the kernel lets us.
+    fn make_room(&self, write: &OwnedFd, len: usize) -> io::Result<usize> {
+        if len <= pipe::PAGE {
+            // Any pipe holds a page: asking costs more than it is worth, unless pipes are getting scarce.
+            let crowded = lock(&self.0.ledger).totals().0 > CROWDED;
+            return if crowded { pipe::resize(write, pipe::PAGE) } else { Ok(pipe::PAGE) };
+        }
+        match pipe::capacity(write)? {
+            room if room < len => pipe::resize(write, len),
+            room => Ok(room),
+        }
+    }
+
+    /// Writes `first` now and leaves `rest` to a task of its own.
+    fn feed(
+        &self,
+        reserved: Reservation,
+        kept: OwnedFd,
+        write: OwnedFd,
+        first: &[u8],
+        rest: &[u8],
+    ) -> Result<(), SendError> {
+        let Ok(permit) = Arc::clone(&self.0.feeders).try_acquire_owned() else { return Err(SendError::Limit) };
+        let rest = Secret::copy_from(self.0.memory.as_ref(), rest)?;
+        pipe::set_nonblocking(&write)?;
+        let mut write = File::from(write);
+        write.write_all(first)?;
+        let patience = lock(&self.0.limits).withdraw_after;
+        tokio::spawn(async move {
+            feeder::feed(write.into(), rest, kept, patience, reserved).await;
+            drop(permit);
+        });
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Empties a pipe from our side; its reader finds the end.
+    fn withdraw(&self, pipe: &OwnedFd) {
+        while matches!(pipe::move_now(pipe, self.nowhere.as_fd(), 16 * pipe::PAGE), Ok(moved) if moved > 0) {}
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.wake.notify_one();
+    }
+}
+
+/// A place for one pipe of a uid, given back on drop unless a pipe takes it.
+struct Reservation {
+    shared: Arc<Shared>,
+    uid: u32,
+    cost: usize,
+}
+
+impl Reservation {
+    /// Leaves the place to a pipe that waits to be read.
+    fn hold(mut self, pipe: OwnedFd, len: usize) {
+        let withdraw_at = Instant::now() + lock(&self.shared.limits).withdraw_after;
+        let held = Held { pipe, cost: std::mem::take(&mut self.cost), left: len, withdraw_at };
+        lock(&self.shared.ledger).hold(self.uid, held);
+        self.shared.wake.notify_one();
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.cost > 0 {
+            lock(&self.shared.ledger).release(self.uid, self.cost);
+        }
+    }
+}
+
+/// The one timer: looks at all unread pipes every so often, and sleeps while there are none.
+async fn withdraw_unread(shared: Weak<Shared>, wake: Arc<Notify>) {
+    loop {
+        wake.notified().await;
+        loop {
+            let Some(tick) = shared.upgrade().map(|shared| lock(&shared.limits).withdraw_after / 10) else { return };
+            tokio::time::sleep(tick.clamp(Duration::from_millis(10), Duration::from_millis(500))).await;
+            let Some(shared) = shared.upgrade() else { return };
+            let (mut read, mut overdue) = (Vec::new(), Vec::new());
+            let patience = lock(&shared.limits).withdraw_after;
+            let empty = lock(&shared.ledger).sweep_all(patience, &mut read, &mut overdue);
+            overdue.iter().for_each(|pipe| shared.withdraw(pipe));
+            if empty {
+                break;
+            }
+        }
+    }
+}
+
+/// Nothing panics while one of these locks is held; if something did, the books are still the best there are.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
