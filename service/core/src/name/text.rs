@@ -83,24 +83,25 @@ impl ContentType {
     }
 }
 
-/// What a caller says of itself, `purpose` or `app`: 1 to 255 bytes for the audit log. Grants nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a caller says of itself, `purpose` or `app`: up to 255 bytes for the audit log, empty when not given. Grants
+/// nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hint(Box<str>);
 
 impl Hint {
-    /// Checks the `text` of option `key`. Empty text is refused: it would satisfy `require-purpose` without a purpose.
+    /// Checks the `text` of option `key`. Blanks alone are taken for nothing: they must not pass for a purpose.
     ///
     /// # Errors
     /// [`Error::InvalidArgs`] with the rule it breaks.
     pub fn parse(key: &str, text: &str) -> Result<Self, Error> {
-        if text.trim().is_empty() {
-            return Err(Error::InvalidArgs(format!("the {key} is empty; leave it out or say what it is")));
-        }
         check(key, text, HINT_BYTES_MAX)?;
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
         Ok(Self(text.into()))
     }
 
-    /// The hint.
+    /// The hint; empty when not given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -120,10 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_blank_purpose_is_no_purpose() {
-        assert!(Hint::parse("purpose", "").is_err());
-        assert!(Hint::parse("purpose", " \u{a0}").is_err());
-        assert!(Hint::parse("purpose", "rotate key").is_ok());
+    fn a_blank_purpose_is_no_purpose() {
+        for blank in ["", " ", " \u{a0}"] {
+            assert_eq!(Hint::parse("purpose", blank).unwrap().as_str(), "", "{blank:?}");
+        }
+        assert_eq!(Hint::parse("purpose", "rotate key").unwrap().as_str(), "rotate key");
         assert!(Hint::parse("app", "a\u{1b}[2J").is_err());
         assert!(Hint::parse("app", &"a".repeat(256)).is_err());
     }

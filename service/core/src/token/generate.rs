@@ -106,15 +106,15 @@ impl Recipe {
     /// [`CryptoError::Random`], [`CryptoError::Memory`].
     pub fn generate(&self, memory: &dyn SecretMemory) -> Result<Secret, CryptoError> {
         let mut token = Secret::zeroed(memory, self.prefix.len().saturating_add(self.length))?;
-        let (prefix, mut rest) = token.expose_mut().split_at_mut(self.prefix.len());
+        let (prefix, rest) = token.expose_mut().split_at_mut(self.prefix.len());
         prefix.copy_from_slice(self.prefix.as_bytes());
+        let mut places = rest.iter_mut();
         let mut drawn = Zeroizing::new([0; DRAW_BYTES]);
-        while !rest.is_empty() {
+        while places.len() > 0 {
             random::fill(drawn.as_mut_slice())?;
-            for character in drawn.iter().filter_map(|byte| self.charset.pick(*byte)) {
-                let Some((next, after)) = rest.split_first_mut() else { break };
-                *next = character;
-                rest = after;
+            let characters = drawn.iter().filter_map(|byte| self.charset.pick(*byte));
+            for (character, place) in characters.zip(places.by_ref()) {
+                *place = character;
             }
         }
         Ok(token)
@@ -147,7 +147,7 @@ mod tests {
         for (name, _) in ALL {
             let charset = Charset::parse(name).unwrap();
             let token = Recipe::new(charset, 4096, "ghp_").unwrap().generate(&HeapMemory).unwrap();
-            let (prefix, random) = token.expose().split_at(4);
+            let (prefix, rest) = token.expose().split_at(4);
             assert_eq!(prefix, b"ghp_");
             assert_eq!(random.len(), 4096);
             assert!(random.iter().all(|byte| charset.alphabet().contains(byte)), "{name}");
