@@ -147,7 +147,7 @@ mod tests {
         for (name, _) in ALL {
             let charset = Charset::parse(name).unwrap();
             let token = Recipe::new(charset, 4096, "ghp_").unwrap().generate(&HeapMemory).unwrap();
-            let (prefix, rest) = token.expose().split_at(4);
+            let (prefix, random) = token.expose().split_at(4);
             assert_eq!(prefix, b"ghp_");
             assert_eq!(random.len(), 4096);
             assert!(random.iter().all(|byte| charset.alphabet().contains(byte)), "{name}");
