@@ -1,1 +1,9 @@
-//! The TPM worker, seen from the daemon: one process per operation.
+//! The TPM worker, seen from the daemon: one process per operation, a socket pair, a deadline.
+//!
+//! Nothing here knows a TPM command. It starts the program, asks one question, is strict about the answer, and ends the
+//! program whichever way that went.
+
+mod process;
+mod sealer;
+
+pub use sealer::{DEADLINE, WorkerSealer};
