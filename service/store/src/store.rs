@@ -1,0 +1,96 @@
+//! The store as the domain sees it, put together from its parts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokenvault_core::port::{ReadTx, Store, StoreError, StoreStatus, WriteJob};
+
+use crate::connection;
+use crate::create;
+use crate::directory::Directory;
+use crate::fault::Fault;
+use crate::identity;
+use crate::migration;
+use crate::options::StoreOptions;
+use crate::pool::Pool;
+use crate::reserve::Reserve;
+use crate::status::{Shared, StoreCounters};
+use crate::tx::Tx;
+use crate::verify;
+use crate::writer::{Queue, Writer};
+
+/// The vault's rows in a SQLite file. Dropping it writes what was queued and closes the file.
+pub struct SqliteStore {
+    // Dropped in this order: readers first, so that the writer closes the last connection and with it the log; the lock
+    // on the directory goes when everything else has gone.
+    pool: Pool,
+    queue: Queue,
+    shared: Arc<Shared>,
+    directory: Arc<Directory>,
+}
+
+impl SqliteStore {
+    /// Opens the store in `dir`, or makes an empty one where there is none. Only what is cheap is checked here; see
+    /// [`SqliteStore::verify_structure`].
+    ///
+    /// # Errors
+    /// `Held` by another daemon; `Newer` schema; `Corrupt` for a file that is damaged or not a store; `ReadOnly`, `Full` or
+    /// `Io` when the directory cannot be used, the text saying what to do. Whatever was found is left as it was.
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        connection::check_library()?;
+        let directory = Arc::new(Directory::claim(dir)?);
+        let mut reserve = Reserve::new(directory.beside(".reserve"), options.reserve_bytes);
+        let (writer, pool) = match connect(&directory, options.readers) {
+            // Even looking needs a little space, for the index of the log.
+            Err(Fault(StoreError::Full)) if reserve.release() => connect(&directory, options.readers)?,
+            other => other?,
+        };
+        let shared = Arc::new(Shared::default());
+        let writer = Writer::new(writer, Arc::clone(&directory), Arc::clone(&shared), reserve, options.store_bytes)?;
+        Ok(Self { pool, queue: Queue::start(writer, options.queue)?, shared, directory })
+    }
+
+    /// Reads the whole file and checks its structure: seconds for a large store, so it is called after the vault serves.
+    /// Deleted rows stay in the log until it returns.
+    ///
+    /// # Errors
+    /// `Corrupt` names what is wrong; `Io` when the file could not be read.
+    pub fn verify_structure(&self) -> Result<(), StoreError> {
+        Ok(verify::structure(&connection::reader(&self.directory.vault())?)?)
+    }
+
+    /// What the store has done since it was opened.
+    pub fn counters(&self) -> StoreCounters {
+        self.shared.counters()
+    }
+}
+
+impl Store for SqliteStore {
+    fn read(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.pool.read(|connection| work(&Tx::new(connection)))
+    }
+
+    fn submit(&self, job: Box<dyn WriteJob>) {
+        self.queue.submit(job);
+    }
+
+    fn status(&self) -> StoreStatus {
+        StoreStatus { read_only: self.shared.read_only(), disk_bytes: self.directory.disk_bytes() }
+    }
+}
+
+/// From a directory to a writing connection and the readers, everything checked.
+fn connect(directory: &Directory, readers: usize) -> Result<(Connection, Pool), Fault> {
+    if !identity::exists(directory)? {
+        create::make(directory)?;
+    }
+    identity::check_file(directory)?;
+    let mut writer = connection::look(&directory.vault())?;
+    identity::check_contents(&writer)?;
+    migration::upgrade(&mut writer, directory)?;
+    identity::check_schema(&writer)?;
+    connection::own(&writer)?;
+    let pool = Pool::open(&directory.vault(), readers)?;
+    Ok((writer, pool))
+}

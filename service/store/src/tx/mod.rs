@@ -1,0 +1,188 @@
+//! The port's transactions over one SQLite connection.
+//!
+//! The statements are in [`read`], [`list`], [`write`] and [`write_token`]; here is only what they share: an error that
+//! concerns the file ends the transaction for good, whatever the work makes of it.
+
+mod list;
+mod read;
+mod write;
+mod write_token;
+
+use std::cell::RefCell;
+
+use rusqlite::Connection;
+use tokenvault_core::port::{
+    AttributeTag, AuditRow, KeyringRow, MetaKey, NewToken, PrincipalRow, ReadTx, SlotRow, StoreError, Tag, TokenRow,
+    VersionHead, VersionRow, WriteTx,
+};
+
+use crate::fault::{Fault, breaks_batch, duplicate};
+
+/// A transaction that somebody else began and will end.
+pub(crate) struct Tx<'c> {
+    connection: &'c Connection,
+    broken: RefCell<Option<StoreError>>,
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(connection: &'c Connection) -> Self {
+        Self { connection, broken: RefCell::new(None) }
+    }
+
+    /// What broke the transaction, if anything did.
+    pub(crate) fn into_broken(self) -> Option<StoreError> {
+        self.broken.into_inner()
+    }
+
+    fn run<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, StoreError> {
+        if let Some(error) = &*self.broken.borrow() {
+            return Err(duplicate(error));
+        }
+        work(self.connection).map_err(|Fault(error)| {
+            // SQLite rolls back by itself on some errors. Another statement would then commit on its own.
+            if breaks_batch(&error) || self.connection.is_autocommit() {
+                *self.broken.borrow_mut() = Some(duplicate(&error));
+            }
+            error
+        })
+    }
+}
+
+impl ReadTx for Tx<'_> {
+    fn meta(&self, key: MetaKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.run(|c| read::meta(c, key))
+    }
+
+    fn slots(&self) -> Result<Vec<SlotRow>, StoreError> {
+        self.run(read::slots)
+    }
+
+    fn keyring(&self) -> Result<Vec<KeyringRow>, StoreError> {
+        self.run(read::keyring)
+    }
+
+    fn principal(&self, uid_tag: &Tag) -> Result<Option<PrincipalRow>, StoreError> {
+        self.run(|c| read::principal(c, uid_tag))
+    }
+
+    fn principal_by_id(&self, id: i64) -> Result<Option<PrincipalRow>, StoreError> {
+        self.run(|c| read::principal_by_id(c, id))
+    }
+
+    fn token(&self, principal: i64, name_tag: &Tag) -> Result<Option<TokenRow>, StoreError> {
+        self.run(|c| read::token(c, principal, name_tag))
+    }
+
+    fn token_with_value(
+        &self,
+        principal: i64,
+        name_tag: &Tag,
+        version: Option<u64>,
+    ) -> Result<Option<(TokenRow, VersionRow)>, StoreError> {
+        self.run(|c| read::token_with_value(c, principal, name_tag, version))
+    }
+
+    fn version_head(&self, token: i64, version: u64) -> Result<Option<VersionHead>, StoreError> {
+        self.run(|c| read::version_head(c, token, version))
+    }
+
+    fn version(&self, token: i64, version: u64) -> Result<Option<VersionRow>, StoreError> {
+        self.run(|c| read::version(c, token, version))
+    }
+
+    fn versions(&self, token: i64) -> Result<Vec<VersionHead>, StoreError> {
+        self.run(|c| read::versions(c, token))
+    }
+
+    fn tokens(
+        &self,
+        principal: i64,
+        tags: &[AttributeTag],
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(TokenRow, VersionHead)>, StoreError> {
+        self.run(|c| list::tokens(c, principal, tags, list::Page { after, limit }))
+    }
+
+    fn audit_head(&self) -> Result<Option<AuditRow>, StoreError> {
+        self.run(read::audit_head)
+    }
+
+    fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        self.run(|c| read::audit(c, after, limit))
+    }
+
+    fn totals(&self) -> Result<(u64, u64), StoreError> {
+        self.run(read::totals)
+    }
+}
+
+impl WriteTx for Tx<'_> {
+    fn set_meta(&mut self, key: MetaKey, value: &[u8]) -> Result<(), StoreError> {
+        self.run(|c| write::set_meta(c, key, value))
+    }
+
+    fn insert_slot(&mut self, row: &SlotRow) -> Result<u32, StoreError> {
+        self.run(|c| write::insert_slot(c, row))
+    }
+
+    fn update_slot(&mut self, row: &SlotRow) -> Result<(), StoreError> {
+        self.run(|c| write::update_slot(c, row))
+    }
+
+    fn delete_slot(&mut self, id: u32) -> Result<bool, StoreError> {
+        self.run(|c| write::delete_slot(c, id))
+    }
+
+    fn put_keyring(&mut self, row: &KeyringRow) -> Result<(), StoreError> {
+        self.run(|c| write::put_keyring(c, row))
+    }
+
+    fn insert_principal(&mut self, row: &PrincipalRow) -> Result<i64, StoreError> {
+        self.run(|c| write::insert_principal(c, row))
+    }
+
+    fn update_principal(&mut self, row: &PrincipalRow) -> Result<(), StoreError> {
+        self.run(|c| write::update_principal(c, row))
+    }
+
+    fn add_usage(&mut self, principal: i64, tokens: i64, bytes: i64) -> Result<(), StoreError> {
+        self.run(|c| write::add_usage(c, principal, tokens, bytes))
+    }
+
+    fn insert_token(&mut self, token: &NewToken<'_>) -> Result<i64, StoreError> {
+        self.run(|c| write_token::insert_token(c, token))
+    }
+
+    fn update_token(&mut self, row: &TokenRow) -> Result<(), StoreError> {
+        self.run(|c| write_token::update_token(c, row))
+    }
+
+    fn delete_token(&mut self, id: i64) -> Result<(), StoreError> {
+        self.run(|c| write_token::delete_token(c, id))
+    }
+
+    fn set_attributes(&mut self, token: i64, tags: &[AttributeTag]) -> Result<(), StoreError> {
+        self.run(|c| write_token::set_attributes(c, token, tags))
+    }
+
+    fn insert_version(&mut self, row: &VersionRow) -> Result<(), StoreError> {
+        self.run(|c| write_token::insert_version(c, row))
+    }
+
+    fn update_version(&mut self, head: &VersionHead) -> Result<(), StoreError> {
+        self.run(|c| write_token::update_version(c, head))
+    }
+
+    fn delete_version(&mut self, token: i64, version: u64) -> Result<Option<VersionHead>, StoreError> {
+        self.run(|c| write_token::delete_version(c, token, version))
+    }
+
+    fn append_audit(&mut self, row: &AuditRow) -> Result<(), StoreError> {
+        self.run(|c| write::append_audit(c, row))
+    }
+
+    fn prune_audit(&mut self, up_to: u64) -> Result<u64, StoreError> {
+        self.run(|c| write::prune_audit(c, up_to))
+    }
+}

@@ -1,0 +1,117 @@
+//! Point reads and small whole tables.
+
+use rusqlite::Connection;
+use tokenvault_core::port::{
+    AuditRow, KeyringRow, MetaKey, PrincipalRow, SlotRow, Tag, TokenRow, VersionHead, VersionRow,
+};
+
+use crate::fault::Fault;
+use crate::row::{self, all, one};
+
+/// The name a single value has in the table.
+pub(super) fn meta_name(key: MetaKey) -> &'static str {
+    match key {
+        MetaKey::VaultId => "vault-id",
+        MetaKey::InstanceId => "instance-id",
+        MetaKey::SlotMac => "slot-mac",
+        MetaKey::RecoveryConfirmed => "recovery-confirmed",
+        MetaKey::AuditBase => "audit-base",
+    }
+}
+
+pub(super) fn meta(c: &Connection, key: MetaKey) -> Result<Option<Vec<u8>>, Fault> {
+    one(c, "SELECT value FROM meta WHERE key = ?1", [meta_name(key)], |row| row.get(0))
+}
+
+pub(super) fn slots(c: &Connection) -> Result<Vec<SlotRow>, Fault> {
+    all(c, &format!("SELECT {} FROM slot ORDER BY id", row::SLOT), [], row::slot)
+}
+
+pub(super) fn keyring(c: &Connection) -> Result<Vec<KeyringRow>, Fault> {
+    all(c, "SELECT purpose, term, wrapped FROM keyring ORDER BY purpose, term", [], row::key)
+}
+
+pub(super) fn principal(c: &Connection, uid_tag: &Tag) -> Result<Option<PrincipalRow>, Fault> {
+    one(c, &format!("SELECT {} FROM principal WHERE uid_tag = ?1", row::PRINCIPAL), [uid_tag], row::principal)
+}
+
+pub(super) fn principal_by_id(c: &Connection, id: i64) -> Result<Option<PrincipalRow>, Fault> {
+    one(c, &format!("SELECT {} FROM principal WHERE id = ?1", row::PRINCIPAL), [id], row::principal)
+}
+
+pub(super) fn token(c: &Connection, principal: i64, name_tag: &Tag) -> Result<Option<TokenRow>, Fault> {
+    const SQL: &str = "SELECT id, principal, name_tag, current, newest, meta FROM token \
+                       WHERE name_tag = ?1 AND principal = ?2";
+    one(c, SQL, (name_tag, principal), row::token)
+}
+
+/// The read path: three descents, by tag, by token and by version.
+pub(super) fn token_with_value(
+    c: &Connection,
+    principal: i64,
+    name_tag: &Tag,
+    version: Option<u64>,
+) -> Result<Option<(TokenRow, VersionRow)>, Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        row::token_and_head!(),
+        ", v.value FROM token t CROSS JOIN version v ON v.id = (t.id << 28 | coalesce(?3, t.current)) \
+         WHERE t.name_tag = ?1 AND t.principal = ?2"
+    );
+    // A number that no version can have must not run over into the bits of another token's key.
+    let wanted = match version {
+        Some(number) if row::version_key(1, number).is_none() => return Ok(None),
+        Some(number) => Some(row::signed(number)?),
+        None => None,
+    };
+    one(c, SQL, (name_tag, principal, wanted), |found| {
+        Ok((row::token(found)?, row::version(found, row::HEAD_AFTER_TOKEN)?))
+    })
+}
+
+pub(super) fn version_head(c: &Connection, token: i64, version: u64) -> Result<Option<VersionHead>, Fault> {
+    const SQL: &str = concat!("SELECT ", row::head!(), " FROM version WHERE id = ?1");
+    match row::version_key(token, version) {
+        Some(key) => one(c, SQL, [key], |found| row::version_head(found, 0)),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn version(c: &Connection, token: i64, version: u64) -> Result<Option<VersionRow>, Fault> {
+    const SQL: &str = concat!("SELECT ", row::head!(), ", value FROM version WHERE id = ?1");
+    match row::version_key(token, version) {
+        Some(key) => one(c, SQL, [key], |found| row::version(found, 0)),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn versions(c: &Connection, token: i64) -> Result<Vec<VersionHead>, Fault> {
+    const SQL: &str = concat!("SELECT ", row::head!(), " FROM version WHERE id BETWEEN ?1 AND ?2 ORDER BY id");
+    match row::version_keys(token) {
+        Some(range) => all(c, SQL, range, |found| row::version_head(found, 0)),
+        None => Ok(Vec::new()),
+    }
+}
+
+pub(super) fn audit_head(c: &Connection) -> Result<Option<AuditRow>, Fault> {
+    one(c, &format!("SELECT {} FROM audit ORDER BY seq DESC LIMIT 1", row::AUDIT), [], row::audit)
+}
+
+pub(super) fn audit(c: &Connection, after: u64, limit: usize) -> Result<Vec<AuditRow>, Fault> {
+    let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
+    let sql = format!("SELECT {} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2", row::AUDIT);
+    all(c, &sql, (after, limit_of(limit)), row::audit)
+}
+
+/// One row per principal: their counters are kept, not counted.
+pub(super) fn totals(c: &Connection) -> Result<(u64, u64), Fault> {
+    const SQL: &str = "SELECT coalesce(sum(tokens), 0), coalesce(sum(bytes), 0) FROM principal";
+    let sums: Option<(i64, i64)> = one(c, SQL, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (tokens, bytes) = sums.unwrap_or_default();
+    Ok((tokens.unsigned_abs(), bytes.unsigned_abs()))
+}
+
+/// A limit as SQLite takes it.
+pub(super) fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

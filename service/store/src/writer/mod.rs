@@ -1,0 +1,158 @@
+//! The writer: one thread, one connection, one commit for everything that is queued.
+//!
+//! - [`batch`] runs jobs inside one transaction.
+//! - [`space`] decides what is still written when the disk is full.
+//! - [`health`] decides what follows an I/O error.
+//! - [`wal`] keeps the write-ahead log short and free of deleted rows.
+
+mod batch;
+mod health;
+mod queue;
+mod space;
+mod wal;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
+
+use rusqlite::Connection;
+use tokenvault_core::port::{StoreError, WriteJob};
+
+use crate::connection;
+use crate::directory::Directory;
+use crate::fault::Fault;
+use crate::reserve::Reserve;
+use crate::status::Shared;
+
+pub(crate) use queue::Queue;
+
+use batch::Ended;
+use health::Health;
+use wal::Wal;
+
+type Job = Box<dyn WriteJob>;
+
+/// Jobs of one commit. More would only make the first of them wait longer.
+const BATCH: usize = 256;
+
+/// Everything the writer's thread owns.
+pub(crate) struct Writer {
+    connection: Connection,
+    directory: Arc<Directory>,
+    shared: Arc<Shared>,
+    reserve: Reserve,
+    limit: space::Limit,
+    wal: Wal,
+    health: Health,
+}
+
+impl Writer {
+    /// A writer on a store that was checked and brought up to date.
+    pub(crate) fn new(
+        connection: Connection,
+        directory: Arc<Directory>,
+        shared: Arc<Shared>,
+        reserve: Reserve,
+        store_bytes: u64,
+    ) -> Result<Self, Fault> {
+        let limit = space::Limit::new(&connection, store_bytes)?;
+        limit.apply(&connection)?;
+        // A log that is there at the start may hold rows whose deletion was acknowledged before a crash.
+        let wal = Wal::new(directory.wal_bytes() > 0);
+        Ok(Self { connection, directory, shared, reserve, limit, wal, health: Health::default() })
+    }
+
+    /// Writes until the queue is closed and empty.
+    fn run(mut self, queue: &Receiver<Job>) {
+        if !self.reserve.restore() {
+            log::warn!("no room for the reserve: only deletes are written until there is space");
+        }
+        loop {
+            match next(queue, self.wal.due()) {
+                Ok(first) => {
+                    let mut jobs = vec![first];
+                    jobs.extend(queue.try_iter().take(BATCH - 1));
+                    self.write(jobs);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.tend(Instant::now());
+        }
+        self.tend_last();
+    }
+
+    /// Writes a batch and tells every job how it ended.
+    fn write(&mut self, jobs: Vec<Job>) {
+        if let Some(refusal) = self.health.refusal() {
+            return batch::refuse(jobs, refusal);
+        }
+        let mut jobs = self.let_through(jobs);
+        if jobs.is_empty() {
+            return;
+        }
+        match self.attempt(&mut jobs) {
+            Ok(ended) => batch::finish(jobs, &ended),
+            Err(StoreError::Full) => self.write_singly(jobs),
+            Err(error) => self.fail(jobs, &error),
+        }
+    }
+
+    /// One transaction. What SQLite calls an I/O error is looked into here.
+    fn attempt(&mut self, jobs: &mut [Job]) -> Result<Vec<Ended>, StoreError> {
+        match batch::commit(&self.connection, jobs) {
+            Ok(ended) => {
+                let written = ended.iter().filter(|end| **end == Ended::Written).count() as u64;
+                if written > 0 {
+                    self.shared.count_commit(written);
+                    self.wal.committed(Instant::now(), batch::erases(jobs, &ended));
+                }
+                self.health.committed();
+                Ok(ended)
+            }
+            Err(StoreError::Io(text)) => match self.directory.probe() {
+                Err(Fault(cause @ (StoreError::Full | StoreError::ReadOnly))) => Err(cause),
+                _ => Err(StoreError::Io(text)),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails a batch, and finds out whether the next one can be written.
+    fn fail(&mut self, jobs: Vec<Job>, error: &StoreError) {
+        log::error!("{} writes failed: {error}", jobs.len());
+        batch::refuse(jobs, error);
+        if self.health.failed(error) {
+            self.reopen();
+        }
+        self.tell();
+    }
+
+    /// Replaces the connection, because what its cache holds may never have reached the disk.
+    fn reopen(&mut self) {
+        let opened = connection::look(&self.directory.vault()).and_then(|connection| {
+            crate::identity::check_contents(&connection)?;
+            crate::identity::check_schema(&connection)?;
+            connection::own(&connection)?;
+            self.limit.apply(&connection)?;
+            Ok(connection)
+        });
+        match opened {
+            Ok(connection) => self.connection = connection,
+            Err(Fault(error)) => self.health.give_up(&error),
+        }
+    }
+
+    fn tell(&self) {
+        if let Some(refusal) = self.health.reason() {
+            self.shared.set_read_only(refusal.to_owned());
+        }
+    }
+}
+
+fn next(queue: &Receiver<Job>, due: Option<Instant>) -> Result<Job, RecvTimeoutError> {
+    match due {
+        Some(due) => queue.recv_timeout(due.saturating_duration_since(Instant::now())),
+        None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    }
+}

@@ -1,0 +1,45 @@
+//! The way into the writer: a bounded queue, and the thread at its end.
+
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use tokenvault_core::port::StoreError;
+
+use super::{Job, Writer, batch};
+use crate::fault::Fault;
+
+/// The writer's queue. Dropping it lets the writer finish what was queued, and waits for it.
+pub(crate) struct Queue {
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Queue {
+    /// Starts the writer's thread behind a queue of `length` jobs.
+    pub(crate) fn start(writer: Writer, length: usize) -> Result<Self, Fault> {
+        let (jobs, receiver) = sync_channel(length.max(1));
+        let thread = thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(&receiver))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Queues a job, or tells it at once that it was not queued.
+    pub(crate) fn submit(&self, job: Job) {
+        let Some(jobs) = &self.jobs else { return batch::finish_one(job, Err(StoreError::Closed)) };
+        match jobs.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job)) => batch::finish_one(job, Err(StoreError::Busy)),
+            Err(TrySendError::Disconnected(job)) => batch::finish_one(job, Err(StoreError::Closed)),
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        let Some(thread) = self.thread.take() else { return };
+        // The last owner of the store may be a job that the writer is just telling; a thread cannot wait for itself.
+        if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+            log::error!("the store's writer ended by a panic");
+        }
+    }
+}
