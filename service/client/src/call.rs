@@ -111,12 +111,15 @@ impl Client {
     }
 }
 
-/// Builds the message. What cannot be encoded is the caller's mistake.
+/// Builds the message. What cannot be encoded is the caller's mistake; a string with a zero byte is found only by reading
+/// the message again, and sent all the same it would end the connection.
 fn prepare<'v, B>(head: Builder<'static>, body: &B, rest: Option<pipe::Rest<'v>>) -> Result<Prepared<'v>, Error>
 where
     B: Serialize + DynamicType,
 {
-    let message = head.build(body).map_err(|error| Error::invalid(format!("the arguments cannot be sent: {error}")))?;
+    let refused = |error| Error::invalid(format!("the name or an option cannot be sent: {error}"));
+    let message = head.build(body).map_err(refused)?;
+    message.body().validate().map_err(refused)?;
     let len = message.data().bytes().len();
     if len > MESSAGE_BYTES_MAX {
         let text = format!("the name and options take {len} bytes; {MESSAGE_BYTES_MAX} can be sent");

@@ -85,3 +85,35 @@ impl Rest<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_fed_as_the_reader_makes_room() {
+        let value: Vec<u8> = (0..PIPE_BYTES * 3).map(|index| (index % 251) as u8).collect();
+        let (read, end) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        fcntl(&end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let written = fill(&end, &value).unwrap();
+        assert!(written < value.len());
+        let reader = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            std::io::PipeReader::from(read).read_to_end(&mut seen).map(|_| seen)
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(Rest { write: end, bytes: &value[written..] }.feed()).unwrap();
+        assert!(reader.join().unwrap().unwrap() == value);
+    }
+
+    #[test]
+    fn a_value_that_fits_is_written_and_the_pipe_closed_before_anything_is_sent() {
+        let outgoing = send(b"abc").unwrap();
+        assert!(outgoing.rest.is_none());
+        let mut seen = String::new();
+        std::io::PipeReader::from(outgoing.read).read_to_string(&mut seen).unwrap();
+        assert_eq!(seen, "abc");
+    }
+}
