@@ -2,8 +2,8 @@
 """Writes the vector files beside it.
 
 A second implementation of the vault's formats, from their description alone (module documentation of crypto/, keyring.rs
-and slot/), on the primitives of Python's hashlib and the `cryptography` package. Nothing is random, so running it again
-changes nothing; the Rust tests read the files and must agree. Run: python3 tests/vectors/make.py
+and slot/), on Python's hashlib and the `cryptography` package. Nothing is random, so running it again changes nothing;
+the Rust tests read the files and must agree. Run: python3 tests/vectors/make.py
 """
 
 import hashlib
@@ -235,6 +235,7 @@ def hpke_cases():
 
 
 def hpke_public_cases():
+    # The points of small order of curve25519: X25519 with any of them gives zero.
     order8 = 325606250916557431795983626356110631294008115727848805560023387167927233504
     return [
         case("a public key", public=public_of(PRIVATE)),

@@ -1,7 +1,7 @@
 //! The keyring: independent random keys, one per purpose, wrapped under the vault key (VK).
 //!
 //! They are drawn, not derived from VK: name tags, hashes of issued tokens and login wrappers have to outlive a change of
-//! VK. VK itself wraps nothing else.
+//! VK. VK itself wraps nothing else. Each is bound to `"keyring"`, vault id, purpose, term.
 
 use crate::Error;
 use crate::Secret;

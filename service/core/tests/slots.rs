@@ -124,6 +124,23 @@ fn no_slot_is_made_of_a_bad_key_salt_or_parameter() {
 }
 
 #[test]
+fn each_failure_has_its_own_answer() {
+    let answers = [
+        (SlotError::WrongSecret, "AccessDenied"),
+        (SlotError::Damaged("x"), "DamagedSlot"),
+        (SlotError::ForeignVault, "DamagedSlot"),
+        (SlotError::TableChanged, "Quarantined"),
+        (SlotError::SecretLength(3), "InvalidArgs"),
+        (SlotError::Crypto(CryptoError::PublicKey), "InvalidArgs"),
+        (SlotError::Tpm(SealError::WrongTpm), "Tpm"),
+    ];
+    for (failure, answer) in answers {
+        let text = format!("{:?}", tokenvault_core::Error::from(failure));
+        assert!(text.starts_with(answer), "{text}");
+    }
+}
+
+#[test]
 fn any_change_to_the_table_is_found_and_order_is_not_one() {
     let fixture = Fixture::new();
     let rows = fixture.rows();

@@ -102,6 +102,9 @@ mod tests {
             Aad::new("p").str("abc"),
             Aad::new("p").str("abc").str(""),
             Aad::new("p").bytes(b"abc"),
+            // Without lengths the type byte inside the first would pass for the border inside the second.
+            Aad::new("p").bytes(b"a\x01b"),
+            Aad::new("p").bytes(b"a").bytes(b"b"),
             Aad::new("pabc"),
             Aad::new("p").u64(1),
             Aad::new("p").i64(1),

@@ -48,9 +48,7 @@ impl From<CryptoError> for Error {
             | CryptoError::UnknownFormat(_)
             | CryptoError::WrongKey
             | CryptoError::Damaged
-            | CryptoError::Padding => {
-                Self::Quarantined(format!("{error}; restore a backup or run 'tokenvaultctl verify'"))
-            }
+            | CryptoError::Padding => Self::Quarantined(format!("{error}; ask the administrator to restore a backup")),
             CryptoError::TooLong | CryptoError::KeyLength(_) | CryptoError::PublicKey | CryptoError::Random(_) => {
                 Self::Internal(error.to_string())
             }

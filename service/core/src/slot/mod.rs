@@ -1,8 +1,9 @@
 //! Slots: the ways of opening the vault. Each wraps the one vault key (VK) under a key-encryption key (KEK) of its own.
 //!
 //! A slot's row holds VK under the KEK, and the KEK under the keyring, so that a new VK needs nobody's passphrase. Both
-//! wrappers are bound to the vault, the kind and the slot's data; the slot's number is given by the store later and is
-//! covered by the MAC over the whole table, see [`table`].
+//! wrappers are bound to `"slot"`, vault id, kind and the slot's data; the slot's number is given by the store later and is
+//! covered by the MAC over the whole table, see [`table`]. A KEK is derived from the slot's 32-byte secret with the label
+//! `slot/KIND` and the vault id; that of a recovery slot is random and encrypted to its public key.
 
 mod body;
 mod error;
@@ -236,11 +237,5 @@ fn kek_of(key: &Secret, kind: SlotKind, vault_id: &VaultId, memory: &dyn SecretM
     if key.len() != KEY_BYTES {
         return Err(SlotError::SecretLength(key.len()));
     }
-    let label = match kind {
-        SlotKind::Tpm2 => "slot/tpm2",
-        SlotKind::Recovery => "slot/recovery",
-        SlotKind::Passphrase => "slot/passphrase",
-        SlotKind::HostKey => "slot/host-key",
-    };
-    Ok(kdf::derive(key, label, vault_id, memory)?)
+    Ok(kdf::derive(key, &format!("slot/{}", kind.as_str()), vault_id, memory)?)
 }
