@@ -1,1 +1,143 @@
 //! The private door: peer-to-peer D-Bus on a socket of the vault's own.
+//!
+//! Who comes in is who the kernel says he is. zbus does the talking, but only after the door has greeted the client itself,
+//! and it sees no message before that is whole and measured: what a client can make the daemon hold is bounded by what it
+//! sent, by the calls it has in flight, by the connections its uid has. No client waits for another.
+//! This room knows nothing of tokens: what is served comes in as a closure.
+
+mod admission;
+mod connection;
+mod flight;
+mod frame;
+mod handshake;
+mod header;
+mod hello;
+mod inbox;
+mod listener;
+mod refusal;
+
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use zbus::connection::Builder;
+use zbus::{Guid, OwnedGuid};
+
+use self::admission::Admission;
+use self::connection::{Admitted, Attendant};
+pub use self::listener::bind;
+
+/// Who is at the other end, as the kernel recorded it when the connection was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// UID.
+    pub uid: u32,
+    /// Primary group.
+    pub gid: u32,
+    /// All groups, the primary one included.
+    pub gids: Arc<[u32]>,
+    /// Process id, a hint; `None` when it has none here.
+    pub pid: Option<u32>,
+}
+
+/// What clients may take up. Read anew for each connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoorLimits {
+    /// Connections of one uid (`connections`), silent ones included; 0: no limit.
+    pub connections: usize,
+    /// Connections of all uids.
+    pub connections_total: usize,
+    /// Calls of one connection that wait for their reply; further ones wait in the socket.
+    pub in_flight: u32,
+    /// Longest greeting.
+    pub handshake: Duration,
+    /// Longest time from the first byte of a message to its last (`request-seconds`).
+    pub message: Duration,
+    /// Longest time a client may leave its replies unread.
+    pub stall: Duration,
+}
+
+impl Default for DoorLimits {
+    fn default() -> Self {
+        Self {
+            connections: 64,
+            connections_total: 8192,
+            in_flight: 64,
+            handshake: Duration::from_secs(2),
+            message: Duration::from_secs(5),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Adds to a connection what is served on it to this peer.
+pub type Serve = dyn Fn(&Peer, Builder<'static>) -> Builder<'static> + Send + Sync;
+
+/// The door, open as long as it runs.
+pub struct PrivateDoor {
+    listener: tokio::net::UnixListener,
+    attendant: Arc<Attendant>,
+}
+
+impl PrivateDoor {
+    /// A door at `listener`, which was bound by [`bind`] or passed by systemd. It closes when `stop` becomes true.
+    ///
+    /// # Errors
+    /// The socket cannot be registered with the runtime.
+    pub fn new(
+        listener: UnixListener,
+        limits: watch::Receiver<DoorLimits>,
+        stop: watch::Receiver<bool>,
+        serve: impl Fn(&Peer, Builder<'static>) -> Builder<'static> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        let guid = OwnedGuid::from(Guid::generate());
+        let attendant = Attendant { admission: Admission::default(), guid, serve: Box::new(serve), limits, stop };
+        Ok(Self { listener, attendant: Arc::new(attendant) })
+    }
+
+    /// Takes connections until the door closes, then waits for the replies that are under way.
+    pub async fn run(self) {
+        let Self { listener, attendant } = self;
+        let mut connections = JoinSet::new();
+        let mut failing = false;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted.and_then(|(stream, _)| stream.into_std()),
+                Some(_) = connections.join_next() => continue,
+                () = closing(attendant.stop.clone()) => break,
+            };
+            match accepted.map(|stream| attendant.admit(stream)) {
+                Ok(Ok(client)) => drop(connections.spawn(attend(Arc::clone(&attendant), client))),
+                Ok(Err(error)) => log::debug!("private door: client turned away: {error}"),
+                Err(error) => {
+                    if !failing {
+                        log::warn!("private door: connections cannot be accepted, trying again: {error}");
+                    }
+                    failing = true;
+                    tokio::time::sleep(listener::pause_after(&error)).await;
+                    continue;
+                }
+            }
+            failing = false;
+        }
+        // New clients are refused by the kernel from here on.
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+async fn attend(attendant: Arc<Attendant>, client: Admitted) {
+    if let Err(error) = attendant.attend(client).await {
+        log::debug!("private door: connection ended: {error}");
+    }
+}
+
+/// Waits until the door is to close: also when whoever could say so is gone.
+async fn closing(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

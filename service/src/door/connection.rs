@@ -1,0 +1,99 @@
+//! The life of one connection: admitted, greeted, served, ended.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use tokio::io::Interest;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use zbus::connection::Builder;
+use zbus::{Connection, OwnedGuid};
+
+use super::admission::{Admission, Place, Refusal};
+use super::flight::Flight;
+use super::frame::{self, Wire};
+use super::handshake;
+use super::hello::{self, Hello};
+use super::{DoorLimits, Peer, Serve, closing};
+use crate::sys::{peer, ready, socket};
+
+/// What every connection of the door needs.
+pub(super) struct Attendant {
+    pub(super) admission: Admission,
+    pub(super) guid: OwnedGuid,
+    pub(super) serve: Box<Serve>,
+    pub(super) limits: watch::Receiver<DoorLimits>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Attendant {
+    /// Admits a client or turns it away, without waiting for anything it does.
+    pub(super) fn admit(&self, stream: UnixStream) -> io::Result<Admitted> {
+        let limits = *self.limits.borrow();
+        let credentials = peer::credentials(&stream)?;
+        let place = self.admission.enter(credentials.uid, &limits).map_err(|refusal| turn_away(&stream, refusal))?;
+        let mut gids = peer::groups(&stream)?;
+        if !gids.contains(&credentials.gid) {
+            gids.push(credentials.gid);
+        }
+        let peer = Peer { uid: credentials.uid, gid: credentials.gid, gids: gids.into(), pid: credentials.pid };
+        Ok(Admitted { stream: stream.into(), peer, limits, place })
+    }
+
+    /// Greets and serves an admitted client until it leaves or the door closes.
+    pub(super) async fn attend(self: Arc<Self>, client: Admitted) -> io::Result<()> {
+        let Admitted { stream, peer, limits, place } = client;
+        let socket = ready::watch(stream, Interest::READABLE | Interest::WRITABLE)?;
+        let greeting = handshake::greet(&socket, peer.uid, self.guid.as_str());
+        let greeted = timeout(limits.handshake, greeting).await??;
+        let wire = Arc::new(Wire {
+            socket,
+            flight: Flight::new(limits.in_flight),
+            passes_fds: greeted.passes_fds,
+            message_time: limits.message,
+            stall_time: limits.stall,
+        });
+        let builder = Builder::authenticated_socket(frame::split(&wire, greeted.inbox), self.guid.clone())
+            .p2p()
+            .serve_at(hello::PATH, Hello);
+        let connection = (self.serve)(&peer, builder).build().await.map_err(io::Error::other)?;
+        self.until_the_end(&wire, &connection).await;
+        // Calls that are being handled keep their place: leaving and coming back must not buy more of them.
+        wire.hang_up();
+        let _ = timeout(limits.message, wire.flight.settle()).await;
+        wire.flight.close();
+        drop(place);
+        Ok(())
+    }
+
+    /// Waits until the client leaves or the door closes; in that case, until its calls have their replies.
+    async fn until_the_end(&self, wire: &Wire, connection: &Connection) {
+        tokio::select! {
+            () = connection.closed() => {}
+            () = closing(self.stop.clone()) => {
+                let _ = timeout(wire.message_time, wire.flight.settle()).await;
+            }
+        }
+    }
+}
+
+/// A client that may come in.
+pub(super) struct Admitted {
+    stream: OwnedFd,
+    peer: Peer,
+    limits: DoorLimits,
+    place: Place,
+}
+
+/// Says why, as far as the greeting has words for it, and closes.
+fn turn_away(stream: &UnixStream, refusal: Refusal) -> io::Error {
+    let text = match refusal {
+        Refusal::Uid => "limit 'connections' of this user is reached; close one and retry",
+        Refusal::Door => "too many connections; retry",
+    };
+    // Whether it arrives or not changes nothing.
+    let _ = socket::send(stream, format!("ERROR \"{text}\"\r\n").as_bytes(), &[]);
+    io::Error::new(io::ErrorKind::ConnectionRefused, text)
+}

@@ -1,0 +1,247 @@
+//! As much of a D-Bus message header as must be known before zbus sees the message (D-Bus specification, "Message
+//! Format"). Bounded, without allocation, without trust.
+
+use super::inbox::MOST_DESCRIPTORS;
+
+/// Largest message taken. The interface's own limits keep every honest request far below.
+pub(super) const MOST_BYTES: usize = 256 * 1024;
+
+/// Bytes that say how long a message is.
+pub(super) const PREFIX: usize = 16;
+
+/// `NO_REPLY_EXPECTED` in the flags, which are the third byte.
+const NO_REPLY: u8 = 1;
+
+/// Code of the header field that counts descriptors.
+const UNIX_FDS: u8 = 9;
+
+/// Not a message, or not one we take. Nothing can be said of what follows, so the connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("malformed message: {0}")]
+pub(super) struct Malformed(&'static str);
+
+impl From<Malformed> for std::io::Error {
+    fn from(error: Malformed) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
+    }
+}
+
+/// What the first bytes of a message say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Length of the whole message.
+    pub(super) len: usize,
+    /// Whether it is a method call.
+    pub(super) is_call: bool,
+    /// Whether its sender wants no reply.
+    pub(super) no_reply: bool,
+    /// Its number.
+    pub(super) serial: u32,
+    order: Order,
+    fields: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Little,
+    Big,
+}
+
+impl Order {
+    fn u32(self, bytes: [u8; 4]) -> u32 {
+        match self {
+            Self::Little => u32::from_le_bytes(bytes),
+            Self::Big => u32::from_be_bytes(bytes),
+        }
+    }
+}
+
+impl Header {
+    /// Reads the prefix; `None` while it is incomplete.
+    pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
+        let Some(prefix) = bytes.first_chunk::<PREFIX>() else { return Ok(None) };
+        let [order, kind, flags, version, b0, b1, b2, b3, s0, s1, s2, s3, f0, f1, f2, f3] = *prefix;
+        let order = match order {
+            b'l' => Order::Little,
+            b'B' => Order::Big,
+            _ => return Err(Malformed("unknown byte order")),
+        };
+        if version != 1 {
+            return Err(Malformed("unknown protocol version"));
+        }
+        if kind == 0 {
+            return Err(Malformed("invalid message type"));
+        }
+        let (body, serial) = (order.u32([b0, b1, b2, b3]), order.u32([s0, s1, s2, s3]));
+        let fields = order.u32([f0, f1, f2, f3]);
+        if serial == 0 {
+            return Err(Malformed("serial number 0"));
+        }
+        let len = usize::try_from(u64::from(fields).next_multiple_of(8) + u64::from(body)).unwrap_or(usize::MAX);
+        if len > MOST_BYTES - PREFIX {
+            return Err(Malformed("larger than 256 KiB"));
+        }
+        let fields = usize::try_from(fields).map_err(|_| Malformed("header too large"))?;
+        let len = len + PREFIX;
+        Ok(Some(Self { len, is_call: kind == 1, no_reply: flags & NO_REPLY != 0, serial, order, fields }))
+    }
+
+    /// How many descriptors the message says it carries.
+    pub(super) fn descriptors(&self, message: &[u8]) -> Result<usize, Malformed> {
+        let mut fields = Fields { bytes: message, at: PREFIX, end: PREFIX + self.fields, order: self.order };
+        let mut count = 0;
+        while let Some(field) = fields.next_field()? {
+            if let Field::UnixFds(found) = field {
+                count = usize::try_from(found).unwrap_or(usize::MAX);
+            }
+        }
+        if count > MOST_DESCRIPTORS { Err(Malformed("more than 16 file descriptors")) } else { Ok(count) }
+    }
+}
+
+/// Makes a message ask for a reply.
+pub(super) fn expect_reply(message: &mut [u8]) {
+    if let Some(flags) = message.get_mut(2) {
+        *flags &= !NO_REPLY;
+    }
+}
+
+enum Field {
+    UnixFds(u32),
+    Other,
+}
+
+/// Walks the array of header fields.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    end: usize,
+    order: Order,
+}
+
+impl Fields<'_> {
+    fn next_field(&mut self) -> Result<Option<Field>, Malformed> {
+        self.align(8);
+        if self.at >= self.end {
+            return Ok(None);
+        }
+        // A code, then a variant: the length of a signature, the signature, its final 0, the value.
+        let [code, 1, kind, 0] = self.take::<4>()? else { return Err(Malformed("header field of a compound type")) };
+        match kind {
+            b's' | b'o' => {
+                let len = self.u32()?;
+                self.skip(u64::from(len) + 1)?;
+            }
+            b'g' => {
+                let [len] = self.take::<1>()?;
+                self.skip(u64::from(len) + 1)?;
+            }
+            b'u' => {
+                let value = self.u32()?;
+                return Ok(Some(if code == UNIX_FDS { Field::UnixFds(value) } else { Field::Other }));
+            }
+            b'y' => self.skip(1)?,
+            b'n' | b'q' => self.skip_aligned(2)?,
+            b'b' | b'i' | b'h' => self.skip_aligned(4)?,
+            b'x' | b't' | b'd' => self.skip_aligned(8)?,
+            _ => return Err(Malformed("header field of an unknown type")),
+        }
+        Ok(Some(Field::Other))
+    }
+
+    fn align(&mut self, to: usize) {
+        self.at = self.at.next_multiple_of(to);
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let found = self.bytes.get(self.at..self.end).and_then(|rest| rest.first_chunk::<N>());
+        self.at += N;
+        found.copied().ok_or(Malformed("truncated header"))
+    }
+
+    fn u32(&mut self) -> Result<u32, Malformed> {
+        self.align(4);
+        Ok(self.order.u32(self.take()?))
+    }
+
+    fn skip(&mut self, count: u64) -> Result<(), Malformed> {
+        self.at = usize::try_from(count).ok().and_then(|count| self.at.checked_add(count)).unwrap_or(usize::MAX);
+        if self.at > self.end { Err(Malformed("truncated header")) } else { Ok(()) }
+    }
+
+    fn skip_aligned(&mut self, size: u32) -> Result<(), Malformed> {
+        self.align(size as usize);
+        self.skip(u64::from(size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use zbus::{Fd, Message};
+
+    use super::*;
+
+    fn prefix(order: u8, kind: u8, version: u8, body: u32, fields: u32) -> Vec<u8> {
+        let mut bytes = vec![order, kind, 0, version];
+        for number in [body, 7, fields] {
+            bytes.extend(if order == b'B' { number.to_be_bytes() } else { number.to_le_bytes() });
+        }
+        bytes
+    }
+
+    #[test]
+    fn real_messages_are_measured_and_their_descriptors_counted() {
+        let stdin = std::io::stdin();
+        let fd = || Fd::from(stdin.as_fd());
+        let plain = Message::method_call("/a", "B").interface("c.d").build(&("text", 5_u64)).unwrap();
+        let two = Message::method_call("/a", "B").build(&(fd(), "x", fd())).unwrap();
+        for (message, count) in [(plain, 0), (two, 2)] {
+            let bytes = message.data().bytes();
+            let header = Header::read(bytes).unwrap().unwrap();
+            assert_eq!(header.len, bytes.len());
+            assert_eq!(header.serial, message.primary_header().serial_num().get());
+            assert!(header.is_call && !header.no_reply);
+            assert_eq!(header.descriptors(bytes).unwrap(), count);
+        }
+    }
+
+    #[test]
+    fn a_message_that_claims_too_much_is_refused_by_its_prefix() {
+        let most = u32::try_from(MOST_BYTES - PREFIX).unwrap();
+        assert!(Header::read(&prefix(b'l', 1, 1, most, 0)).is_ok());
+        assert!(Header::read(&prefix(b'B', 1, 1, most, 0)).is_ok());
+        for (body, fields) in [(most + 1, 0), (0, most + 1), (128 * 1024 * 1024, 0), (u32::MAX, u32::MAX)] {
+            assert_eq!(Header::read(&prefix(b'l', 1, 1, body, fields)), Err(Malformed("larger than 256 KiB")));
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        assert!(Header::read(&prefix(b'x', 1, 1, 0, 0)).is_err());
+        assert!(Header::read(&prefix(b'l', 0, 1, 0, 0)).is_err());
+        assert!(Header::read(&prefix(b'l', 1, 2, 0, 0)).is_err());
+        assert_eq!(Header::read(&prefix(b'l', 1, 1, 0, 0)[..15]), Ok(None));
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_byte_of_a_header_is_survived() {
+        let stdin = std::io::stdin();
+        let message = Message::method_call("/a/b", "C").build(&(Fd::from(stdin.as_fd()), "x")).unwrap();
+        let bytes = message.data().bytes().to_vec();
+        let header = Header::read(&bytes).unwrap().unwrap();
+        for len in PREFIX..bytes.len() {
+            let _ = header.descriptors(&bytes[..len]);
+        }
+        for at in 0..bytes.len() {
+            for value in [0, 1, 9, b'g', b's', b'u', b'v', 0x7F, 0xFF] {
+                let mut damaged = bytes.clone();
+                damaged[at] = value;
+                if let Ok(Some(header)) = Header::read(&damaged) {
+                    let _ = header.descriptors(&damaged);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What came over the socket and was not taken yet: bytes, and the descriptors that came with them.
+//!
+//! Grows with what was received, never with what a sender says is coming.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use tokio::io::unix::AsyncFd;
+
+use crate::sys::socket::{self, ControlRoom};
+
+/// Room of an idle connection.
+const USUAL_ROOM: usize = 4096;
+
+/// Most descriptors one message may carry.
+pub(super) const MOST_DESCRIPTORS: usize = 16;
+
+/// Most that can wait here from an honest sender: those of an unfinished message and of the one behind it.
+const MOST_WAITING: usize = 2 * MOST_DESCRIPTORS;
+
+/// The receiving side of one connection.
+pub(super) struct Inbox {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    fds: VecDeque<OwnedFd>,
+    control: ControlRoom,
+}
+
+impl Inbox {
+    /// Nothing received yet.
+    pub(super) fn new() -> Self {
+        Self { buffer: vec![0; USUAL_ROOM], start: 0, end: 0, fds: VecDeque::new(), control: ControlRoom::new() }
+    }
+
+    /// What waits.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// What waits, to be changed in place.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Forgets the first `count` bytes.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start = self.end.min(self.start + count);
+        if self.start < self.end {
+            return;
+        }
+        (self.start, self.end) = (0, 0);
+        if self.buffer.len() > USUAL_ROOM {
+            self.buffer = vec![0; USUAL_ROOM];
+        }
+    }
+
+    /// How many descriptors wait.
+    pub(super) fn descriptors(&self) -> usize {
+        self.fds.len()
+    }
+
+    /// The first `count` descriptors, or all if there are fewer.
+    pub(super) fn take_descriptors(&mut self, count: usize) -> Vec<OwnedFd> {
+        self.fds.drain(..count.min(self.fds.len())).collect()
+    }
+
+    /// Waits for more; how many bytes came, 0 at the end.
+    pub(super) async fn receive(&mut self, from: &AsyncFd<OwnedFd>) -> io::Result<usize> {
+        self.make_room();
+        loop {
+            let mut guard = from.readable().await?;
+            let waiting = self.fds.len();
+            let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+            let size = room.len();
+            match socket::receive(from, room, &mut self.control, &mut self.fds) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(error) => return Err(error),
+                Ok(count) => {
+                    // Less than there was room for: the socket is empty, and asking it again can be saved. Unless
+                    // descriptors came, which end a read early.
+                    if count > 0 && count < size && self.fds.len() == waiting {
+                        guard.clear_ready();
+                    }
+                    self.end += count;
+                    return self.check(count);
+                }
+            }
+        }
+    }
+
+    fn check(&self, count: usize) -> io::Result<usize> {
+        if self.fds.len() > MOST_WAITING {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "too many file descriptors"));
+        }
+        Ok(count)
+    }
+
+    fn make_room(&mut self) {
+        if self.end < self.buffer.len() {
+            return;
+        }
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        } else {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The socket the door stands at.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+
+/// How long to leave the socket alone when there is no descriptor for another connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens at `path`, for everyone: authority is the peer's uid, not the file's mode. A socket left behind by a daemon that
+/// is gone is replaced, in one step, so that no client finds it missing or closed.
+///
+/// # Errors
+/// Another daemon answers there, something else than a socket lies there, or the directory is not ours to write.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    refuse_taken(path)?;
+    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?.to_string_lossy();
+    let fresh = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    // Left behind by a daemon that had this process id and was killed in between.
+    let _ = fs::remove_file(&fresh);
+    let listener = UnixListener::bind(&fresh)?;
+    let placed = fs::set_permissions(&fresh, Permissions::from_mode(0o666)).and_then(|()| fs::rename(&fresh, path));
+    if let Err(error) = placed {
+        let _ = fs::remove_file(&fresh);
+        return Err(error);
+    }
+    Ok(listener)
+}
+
+fn refuse_taken(path: &Path) -> io::Result<()> {
+    let kind = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata?.file_type(),
+    };
+    if !kind.is_socket() {
+        let text = format!("{} exists and is no socket; remove it or choose another runtime-dir", path.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+    }
+    // Without waiting: a daemon that hangs with a full queue must not make this one hang.
+    let probe = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
+    match connect(probe.as_raw_fd(), &UnixAddr::new(path)?) {
+        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Ok(()),
+        Ok(()) | Err(Errno::EAGAIN) => {
+            let text = format!("another tokenvaultd answers on {}; stop it first", path.display());
+            Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What to do about a connection that could not be accepted: how long to pause before the next.
+pub(super) fn pause_after(error: &io::Error) -> Duration {
+    match error.raw_os_error().map(Errno::from_raw) {
+        // The client was gone before we came to it.
+        Some(Errno::ECONNABORTED | Errno::EINTR) => Duration::ZERO,
+        // No descriptors, no memory: the client waits in the queue meanwhile, and others give theirs back.
+        _ => PAUSE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_new_socket_is_open_to_everyone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bus");
+        let _listener = bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+        assert!(UnixStream::connect(&path).is_ok());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_socket_nobody_answers_on_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bus");
+        drop(bind(&path).unwrap());
+        assert!(UnixStream::connect(&path).is_err());
+        let _listener = bind(&path).unwrap();
+        assert!(UnixStream::connect(&path).is_ok());
+    }
+
+    #[test]
+    fn a_socket_somebody_answers_on_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bus");
+        let _first = bind(&path).unwrap();
+        assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(UnixStream::connect(&path).is_ok());
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bus");
+        fs::write(&path, "mine").unwrap();
+        assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+    }
+}
