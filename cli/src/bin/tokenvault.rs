@@ -1,2 +1,7 @@
-//! To be filled.
-fn main() {}
+//! `tokenvault`: a user's own tokens.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tokenvault_cli::tokenvault::main()
+}

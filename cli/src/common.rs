@@ -1,0 +1,71 @@
+//! What every subcommand of both programs understands, and what it works with.
+
+use clap::Args;
+use tokenvault_client::Client;
+use tokenvault_proto::Address;
+
+use crate::failure::Failure;
+use crate::output::{JsonMode, Output};
+
+/// Options that stand before or after any subcommand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct CommonArgs {
+    /// The vault to talk to: unix:path=PATH (a private socket) or bus:ADDRESS [default: $TOKENVAULT_ADDRESS, the
+    /// private socket, the system bus]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub address: Option<Address>,
+
+    /// Print JSON; without MODE pretty on a terminal and short otherwise
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "MODE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "off",
+        default_missing_value = "auto",
+        hide_default_value = true
+    )]
+    pub json: JsonMode,
+
+    /// Print long tables without a pager
+    #[arg(long, global = true)]
+    pub no_pager: bool,
+
+    /// Print tables without header and footer
+    #[arg(long, global = true)]
+    pub no_legend: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// What a subcommand works with.
+pub struct Context {
+    /// Where its results go.
+    pub output: Output,
+    address: Option<Address>,
+}
+
+impl Context {
+    /// From the arguments of the program.
+    pub fn new(program: &'static str, args: CommonArgs) -> Self {
+        Self { output: Output::new(program, &args), address: args.address }
+    }
+
+    /// A connection to the vault.
+    ///
+    /// # Errors
+    /// What the client says when no vault can be reached.
+    pub fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::open(self.address.as_ref())?)
+    }
+
+    /// The address from the command line.
+    pub fn address(&self) -> Option<&Address> {
+        self.address.as_ref()
+    }
+}

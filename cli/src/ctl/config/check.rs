@@ -1,0 +1,75 @@
+//! `config check`: the daemon's own verdict on its configuration.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Serialize;
+use tokenvault_proto::ErrorCode;
+
+use crate::common::Context;
+use crate::failure::{Failure, describe};
+
+const INSTALLED: &str = "/usr/libexec/tokenvault/tokenvaultd";
+const PROGRAM: &str = "tokenvaultd";
+
+/// Let the daemon's program check the configuration, without starting it
+#[derive(clap::Args)]
+pub struct Args {
+    /// Check this file instead of the installed configuration
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The daemon's program [default: the installed one, else the one beside this command]
+    #[arg(long, value_name = "PATH")]
+    daemon: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Verdict {
+    ok: bool,
+    message: String,
+}
+
+/// Runs the check; its exit status is the daemon's.
+pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
+    let daemon = args.daemon.map_or_else(find_daemon, Ok)?;
+    let mut command = Command::new(&daemon);
+    command.arg("--check-config");
+    if let Some(path) = &args.config {
+        command.arg("--config").arg(path);
+    }
+    let result = command.output().map_err(|error| {
+        Failure::new(
+            ErrorCode::Unavailable,
+            format_args!("cannot run '{}': {}", daemon.display(), describe(&error)),
+            "name the daemon's program with --daemon PATH",
+        )
+    })?;
+    let text = if result.stderr.is_empty() { &result.stdout } else { &result.stderr };
+    let message = String::from_utf8_lossy(text).trim().to_owned();
+    let ok = result.status.success();
+    // A program that was ended by a signal has no status of its own.
+    let status = result.status.code().and_then(|code| u8::try_from(code).ok());
+    let status = status.unwrap_or(ErrorCode::Failed.exit_status());
+    if context.output.wants_json() {
+        context.output.json(&Verdict { ok, message })?;
+        return if ok { Ok(()) } else { Err(Failure::Silent(status)) };
+    }
+    if ok {
+        return context.output.line("The configuration is good.");
+    }
+    let message = if message.is_empty() { format!("'{}' failed without a word", daemon.display()) } else { message };
+    Err(Failure::Told { status, text: message.strip_prefix("tokenvaultd: ").unwrap_or(&message).to_owned() })
+}
+
+/// The installed daemon, else the one built beside this command.
+fn find_daemon() -> Result<PathBuf, Failure> {
+    let beside = std::env::current_exe().ok().map(|path| path.with_file_name(PROGRAM));
+    [Some(PathBuf::from(INSTALLED)), beside].into_iter().flatten().find(|path| Path::is_file(path)).ok_or_else(|| {
+        Failure::new(
+            ErrorCode::Unavailable,
+            format_args!("the daemon's program is not at {INSTALLED}"),
+            "name it with --daemon PATH",
+        )
+    })
+}

@@ -1,0 +1,92 @@
+//! What the checks look at, asked for once.
+
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokenvault_proto::{ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, Health, Status, WhoAmI};
+
+use crate::common::Context;
+
+/// The state of everything.
+pub struct Facts {
+    /// The answer of the daemon, or why there is none.
+    pub answers: Result<Answers, String>,
+    /// The private socket, when the vault is looked for at one.
+    pub socket: Option<Socket>,
+    /// Seconds since the epoch.
+    pub now: u64,
+}
+
+/// What the daemon says.
+pub struct Answers {
+    /// Its state.
+    pub status: Status,
+    /// Who it takes the caller for.
+    pub me: WhoAmI,
+    /// Its health.
+    pub health: Health,
+}
+
+/// A socket and what the file system says about it.
+pub struct Socket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is there, or why nothing is.
+    pub entry: Result<Entry, String>,
+}
+
+/// Modes of a socket and of the directory it is in.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Whether it is a socket at all.
+    pub is_socket: bool,
+    /// Permission bits of the socket.
+    pub mode: u32,
+    /// Permission bits of the directory.
+    pub directory_mode: u32,
+}
+
+impl Facts {
+    /// Asks the daemon, the file system and the clock.
+    pub fn gather(context: &Context) -> Self {
+        Self {
+            answers: ask(context).map_err(|failure| cause(&failure.line().unwrap_or_default())),
+            socket: socket_path(context).map(|path| Socket { entry: look_at(&path), path }),
+            now: SystemTime::now().duration_since(UNIX_EPOCH).map(|now| now.as_secs()).unwrap_or_default(),
+        }
+    }
+}
+
+fn ask(context: &Context) -> Result<Answers, crate::failure::Failure> {
+    let client = context.client()?;
+    Ok(Answers { status: client.status()?, me: client.who_am_i()?, health: client.health()? })
+}
+
+/// The line of a failure without its next step, which the report has in a column of its own.
+fn cause(line: &str) -> String {
+    line.rsplit_once("; ").map_or(line, |(cause, _)| cause).to_owned()
+}
+
+/// The private socket that is meant, unless a bus is.
+fn socket_path(context: &Context) -> Option<PathBuf> {
+    let from_environment = || std::env::var(ADDRESS_VARIABLE).ok().and_then(|text| text.parse().ok());
+    match context.address().cloned().or_else(from_environment) {
+        None => Some(PathBuf::from(DEFAULT_SOCKET)),
+        Some(Address::Socket(path)) => Some(path),
+        Some(Address::Bus(_) | Address::SystemBus) => None,
+    }
+}
+
+fn look_at(path: &Path) -> Result<Entry, String> {
+    let look = || {
+        let socket = path.symlink_metadata()?;
+        let directory = path.parent().unwrap_or(Path::new("/")).metadata()?;
+        Ok(Entry {
+            is_socket: socket.file_type().is_socket(),
+            mode: socket.mode() & 0o7777,
+            directory_mode: directory.mode() & 0o7777,
+        })
+    };
+    look().map_err(|error| crate::failure::describe(&error))
+}

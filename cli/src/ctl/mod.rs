@@ -1,0 +1,64 @@
+//! `tokenvaultctl`: the vault itself. One file per subcommand: its options, and what it does with them.
+
+mod config;
+mod doctor;
+mod init;
+mod reload;
+mod seal;
+mod slot;
+mod unseal;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::common::{CommonArgs, Context};
+use crate::failure::Failure;
+use crate::{completion, program, status};
+
+const NAME: &str = "tokenvaultctl";
+
+/// Set up, open, close and examine the vault of this machine.
+#[derive(Parser)]
+#[command(name = NAME, version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: CommonArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::Args),
+    Status(status::Args),
+    Doctor(doctor::Args),
+    #[command(subcommand)]
+    Slot(slot::Command),
+    Seal(seal::Args),
+    Unseal(unseal::Args),
+    Reload(reload::Args),
+    #[command(subcommand)]
+    Config(config::Command),
+    Completion(completion::Args),
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    program::run(NAME, dispatch)
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let context = Context::new(NAME, cli.common);
+    match cli.command {
+        Command::Init(args) => init::run(&context, args),
+        Command::Status(args) => status::run(&context, args),
+        Command::Doctor(args) => doctor::run(&context, args),
+        Command::Slot(command) => slot::run(&context, command),
+        Command::Seal(args) => seal::run(&context, args),
+        Command::Unseal(args) => unseal::run(&context, args),
+        Command::Reload(args) => reload::run(&context, args),
+        Command::Config(command) => config::run(&context, command),
+        Command::Completion(args) => completion::run(&context, args, Cli::command(), NAME),
+    }
+}

@@ -1,0 +1,14 @@
+//! `reload`: the daemon reads its configuration again.
+
+use crate::common::Context;
+use crate::failure::Failure;
+
+/// Let the daemon read its configuration again; a bad one is refused and the old one stays
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Asks the daemon.
+pub fn run(context: &Context, _: Args) -> Result<(), Failure> {
+    context.client()?.reload()?;
+    context.output.done()
+}

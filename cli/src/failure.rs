@@ -1,0 +1,129 @@
+//! Why a command ends without having done its work, and the exit status that says so.
+
+use std::fmt;
+use std::io;
+
+use tokenvault_proto::ErrorCode;
+
+use crate::output::escape;
+
+/// Exit status of a command that was interrupted at a prompt, as a shell reports SIGINT.
+const CANCELLED: u8 = 130;
+/// Exit status of a command whose reader went away, as a shell reports SIGPIPE.
+const READER_GONE: u8 = 141;
+
+/// The end of a command that did not succeed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something to say, in one line: cause, then next step.
+    Told {
+        /// Exit status.
+        status: u8,
+        /// The line.
+        text: String,
+    },
+    /// Everything was said already.
+    Silent(u8),
+}
+
+impl Failure {
+    /// `cause; next`, with the exit status of `code`.
+    pub fn new(code: ErrorCode, cause: impl fmt::Display, next: impl fmt::Display) -> Self {
+        Self::with_status(code.exit_status(), cause, next)
+    }
+
+    /// The command was given something it cannot work with.
+    pub fn usage(cause: impl fmt::Display, next: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::InvalidArgs, cause, next)
+    }
+
+    /// As [`Failure::new`], for the few states that the table of errors does not have.
+    pub fn with_status(status: u8, cause: impl fmt::Display, next: impl fmt::Display) -> Self {
+        Self::Told { status, text: format!("{cause}; {next}") }
+    }
+
+    /// Something outside the vault refused: a file, a terminal, a program.
+    pub fn io(what: impl fmt::Display, error: &io::Error, next: impl fmt::Display) -> Self {
+        let code = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
+                ErrorCode::InvalidArgs
+            }
+            io::ErrorKind::PermissionDenied => ErrorCode::AccessDenied,
+            io::ErrorKind::AlreadyExists => ErrorCode::Exists,
+            _ => ErrorCode::Unavailable,
+        };
+        Self::new(code, format_args!("{what}: {}", describe(error)), next)
+    }
+
+    /// Standard output could not be written. A reader that went away is no fault and needs no words.
+    pub fn stdout(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::Silent(READER_GONE);
+        }
+        Self::io("cannot write to standard output", error, "look at where it is redirected to")
+    }
+
+    /// A call about one of several tokens failed.
+    pub fn of_token(name: &str, error: &tokenvault_client::Error) -> Self {
+        Self::Told { status: error.code().exit_status(), text: format!("token '{name}': {error}") }
+    }
+
+    /// The user gave up at a prompt.
+    pub fn cancelled() -> Self {
+        Self::with_status(CANCELLED, "cancelled at the prompt", "run the command again when you are ready")
+    }
+
+    /// Exit status of the command.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Told { status, .. } | Self::Silent(status) => *status,
+        }
+    }
+
+    /// What goes to standard error, safe for a terminal and in one line.
+    pub fn line(&self) -> Option<String> {
+        match self {
+            Self::Told { text, .. } => Some(escape(text)),
+            Self::Silent(_) => None,
+        }
+    }
+}
+
+impl From<tokenvault_client::Error> for Failure {
+    fn from(error: tokenvault_client::Error) -> Self {
+        Self::Told { status: error.code().exit_status(), text: error.to_string() }
+    }
+}
+
+/// The system's words for `error`, without the number that Rust appends.
+pub fn describe(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_cannot_carry_terminal_commands() {
+        let failure = Failure::usage("name '\u{1b}[2J\nx' is bad", "choose another");
+        assert_eq!(failure.line().unwrap(), "name '\\u{1b}[2J\\nx' is bad; choose another");
+        assert_eq!(failure.status(), 2);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_needs_no_words() {
+        let failure = Failure::stdout(&io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(failure.line().is_none());
+        assert_eq!(failure.status(), 141);
+    }
+
+    #[test]
+    fn the_number_of_an_os_error_is_left_out() {
+        assert_eq!(describe(&io::Error::from_raw_os_error(2)), "No such file or directory");
+    }
+}

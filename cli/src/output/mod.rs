@@ -1,0 +1,116 @@
+//! Where results go: standard output, as text for people or as JSON for programs. Notes for people go to standard error.
+
+mod fields;
+mod json;
+mod pager;
+mod table;
+mod text;
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
+
+pub use fields::Fields;
+pub use json::{JsonMode, SCHEMA, defuse};
+pub use table::{Align, Table};
+pub use text::{bytes, escape, moment, moment_or_never, span};
+
+use crate::common::CommonArgs;
+use crate::failure::Failure;
+use crate::program;
+
+/// The output of one command.
+pub struct Output {
+    program: &'static str,
+    json: JsonMode,
+    legend: bool,
+    pager: bool,
+    quiet: bool,
+    terminal: bool,
+    colour: bool,
+}
+
+impl Output {
+    /// As the common options and the environment say.
+    pub fn new(program: &'static str, args: &CommonArgs) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let variable = |name| std::env::var_os(name).unwrap_or_default();
+        Self {
+            program,
+            json: args.json,
+            legend: !args.no_legend,
+            pager: terminal && !args.no_pager,
+            quiet: args.quiet,
+            terminal,
+            colour: terminal && variable("NO_COLOR").is_empty() && variable("TERM") != "dumb",
+        }
+    }
+
+    /// Whether standard output is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether JSON was asked for.
+    pub fn wants_json(&self) -> bool {
+        self.json != JsonMode::Off
+    }
+
+    /// Prints a JSON object: the schema, then the keys of `body`.
+    pub fn json(&self, body: &impl serde::Serialize) -> Result<(), Failure> {
+        let text = json::document(body, self.pretty())
+            .map_err(|error| Failure::io("cannot write the result as JSON", &error, "leave --json out"))?;
+        self.write(&text)
+    }
+
+    /// Whether JSON is to be spread over lines.
+    pub fn pretty(&self) -> bool {
+        match self.json {
+            JsonMode::Auto => self.terminal,
+            mode => mode == JsonMode::Pretty,
+        }
+    }
+
+    /// Prints one line of a result. The caller has escaped what came from elsewhere.
+    pub fn line(&self, line: &str) -> Result<(), Failure> {
+        if self.quiet {
+            return Ok(());
+        }
+        self.write(format!("{line}\n").as_bytes())
+    }
+
+    /// The end of a command that has no result but its success: silence, or the bare document.
+    pub fn done(&self) -> Result<(), Failure> {
+        if self.wants_json() { self.json(&serde_json::Map::new()) } else { Ok(()) }
+    }
+
+    /// Prints a table, through the pager when it is longer than the screen.
+    pub fn table(&self, table: &Table, footer: &str) -> Result<(), Failure> {
+        let mut text = table.render(self.legend, self.colour);
+        if self.legend && self.terminal {
+            text.push_str(&format!("\n{footer}\n"));
+        }
+        self.text(&text)
+    }
+
+    /// Prints text of many lines, through the pager when it is longer than the screen.
+    pub fn text(&self, text: &str) -> Result<(), Failure> {
+        if self.pager && pager::longer_than_screen(text) && pager::show(text) {
+            return Ok(());
+        }
+        self.write(text.as_bytes())
+    }
+
+    /// Writes exactly these bytes to standard output, past every buffer: a value must leave no copy behind.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        stdout.and_then(|fd| File::from(fd).write_all(bytes)).map_err(|error| Failure::stdout(&error))
+    }
+
+    /// A remark for people, on standard error.
+    pub fn note(&self, line: &str) {
+        if !self.quiet {
+            program::say(self.program, line);
+        }
+    }
+}

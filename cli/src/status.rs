@@ -1,0 +1,56 @@
+//! `status`: the state of the vault, the same in both programs.
+
+use tokenvault_proto::{Plain, Status};
+
+use crate::common::Context;
+use crate::failure::Failure;
+use crate::output::{Fields, bytes};
+
+/// Show the state of the vault, what protects it, and how much of it is yours
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Prints the state. The exit status says only whether the daemon answered.
+pub fn run(context: &Context, _: Args) -> Result<(), Failure> {
+    let status = context.client()?.status()?;
+    if context.output.wants_json() {
+        return context.output.json(&Plain(&status));
+    }
+    context.output.text(&fields(&status).render())
+}
+
+fn fields(status: &Status) -> Fields {
+    let mut fields = Fields::default();
+    fields.add("State", &status.state);
+    fields.add("Reason", &status.reason);
+    fields.add("Protection", &status.protection);
+    fields.add("Vault id", &status.vault_id);
+    if !status.vault_id.is_empty() {
+        fields.add("Recovery", if status.recovery_confirmed { "confirmed" } else { "NOT confirmed" });
+    }
+    fields.add("Disk theft", &status.disk_theft);
+    fields.add("Machine theft", &status.machine_theft);
+    fields.add("Tokens", of(status.tokens.to_string(), status.quota_tokens, |quota| quota.to_string()));
+    fields.add("Bytes", of(bytes(status.bytes), status.quota_bytes, bytes));
+    fields.add("Next step", &status.next_step);
+    fields
+}
+
+/// `used of quota`; a quota of 0 is none.
+fn of(used: String, quota: u64, show: fn(u64) -> String) -> String {
+    if quota == 0 { used } else { format!("{used} of {}", show(quota)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unconfirmed_recovery_key_is_said_loudly() {
+        let status = Status { state: "serving".into(), vault_id: "00".into(), quota_tokens: 10, ..Status::default() };
+        let text = fields(&status).render();
+        assert!(text.contains("Recovery: NOT confirmed\n"), "{text}");
+        assert!(text.contains("Tokens: 0 of 10\n"), "{text}");
+        assert!(text.contains("Bytes: 0B\n"), "{text}");
+    }
+}

@@ -1,0 +1,49 @@
+//! `get`: a value out of the vault.
+
+use tokenvault_proto::GetOptions;
+
+use super::show;
+use crate::common::Context;
+use crate::failure::Failure;
+
+/// Write a value to standard output, byte for byte
+///
+/// Nothing is added to the value. With --json the metadata is printed too, and the value as "value", or as "value-base64"
+/// when it is not text.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the token
+    name: String,
+
+    /// Write the value even when standard output is a terminal
+    #[arg(long)]
+    reveal: bool,
+
+    /// Write a line feed after the value
+    #[arg(long)]
+    newline: bool,
+
+    /// This version instead of the current one
+    #[arg(long, value_name = "N", visible_alias = "version-number")]
+    version: Option<u64>,
+
+    /// What the value is wanted for; written to the audit log
+    #[arg(long, value_name = "TEXT")]
+    purpose: Option<String>,
+
+    /// The program that asks; written to the audit log, grants nothing
+    #[arg(long, value_name = "NAME")]
+    app: Option<String>,
+
+    /// Whose token: user:NAME, uid:N or machine; by default your own
+    #[arg(long, value_name = "OWNER")]
+    owner: Option<String>,
+}
+
+/// Writes the value.
+pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
+    show::check_may_be_seen(context, args.reveal, "--reveal")?;
+    let options = GetOptions { owner: args.owner, version: args.version, purpose: args.purpose, app: args.app };
+    let value = context.client()?.get(&args.name, &options)?;
+    show::write(context, &value, args.newline)
+}

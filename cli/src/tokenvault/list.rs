@@ -1,0 +1,115 @@
+//! `list`: the tokens somebody has, without their values.
+
+use serde::Serialize;
+use tokenvault_client::Client;
+use tokenvault_proto::{ListOptions, PAGE_MAX, Plain, TokenInfo};
+
+use crate::common::Context;
+use crate::failure::Failure;
+use crate::output::{Align, Table, bytes, escape, moment, moment_or_never};
+use crate::parse::{self, Attribute};
+
+/// List tokens, sorted by name, without their values
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only names that start with this
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+
+    /// Only tokens with this attribute; may be repeated
+    #[arg(long = "attribute", value_name = "KEY=VALUE")]
+    attributes: Vec<Attribute>,
+
+    /// Only tokens that expire before this time, or within this duration
+    #[arg(long, value_name = "TIME", value_parser = parse::time_ahead)]
+    expires_before: Option<u64>,
+
+    /// At most this many tokens
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+
+    /// Whose tokens: user:NAME, uid:N or machine; by default your own
+    #[arg(long, value_name = "OWNER")]
+    owner: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Tokens<'a> {
+    tokens: Vec<Plain<'a, TokenInfo>>,
+}
+
+/// Prints the list.
+pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
+    let limit = args.limit;
+    let options = ListOptions {
+        prefix: args.prefix,
+        attributes: parse::collect(args.attributes)?,
+        owner: args.owner,
+        expires_before: args.expires_before,
+        ..ListOptions::default()
+    };
+    let mut tokens = fetch(&context.client()?, options, limit)?;
+    tokens.sort_by(|a, b| a.name.cmp(&b.name));
+    if context.output.wants_json() {
+        return context.output.json(&Tokens { tokens: tokens.iter().map(Plain).collect() });
+    }
+    let count = tokens.len();
+    context.output.table(&table(&tokens), &format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" }))
+}
+
+/// Asks for one page after the other.
+fn fetch(client: &Client, mut options: ListOptions, limit: Option<u32>) -> Result<Vec<TokenInfo>, Failure> {
+    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut tokens = Vec::new();
+    loop {
+        let wanted = u32::try_from(limit - tokens.len()).unwrap_or(PAGE_MAX).min(PAGE_MAX);
+        options.limit = Some(wanted);
+        let (page, next) = client.list(&options)?;
+        tokens.extend(page);
+        tokens.truncate(limit);
+        if next.is_empty() || tokens.len() == limit {
+            return Ok(tokens);
+        }
+        options.after = Some(next);
+    }
+}
+
+fn table(tokens: &[TokenInfo]) -> Table {
+    let mut table = Table::new(&[
+        ("NAME", Align::Left),
+        ("VERSION", Align::Right),
+        ("SIZE", Align::Right),
+        ("CLASS", Align::Left),
+        ("UPDATED", Align::Left),
+        ("EXPIRES", Align::Left),
+        ("ATTRIBUTES", Align::Left),
+    ]);
+    for token in tokens {
+        let attributes: Vec<String> =
+            token.attributes.iter().map(|(key, value)| format!("{}={}", escape(key), escape(value))).collect();
+        table.row([
+            escape(&token.name),
+            token.version.to_string(),
+            bytes(token.size),
+            escape(&token.class),
+            moment(token.updated),
+            moment_or_never(token.expires),
+            attributes.join(" "),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_break_the_table() {
+        let token = TokenInfo { name: "a\n\u{1b}[31mb".into(), class: "machine".into(), ..TokenInfo::default() };
+        let text = table(&[token]).render(true, false);
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.contains("a\\n\\u{1b}[31mb"));
+        assert!(text.contains("never"));
+    }
+}

@@ -1,0 +1,79 @@
+//! `tokenvault`: a user's own tokens. One file per subcommand: its options, and what it does with them.
+
+mod annotate;
+mod describe;
+mod generate;
+mod get;
+mod list;
+mod mv;
+mod put;
+mod rm;
+mod rollback;
+mod run;
+mod show;
+mod versions;
+mod whoami;
+mod write;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::common::{CommonArgs, Context};
+use crate::failure::Failure;
+use crate::{completion, program, status};
+
+const NAME: &str = "tokenvault";
+
+/// Keep tokens in the vault of this machine, and use them.
+#[derive(Parser)]
+#[command(name = NAME, version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: CommonArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Put(put::Args),
+    Get(get::Args),
+    Generate(generate::Args),
+    List(list::Args),
+    Describe(describe::Args),
+    Annotate(annotate::Args),
+    Mv(mv::Args),
+    Rm(rm::Args),
+    Versions(versions::Args),
+    Rollback(rollback::Args),
+    Run(run::Args),
+    Status(status::Args),
+    Whoami(whoami::Args),
+    Completion(completion::Args),
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    program::run(NAME, dispatch)
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let context = Context::new(NAME, cli.common);
+    match cli.command {
+        Command::Put(args) => put::run(&context, args),
+        Command::Get(args) => get::run(&context, args),
+        Command::Generate(args) => generate::run(&context, args),
+        Command::List(args) => list::run(&context, args),
+        Command::Describe(args) => describe::run(&context, args),
+        Command::Annotate(args) => annotate::run(&context, args),
+        Command::Mv(args) => mv::run(&context, args),
+        Command::Rm(args) => rm::run(&context, args),
+        Command::Versions(args) => versions::run(&context, args),
+        Command::Rollback(args) => rollback::run(&context, args),
+        Command::Run(args) => run::run(&context, args),
+        Command::Status(args) => status::run(&context, args),
+        Command::Whoami(args) => whoami::run(&context, args),
+        Command::Completion(args) => completion::run(&context, args, Cli::command(), NAME),
+    }
+}

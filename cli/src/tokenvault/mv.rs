@@ -1,0 +1,26 @@
+//! `mv`: another name for a token.
+
+use tokenvault_proto::DescribeOptions;
+
+use crate::common::Context;
+use crate::failure::Failure;
+
+/// Rename a token with all its versions
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the token
+    from: String,
+
+    /// Its new name, which must be free
+    to: String,
+
+    /// Whose token: user:NAME, uid:N or machine; by default your own
+    #[arg(long, value_name = "OWNER")]
+    owner: Option<String>,
+}
+
+/// Renames the token.
+pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
+    context.client()?.rename(&args.from, &args.to, &DescribeOptions { owner: args.owner })?;
+    context.output.done()
+}

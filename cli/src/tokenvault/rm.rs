@@ -1,0 +1,27 @@
+//! `rm`: a token, or one version of it, deleted for good.
+
+use tokenvault_proto::DeleteOptions;
+
+use crate::common::Context;
+use crate::failure::Failure;
+
+/// Delete a token with all its versions, or one version
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the token
+    name: String,
+
+    /// Only this version
+    #[arg(long, value_name = "N", visible_alias = "version-number")]
+    version: Option<u64>,
+
+    /// Whose token: user:NAME, uid:N or machine; by default your own
+    #[arg(long, value_name = "OWNER")]
+    owner: Option<String>,
+}
+
+/// Deletes it.
+pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
+    context.client()?.delete(&args.name, &DeleteOptions { owner: args.owner, version: args.version })?;
+    context.output.done()
+}

@@ -1,0 +1,71 @@
+//! The options that `put` and `generate` have in common: how a new version is written.
+
+use std::collections::BTreeMap;
+
+use tokenvault_proto::PutOptions;
+
+use crate::failure::Failure;
+use crate::parse::{self, Attribute};
+
+/// How a new version is written.
+#[derive(clap::Args)]
+pub struct WriteArgs {
+    /// upsert: make the token or a new version of it; create: only make it; replace: only a new version
+    #[arg(long, value_name = "MODE", value_parser = ["upsert", "create", "replace"])]
+    mode: Option<String>,
+
+    /// Write only when the current version is this one
+    #[arg(long, value_name = "VERSION")]
+    expect_version: Option<u64>,
+
+    /// machine: readable while the machine runs; login: only while its owner is logged in
+    #[arg(long, value_name = "CLASS", value_parser = ["machine", "login"])]
+    class: Option<String>,
+
+    /// Whose token: machine; by default your own
+    #[arg(long, value_name = "OWNER")]
+    owner: Option<String>,
+
+    /// Media type of the value
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+
+    /// An attribute; may be repeated. All attributes of the token are replaced
+    #[arg(long = "attribute", value_name = "KEY=VALUE")]
+    attributes: Vec<Attribute>,
+
+    /// How long the new version lives: 90s, 15m, 12h, 30d, 2w
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration, conflicts_with = "expires")]
+    ttl: Option<u64>,
+
+    /// When the new version expires: 2026-12-31T23:59:00Z, a local date, or @SECONDS
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    expires: Option<u64>,
+
+    /// How many versions are kept
+    #[arg(long, value_name = "COUNT")]
+    keep_versions: Option<u32>,
+
+    /// Whether readers must name a purpose
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    require_purpose: Option<bool>,
+}
+
+impl WriteArgs {
+    /// The options of the call.
+    pub fn into_options(self) -> Result<PutOptions, Failure> {
+        let attributes: Option<BTreeMap<String, String>> = parse::collect(self.attributes)?;
+        Ok(PutOptions {
+            mode: self.mode,
+            expect_version: self.expect_version,
+            class: self.class,
+            owner: self.owner,
+            content_type: self.content_type,
+            attributes,
+            ttl: self.ttl,
+            expires: self.expires,
+            keep_versions: self.keep_versions,
+            require_purpose: self.require_purpose,
+        })
+    }
+}
