@@ -1,5 +1,6 @@
 //! Opening SQLite connections: flags and settings, the same for every connection of the store.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ pub(crate) fn look(path: &Path) -> Result<Connection, Fault> {
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW,
     )?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // A log that was found stays as it is; an empty one that SQLite makes for looking goes when the connection closes.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log(path))?;
     harden(&connection)?;
     Ok(connection)
 }
@@ -70,6 +72,12 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, Fault> {
     harden(&connection)?;
     connection.execute_batch(&format!("PRAGMA query_only = ON; PRAGMA cache_size = -{READER_CACHE_KIB};"))?;
     Ok(connection)
+}
+
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    fs::metadata(log).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 /// What holds for every connection: durable commits, erased rows, and no trust in what a schema might have been made to say.
@@ -102,7 +110,7 @@ mod tests {
     fn every_connection_is_durable_and_erases() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("vault.db");
-        std::fs::write(&path, b"").unwrap();
+        fs::write(&path, b"").unwrap();
         let writer = look(&path).unwrap();
         own(&writer).unwrap();
         writer.execute_batch("CREATE TABLE t (x INTEGER) STRICT").unwrap();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
+use nix::sys::statvfs::statvfs;
 use tokenvault_core::port::StoreError;
 
 use crate::fault::Fault;
@@ -64,7 +65,12 @@ impl Directory {
 
     /// Bytes of database and log on disk.
     pub(crate) fn disk_bytes(&self) -> u64 {
-        size(&self.vault()) + size(&self.wal())
+        self.vault_bytes() + self.wal_bytes()
+    }
+
+    /// Bytes in the database.
+    pub(crate) fn vault_bytes(&self) -> u64 {
+        size(&self.vault())
     }
 
     /// Bytes in the log.
@@ -72,13 +78,23 @@ impl Directory {
         size(&self.wal())
     }
 
-    /// Finds out what is behind an I/O error: SQLite's own answer does not tell a full quota or a read-only file system
-    /// from a failing disk.
-    pub(crate) fn probe(&self) -> Result<(), Fault> {
+    /// Bytes that a file here could still take.
+    pub(crate) fn available(&self) -> Result<u64, Fault> {
+        let found = statvfs(&self.path).map_err(io::Error::from)?;
+        Ok(found.blocks_available().saturating_mul(found.fragment_size()))
+    }
+
+    /// Finds out what is behind an I/O error: SQLite's own answer does not tell a full disk or a read-only file system
+    /// from a failing disk in every case.
+    pub(crate) fn cause(&self, error: StoreError) -> StoreError {
+        if !matches!(error, StoreError::Io(_)) {
+            return error;
+        }
         let path = self.beside(".probe");
-        let result = create_filled(&path, 64 * 1024);
-        let removed = remove_if_there(&path);
-        result.and(removed)
+        match create_filled(&path, 64 * 1024).and_then(|()| remove_if_there(&path)) {
+            Err(Fault(cause @ (StoreError::Full | StoreError::ReadOnly))) => cause,
+            _ => error,
+        }
     }
 }
 

@@ -28,6 +28,14 @@ impl Reserve {
         self.stands || self.bytes == 0
     }
 
+    /// Bytes the database may still have to grow by, so that the reserve is enough for it and for some deletes.
+    pub(crate) fn most_pending(&self) -> u64 {
+        match self.bytes {
+            0 => u64::MAX,
+            bytes => bytes / 2,
+        }
+    }
+
     /// Whether it was given up and has to be made again.
     pub(crate) fn is_missing(&self) -> bool {
         !self.stands && self.bytes > 0

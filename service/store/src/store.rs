@@ -41,9 +41,10 @@ impl SqliteStore {
         connection::check_library()?;
         let directory = Arc::new(Directory::claim(dir)?);
         let mut reserve = Reserve::new(directory.beside(".reserve"), options.reserve_bytes);
-        let (writer, pool) = match connect(&directory, options.readers) {
+        let connect = || connect(&directory, options.readers).map_err(|Fault(error)| directory.cause(error));
+        let (writer, pool) = match connect() {
             // Even looking needs a little space, for the index of the log.
-            Err(Fault(StoreError::Full)) if reserve.release() => connect(&directory, options.readers)?,
+            Err(StoreError::Full) if reserve.release() => connect()?,
             other => other?,
         };
         let shared = Arc::new(Shared::default());

@@ -57,3 +57,76 @@ fn schema_of(connection: &Connection) -> Result<usize, Fault> {
     let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     usize::try_from(version).map_err(|_| Fault::corrupt("vault.db has no valid schema number; restore a backup"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+
+    use rusqlite::OptionalExtension;
+
+    use super::*;
+    use crate::{connection, create};
+
+    fn add_colour(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        transaction.execute_batch("ALTER TABLE token ADD COLUMN colour TEXT; UPDATE meta SET value = x'02'")
+    }
+
+    fn fail_half_way(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        add_colour(transaction)?;
+        transaction.execute_batch("CREATE TABLE token (already INTEGER)")
+    }
+
+    /// A store of schema 1 with one row, and a connection to it.
+    fn schema_1(path: &Path) -> (Directory, Connection) {
+        let directory = Directory::claim(path).unwrap();
+        create::make(&directory).unwrap();
+        let connection = connection::look(&directory.vault()).unwrap();
+        connection.execute("INSERT INTO meta VALUES ('vault-id', x'01')", []).unwrap();
+        (directory, connection)
+    }
+
+    fn value(connection: &Connection) -> Vec<u8> {
+        connection.query_row("SELECT value FROM meta", [], |row| row.get(0)).unwrap()
+    }
+
+    fn has_colour(connection: &Connection) -> bool {
+        let sql = "SELECT 1 FROM pragma_table_info('token') WHERE name = 'colour'";
+        connection.query_row(sql, [], |_| Ok(())).optional().unwrap().is_some()
+    }
+
+    #[test]
+    fn an_upgrade_leaves_a_private_copy_of_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let (directory, mut connection) = schema_1(&dir.path().join("state"));
+        fs::write(directory.beside(".copy"), b"of an interrupted upgrade").unwrap();
+        upgrade_with(&mut connection, &directory, &[step_0001::apply, add_colour]).unwrap();
+        assert_eq!((schema_of(&connection).unwrap(), value(&connection)), (2, vec![2]));
+        assert!(has_colour(&connection));
+        let copy = directory.beside(".before-1");
+        assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o7777, 0o600);
+        assert!(!directory.beside(".copy").exists());
+        let copy = Connection::open(&copy).unwrap();
+        assert_eq!((schema_of(&copy).unwrap(), value(&copy)), (1, vec![1]));
+        crate::identity::check_contents(&copy).unwrap();
+        crate::identity::check_schema(&copy).unwrap();
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_old_schema() {
+        let dir = tempfile::tempdir().unwrap();
+        let (directory, mut connection) = schema_1(&dir.path().join("state"));
+        upgrade_with(&mut connection, &directory, &[step_0001::apply, add_colour, fail_half_way]).unwrap_err();
+        assert_eq!((schema_of(&connection).unwrap(), value(&connection)), (1, vec![1]));
+        assert!(!has_colour(&connection));
+    }
+
+    #[test]
+    fn a_store_of_the_present_schema_is_not_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let (directory, mut connection) = schema_1(&dir.path().join("state"));
+        upgrade(&mut connection, &directory).unwrap();
+        assert!(!directory.beside(".before-1").exists());
+    }
+}

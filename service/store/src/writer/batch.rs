@@ -20,10 +20,16 @@ pub(super) enum Ended {
     Panicked,
 }
 
-/// Runs all jobs and commits. On an error nothing of the batch is in the store, and every job may be run again.
-pub(super) fn commit(connection: &Connection, jobs: &mut [Job]) -> Result<Vec<Ended>, StoreError> {
+/// Runs all jobs, asks `check` and commits. On an error nothing of the batch is in the store, and every job may be run
+/// again.
+pub(super) fn commit(
+    connection: &Connection,
+    jobs: &mut [Job],
+    check: impl FnOnce(&Connection) -> Result<(), Fault>,
+) -> Result<Vec<Ended>, StoreError> {
     let result = execute(connection, "BEGIN IMMEDIATE").and_then(|()| {
         let ended = jobs.iter_mut().map(|job| run_one(connection, job)).collect::<Result<Vec<_>, _>>()?;
+        check(connection)?;
         execute(connection, "COMMIT")?;
         Ok(ended)
     });

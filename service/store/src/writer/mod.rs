@@ -93,29 +93,26 @@ impl Writer {
         }
         match self.attempt(&mut jobs) {
             Ok(ended) => batch::finish(jobs, &ended),
-            Err(StoreError::Full) => self.write_singly(jobs),
+            Err(StoreError::Full) => {
+                self.make_room();
+                self.write_singly(jobs);
+            }
             Err(error) => self.fail(jobs, &error),
         }
     }
 
-    /// One transaction. What SQLite calls an I/O error is looked into here.
+    /// One transaction.
     fn attempt(&mut self, jobs: &mut [Job]) -> Result<Vec<Ended>, StoreError> {
-        match batch::commit(&self.connection, jobs) {
-            Ok(ended) => {
-                let written = ended.iter().filter(|end| **end == Ended::Written).count() as u64;
-                if written > 0 {
-                    self.shared.count_commit(written);
-                    self.wal.committed(Instant::now(), batch::erases(jobs, &ended));
-                }
-                self.health.committed();
-                Ok(ended)
-            }
-            Err(StoreError::Io(text)) => match self.directory.probe() {
-                Err(Fault(cause @ (StoreError::Full | StoreError::ReadOnly))) => Err(cause),
-                _ => Err(StoreError::Io(text)),
-            },
-            Err(error) => Err(error),
+        let room = space::Room::before(&self.connection)?;
+        let ended = batch::commit(&self.connection, jobs, |connection| room.check(connection, &self.directory))
+            .map_err(|error| self.directory.cause(error))?;
+        let written = ended.iter().filter(|end| **end == Ended::Written).count() as u64;
+        if written > 0 {
+            self.shared.count_commit(written);
+            self.wal.committed(Instant::now(), batch::erases(jobs, &ended));
         }
+        self.health.committed();
+        Ok(ended)
     }
 
     /// Fails a batch, and finds out whether the next one can be written.

@@ -4,7 +4,9 @@ use rusqlite::Connection;
 use tokenvault_core::port::StoreError;
 
 use super::{Job, Writer, batch};
+use crate::directory::Directory;
 use crate::fault::Fault;
+use crate::row::one;
 
 /// Pages a delete may add to a database that has reached its size: SQLite sometimes splits a page to remove from it.
 const SPARE_PAGES: u64 = 64;
@@ -21,10 +23,9 @@ pub(super) struct Limit {
 impl Limit {
     /// `store_bytes` 0: no limit.
     pub(super) fn new(connection: &Connection, store_bytes: u64) -> Result<Self, Fault> {
-        let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let pages = match store_bytes {
             0 => MOST_PAGES,
-            bytes => (bytes / u64::from(page.max(1))).clamp(1, MOST_PAGES),
+            bytes => (bytes / page_size(connection)?).clamp(1, MOST_PAGES),
         };
         Ok(Self { pages })
     }
@@ -43,7 +44,56 @@ fn set_most_pages(connection: &Connection, pages: u64) -> Result<(), Fault> {
     Ok(connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)
 }
 
+/// The size of the database before a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pages: u64,
+}
+
+impl Room {
+    pub(super) fn before(connection: &Connection) -> Result<Self, Fault> {
+        Ok(Self { pages: page_count(connection)? })
+    }
+
+    /// Refuses a batch that would fit into the log, but then not from the log into the database: a log that cannot be
+    /// copied back holds its space for ever, and the deletes that could help would need still more of it.
+    pub(super) fn check(self, connection: &Connection, directory: &Directory) -> Result<(), Fault> {
+        let pages = page_count(connection)?;
+        if pages <= self.pages {
+            return Ok(());
+        }
+        let grown = (pages - self.pages) * page_size(connection)?;
+        if grown + pending_bytes(connection, directory)? > directory.available()? {
+            return Err(Fault(StoreError::Full));
+        }
+        Ok(())
+    }
+}
+
+/// Bytes by which the database file will grow when the log is copied into it.
+pub(super) fn pending_bytes(connection: &Connection, directory: &Directory) -> Result<u64, Fault> {
+    Ok((page_count(connection)? * page_size(connection)?).saturating_sub(directory.vault_bytes()))
+}
+
+fn page_count(connection: &Connection) -> Result<u64, Fault> {
+    let pages: Option<u32> = one(connection, "PRAGMA page_count", [], |row| row.get(0))?;
+    Ok(u64::from(pages.unwrap_or(0)))
+}
+
+fn page_size(connection: &Connection) -> Result<u64, Fault> {
+    let bytes: Option<u32> = one(connection, "PRAGMA page_size", [], |row| row.get(0))?;
+    Ok(u64::from(bytes.unwrap_or(0).max(512)))
+}
+
 impl Writer {
+    /// Copies the log back and cuts it off, which frees its space; if the copy itself finds none, with that of the reserve.
+    pub(super) fn make_room(&mut self) {
+        if !self.cut_log() && self.reserve.release() {
+            self.cut_log();
+            self.reserve.restore();
+        }
+    }
+
     /// Refuses what grows while the reserve is given up and cannot be made again; the rest is returned.
     pub(super) fn let_through(&mut self, jobs: Vec<Job>) -> Vec<Job> {
         if self.reserve.restore() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokenvault_core::port::StoreError;
 
-use super::Writer;
+use super::{Writer, space};
 use crate::fault::{Fault, duplicate};
 
 /// Deletes within this time share one truncation; it is also how often one is tried again beside a long reader.
@@ -20,7 +20,8 @@ const IDLE_AFTER: Duration = Duration::from_millis(500);
 /// On a full disk neither can be done at once; no sooner than this again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Pages in the log that are not yet in the database and make a checkpoint worth its fsync.
+/// Pages in the log that are not yet in the database and make a checkpoint worth its fsync. New pages are copied sooner:
+/// what the reserve holds must always be enough for them.
 const LONG: i64 = 1000;
 
 /// How long a truncation waits for readers. The writer writes nothing meanwhile.
@@ -107,20 +108,29 @@ impl Writer {
     }
 
     fn copy_when_long(&mut self) -> Result<(), Fault> {
-        if checkpoint(&self.connection, "NOOP")?.backlog >= LONG {
+        let pending = space::pending_bytes(&self.connection, &self.directory)?;
+        if pending > self.reserve.most_pending() || checkpoint(&self.connection, "NOOP")?.backlog >= LONG {
             checkpoint(&self.connection, "PASSIVE")?;
         }
         Ok(())
+    }
+
+    /// Empties the log to free its space; whether that could be done.
+    pub(super) fn cut_log(&self) -> bool {
+        match checkpoint(&self.connection, "TRUNCATE") {
+            Ok(done) => !done.blocked,
+            Err(Fault(error)) => {
+                log::warn!("the log could not be emptied to make room: {error}");
+                false
+            }
+        }
     }
 
     fn checkpoint_failed(&mut self, now: Instant, error: &StoreError) {
         log::error!("the log could not be copied into the database: {error}");
         let later = |at: Option<Instant>| at.map(|at| at.max(now + RETRY_AFTER));
         self.wal = Wal { erase_at: later(self.wal.erase_at), copy_at: Some(now + RETRY_AFTER) };
-        let cause = match (error, self.directory.probe()) {
-            (StoreError::Io(_), Err(Fault(cause @ (StoreError::Full | StoreError::ReadOnly)))) => cause,
-            _ => duplicate(error),
-        };
+        let cause = self.directory.cause(duplicate(error));
         if self.health.checkpoint_failed(&cause) {
             self.reopen();
         }

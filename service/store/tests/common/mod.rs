@@ -1,5 +1,6 @@
 //! What the suites of this crate share: jobs made of closures, and rows that are easy to recognise.
 #![allow(dead_code)] // Each suite uses its own part.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test ends where something is not as expected.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -171,4 +172,18 @@ pub fn wait_until(what: &str, within: Duration, mut happened: impl FnMut() -> bo
         assert!(Instant::now() < deadline, "{what} did not happen within {within:?}");
         thread::park_timeout(Duration::from_millis(2));
     }
+}
+
+/// Keeps the writer busy with one job until the sender is used or dropped; returns when the writer has begun it.
+pub fn occupy(store: &SqliteStore) -> (Sender<()>, Receiver<Told>) {
+    let (begun_sender, begun) = channel();
+    let (release, released) = channel::<()>();
+    let (work, told) = job(move |_| {
+        let _ = begun_sender.send(());
+        let _ = released.recv();
+        Ok(())
+    });
+    store.submit(Box::new(work));
+    begun.recv().expect("the writer begins the job");
+    (release, told)
 }

@@ -1,0 +1,182 @@
+//! No space left: nothing acknowledged is lost, deletes go on, and writing comes back with the space.
+//!
+//! A file system of a few hundred KiB is mounted for each test, in a mount namespace of its own: this needs root.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test ends where something is not as expected.
+
+mod common;
+
+use std::fs;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::thread;
+
+use common::*;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use tokenvault_core::port::{Store, StoreError};
+use tokenvault_store::{SqliteStore, StoreOptions};
+
+const TMPFS: Option<&str> = Some("tmpfs");
+const NONE: Option<&str> = None;
+
+/// Runs `test` in a directory on a tmpfs of `kib` KiB that nobody else sees.
+fn on_small_disk(kib: u32, test: impl FnOnce(&Path) + Send) {
+    let dir = tempfile::tempdir().unwrap();
+    let test = || {
+        // Only this thread and the threads it starts are in the new namespace; it goes with them.
+        let unshared = unshare(CloneFlags::CLONE_NEWNS);
+        assert!(unshared.is_ok(), "this test mounts a file system; run it as root ({unshared:?})");
+        mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).unwrap();
+        let size = format!("size={kib}k,mode=0700");
+        mount(TMPFS, dir.path(), TMPFS, MsFlags::empty(), Some(size.as_str())).unwrap();
+        test(dir.path());
+    };
+    thread::scope(|scope| {
+        if let Err(panic) = scope.spawn(test).join() {
+            resume_unwind(panic);
+        }
+    });
+}
+
+fn with_reserve(bytes: u64) -> StoreOptions {
+    StoreOptions { reserve_bytes: bytes, ..StoreOptions::default() }
+}
+
+/// Puts tokens until there is no space; the numbers that were acknowledged.
+fn put_until_full(store: &SqliteStore, principal: i64, from: u64) -> Vec<u64> {
+    let mut acknowledged = Vec::new();
+    for number in from..from + 10_000 {
+        match put(store, principal, &format!("t{number}"), &noise(number, 3000)) {
+            Ok(()) => acknowledged.push(number),
+            Err(StoreError::Full) => return acknowledged,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    panic!("the disk never became full");
+}
+
+fn assert_all_there(store: &SqliteStore, principal: i64, numbers: &[u64]) {
+    for number in numbers {
+        let value = value_of(store, principal, &format!("t{number}"));
+        assert_eq!(value.as_deref(), Some(&noise(*number, 3000)[..]), "acknowledged token {number}");
+    }
+    assert_eq!(read(store, |tx| tx.tokens(principal, &[], 0, usize::MAX)).len(), numbers.len());
+}
+
+#[test]
+fn on_a_full_disk_deletes_go_on_and_nothing_is_lost_needs_root() {
+    on_small_disk(2048, |dir| {
+        let state = dir.join("state");
+        let store = SqliteStore::open(&state, with_reserve(256 * 1024)).unwrap();
+        let alice = add_principal(&store, 1000);
+        let mut kept = put_until_full(&store, alice, 0);
+        assert!(kept.len() > 20, "{}", kept.len());
+        fs::write(dir.join("filler"), vec![0; 4096 * 1024]).unwrap_err();
+        kept.extend(put_until_full(&store, alice, 20_000));
+        assert_all_there(&store, alice, &kept);
+        while kept.len() > 5 {
+            let number = kept.pop().unwrap();
+            delete(&store, id_of(&store, alice, &format!("t{number}")).unwrap()).unwrap();
+        }
+        assert_all_there(&store, alice, &kept);
+        assert_eq!(store.status().read_only, None);
+        store.verify_structure().unwrap();
+    });
+}
+
+#[test]
+fn writing_comes_back_with_the_space_needs_root() {
+    on_small_disk(3072, |dir| {
+        let state = dir.join("state");
+        fs::write(dir.join("filler"), vec![0; 1024 * 1024]).unwrap();
+        let store = SqliteStore::open(&state, with_reserve(256 * 1024)).unwrap();
+        let alice = add_principal(&store, 1000);
+        let mut kept = put_until_full(&store, alice, 0);
+        let last = kept.pop().unwrap();
+        delete(&store, id_of(&store, alice, &format!("t{last}")).unwrap()).unwrap();
+        fs::remove_file(dir.join("filler")).unwrap();
+        let more = put_until_full(&store, alice, 1000);
+        assert!(more.len() > 20, "{} writes after there was space again", more.len());
+        kept.extend(more);
+        assert_all_there(&store, alice, &kept);
+        drop(store);
+        let store = SqliteStore::open(&state, with_reserve(256 * 1024)).unwrap();
+        assert_all_there(&store, alice, &kept);
+        store.verify_structure().unwrap();
+    });
+}
+
+#[test]
+fn one_large_write_does_not_fail_its_small_neighbours_needs_root() {
+    on_small_disk(2048, |dir| {
+        let store = SqliteStore::open(&dir.join("state"), with_reserve(64 * 1024)).unwrap();
+        let alice = add_principal(&store, 1000);
+        let (release, _first) = occupy(&store);
+        let sizes = [100, 4_000_000, 200];
+        let told: Vec<_> = sizes
+            .into_iter()
+            .map(|size| {
+                let (work, told) = job(move |tx| insert(tx, alice, &format!("s{size}"), &noise(1, size)).map(|_| ()));
+                store.submit(Box::new(work));
+                told
+            })
+            .collect();
+        drop(release);
+        let told: Vec<_> = told.into_iter().map(|told| told.recv().unwrap()).collect();
+        assert!(matches!(told[..], [Ok(()), Err(StoreError::Full), Ok(())]), "{told:?}");
+        assert_eq!(read(&store, |tx| tx.totals()), (2, 300));
+    });
+}
+
+#[test]
+fn a_store_on_a_full_disk_still_opens_needs_root() {
+    on_small_disk(2048, |dir| {
+        let state = dir.join("state");
+        let store = SqliteStore::open(&state, with_reserve(128 * 1024)).unwrap();
+        let alice = add_principal(&store, 1000);
+        for number in 0..50 {
+            put(&store, alice, &format!("t{number}"), &noise(number, 3000)).unwrap();
+        }
+        drop(store);
+        fs::write(dir.join("filler"), vec![0; 4096 * 1024]).unwrap_err();
+        let store = SqliteStore::open(&state, with_reserve(128 * 1024)).unwrap();
+        assert_all_there(&store, alice, &(0..50).collect::<Vec<_>>());
+        delete(&store, id_of(&store, alice, "t7").unwrap()).unwrap();
+        assert_eq!(id_of(&store, alice, "t7"), None);
+    });
+}
+
+#[test]
+fn a_read_only_file_system_is_named_and_left_alone_needs_root() {
+    on_small_disk(4096, |dir| {
+        let state = dir.join("state");
+        let store = open(&state);
+        add_principal(&store, 1000);
+        drop(store);
+        mount(NONE, dir, NONE, MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, NONE).unwrap();
+        let error = SqliteStore::open(&state, StoreOptions::default()).err().unwrap();
+        assert!(matches!(error, StoreError::ReadOnly), "{error}");
+        mount(NONE, dir, NONE, MsFlags::MS_REMOUNT, NONE).unwrap();
+        open(&state).verify_structure().unwrap();
+    });
+}
+
+#[test]
+fn a_store_that_reached_its_size_still_deletes_and_uses_what_became_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { store_bytes: 512 * 1024, ..StoreOptions::default() };
+    let store = SqliteStore::open(&dir.path().join("state"), options).unwrap();
+    let alice = add_principal(&store, 1000);
+    let mut kept = put_until_full(&store, alice, 0);
+    assert!((50..200).contains(&kept.len()), "{}", kept.len());
+    assert!(store.status().disk_bytes > 400 * 1024);
+    let gone: Vec<_> = kept.drain(..20).collect();
+    for number in &gone {
+        delete(&store, id_of(&store, alice, &format!("t{number}")).unwrap()).unwrap();
+    }
+    kept.extend(put_until_full(&store, alice, 1000));
+    assert_all_there(&store, alice, &kept);
+    drop(store);
+    let size = fs::metadata(dir.path().join("state/vault.db")).unwrap().len();
+    assert!(size <= (512 + 256) * 1024, "{size}");
+}

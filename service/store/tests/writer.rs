@@ -1,0 +1,253 @@
+//! The writer: group commit, savepoints, the queue's bounds and its end.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test ends where something is not as expected.
+
+mod common;
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use common::*;
+use tokenvault_core::port::{JobFailure, MetaKey, Store, StoreError, WriteJob, WriteTx};
+use tokenvault_store::{SqliteStore, StoreOptions};
+
+#[test]
+fn what_waits_is_committed_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let alice = add_principal(&store, 1000);
+    let before = store.counters();
+    let (release, first) = occupy(&store);
+    let told: Vec<_> = (0..100)
+        .map(|number| {
+            let (work, told) = job(move |tx| insert(tx, alice, &format!("t{number}"), b"value").map(|_| ()));
+            store.submit(Box::new(work));
+            told
+        })
+        .collect();
+    release.send(()).unwrap();
+    first.recv().unwrap().unwrap();
+    told.iter().for_each(|told| told.recv().unwrap().unwrap());
+    let after = store.counters();
+    assert_eq!((after.commits - before.commits, after.writes - before.writes), (2, 101));
+    assert_eq!(read(&store, |tx| tx.totals()).0, 100);
+}
+
+#[test]
+fn writers_on_many_threads_share_commits_and_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let alice = add_principal(&store, 1000);
+    let before = store.counters().commits;
+    let barrier = Barrier::new(16);
+    thread::scope(|scope| {
+        for thread in 0..16 {
+            let (store, barrier) = (&store, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                for number in 0..50 {
+                    put(store, alice, &format!("{thread}/{number}"), b"value").unwrap();
+                }
+            });
+        }
+    });
+    let commits = store.counters().commits - before;
+    assert!(commits < 800, "{commits} commits for 800 writes");
+    assert_eq!(read(&store, |tx| tx.totals()), (800, 4000));
+    assert_eq!(read(&store, |tx| tx.tokens(alice, &[], 0, 1000)).len(), 800);
+}
+
+#[test]
+fn a_job_that_fails_is_undone_and_its_neighbours_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let alice = add_principal(&store, 1000);
+    let commits = store.counters().commits;
+    let (release, _first) = occupy(&store);
+    let mut told = Vec::new();
+    for number in 0..10 {
+        let (work, receiver) = job(move |tx| {
+            insert(tx, alice, &format!("t{number}"), b"value")?;
+            if number % 2 == 0 { Ok(()) } else { Err(StoreError::Internal("changed its mind".into())) }
+        });
+        store.submit(Box::new(work));
+        told.push(receiver);
+    }
+    drop(release);
+    for receiver in told {
+        receiver.recv().unwrap().unwrap();
+    }
+    assert_eq!(store.counters().commits, commits + 2);
+    for number in 0..10 {
+        assert_eq!(id_of(&store, alice, &format!("t{number}")).is_some(), number % 2 == 0, "{number}");
+    }
+}
+
+#[test]
+fn a_job_sees_what_it_wrote_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let alice = add_principal(&store, 1000);
+    write(&store, move |tx| {
+        let id = insert(tx, alice, "mail", b"value")?;
+        assert_eq!(tx.token(alice, &tag("mail"))?.map(|token| token.id), Some(id));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_job_that_panics_is_undone_and_the_writer_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let alice = add_principal(&store, 1000);
+    let told = write(&store, move |tx| {
+        insert(tx, alice, "mail", b"value")?;
+        panic!("on purpose");
+    });
+    assert!(matches!(told, Err(StoreError::Internal(_))), "{told:?}");
+    assert_eq!(id_of(&store, alice, "mail"), None);
+    put(&store, alice, "mail", b"value").unwrap();
+}
+
+struct PanicsWhenTold;
+
+impl WriteJob for PanicsWhenTold {
+    fn run(&mut self, tx: &mut dyn WriteTx) -> Result<(), JobFailure> {
+        tx.set_meta(MetaKey::SlotMac, b"written").map_err(|_| JobFailure)
+    }
+
+    fn finish(self: Box<Self>, _: Told) {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_job_that_panics_when_it_is_told_does_not_end_the_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    store.submit(Box::new(PanicsWhenTold));
+    write(&store, |tx| tx.set_meta(MetaKey::VaultId, b"id")).unwrap();
+    assert_eq!(read(&store, |tx| tx.meta(MetaKey::SlotMac)).as_deref(), Some(&b"written"[..]));
+}
+
+#[test]
+fn a_full_queue_is_busy_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { queue: 2, ..StoreOptions::default() };
+    let store = SqliteStore::open(&dir.path().join("state"), options).unwrap();
+    let (release, _first) = occupy(&store);
+    let submit = || {
+        let (work, told) = job(|tx| tx.set_meta(MetaKey::SlotMac, b"mac"));
+        store.submit(Box::new(work));
+        told
+    };
+    let (second, third, fourth) = (submit(), submit(), submit());
+    assert!(matches!(fourth.try_recv(), Ok(Err(StoreError::Busy))));
+    drop(release);
+    second.recv().unwrap().unwrap();
+    third.recv().unwrap().unwrap();
+}
+
+#[test]
+fn closing_the_store_writes_what_was_queued() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let store = open(&state);
+    let alice = add_principal(&store, 1000);
+    let (release, _first) = occupy(&store);
+    let told: Vec<_> = (0..300)
+        .map(|number| {
+            let (work, told) = job(move |tx| insert(tx, alice, &format!("t{number}"), b"value").map(|_| ()));
+            store.submit(Box::new(work));
+            told
+        })
+        .collect();
+    drop(release);
+    drop(store);
+    told.iter().for_each(|told| told.try_recv().unwrap().unwrap());
+    assert_eq!(read(&open(&state), |tx| tx.totals()).0, 300);
+}
+
+struct OwnsTheStore(Arc<SqliteStore>, std::sync::mpsc::Sender<Told>);
+
+impl WriteJob for OwnsTheStore {
+    fn run(&mut self, _: &mut dyn WriteTx) -> Result<(), JobFailure> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, committed: Told) {
+        let Self(store, told) = *self;
+        drop(store);
+        told.send(committed).unwrap();
+    }
+}
+
+#[test]
+fn the_last_owner_of_the_store_may_be_a_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&dir.path().join("state")));
+    let (release, _first) = occupy(&store);
+    let (told, receiver) = channel();
+    store.submit(Box::new(OwnsTheStore(Arc::clone(&store), told)));
+    drop(store);
+    drop(release);
+    receiver.recv().unwrap().unwrap();
+}
+
+#[test]
+fn a_snapshot_stands_still_beside_the_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let alice = add_principal(&store, 1000);
+    put(&store, alice, "mail", b"old").unwrap();
+    let id = id_of(&store, alice, "mail").unwrap();
+    store
+        .read(&mut |tx| {
+            assert_eq!(tx.totals()?.0, 1);
+            // Both come back while this snapshot is open: a reader keeps no writer waiting.
+            put(&store, alice, "more", b"new").unwrap();
+            delete(&store, id).unwrap();
+            assert_eq!(tx.totals()?.0, 1);
+            assert_eq!(tx.tokens(alice, &[], 0, 10)?.len(), 1);
+            assert!(tx.token_with_value(alice, &tag("mail"), None)?.is_some());
+            assert!(tx.token(alice, &tag("more"))?.is_none());
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(id_of(&store, alice, "mail"), None);
+    assert!(id_of(&store, alice, "more").is_some());
+}
+
+#[test]
+fn a_snapshot_is_had_while_the_writer_is_inside_a_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let (release, first) = occupy(&store);
+    assert_eq!(read(&store, |tx| tx.totals()), (0, 0));
+    drop(release);
+    first.recv().unwrap().unwrap();
+}
+
+#[test]
+fn more_reads_than_readers_take_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { readers: 1, ..StoreOptions::default() };
+    let store = SqliteStore::open(&dir.path().join("state"), options).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..200).for_each(|_| assert_eq!(read(&store, |tx| tx.totals()), (0, 0))));
+        }
+    });
+}
+
+#[test]
+fn a_read_that_panics_gives_its_reader_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { readers: 1, ..StoreOptions::default() };
+    let store = SqliteStore::open(&dir.path().join("state"), options).unwrap();
+    let panicked = thread::scope(|scope| scope.spawn(|| store.read(&mut |_| panic!("on purpose"))).join().is_err());
+    assert!(panicked);
+    write(&store, |tx| tx.set_meta(MetaKey::VaultId, b"id")).unwrap();
+    assert!(read(&store, |tx| tx.meta(MetaKey::VaultId)).is_some());
+}
