@@ -106,12 +106,12 @@ fn violation(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// Where the dialogue stands, as the specification names it.
+/// What the server waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    WaitingForAuth,
-    WaitingForData,
-    WaitingForBegin,
+    Auth,
+    Data,
+    Begin,
 }
 
 enum Answer {
@@ -131,28 +131,28 @@ struct Dialogue {
 impl Dialogue {
     fn new(uid: u32, guid: &str) -> Self {
         let identity = uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
-        Self { identity, guid: guid.to_owned(), state: State::WaitingForAuth, passes_fds: false }
+        Self { identity, guid: guid.to_owned(), state: State::Auth, passes_fds: false }
     }
 
     fn answer(&mut self, line: &str) -> Answer {
         let mut words = line.split_ascii_whitespace();
         let (command, argument, more) = (words.next().unwrap_or_default(), words.next(), words.next());
         match (self.state, command) {
-            (State::WaitingForAuth, "AUTH") if argument == Some("EXTERNAL") => match more {
+            (State::Auth, "AUTH") if argument == Some("EXTERNAL") => match more {
                 Some(identity) => self.identify(identity),
                 None => {
-                    self.state = State::WaitingForData;
+                    self.state = State::Data;
                     Answer::Line("DATA".into())
                 }
             },
-            (State::WaitingForAuth, "AUTH") => self.reject(),
+            (State::Auth, "AUTH") => self.reject(),
             // No identity at all is the one the kernel vouches for.
-            (State::WaitingForData, "DATA") => match argument {
+            (State::Data, "DATA") => match argument {
                 Some(identity) => self.identify(identity),
                 None => self.accept(),
             },
-            (State::WaitingForBegin, "BEGIN") => Answer::Begun,
-            (State::WaitingForBegin, "NEGOTIATE_UNIX_FD") => {
+            (State::Begin, "BEGIN") => Answer::Begun,
+            (State::Begin, "NEGOTIATE_UNIX_FD") => {
                 self.passes_fds = true;
                 Answer::Line("AGREE_UNIX_FD".into())
             }
@@ -166,12 +166,12 @@ impl Dialogue {
     }
 
     fn accept(&mut self) -> Answer {
-        self.state = State::WaitingForBegin;
+        self.state = State::Begin;
         Answer::Line(format!("OK {}", self.guid))
     }
 
     fn reject(&mut self) -> Answer {
-        (self.state, self.passes_fds) = (State::WaitingForAuth, false);
+        (self.state, self.passes_fds) = (State::Auth, false);
         Answer::Line("REJECTED EXTERNAL".into())
     }
 }

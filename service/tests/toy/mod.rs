@@ -1,0 +1,162 @@
+//! A toy behind the private door.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+pub mod raw;
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+use tokenvaultd::door::{DoorLimits, PrivateDoor, bind};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use zbus::connection::Builder;
+use zbus::{Connection, interface};
+
+pub const PATH: &str = "/org/toy";
+pub const INTERFACE: &str = "org.toy.Toy";
+
+/// What the toy and its test share.
+#[derive(Default)]
+pub struct Shared {
+    pub calls: AtomicUsize,
+    pub waiting: Notify,
+    pub release: Arc<Notify>,
+}
+
+struct Toy {
+    uid: u32,
+    shared: Arc<Shared>,
+}
+
+#[interface(name = "org.toy.Toy")]
+impl Toy {
+    async fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    async fn echo(&self, text: &str) -> String {
+        self.shared.calls.fetch_add(1, Ordering::SeqCst);
+        text.to_owned()
+    }
+
+    async fn pass(&self, fd: zbus::OwnedFd) -> zbus::OwnedFd {
+        fd
+    }
+
+    async fn pipe(&self) -> zbus::OwnedFd {
+        let (read, mut write) = std::io::pipe().unwrap();
+        write.write_all(b"value").unwrap();
+        OwnedFd::from(read).into()
+    }
+
+    async fn wait(&self) {
+        self.shared.waiting.notify_one();
+        self.shared.release.notified().await;
+    }
+}
+
+/// An open door with the toy behind it.
+pub struct ToyDoor {
+    dir: TempDir,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<()>,
+}
+
+impl ToyDoor {
+    pub fn open(limits: DoorLimits) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let listener = bind(&dir.path().join("bus")).unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared::default());
+        let toy = Arc::clone(&shared);
+        let door = PrivateDoor::new(listener, watch::channel(limits).1, stopped, move |peer, builder| {
+            builder.serve_at(PATH, Toy { uid: peer.uid, shared: Arc::clone(&toy) })
+        });
+        let running = tokio::spawn(door.unwrap().run());
+        Self { dir, shared, stop, running }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("bus")
+    }
+
+    pub fn address(&self) -> String {
+        format!("unix:path={}", self.path().display())
+    }
+
+    pub async fn connect(&self) -> Connection {
+        self.try_connect().await.unwrap()
+    }
+
+    pub async fn try_connect(&self) -> zbus::Result<Connection> {
+        Builder::address(self.address().as_str()).p2p().build().await
+    }
+
+    /// Waits until there is a place for one more connection.
+    pub async fn until_connected(&self) -> Connection {
+        loop {
+            if let Ok(connection) = self.try_connect().await {
+                return connection;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub fn calls(&self) -> usize {
+        self.shared.calls.load(Ordering::SeqCst)
+    }
+
+    pub async fn until_somebody_waits(&self) {
+        self.shared.waiting.notified().await;
+    }
+
+    pub fn release(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.release)
+    }
+
+    pub async fn close(self) {
+        self.stop.send_replace(true);
+        self.running.await.unwrap();
+    }
+
+    /// What the toy says to uid 65534. Needs root.
+    pub async fn uid_as_seen_by_nobody(&self) -> u32 {
+        let address = self.address();
+        let output = tokio::task::spawn_blocking(move || {
+            Command::new("dbus-send")
+                .args(["--print-reply=literal", &format!("--peer={address}"), PATH, "org.toy.Toy.Uid"])
+                .uid(65_534)
+                .gid(65_534)
+                .stdin(Stdio::null())
+                .output()
+                .unwrap()
+        });
+        let output = output.await.unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let last = text.split_whitespace().last().and_then(|word| word.parse().ok());
+        last.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+/// Output of a client program, or its complaint.
+pub fn run(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Memory of this process, in bytes.
+pub fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
+}
