@@ -3,7 +3,20 @@
 //! The rooms, in the direction a call flows: `door` and `bus` take it in, `caller` says who asks, the domain decides, the
 //! store keeps. Only `startup` knows the concrete types.
 
+pub mod bus;
+pub mod bus_link;
+pub mod caller;
+pub mod clock;
+pub mod config;
 pub mod door;
+pub mod host_key;
+pub mod jobs;
+pub mod journal;
+pub mod lifecycle;
+pub mod reload;
+pub mod service;
+pub mod startup;
 pub mod sys;
 pub mod tpm;
+pub mod unusable;
 pub mod value;

@@ -1,2 +1,52 @@
-//! To be filled.
-fn main() {}
+//! tokenvaultd: the vault daemon.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokenvaultd::config::{self, Source};
+use tokenvaultd::startup::{Stop, run};
+use tokenvaultd::{journal, sys};
+
+/// Keeps the tokens of this machine's users and services, sealed to its TPM.
+#[derive(Debug, Parser)]
+#[command(name = "tokenvaultd", version, about, max_term_width = 100)]
+struct Arguments {
+    /// Read this file instead of the installed ones.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Check the configuration and exit.
+    #[arg(long)]
+    check_config: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    journal::start();
+    match start(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            log::error!("{stop}");
+            ExitCode::from(stop.exit_status())
+        }
+    }
+}
+
+fn start(arguments: Arguments) -> Result<(), Stop> {
+    let source = arguments.config.map_or(Source::Installed, Source::File);
+    let config = config::load(&source)?;
+    if arguments.check_config {
+        return Ok(());
+    }
+    journal::hush_panics();
+    sys::process::forbid_dumps().map_err(|error| Stop::Fatal(format!("core dumps cannot be forbidden: {error}")))?;
+    sys::process::raise_limits();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Stop::Fatal(format!("the runtime does not start: {error}")))?;
+    let outcome = runtime.block_on(run(config, source));
+    // What still blocks (a look-up in a directory that hangs) does not keep the daemon from ending.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokenvaultd::door::DoorLimits;
 
 use toy::raw::{self, RawClient};
-use toy::{INTERFACE, PATH, ToyDoor, run};
+use toy::{INTERFACE, PATH, ToyDoor, pass, run};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_zbus_client_is_served_as_the_uid_it_has() {
@@ -29,16 +29,17 @@ async fn a_zbus_client_is_served_as_the_uid_it_has() {
 async fn descriptors_pass_both_ways() {
     let door = ToyDoor::open(DoorLimits::default());
     let client = door.connect().await;
-    for _ in 0..50 {
-        let (read, mut write) = std::io::pipe().unwrap();
-        write.write_all(b"through the toy").unwrap();
-        drop(write);
-        let fd = zbus::Fd::from(std::os::fd::OwnedFd::from(read));
-        let reply = client.call_method(None::<()>, PATH, Some(INTERFACE), "Pass", &fd).await.unwrap();
-        let back: zbus::OwnedFd = reply.body().deserialize().unwrap();
-        let mut text = String::new();
-        std::fs::File::from(std::os::fd::OwnedFd::from(back)).read_to_string(&mut text).unwrap();
-        assert_eq!(text, "through the toy");
+    // All at once, so that calls and their descriptors arrive in every mixture.
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let client = client.clone();
+        calls.spawn(async move {
+            let text = format!("through the toy: {number}");
+            assert_eq!(pass(&client, &text).await, text);
+        });
+    }
+    while let Some(result) = calls.join_next().await {
+        result.unwrap();
     }
 }
 

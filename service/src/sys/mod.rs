@@ -4,6 +4,7 @@
 //! numbers, slices that keep their memory alive. No policy, no protocol, no waiting.
 
 pub mod arena;
+pub mod listen;
 pub mod peer;
 pub mod pipe;
 pub mod process;

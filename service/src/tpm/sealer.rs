@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokenvault_core::Secret;
 use tokenvault_core::port::{SealError, SealedBlob, Sealer, SecretMemory, SecretMemoryExhausted, TpmStatus};
-use tokenvault_tpm::{MAX_MESSAGE, Operation, Request, Response, SECRET_LEN};
+use tokenvault_tpm::{MAX_MESSAGE, Operation, Request, Response, SECRET_LEN, WireError};
 
 use super::process::Worker;
 
@@ -44,9 +44,8 @@ impl WorkerSealer {
     ) -> Result<T, SealError> {
         let deadline = Instant::now() + self.deadline;
         let mut buffer = Secret::zeroed(&*self.memory, MAX_MESSAGE).map_err(no_memory)?;
-        // Only a blob can be too big or malformed, and then it is not one that we made.
         let request = Request { tcti: &self.tcti, operation };
-        let len = request.encode(buffer.expose_mut()).map_err(|_| SealError::DamagedBlob)?;
+        let len = request.encode(buffer.expose_mut()).map_err(|error| unsendable(&request, error))?;
         let body = Worker::start(&self.worker, deadline)?.exchange(buffer.expose_mut(), len)?;
         match Response::decode(body) {
             Ok(Response::Failed(error)) => Err(error),
@@ -80,6 +79,14 @@ impl Sealer for WorkerSealer {
             Response::Status(status) => Some(Ok(status)),
             _ => None,
         })
+    }
+}
+
+/// A blob that cannot be sent is none that we made; anything else that cannot be is the name of the TPM.
+fn unsendable(request: &Request<'_>, error: WireError) -> SealError {
+    match request.operation {
+        Operation::Unseal(_) => SealError::DamagedBlob,
+        _ => SealError::Failed(format!("the TPM worker cannot be asked: {error}; check 'tcti' in [tpm]")),
     }
 }
 

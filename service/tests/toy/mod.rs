@@ -4,7 +4,8 @@
 
 pub mod raw;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -159,4 +160,17 @@ pub fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
+}
+
+/// Sends a text to the toy in a pipe, and reads the pipe that comes back.
+pub async fn pass(client: &Connection, text: &str) -> String {
+    let (read, mut write) = std::io::pipe().unwrap();
+    write.write_all(text.as_bytes()).unwrap();
+    drop(write);
+    let fd = zbus::Fd::from(OwnedFd::from(read));
+    let reply = client.call_method(None::<()>, PATH, Some(INTERFACE), "Pass", &fd).await.unwrap();
+    let back: zbus::OwnedFd = reply.body().deserialize().unwrap();
+    let mut text = String::new();
+    File::from(OwnedFd::from(back)).read_to_string(&mut text).unwrap();
+    text
 }

@@ -60,7 +60,7 @@ impl AuditKey {
         let record = wrap::seal(&self.record, RECORD, self.aad(seq).as_bytes(), &encode(record)?)?;
         let chain = self.link(&previous, seq, &record);
         tx.append_audit(&AuditRow { seq, record, chain })?;
-        if cap > 0 && seq % PRUNE_STEP == 0 && seq > cap {
+        if cap > 0 && seq.is_multiple_of(PRUNE_STEP) && seq > cap {
             prune(tx, seq - cap)?;
         }
         Ok(())

@@ -102,7 +102,7 @@ impl Cursor<'_> {
             .chunks(2)
             .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
             .collect();
-        let sealed = sealed.filter(|_| text.len() % 2 == 0).ok_or_else(refused)?;
+        let sealed = sealed.filter(|_| text.len().is_multiple_of(2)).ok_or_else(refused)?;
         let opened = wrap::open_record(&self.principal.index_key, CURSOR, self.aad().as_bytes(), &sealed)
             .map_err(|_| refused())?;
         opened.as_slice().try_into().map(i64::from_be_bytes).map_err(|_| refused())

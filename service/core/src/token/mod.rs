@@ -1,7 +1,7 @@
 //! Stored tokens: one operation a file.
 //!
 //! Every operation goes the same way: find, judge, open or seal, audit. What they share about rows stands in
-//! [`found`], what is encrypted in rows in [`metadata`].
+//! `found`, what is encrypted in rows in `metadata`.
 
 pub mod generate;
 

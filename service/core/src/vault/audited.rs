@@ -38,12 +38,24 @@ impl Vault {
     /// [`Error::Unavailable`] when the log cannot take more: a read that cannot be recorded is refused.
     pub(crate) fn note_read(&self, event: &Event, version: u64) -> Result<(), Error> {
         if self.audit.note(AuditRecord { version, ..self.record_of(event) }) {
+            self.wake_audit();
             return Ok(());
         }
         Err(Error::Unavailable(
             "the audit log cannot be written, so nothing is read; free space on the state directory's file system"
                 .into(),
         ))
+    }
+
+    /// Sets who is told that records wait. Called on the read path: it must be quick. The first one stays.
+    pub fn on_audit(&self, waker: impl Fn() + Send + Sync + 'static) {
+        let _first_stays = self.audit_waker.set(Box::new(waker));
+    }
+
+    pub(super) fn wake_audit(&self) {
+        if let Some(waker) = self.audit_waker.get() {
+            waker();
+        }
     }
 
     /// Whether reads must wait for [`Vault::flush_audit`] before their answer leaves.

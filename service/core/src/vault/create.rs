@@ -16,14 +16,17 @@ impl Vault {
     /// Looks whether there is a vault in the store: sealed if there is, uninitialised for `reason` if not.
     ///
     /// # Errors
-    /// When the store cannot be read; the vault is then quarantined.
+    /// When the store cannot be read; the vault is then quarantined or unavailable.
     pub fn look(&self, reason: &str) -> Result<(), Error> {
         let _turn = self.one_at_a_time();
         let state = match self.read(|tx| is_empty(tx)) {
             Ok(true) => Inner::Uninitialised(reason.to_owned()),
             Ok(false) => Inner::Sealed(super::SealReason::NotTried),
             Err(error) => {
-                self.set_state(Inner::Quarantined(error.to_string()));
+                self.set_state(match &error {
+                    Error::Quarantined(reason) => Inner::Quarantined(reason.clone()),
+                    other => Inner::Unavailable(other.to_string()),
+                });
                 return Err(error);
             }
         };

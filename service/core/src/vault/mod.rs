@@ -11,7 +11,7 @@ mod state;
 mod unseal;
 mod write;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use crate::audit::AuditQueue;
 use crate::error::Error;
@@ -21,7 +21,7 @@ use crate::{Caller, Timestamp};
 
 pub use crate::crypto::VaultId;
 pub use open::OpenVault;
-pub use slots::{NewSlot, SlotView};
+pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{Protection, SealReason, State, VaultStatus, tpm_error_name};
 pub use unseal::HostKey;
 pub(crate) use write::Effect;
@@ -81,6 +81,8 @@ pub struct Vault {
     /// Held while the vault is made, opened, sealed or its slots change: one at a time.
     lifecycle: Mutex<()>,
     audit: AuditQueue,
+    /// Told when records wait for [`Vault::flush_audit`].
+    audit_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Vault {
@@ -99,6 +101,7 @@ impl Vault {
             state: RwLock::new(state::Inner::Starting),
             lifecycle: Mutex::new(()),
             audit: AuditQueue::default(),
+            audit_waker: OnceLock::new(),
         })
     }
 

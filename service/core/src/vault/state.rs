@@ -118,6 +118,8 @@ pub(super) enum Inner {
     Sealed(SealReason),
     Open(Arc<OpenVault>),
     Quarantined(String),
+    /// The store could not be opened, though nothing says that it is damaged.
+    Unavailable(String),
 }
 
 /// What a thief gets, in sentences.
@@ -184,7 +186,16 @@ impl Vault {
             }
             Inner::Sealed(reason) => Err(Error::Sealed(format!("{}; {}", reason.text(), reason.next_step()))),
             Inner::Quarantined(reason) => Err(Error::Quarantined(reason.clone())),
+            Inner::Unavailable(reason) => Err(Error::Unavailable(reason.clone())),
         })
+    }
+
+    /// Refuses early what could not be done anyway.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], [`Error::Quarantined`] or [`Error::Unavailable`] while the vault is not open.
+    pub fn check_open(&self) -> Result<(), Error> {
+        self.open().map(|_| ())
     }
 
     /// Why the vault is sealed, if it is.
@@ -209,6 +220,7 @@ impl Vault {
             Inner::Open(_) if self.store.status().read_only.is_some() => State::ReadOnly,
             Inner::Open(_) => State::Serving,
             Inner::Quarantined(_) => State::Quarantined,
+            Inner::Unavailable(_) => State::ReadOnly,
         })
     }
 
@@ -220,6 +232,7 @@ impl Vault {
             Inner::Uninitialised(reason) => (reason.clone(), "run 'tokenvaultctl init'".into(), None),
             Inner::Sealed(reason) => (reason.text(), reason.next_step().to_owned(), None),
             Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
+            Inner::Unavailable(reason) => (reason.clone(), "mend the cause and restart tokenvaultd".into(), None),
             Inner::Quarantined(reason) => {
                 (reason.clone(), "keep the state directory as it is and restore a backup of it".into(), None)
             }

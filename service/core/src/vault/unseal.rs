@@ -120,6 +120,7 @@ impl Vault {
         self.with_state(|state| match state {
             Inner::Open(_) => Ok(false),
             Inner::Quarantined(reason) => Err(Error::Quarantined(reason.clone())),
+            Inner::Unavailable(reason) => Err(Error::Unavailable(reason.clone())),
             Inner::Uninitialised(reason) => {
                 Err(Error::Sealed(format!("there is no vault yet ({reason}); run 'tokenvaultctl init'")))
             }

@@ -93,6 +93,7 @@ impl Vault {
         let outcome = Outcome::of(error);
         if matches!(outcome, Outcome::Denied | Outcome::NotFound) {
             self.audit.note(AuditRecord { outcome, ..self.record_of(event) });
+            self.wake_audit();
         }
     }
 }

@@ -4,6 +4,9 @@ use tokenvault_core::port::SealedBlob;
 
 use super::{PREFIX, VERSION, WireError};
 
+/// PCRs of a PC Client TPM.
+const PCRS: u8 = 24;
+
 /// A message being written into the caller's buffer. Nothing is copied elsewhere, so nothing else needs wiping.
 pub struct Message<'a> {
     buffer: &'a mut [u8],
@@ -39,7 +42,12 @@ impl<'a> Message<'a> {
         self.bytes(&blob.public)?;
         self.bytes(&blob.private)?;
         self.bytes(&blob.policy)?;
-        self.bytes(&blob.pcrs)
+        self.pcrs(&blob.pcrs)
+    }
+
+    /// PCR numbers.
+    pub fn pcrs(&mut self, pcrs: &[u8]) -> Result<(), WireError> {
+        self.bytes(valid_pcrs(pcrs)?)
     }
 
     /// Writes the length in front; how many bytes of the buffer are to be sent.
@@ -86,14 +94,9 @@ impl<'a> Fields<'a> {
         std::str::from_utf8(self.bytes()?).map_err(|_| WireError::Field(field))
     }
 
-    /// PCR numbers: ascending, without doubles, below 24.
+    /// PCR numbers.
     pub fn pcrs(&mut self) -> Result<&'a [u8], WireError> {
-        let pcrs = self.bytes()?;
-        if pcrs.is_sorted_by(|a, b| a < b) && pcrs.iter().all(|pcr| *pcr < 24) {
-            Ok(pcrs)
-        } else {
-            Err(WireError::Field("pcrs"))
-        }
+        valid_pcrs(self.bytes()?)
     }
 
     /// A sealed blob.
@@ -111,4 +114,10 @@ impl<'a> Fields<'a> {
     pub fn finish(self) -> Result<(), WireError> {
         if self.0.is_empty() { Ok(()) } else { Err(WireError::Trailing) }
     }
+}
+
+/// Ascending, without doubles, each one that every TPM has.
+fn valid_pcrs(pcrs: &[u8]) -> Result<&[u8], WireError> {
+    let valid = pcrs.is_sorted_by(|a, b| a < b) && pcrs.iter().all(|pcr| *pcr < PCRS);
+    if valid { Ok(pcrs) } else { Err(WireError::Field("pcrs")) }
 }

@@ -35,7 +35,7 @@ impl<'a> Request<'a> {
     /// Writes the message into `buffer` ([`super::MAX_MESSAGE`] bytes always do); how many bytes to send.
     ///
     /// # Errors
-    /// [`WireError::TooBig`] when it does not fit.
+    /// [`WireError::TooBig`] when it does not fit, [`WireError::Field`] when the PCRs are not such.
     pub fn encode(&self, buffer: &mut [u8]) -> Result<usize, WireError> {
         let kind = match self.operation {
             Operation::Seal { .. } => SEAL,
@@ -46,7 +46,7 @@ impl<'a> Request<'a> {
         message.bytes(self.tcti.as_bytes())?;
         match &self.operation {
             Operation::Seal { secret, pcrs } => {
-                message.bytes(pcrs)?;
+                message.pcrs(pcrs)?;
                 message.raw(*secret)?;
             }
             Operation::Unseal(blob) => message.blob(blob)?,

@@ -37,7 +37,7 @@ impl<'a> Response<'a> {
     /// Writes the message into `buffer` ([`super::MAX_MESSAGE`] bytes always do); how many bytes to send.
     ///
     /// # Errors
-    /// [`WireError::TooBig`] when it does not fit.
+    /// [`WireError::TooBig`] when it does not fit, [`WireError::Field`] when the PCRs of a blob are not such.
     pub fn encode(&self, buffer: &mut [u8]) -> Result<usize, WireError> {
         let kind = match self {
             Self::Sealed(_) => SEALED,

@@ -1,0 +1,181 @@
+//! `org.tokenvault1.Admin`: slots, sealing, configuration. For root.
+
+use std::sync::Arc;
+
+use tokenvault_core::slot::SlotKind;
+use tokenvault_core::vault::NewSlot;
+use tokenvault_core::{Caller, Error, Secret};
+use tokenvault_proto::{AddSlotOptions, NoOptions, RemoveSlotOptions, SLOT_SECRET_BYTES, SlotInfo, UnsealOptions};
+use zbus::message::Header;
+use zbus::{OwnedFd, interface};
+
+use super::desk::blocking;
+use super::{Desk, Options, Refusal, decode, encode};
+use crate::caller::Kind;
+use crate::reload::reload;
+use crate::service::Service;
+use crate::value::incoming::EmptyValue;
+
+/// The interface.
+pub struct Admin(pub Desk);
+
+/// Administration of the vault. Secrets travel by pipe only; every method takes an option dictionary last.
+#[interface(name = "org.tokenvault1.Admin")]
+impl Admin {
+    /// Lists the ways of opening the vault; also while it is sealed.
+    #[zbus(out_args("slots"))]
+    async fn slots(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<Vec<SlotInfo>, Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Read, |_call| async move {
+                decode::options::<NoOptions>(options)?;
+                Ok(self.0.service.vault.slots()?.into_iter().map(encode::slot).collect())
+            })
+            .await
+    }
+
+    /// Adds a slot; the first one makes the vault.
+    #[zbus(out_args("id"))]
+    async fn add_slot(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        kind: &str,
+        secret: OwnedFd,
+        options: Options,
+    ) -> Result<u32, Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, |call| async move {
+                let options = decode::options::<AddSlotOptions>(options)?;
+                let kind = SlotKind::parse(kind).ok_or_else(|| {
+                    Error::InvalidArgs("kind must be 'tpm2', 'recovery', 'passphrase' or 'host-key'".into())
+                })?;
+                let secret = slot_secret(&self.0.service, secret, EmptyValue::Permitted).await?;
+                let service = Arc::clone(&self.0.service);
+                blocking(move || add_slot(&service, &call.caller, kind, &secret, &options)).await
+            })
+            .await
+    }
+
+    /// Removes a slot.
+    async fn remove_slot(&self, #[zbus(header)] header: Header<'_>, id: u32, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, |call| async move {
+                let options = decode::options::<RemoveSlotOptions>(options)?;
+                let vault = Arc::clone(&self.0.service.vault);
+                blocking(move || vault.remove_slot(&call.caller, id, options.force.unwrap_or(false))).await
+            })
+            .await
+    }
+
+    /// Seals the vault until it is unsealed or the daemon starts again.
+    async fn seal(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let vault = Arc::clone(&self.0.service.vault);
+                blocking(move || vault.seal(&call.caller)).await
+            })
+            .await
+    }
+
+    /// Opens the vault with a recovery key or a derived passphrase; with an empty pipe, with the slots that need nobody.
+    async fn unseal(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        secret: OwnedFd,
+        options: Options,
+    ) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, |call| async move {
+                let options = decode::options::<UnsealOptions>(options)?;
+                let secret = slot_secret(&self.0.service, secret, EmptyValue::Permitted).await?;
+                let service = Arc::clone(&self.0.service);
+                blocking(move || {
+                    if secret.is_empty() {
+                        return service.unseal_unattended();
+                    }
+                    service.vault.unseal_with(&call.caller, &secret, options.slot)
+                })
+                .await
+            })
+            .await
+    }
+
+    /// Shows that somebody has the recovery key.
+    async fn confirm_recovery(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        key: OwnedFd,
+        options: Options,
+    ) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let key = slot_secret(&self.0.service, key, EmptyValue::Refused).await?;
+                let vault = Arc::clone(&self.0.service.vault);
+                blocking(move || vault.confirm_recovery(&call.caller, &key)).await
+            })
+            .await
+    }
+
+    /// Reads the configuration again; a bad one changes nothing.
+    async fn reload(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, |_call| async move {
+                decode::options::<NoOptions>(options)?;
+                let service = Arc::clone(&self.0.service);
+                blocking(move || reload(&service).map_err(|error| Error::InvalidArgs(error.to_string()))).await
+            })
+            .await
+    }
+}
+
+/// Takes a slot's secret in: 32 bytes, or none where that means something.
+async fn slot_secret(service: &Service, fd: OwnedFd, empty: EmptyValue) -> Result<Secret, Error> {
+    let secret = decode::value(service, fd, SLOT_SECRET_BYTES as u64, empty).await?;
+    if secret.is_empty() || secret.len() == SLOT_SECRET_BYTES {
+        return Ok(secret);
+    }
+    Err(Error::InvalidArgs(format!("the secret of a slot has {SLOT_SECRET_BYTES} bytes, not {}", secret.len())))
+}
+
+fn add_slot(
+    service: &Service,
+    caller: &Caller,
+    kind: SlotKind,
+    secret: &Secret,
+    options: &AddSlotOptions,
+) -> Result<u32, Error> {
+    let takes_secret = matches!(kind, SlotKind::Recovery | SlotKind::Passphrase);
+    if takes_secret == secret.is_empty() {
+        return Err(Error::InvalidArgs(if takes_secret {
+            format!("a slot of kind '{}' takes {SLOT_SECRET_BYTES} bytes", kind.as_str())
+        } else {
+            format!("a slot of kind '{}' takes no secret: hand an empty pipe", kind.as_str())
+        }));
+    }
+    if kind != SlotKind::Passphrase && (options.salt.is_some() || options.params.is_some()) {
+        return Err(Error::InvalidArgs("options 'salt' and 'params' belong to a passphrase".into()));
+    }
+    let host_key;
+    let new = match kind {
+        SlotKind::Tpm2 => NewSlot::Tpm2(&*service.sealer),
+        SlotKind::Recovery => NewSlot::Recovery(secret),
+        SlotKind::Passphrase => match (&options.salt, &options.params) {
+            (Some(salt), Some(params)) => NewSlot::Passphrase { derived: secret, salt, params },
+            _ => {
+                return Err(Error::InvalidArgs("a passphrase takes the options 'salt' and 'params'".into()));
+            }
+        },
+        SlotKind::HostKey if !service.config().allow_host_key => {
+            return Err(Error::AccessDenied(
+                "a host key protects nothing at rest: set 'allow-host-key = true' in the configuration to allow it"
+                    .into(),
+            ));
+        }
+        SlotKind::HostKey => {
+            host_key = service.host_key.load_or_make()?;
+            NewSlot::HostKey(&host_key)
+        }
+    };
+    service.add_slot(caller, &new)
+}

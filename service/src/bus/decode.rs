@@ -1,0 +1,148 @@
+//! From the wire's words to the domain's types.
+
+use std::time::Duration;
+
+use tokenvault_core::name::{Attributes, ContentType, Hint, NamePrefix, TokenName};
+use tokenvault_core::owner::Owner;
+use tokenvault_core::token::generate::{Charset, Recipe};
+use tokenvault_core::token::{Annotation, Class, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions};
+use tokenvault_core::{Error, Secret, Timestamp};
+use tokenvault_proto as proto;
+use tokenvault_proto::Dictionary;
+use zbus::OwnedFd;
+
+use super::Options;
+use crate::caller::{UserError, Users};
+use crate::service::Service;
+use crate::value::incoming::{EmptyValue, IncomingLimits, receive};
+
+/// Decodes the option dictionary of a method.
+pub fn options<T: Dictionary>(options: Options) -> Result<T, Error> {
+    T::from_dict(options).map_err(|error| Error::InvalidArgs(error.to_string()))
+}
+
+/// Takes the value of a call in.
+pub async fn value(service: &Service, fd: OwnedFd, max_bytes: u64, empty: EmptyValue) -> Result<Secret, Error> {
+    let deadline = match service.config().limits.pipe_seconds {
+        0 => Duration::MAX,
+        seconds => Duration::from_secs(seconds),
+    };
+    let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+    let limits = IncomingLimits { max_bytes, deadline, empty };
+    Ok(receive(fd.into(), limits, service.vault.memory()).await?)
+}
+
+/// Whose token is meant.
+pub async fn owner(users: &Users, text: Option<&str>) -> Result<Owner, Error> {
+    let malformed = || Error::InvalidArgs("option 'owner' must be 'machine', 'user:NAME' or 'uid:NUMBER'".into());
+    let Some(text) = text else { return Ok(Owner::Own) };
+    if text == "machine" {
+        return Ok(Owner::Machine);
+    }
+    if let Some(uid) = text.strip_prefix("uid:") {
+        let digits = !uid.is_empty() && uid.bytes().all(|byte| byte.is_ascii_digit());
+        let uid = digits.then(|| uid.parse().ok()).flatten();
+        return uid.map(Owner::Uid).ok_or_else(malformed);
+    }
+    let name = text.strip_prefix("user:").filter(|name| !name.is_empty() && !name.contains('\0'));
+    match users.uid(name.ok_or_else(malformed)?).await {
+        Ok(uid) => Ok(Owner::Uid(uid)),
+        Err(UserError::Unknown) => Ok(Owner::Nobody),
+        Err(UserError::Unavailable(why)) => Err(Error::Unavailable(format!("{why}; retry"))),
+    }
+}
+
+/// A token by name and owner.
+pub async fn named(users: &Users, name: &str, owner_option: Option<&str>) -> Result<NamedRequest, Error> {
+    Ok(NamedRequest { name: TokenName::parse(name)?, owner: owner(users, owner_option).await? })
+}
+
+/// `Put`'s options.
+pub async fn put_options(users: &Users, options: proto::PutOptions) -> Result<PutOptions, Error> {
+    let mode = match options.mode.as_deref() {
+        None => PutMode::default(),
+        Some(word) => PutMode::parse(word)
+            .ok_or_else(|| Error::InvalidArgs("option 'mode' must be 'upsert', 'create' or 'replace'".into()))?,
+    };
+    let class = match options.class.as_deref() {
+        None => None,
+        Some(word) => Some(
+            Class::parse(word)
+                .ok_or_else(|| Error::InvalidArgs("option 'class' must be 'machine' or 'login'".into()))?,
+        ),
+    };
+    let expiry = match (options.ttl, options.expires) {
+        (Some(_), Some(_)) => return Err(Error::InvalidArgs("give 'ttl' or 'expires', not both".into())),
+        (Some(ttl), None) => Expiry::After(ttl),
+        (None, Some(expires)) => Expiry::At(Timestamp::from_usec(expires)),
+        (None, None) => Expiry::Never,
+    };
+    Ok(PutOptions {
+        mode,
+        expect_version: options.expect_version,
+        class,
+        owner: owner(users, options.owner.as_deref()).await?,
+        content_type: options.content_type.as_deref().map(ContentType::parse).transpose()?,
+        attributes: options.attributes.map(Attributes::parse).transpose()?,
+        expiry,
+        keep_versions: options.keep_versions,
+        require_purpose: options.require_purpose,
+    })
+}
+
+/// How `Generate` makes its value.
+pub fn recipe(options: &proto::GenerateOptions) -> Result<Recipe, Error> {
+    let charset = options.charset.as_deref().map_or(Ok(Charset::Base62), Charset::parse)?;
+    let length = options.length.unwrap_or(proto::GENERATE_LENGTH_DEFAULT);
+    Recipe::new(charset, length, options.prefix.as_deref().unwrap_or_default())
+}
+
+/// `Get`.
+pub async fn get(users: &Users, name: &str, options: proto::GetOptions) -> Result<GetRequest, Error> {
+    if options.version == Some(0) {
+        return Err(Error::InvalidArgs("option 'version' counts from 1".into()));
+    }
+    Ok(GetRequest {
+        name: TokenName::parse(name)?,
+        owner: owner(users, options.owner.as_deref()).await?,
+        version: options.version,
+        purpose: Hint::parse("purpose", options.purpose.as_deref().unwrap_or_default())?,
+        app: Hint::parse("app", options.app.as_deref().unwrap_or_default())?,
+    })
+}
+
+/// `List`.
+pub async fn list(users: &Users, options: proto::ListOptions) -> Result<ListRequest, Error> {
+    let limit = options.limit.unwrap_or(proto::PAGE_DEFAULT);
+    if limit == 0 || limit > proto::PAGE_MAX {
+        return Err(Error::InvalidArgs(format!("option 'limit' must be 1 to {}", proto::PAGE_MAX)));
+    }
+    // Nothing is shared yet, so what is shared with the caller are nobody's tokens.
+    let owner = match (options.shared_with_me, options.owner.as_deref()) {
+        (Some(true), Some(_)) => return Err(Error::InvalidArgs("give 'owner' or 'shared-with-me', not both".into())),
+        (Some(true), None) => Owner::Nobody,
+        (_, text) => owner(users, text).await?,
+    };
+    Ok(ListRequest {
+        owner,
+        prefix: NamePrefix::parse(options.prefix.as_deref().unwrap_or_default())?,
+        attributes: Attributes::parse(options.attributes.unwrap_or_default())?,
+        expires_before: options.expires_before.map(Timestamp::from_usec),
+        limit: limit as usize,
+        after: options.after.unwrap_or_default(),
+    })
+}
+
+/// `Annotate`.
+pub fn annotation(options: proto::AnnotateOptions) -> Result<Annotation, Error> {
+    Ok(Annotation {
+        attributes: options.attributes.map(Attributes::parse).transpose()?,
+        expiry: options.expires.map(|expires| match expires {
+            0 => Expiry::Never,
+            point => Expiry::At(Timestamp::from_usec(point)),
+        }),
+        content_type: options.content_type.as_deref().map(ContentType::parse).transpose()?,
+        keep_versions: options.keep_versions,
+        require_purpose: options.require_purpose,
+    })
+}

@@ -1,0 +1,131 @@
+//! The front desk of both doors: who is calling, may the call come in, and how its failure is told.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokenvault_core::vault::Reply;
+use tokenvault_core::{Caller, Error};
+use tokio::sync::oneshot;
+use zbus::message::Header;
+
+use super::Refusal;
+use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
+use crate::service::Service;
+
+/// How a door knows its callers.
+#[derive(Clone)]
+pub enum Front {
+    /// One connection of the private socket: everyone on it is this peer.
+    Socket(Identity),
+    /// A bus, with a sender in each message.
+    Bus(Arc<BusCallers>),
+}
+
+/// Shared by the interfaces of one connection.
+#[derive(Clone)]
+pub struct Desk {
+    /// The parts of the daemon.
+    pub service: Arc<Service>,
+    front: Front,
+}
+
+/// A call that came in.
+pub struct Call {
+    /// Who asks.
+    pub caller: Caller,
+    _in_flight: InFlight,
+}
+
+impl Desk {
+    /// A desk at a door.
+    pub const fn new(service: Arc<Service>, front: Front) -> Self {
+        Self { service, front }
+    }
+
+    /// Lets a call in, works on it, and turns what went wrong into a refusal.
+    pub async fn serve<T, W>(
+        &self,
+        header: &Header<'_>,
+        kind: Kind,
+        work: impl FnOnce(Call) -> W + Send,
+    ) -> Result<T, Refusal>
+    where
+        W: Future<Output = Result<T, Error>> + Send,
+    {
+        let call = self.enter(header, kind).await?;
+        let uid = call.caller.uid;
+        let worked = work(call).await;
+        if matches!(worked, Err(Error::NotFound)) {
+            self.service.limiter.pay_miss(uid)?;
+        }
+        Ok(worked?)
+    }
+
+    /// The same for administrators.
+    pub async fn serve_admin<T, W>(
+        &self,
+        header: &Header<'_>,
+        kind: Kind,
+        work: impl FnOnce(Call) -> W + Send,
+    ) -> Result<T, Refusal>
+    where
+        W: Future<Output = Result<T, Error>> + Send,
+    {
+        self.serve(header, kind, |call| async move {
+            if !call.caller.is_root() {
+                return Err(Error::AccessDenied("only root administers the vault; use sudo".into()));
+            }
+            work(call).await
+        })
+        .await
+    }
+
+    async fn enter(&self, header: &Header<'_>, kind: Kind) -> Result<Call, Error> {
+        let limiter = &self.service.limiter;
+        let identity = match &self.front {
+            Front::Socket(identity) => identity.clone(),
+            Front::Bus(callers) => {
+                let sender =
+                    header.sender().ok_or_else(|| Error::AccessDenied("the bus does not say who is calling".into()))?;
+                // Until it is known who asks, the call counts against everyone's limit.
+                let _place = limiter.enter_unknown()?;
+                callers.identity(sender).await?
+            }
+        };
+        let in_flight = limiter.enter(identity.uid)?;
+        limiter.pay(identity.uid, kind)?;
+        let user = self.service.users.name(identity.uid).await.map_err(|error| match error {
+            UserError::Unknown => Error::AccessDenied(format!(
+                "uid {} is not in the user database; the vault serves users of this machine",
+                identity.uid
+            )),
+            UserError::Unavailable(why) => Error::Unavailable(format!("{why}; retry")),
+        })?;
+        Ok(Call { caller: identity.named(user), _in_flight: in_flight })
+    }
+
+    /// Starts a write and waits for its commit.
+    pub async fn committed<T: Send + 'static>(&self, start: impl FnOnce(Reply<T>)) -> Result<T, Error> {
+        let (sender, receiver) = oneshot::channel();
+        start(Box::new(move |result| drop(sender.send(result))));
+        let seconds = self.service.config().limits.request_seconds;
+        let answer =
+            async { receiver.await.unwrap_or_else(|_| Err(Error::Unavailable("the vault is stopping".into()))) };
+        if seconds == 0 {
+            return answer.await;
+        }
+        tokio::time::timeout(Duration::from_secs(seconds), answer).await.unwrap_or_else(|_| {
+            Err(Error::Timeout(format!(
+                "the write was not durable within {seconds} s and may still become so; read the token again"
+            )))
+        })
+    }
+}
+
+/// Runs work that blocks (TPM, slots) off the runtime.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(Error::Internal(format!("a task of the daemon failed: {error}"))))
+}

@@ -1,0 +1,119 @@
+//! `org.tokenvault1.Manager`: state, identity, health. Answers in every state of the vault.
+
+use tokenvault_core::vault::State;
+use tokenvault_proto::{self as proto, NoOptions};
+use zbus::interface;
+use zbus::message::Header;
+
+use super::{Desk, Options, Refusal, decode};
+use crate::caller::Kind;
+
+/// The interface.
+pub struct Manager(pub Desk);
+
+/// State of the vault, the caller's identity, and the daemon's health; for any local caller.
+#[interface(name = "org.tokenvault1.Manager")]
+impl Manager {
+    /// Version of the daemon.
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// State of the vault: starting, uninitialised, sealed, serving, read-only, quarantined.
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn state(&self) -> String {
+        self.0.service.vault.state().as_str().to_owned()
+    }
+
+    /// Kind of the slot that opened the vault; empty while it is not open.
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn protection(&self) -> String {
+        self.0.service.vault.status().protection.map(|kind| kind.as_str().to_owned()).unwrap_or_default()
+    }
+
+    /// Identity of the vault, 32 hex digits; empty while there is none.
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn vault_id(&self) -> String {
+        hex(self.0.service.vault.status().vault_id)
+    }
+
+    /// State of the vault with its reason and the next step; counts and quotas are the caller's own.
+    #[zbus(out_args("status"))]
+    async fn status(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::Status, Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let vault = &self.0.service.vault;
+                let status = vault.status();
+                let [tokens, bytes, quota_tokens, quota_bytes] = vault.usage(&call.caller).unwrap_or_default();
+                let (disk_theft, machine_theft) =
+                    status.theft.map(|theft| (theft.disk_theft, theft.machine_theft)).unwrap_or_default();
+                Ok(proto::Status {
+                    state: status.state.as_str().to_owned(),
+                    reason: status.reason,
+                    protection: status.protection.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+                    vault_id: hex(status.vault_id),
+                    recovery_confirmed: status.recovery_confirmed,
+                    disk_theft: disk_theft.to_owned(),
+                    machine_theft: machine_theft.to_owned(),
+                    tokens,
+                    bytes,
+                    quota_tokens,
+                    quota_bytes,
+                    next_step: status.next_step,
+                })
+            })
+            .await
+    }
+
+    /// Who the vault takes the caller for.
+    #[zbus(name = "WhoAmI", out_args("identity"))]
+    async fn who_am_i(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::WhoAmI, Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let vault = &self.0.service.vault;
+                // While the vault is not open nobody's record can be read: the role is the one of a stranger.
+                let (role, active) = match vault.standing(&call.caller) {
+                    Ok(standing) => (standing.role, standing.active),
+                    Err(_) if call.caller.is_root() => (tokenvault_core::policy::Role::Admin, true),
+                    Err(tokenvault_core::Error::AccessDenied(_)) => (vault.settings().default_role, false),
+                    Err(_) => (vault.settings().default_role, true),
+                };
+                Ok(proto::WhoAmI {
+                    uid: call.caller.uid,
+                    user: call.caller.user.to_string(),
+                    role: role.as_str().to_owned(),
+                    door: call.caller.door.as_str().to_owned(),
+                    active,
+                    login_unlocked: false,
+                })
+            })
+            .await
+    }
+
+    /// Health of the daemon's parts.
+    #[zbus(out_args("health"))]
+    async fn health(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::Health, Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |_call| async move {
+                decode::options::<NoOptions>(options)?;
+                let service = &self.0.service;
+                let status = service.vault.status();
+                let store = match status.state {
+                    State::ReadOnly | State::Quarantined => status.reason,
+                    _ => "ok".to_owned(),
+                };
+                let (tpm, bus) = (service.tpm_health(), service.bus_health());
+                let ok = status.state == State::Serving && store == "ok" && (bus == "ok" || bus == "none");
+                let uptime = u64::try_from(service.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                Ok(proto::Health { ok, store, tpm, bus, uptime })
+            })
+            .await
+    }
+}
+
+fn hex(id: Option<tokenvault_core::vault::VaultId>) -> String {
+    id.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,36 @@
+//! The D-Bus room: decode, call, encode. No policy, no crypto, no SQL.
+//!
+//! The same object with the same interfaces is served at both doors; what differs is only how a [`desk::Desk`] learns who is
+//! calling.
+
+mod admin;
+mod decode;
+mod desk;
+mod encode;
+mod manager;
+mod refusal;
+mod tokens;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokenvault_proto::OBJECT_PATH;
+use zbus::OwnedVariant;
+use zbus::connection::Builder;
+
+pub use desk::{Desk, Front, blocking};
+pub use refusal::Refusal;
+
+use crate::service::Service;
+
+/// The option dictionary of a call.
+type Options = HashMap<String, OwnedVariant>;
+
+/// Serves the object on a connection that is being made.
+pub fn serve<'a>(builder: Builder<'a>, service: &Arc<Service>, front: Front) -> Builder<'a> {
+    let desk = Desk::new(Arc::clone(service), front);
+    builder
+        .serve_at(OBJECT_PATH, manager::Manager(desk.clone()))
+        .serve_at(OBJECT_PATH, tokens::Tokens(desk.clone()))
+        .serve_at(OBJECT_PATH, admin::Admin(desk))
+}

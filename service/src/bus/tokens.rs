@@ -1,0 +1,223 @@
+//! `org.tokenvault1.Tokens`: the caller's tokens.
+
+use std::sync::Arc;
+
+use tokenvault_core::Error;
+use tokenvault_core::name::TokenName;
+use tokenvault_core::token::PutRequest;
+use tokenvault_proto::{
+    self as proto, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
+    PutOptions,
+};
+use zbus::message::Header;
+use zbus::{OwnedFd, interface};
+
+use super::desk::blocking;
+use super::{Desk, Options, Refusal, decode, encode};
+use crate::caller::Kind;
+use crate::value::incoming::EmptyValue;
+
+/// The interface.
+pub struct Tokens(pub Desk);
+
+/// Storing, fetching and managing tokens. Values travel by pipe only; every method takes an option dictionary last.
+#[interface(name = "org.tokenvault1.Tokens")]
+impl Tokens {
+    /// Stores the value that is read from the pipe as a new version.
+    #[zbus(out_args("version"))]
+    async fn put(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        value: OwnedFd,
+        options: Options,
+    ) -> Result<u64, Refusal> {
+        self.0
+            .serve(&header, Kind::Write, |call| async move {
+                let service = &self.0.service;
+                let name = TokenName::parse(name)?;
+                let options = decode::options::<PutOptions>(options)?;
+                let options = decode::put_options(&service.users, options).await?;
+                service.vault.check_open()?;
+                let limit = service.config().limits.value_bytes;
+                let limit = if limit == 0 { u64::MAX } else { limit };
+                let value = decode::value(service, value, limit, EmptyValue::Refused).await?;
+                let request = PutRequest { name, options, value };
+                let info = self.0.committed(|reply| service.vault.put(&call.caller, request, reply)).await?;
+                Ok(info.version)
+            })
+            .await
+    }
+
+    /// Makes a random value, stores it as a new version, and hands it out.
+    #[zbus(out_args("value", "token"))]
+    async fn generate(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        options: Options,
+    ) -> Result<(OwnedFd, proto::TokenInfo), Refusal> {
+        self.0
+            .serve(&header, Kind::Write, |call| async move {
+                let service = &self.0.service;
+                let name = TokenName::parse(name)?;
+                let options = decode::options::<GenerateOptions>(options)?;
+                let recipe = decode::recipe(&options)?;
+                let options = decode::put_options(&service.users, options.put()).await?;
+                service.vault.check_open()?;
+                let value = Arc::new(recipe.generate(service.vault.memory()).map_err(Error::from)?);
+                let kept = Arc::clone(&value);
+                let info = self
+                    .0
+                    .committed(|reply| service.vault.put_generated(&call.caller, name, options, kept, reply))
+                    .await?;
+                let fd = service.pipes.send(call.caller.uid, &value).map_err(Error::from)?;
+                Ok((fd.into(), encode::token(info)))
+            })
+            .await
+    }
+
+    /// Hands out a value.
+    #[zbus(out_args("value", "token"))]
+    async fn get(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        options: Options,
+    ) -> Result<(OwnedFd, proto::TokenInfo), Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |call| async move {
+                let service = &self.0.service;
+                let options = decode::options::<GetOptions>(options)?;
+                let request = decode::get(&service.users, name, options).await?;
+                let opened = service.vault.get(&call.caller, &request)?;
+                if service.vault.audit_is_durable() {
+                    self.0.committed(|reply| service.vault.flush_audit(true, reply)).await?;
+                }
+                let fd = service.pipes.send(call.caller.uid, &opened.value).map_err(Error::from)?;
+                Ok((fd.into(), encode::token(opened.info)))
+            })
+            .await
+    }
+
+    /// Describes a token without its value.
+    #[zbus(out_args("token"))]
+    async fn describe(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        options: Options,
+    ) -> Result<proto::TokenInfo, Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |call| async move {
+                let options = decode::options::<DescribeOptions>(options)?;
+                let service = &self.0.service;
+                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                Ok(encode::token(service.vault.describe(&call.caller, &request)?))
+            })
+            .await
+    }
+
+    /// Lists tokens, a page at a time. Metadata only.
+    #[zbus(out_args("tokens", "next"))]
+    async fn list(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        filter: Options,
+    ) -> Result<(Vec<proto::TokenInfo>, String), Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |call| async move {
+                let service = &self.0.service;
+                let options = decode::options::<ListOptions>(filter)?;
+                let request = decode::list(&service.users, options).await?;
+                let vault = Arc::clone(&service.vault);
+                // A filter may have to open every name the caller has.
+                let page = blocking(move || vault.list(&call.caller, &request)).await?;
+                Ok((page.tokens.into_iter().map(encode::token).collect(), page.next))
+            })
+            .await
+    }
+
+    /// Changes attributes, expiry, content type and the like; what is not given stays.
+    async fn annotate(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve(&header, Kind::Write, |call| async move {
+                let service = &self.0.service;
+                let options = decode::options::<AnnotateOptions>(options)?;
+                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                let change = decode::annotation(options)?;
+                self.0.committed(|reply| service.vault.annotate(&call.caller, request, change, reply)).await
+            })
+            .await
+    }
+
+    /// Gives a token another name.
+    async fn rename(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        from: &str,
+        to: &str,
+        options: Options,
+    ) -> Result<(), Refusal> {
+        self.0
+            .serve(&header, Kind::Write, |call| async move {
+                let service = &self.0.service;
+                let options = decode::options::<DescribeOptions>(options)?;
+                let request = decode::named(&service.users, from, options.owner.as_deref()).await?;
+                let to = TokenName::parse(to)?;
+                self.0.committed(|reply| service.vault.rename(&call.caller, request, to, reply)).await
+            })
+            .await
+    }
+
+    /// Deletes a token, or one version of it.
+    async fn delete(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve(&header, Kind::Write, |call| async move {
+                let service = &self.0.service;
+                let options = decode::options::<DeleteOptions>(options)?;
+                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                self.0.committed(|reply| service.vault.delete(&call.caller, request, options.version, reply)).await
+            })
+            .await
+    }
+
+    /// Lists the versions of a token, newest first.
+    #[zbus(out_args("versions"))]
+    async fn versions(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        options: Options,
+    ) -> Result<Vec<proto::VersionInfo>, Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |call| async move {
+                let service = &self.0.service;
+                let options = decode::options::<DescribeOptions>(options)?;
+                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                Ok(service.vault.versions(&call.caller, &request)?.iter().map(encode::version).collect())
+            })
+            .await
+    }
+
+    /// Stores the value of an earlier version as a new one.
+    #[zbus(out_args("version"))]
+    async fn rollback(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        version: u64,
+        options: Options,
+    ) -> Result<u64, Refusal> {
+        self.0
+            .serve(&header, Kind::Write, |call| async move {
+                let service = &self.0.service;
+                let options = decode::options::<DescribeOptions>(options)?;
+                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                let info =
+                    self.0.committed(|reply| service.vault.rollback(&call.caller, request, version, reply)).await?;
+                Ok(info.version)
+            })
+            .await
+    }
+}

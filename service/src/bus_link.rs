@@ -1,0 +1,101 @@
+//! The daemon on the bus: waits for a bus that comes later, comes back to one that was restarted.
+//!
+//! Two connections: one serves, the other asks the bus who is calling. When either goes, both go, and with them everything
+//! that was known of callers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokenvault_proto::BUS_NAME;
+use tokio::sync::Notify;
+use zbus::Connection;
+use zbus::connection::Builder;
+use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
+use zbus::names::WellKnownName;
+
+use crate::bus::{Front, serve};
+use crate::caller::BusCallers;
+use crate::config::Bus;
+use crate::service::Service;
+
+/// Waits between attempts: the first, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// Keeps the daemon on the bus for ever. `tried` is told after the first attempt.
+pub async fn keep(service: Arc<Service>, bus: Bus, tried: Arc<Notify>) {
+    if bus == Bus::None {
+        service.set_bus_health("none");
+        return tried.notify_one();
+    }
+    let mut wait = RETRY.0;
+    let mut told = String::new();
+    loop {
+        match join(&service, &bus).await {
+            Ok(link) => {
+                service.set_bus_health("ok");
+                log::info!("on the bus as {BUS_NAME}");
+                tried.notify_one();
+                link.lost().await;
+                service.set_bus_health("the bus connection was lost");
+                log::warn!("the bus connection was lost; waiting for the bus");
+                (wait, told) = (RETRY.0, String::new());
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if text != told {
+                    log::warn!("not on the bus: {text}; trying again");
+                }
+                service.set_bus_health(text.clone());
+                told = text;
+                tried.notify_one();
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(RETRY.1);
+    }
+}
+
+/// Why the daemon is not on the bus.
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    #[error("{0}")]
+    Bus(#[from] zbus::Error),
+    #[error("the bus refuses the name {BUS_NAME}: {0}; is the policy file installed?")]
+    Policy(zbus::fdo::Error),
+    #[error("another process owns the name {BUS_NAME}")]
+    Taken,
+}
+
+struct Link {
+    serving: Connection,
+    asking: Connection,
+}
+
+impl Link {
+    async fn lost(&self) {
+        tokio::select! {
+            () = self.serving.closed() => {}
+            () = self.asking.closed() => {}
+        }
+    }
+}
+
+async fn join(service: &Arc<Service>, bus: &Bus) -> Result<Link, LinkError> {
+    let builder = || match bus {
+        Bus::Address(address) => Builder::address(address.as_str()),
+        Bus::System | Bus::None => Builder::system(),
+    };
+    let asking = builder().build().await?;
+    let callers = Arc::new(BusCallers::new(DBusProxy::new(&asking).await?));
+    let serving = serve(builder(), service, Front::Bus(callers)).build().await?;
+    let name = WellKnownName::try_from(BUS_NAME)?;
+    let granted = DBusProxy::new(&serving)
+        .await?
+        .request_name(name, RequestNameFlags::DO_NOT_QUEUE)
+        .await
+        .map_err(LinkError::Policy)?;
+    match granted {
+        RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner => Ok(Link { serving, asking }),
+        RequestNameReply::InQueue | RequestNameReply::Exists => Err(LinkError::Taken),
+    }
+}

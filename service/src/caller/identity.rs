@@ -1,0 +1,26 @@
+//! What a connection proves about its other end.
+
+use std::sync::Arc;
+
+use tokenvault_core::Caller;
+use tokenvault_core::caller::Door;
+
+/// UID and groups of a connection; the pid is a hint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// UID.
+    pub uid: u32,
+    /// Groups, the primary one included.
+    pub gids: Arc<[u32]>,
+    /// Process id.
+    pub pid: Option<u32>,
+    /// The door the connection came through.
+    pub door: Door,
+}
+
+impl Identity {
+    /// The caller, once the user database has named the uid.
+    pub fn named(&self, user: Arc<str>) -> Caller {
+        Caller { uid: self.uid, gids: Arc::clone(&self.gids), user, door: self.door, pid: self.pid }
+    }
+}

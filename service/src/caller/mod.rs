@@ -1,0 +1,11 @@
+//! Who asks: from what the kernel or the bus vouches for, to the [`Caller`](tokenvault_core::Caller) value the domain takes.
+
+mod bus;
+mod identity;
+mod limit;
+mod users;
+
+pub use bus::BusCallers;
+pub use identity::Identity;
+pub use limit::{InFlight, Kind, Limiter};
+pub use users::{UserError, Users};

@@ -1,0 +1,183 @@
+//! Reading and merging the files.
+
+use std::path::{Path, PathBuf};
+
+use tokenvault_core::policy::Role;
+
+use super::file::{AuditReads, ConfigFile, DefaultRole, Enrol, Limits};
+use super::{Bus, Config, ConfigError, DEFAULT_FILES, DROP_IN_DIR, Source, absolute};
+
+/// Longest file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Reads and checks the settings.
+///
+/// # Errors
+/// One line with the file, the line in it, and the cause.
+pub fn load(source: &Source) -> Result<Config, ConfigError> {
+    let mut config = defaults();
+    for path in files(source)? {
+        let text = read(&path)?;
+        let file: ConfigFile = toml::from_str(&text).map_err(|error| describe(&path, &text, &error))?;
+        apply(&mut config, &file).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+    }
+    Ok(config)
+}
+
+fn defaults() -> Config {
+    Config {
+        state_dir: "/var/lib/tokenvault".into(),
+        runtime_dir: "/run/tokenvault".into(),
+        bus: Bus::System,
+        allow_host_key: false,
+        tcti: "device:/dev/tpmrm0".into(),
+        worker: "/usr/libexec/tokenvault/tokenvault-tpm".into(),
+        enrol: Enrol::Auto,
+        default_role: Role::Developer,
+        audit_reads: AuditReads::Batched,
+        audit_records: 1_000_000,
+        limits: Limits::default(),
+    }
+}
+
+fn files(source: &Source) -> Result<Vec<PathBuf>, ConfigError> {
+    match source {
+        Source::File(path) => Ok(vec![path.clone()]),
+        Source::Installed => {
+            let mut files: Vec<PathBuf> =
+                DEFAULT_FILES.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
+            files.extend(drop_ins(Path::new(DROP_IN_DIR))?);
+            Ok(files)
+        }
+    }
+}
+
+fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(ConfigError(format!("{}: {error}", dir.display()))),
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "conf"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    use std::io::Read;
+    let failed = |error: std::io::Error| ConfigError(format!("{}: {error}", path.display()));
+    let mut text = String::new();
+    std::fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text)).map_err(failed)?;
+    Ok(text)
+}
+
+/// One line: file, line number, and what the parser says.
+fn describe(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let line = error.span().map(|span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
+    let message = error.message().replace('\n', " ");
+    match line {
+        Some(line) => ConfigError(format!("{}:{line}: {message}", path.display())),
+        None => ConfigError(format!("{}: {message}", path.display())),
+    }
+}
+
+fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
+    if let Some(path) = &file.state_dir {
+        config.state_dir = absolute(path, "state-dir")?;
+    }
+    if let Some(path) = &file.runtime_dir {
+        config.runtime_dir = absolute(path, "runtime-dir")?;
+    }
+    if let Some(bus) = &file.bus {
+        config.bus = match bus.as_str() {
+            "system" => Bus::System,
+            "none" => Bus::None,
+            address if address.contains(':') => Bus::Address(address.to_owned()),
+            _ => return Err(ConfigError("'bus' must be \"system\", \"none\" or a D-Bus address".into())),
+        };
+    }
+    config.allow_host_key = file.allow_host_key.unwrap_or(config.allow_host_key);
+    if let Some(tcti) = &file.tpm.tcti {
+        config.tcti.clone_from(tcti);
+    }
+    if let Some(path) = &file.tpm.worker {
+        config.worker = absolute(path, "tpm.worker")?;
+    }
+    config.enrol = file.users.enrol.unwrap_or(config.enrol);
+    if let Some(role) = file.users.default_role {
+        config.default_role = match role {
+            DefaultRole::Consumer => Role::Consumer,
+            DefaultRole::Developer => Role::Developer,
+        };
+    }
+    config.audit_reads = file.audit.reads.unwrap_or(config.audit_reads);
+    config.audit_records = file.audit.records.unwrap_or(config.audit_records);
+    config.limits.apply(&file.limits);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.conf");
+        std::fs::write(&path, text).unwrap();
+        load(&Source::File(path))
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        assert_eq!(load_text("").unwrap(), defaults());
+    }
+
+    #[test]
+    fn the_documented_defaults_are_the_real_ones() {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/tokenvault.conf");
+        assert_eq!(load(&Source::File(sample.into())).unwrap(), defaults());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_file_and_line() {
+        for (text, line) in [("nonsense = 1\n", 1), ("bus = \"none\"\n[limits]\nvalue-byte = 1\n", 3)] {
+            let error = load_text(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("t.conf:{line}:")), "{error}");
+            assert_eq!(error.lines().count(), 1);
+        }
+    }
+
+    #[test]
+    fn wrong_types_and_values_are_refused_with_their_line() {
+        for text in ["[limits]\ntokens = \"many\"\n", "[limits]\ntokens = -1\n", "[users]\nenrol = \"perhaps\"\n"] {
+            let error = load_text(text).unwrap_err().to_string();
+            assert!(error.contains("t.conf:2:"), "{error}");
+        }
+        assert!(load_text("state-dir = \"relative\"").is_err());
+        assert!(load_text("bus = \"nowhere\"").is_err());
+    }
+
+    #[test]
+    fn drop_ins_are_read_in_the_order_of_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["20-b.conf", "10-a.conf", "ignored.txt"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let names: Vec<_> =
+            drop_ins(dir.path()).unwrap().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["10-a.conf", "20-b.conf"]);
+    }
+
+    #[test]
+    fn only_a_restart_changes_where_things_are() {
+        let old = defaults();
+        let mut new = old.clone();
+        new.limits.tokens = 1;
+        assert!(old.needs_restart(&new).is_empty());
+        new.state_dir = "/elsewhere".into();
+        assert_eq!(old.needs_restart(&new), ["state-dir"]);
+    }
+}

@@ -1,0 +1,51 @@
+//! Where the daemon's log goes: the journal when systemd started it, standard error otherwise.
+//!
+//! Messages are written for administrators. Values never reach a log call; names of tokens only at debug level.
+
+use std::io::Write;
+
+use log::{LevelFilter, Log, Metadata, Record};
+use systemd_journal_logger::{JournalLog, connected_to_journal};
+
+/// Environment variable with the level: `error`, `warn`, `info`, `debug`.
+const LEVEL_VARIABLE: &str = "TOKENVAULT_LOG";
+
+/// Sets the log up. Failing to is no reason not to serve.
+pub fn start() {
+    let level = std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::Info);
+    let installed = if connected_to_journal() {
+        JournalLog::new().map_err(|_| ()).and_then(|journal| journal.install().map_err(|_| ()))
+    } else {
+        log::set_logger(&StderrLog).map_err(|_| ())
+    };
+    if installed.is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+/// Keeps what a panic was about, which may hold data, out of the log; where it happened is enough.
+pub fn hush_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        log::error!("a task of the daemon failed at {place}");
+    }));
+}
+
+struct StderrLog;
+
+impl Log for StderrLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level() && metadata.target().starts_with("tokenvault")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let mut stderr = std::io::stderr().lock();
+            // A log that nobody reads must not stop the daemon.
+            let _unread =
+                writeln!(stderr, "tokenvaultd: {}: {}", record.level().as_str().to_lowercase(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}

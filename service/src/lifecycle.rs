@@ -1,0 +1,115 @@
+//! Making and opening the vault: what the daemon does unasked, and what an administrator asks for.
+
+use tokenvault_core::port::SealError;
+use tokenvault_core::vault::{NewSlot, SealReason, State, daemon};
+use tokenvault_core::{Caller, Error};
+
+use crate::service::Service;
+
+/// How an attempt to open the vault unasked went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// Nothing more to do: it is open, or only an administrator can do something.
+    Settled,
+    /// It may work later by itself.
+    Later,
+}
+
+impl Service {
+    /// Opens the vault with the slots that need nobody, or makes it where there is none and a TPM answers. Blocks.
+    pub fn open_unasked(&self) -> Attempt {
+        match self.vault.state() {
+            State::Uninitialised => self.make_unasked(),
+            State::Sealed if self.vault.seal_reason() != Some(SealReason::Administrator) => {
+                match self.unseal_unattended() {
+                    Ok(()) => {
+                        log::info!("the vault is open");
+                        Attempt::Settled
+                    }
+                    Err(error) => self.judge_failure(&error),
+                }
+            }
+            _ => Attempt::Settled,
+        }
+    }
+
+    /// Tries the slots that need nobody. Blocks.
+    ///
+    /// # Errors
+    /// Why none opened.
+    pub fn unseal_unattended(&self) -> Result<(), Error> {
+        let host_key = self.host_key.load(self.config().allow_host_key);
+        let outcome = self.vault.unseal_unattended(&*self.sealer, &host_key);
+        self.note_tpm(outcome.as_ref().err());
+        outcome
+    }
+
+    /// Adds a slot; the first one makes the vault. Blocks.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn add_slot(&self, caller: &Caller, new: &NewSlot<'_>) -> Result<u32, Error> {
+        let outcome = match self.vault.state() {
+            State::Uninitialised => self.vault.create(caller, new),
+            _ => self.vault.add_slot(caller, new),
+        };
+        if matches!(new, NewSlot::Tpm2(_)) {
+            self.note_tpm(outcome.as_ref().err());
+        }
+        outcome
+    }
+
+    fn make_unasked(&self) -> Attempt {
+        if let Some(reason) = image_under_construction() {
+            self.vault.still_uninitialised(reason);
+            return Attempt::Settled;
+        }
+        if let Err(error) = self.sealer.status() {
+            self.set_tpm_health(error.to_string());
+            self.vault.still_uninitialised(&error.to_string());
+            return Attempt::Later;
+        }
+        match self.add_slot(&daemon(), &NewSlot::Tpm2(&*self.sealer)) {
+            Ok(_) => {
+                log::warn!(
+                    "a new vault was made and sealed to the TPM; run 'tokenvaultctl init' to add a recovery key"
+                );
+                Attempt::Settled
+            }
+            Err(error) => {
+                self.vault.still_uninitialised(&error.to_string());
+                self.judge_failure(&error)
+            }
+        }
+    }
+
+    fn judge_failure(&self, error: &Error) -> Attempt {
+        log::warn!("the vault is not open: {error}");
+        match error {
+            Error::Tpm(SealError::NoTpm(_) | SealError::Timeout | SealError::Failed(_) | SealError::Lockout) => {
+                Attempt::Later
+            }
+            _ => Attempt::Settled,
+        }
+    }
+
+    fn note_tpm(&self, error: Option<&Error>) {
+        match error {
+            None => self.set_tpm_health("ok"),
+            Some(Error::Tpm(error)) => self.set_tpm_health(error.to_string()),
+            Some(_) => {}
+        }
+    }
+}
+
+/// A vault made inside an image or a chroot would be shared by every machine made from it.
+fn image_under_construction() -> Option<&'static str> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| value == "1");
+    if set("SYSTEMD_OFFLINE") || set("SYSTEMD_IN_CHROOT") {
+        return Some("the system is being installed or repaired; the vault is made when it runs");
+    }
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(here), Ok(init)) = (std::fs::metadata("/"), std::fs::metadata("/proc/1/root")) else { return None };
+    let same = here.dev() == init.dev() && here.ino() == init.ino();
+    (!same).then_some("tokenvaultd runs in a chroot; the vault is made when it runs outside")
+}

@@ -1,0 +1,103 @@
+//! What all handlers share.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use tokenvault_core::port::Sealer;
+use tokenvault_core::vault::Vault;
+
+use crate::caller::{Limiter, Users};
+use crate::config::{Config, Source};
+use crate::host_key::HostKeyFile;
+use crate::value::Pipes;
+
+/// The parts of the daemon, by role. Handlers hold one reference to it.
+pub struct Service {
+    /// The domain.
+    pub vault: Arc<Vault>,
+    /// Values on their way out.
+    pub pipes: Pipes,
+    /// What a uid may take.
+    pub limiter: Limiter,
+    /// The user database.
+    pub users: Users,
+    /// The TPM.
+    pub sealer: Arc<dyn Sealer>,
+    /// The key file beside the store.
+    pub host_key: HostKeyFile,
+    /// Where the settings come from.
+    pub source: Source,
+    /// When the daemon started.
+    pub started: Instant,
+    config: RwLock<Arc<Config>>,
+    bus_health: RwLock<String>,
+    tpm_health: RwLock<String>,
+}
+
+/// The parts [`Service::new`] takes as they are.
+pub struct Parts {
+    /// See [`Service`].
+    pub vault: Arc<Vault>,
+    /// See [`Service`].
+    pub pipes: Pipes,
+    /// See [`Service`].
+    pub limiter: Limiter,
+    /// See [`Service`].
+    pub sealer: Arc<dyn Sealer>,
+    /// See [`Service`].
+    pub host_key: HostKeyFile,
+    /// See [`Service`].
+    pub source: Source,
+    /// The settings in force.
+    pub config: Config,
+}
+
+impl Service {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { vault, pipes, limiter, sealer, host_key, source, config } = parts;
+        Arc::new(Self {
+            vault,
+            pipes,
+            limiter,
+            users: Users::default(),
+            sealer,
+            host_key,
+            source,
+            started: Instant::now(),
+            config: RwLock::new(Arc::new(config)),
+            bus_health: RwLock::new("starting".into()),
+            tpm_health: RwLock::new("not asked yet".into()),
+        })
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other settings in force.
+    pub fn set_config(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// `ok`, `none`, or what is wrong with the bus connection.
+    pub fn bus_health(&self) -> String {
+        self.bus_health.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how the bus connection is.
+    pub fn set_bus_health(&self, health: impl Into<String>) {
+        *self.bus_health.write().unwrap_or_else(PoisonError::into_inner) = health.into();
+    }
+
+    /// `ok`, or what the TPM answered last.
+    pub fn tpm_health(&self) -> String {
+        self.tpm_health.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how the TPM answered.
+    pub fn set_tpm_health(&self, health: impl Into<String>) {
+        *self.tpm_health.write().unwrap_or_else(PoisonError::into_inner) = health.into();
+    }
+}

@@ -1,0 +1,214 @@
+//! Puts the daemon together: the only file that knows all concrete types.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokenvault_core::port::{SecretMemory, Store, StoreError};
+use tokenvault_core::vault::Vault;
+use tokenvault_store::{SqliteStore, StoreOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
+
+use crate::bus::{Front, serve};
+use crate::caller::{Identity, Limiter};
+use crate::clock::SystemClock;
+use crate::config::{Config, Source};
+use crate::door::{DoorLimits, PrivateDoor, bind};
+use crate::host_key::HostKeyFile;
+use crate::reload::{pipe_limits, reload, vault_settings};
+use crate::service::{Parts, Service};
+use crate::sys::arena::LockedArena;
+use crate::tpm::WorkerSealer;
+use crate::unusable::UnusableStore;
+use crate::value::Pipes;
+use crate::{bus_link, jobs, sys};
+
+/// Most memory for keys and values in use.
+const ARENA_BYTES: usize = 64 << 20;
+/// How long the service manager waits for the first attempts at TPM and bus before it hears that the daemon answers.
+const FIRST_ATTEMPTS: Duration = Duration::from_secs(3);
+/// What the doors get to finish what is under way at a stop.
+const LAST_REPLIES: Duration = Duration::from_secs(5);
+/// Name systemd gives the private socket it passes.
+const PRIVATE_SOCKET: &str = "private";
+
+/// Why the daemon ended, and what it tells the service manager.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// A newer release wrote the store: starting again changes nothing.
+    #[error("{0}; install that release or a newer one")]
+    Newer(StoreError),
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Config(#[from] crate::config::ConfigError),
+    /// Something the daemon cannot be without.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+impl Stop {
+    /// Exit status, after sysexits.h. The unit does not restart the daemon for the first two.
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::Newer(_) => 65,
+            Self::Config(_) => 78,
+            Self::Fatal(_) => 69,
+        }
+    }
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// See [`Stop`].
+pub async fn run(config: Config, source: Source) -> Result<(), Stop> {
+    let fatal = |what: &'static str| move |error: std::io::Error| Stop::Fatal(format!("{what}: {error}"));
+    let mut signals = Signals::new().map_err(fatal("signals"))?;
+    let memory: Arc<dyn SecretMemory> = Arc::new(LockedArena::new(ARENA_BYTES));
+    let (store, database) = open_store(&config)?;
+    let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock), vault_settings(&config));
+    if let Err(error) = vault.look("no TPM was asked yet") {
+        log::error!("the vault cannot be opened: {error}");
+    }
+    let service = Service::new(Parts {
+        vault,
+        pipes: Pipes::new(pipe_limits(&config), Arc::clone(&memory)).map_err(fatal("pipes"))?,
+        limiter: Limiter::new(config.limits.clone()),
+        sealer: Arc::new(WorkerSealer::new(config.worker.clone(), config.tcti.clone(), Arc::clone(&memory))),
+        host_key: HostKeyFile::new(&config.state_dir, memory),
+        source,
+        config: config.clone(),
+    });
+
+    let (stop, stopping) = watch::channel(false);
+    let (limits, door_limits) = watch::channel(limits_of_door(&config));
+    let door = open_door(&service, &config, door_limits, stopping)?;
+    let door = tokio::spawn(door.run());
+    start_jobs(&service, &config, database).await;
+    notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(service.vault.state().as_str())]);
+
+    while signals.next().await == Told::Reload {
+        notify(&[sd_notify::NotifyState::Reloading]);
+        if reload(&service).is_ok() {
+            // The receivers live as long as the door: nobody to tell means nobody comes in.
+            limits.send_replace(limits_of_door(&service.config()));
+        }
+        notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    notify(&[sd_notify::NotifyState::Stopping]);
+    log::info!("stopping");
+    stop.send_replace(true);
+    if tokio::time::timeout(LAST_REPLIES, door).await.is_err() {
+        log::warn!("some connections did not end in time and are closed");
+    }
+    jobs::flush(&service, true).await;
+    Ok(())
+}
+
+/// The store as the vault sees it, and the database behind it where there is one.
+type OpenStore = (Arc<dyn Store>, Option<Arc<SqliteStore>>);
+
+fn open_store(config: &Config) -> Result<OpenStore, Stop> {
+    let options = StoreOptions { store_bytes: config.limits.store_bytes, ..StoreOptions::default() };
+    match SqliteStore::open(&config.state_dir, options) {
+        Ok(store) => {
+            let store = Arc::new(store);
+            Ok((Arc::<SqliteStore>::clone(&store), Some(store)))
+        }
+        Err(error @ StoreError::Newer { .. }) => Err(Stop::Newer(error)),
+        Err(error @ StoreError::Held) => Err(Stop::Fatal(format!("{error}; stop it first"))),
+        Err(error) => {
+            log::error!("{}: {error}", config.state_dir.display());
+            Ok((Arc::new(UnusableStore::new(&error)), None))
+        }
+    }
+}
+
+fn open_door(
+    service: &Arc<Service>,
+    config: &Config,
+    limits: watch::Receiver<DoorLimits>,
+    stop: watch::Receiver<bool>,
+) -> Result<PrivateDoor, Stop> {
+    let path = config.socket_path();
+    let failed = |error: std::io::Error| Stop::Fatal(format!("the private socket {}: {error}", path.display()));
+    let listener = match sys::listen::passed_socket(PRIVATE_SOCKET) {
+        Some(listener) => listener,
+        None => bind(&path).map_err(failed)?,
+    };
+    let service = Arc::clone(service);
+    PrivateDoor::new(listener, limits, stop, move |peer, builder| {
+        let identity = Identity {
+            uid: peer.uid,
+            gids: Arc::clone(&peer.gids),
+            pid: peer.pid,
+            door: tokenvault_core::caller::Door::Socket,
+        };
+        serve(builder, &service, Front::Socket(identity))
+    })
+    .map_err(failed)
+}
+
+fn limits_of_door(config: &Config) -> DoorLimits {
+    DoorLimits {
+        connections: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
+        ..DoorLimits::default()
+    }
+}
+
+/// Starts everything that runs beside the doors, and waits a moment for the first attempts at TPM and bus.
+async fn start_jobs(service: &Arc<Service>, config: &Config, database: Option<Arc<SqliteStore>>) {
+    let (opened, joined) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    tokio::spawn(jobs::commit_audit(Arc::clone(service)));
+    tokio::spawn(jobs::keep_opening(Arc::clone(service), Arc::clone(&opened)));
+    tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined)));
+    let first = async {
+        opened.notified().await;
+        joined.notified().await;
+    };
+    if tokio::time::timeout(FIRST_ATTEMPTS, first).await.is_err() {
+        log::warn!("TPM or bus take long; answering meanwhile");
+    }
+    if let Some(store) = database {
+        tokio::spawn(jobs::verify_structure(Arc::clone(service), store));
+    }
+    tokio::spawn(jobs::feed_watchdog(Arc::clone(service)));
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::warn!("the service manager could not be notified: {error}");
+    }
+}
+
+/// What a signal tells the daemon.
+#[derive(PartialEq, Eq)]
+enum Told {
+    Reload,
+    Stop,
+}
+
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.hangup.recv() => Told::Reload,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.terminate.recv() => Told::Stop,
+        }
+    }
+}
