@@ -60,8 +60,8 @@ pub async fn keep(service: Arc<Service>, bus: Bus, tried: Arc<Notify>) {
 enum LinkError {
     #[error("{0}")]
     Bus(#[from] zbus::Error),
-    #[error("the bus refuses the name {BUS_NAME}: {0}; is the policy file installed?")]
-    Policy(zbus::fdo::Error),
+    #[error("the bus refuses the name {BUS_NAME} to this user; check the bus policy file org.tokenvault1.conf")]
+    Policy,
     #[error("another process owns the name {BUS_NAME}")]
     Taken,
 }
@@ -93,7 +93,7 @@ async fn join(service: &Arc<Service>, bus: &Bus) -> Result<Link, LinkError> {
         .await?
         .request_name(name, RequestNameFlags::DO_NOT_QUEUE)
         .await
-        .map_err(LinkError::Policy)?;
+        .map_err(|_| LinkError::Policy)?;
     match granted {
         RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner => Ok(Link { serving, asking }),
         RequestNameReply::InQueue | RequestNameReply::Exists => Err(LinkError::Taken),
