@@ -22,7 +22,7 @@ pub struct Admin(pub Desk);
 /// Administration of the vault. Secrets travel by pipe only; every method takes an option dictionary last.
 #[interface(name = "org.tokenvault1.Admin")]
 impl Admin {
-    /// Lists the ways of opening the vault; also while it is sealed.
+    /// Lists the ways of opening the vault; also while it is sealed, because a passphrase's salt is needed then.
     #[zbus(out_args("slots"))]
     async fn slots(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<Vec<SlotInfo>, Refusal> {
         self.0
@@ -33,7 +33,12 @@ impl Admin {
             .await
     }
 
-    /// Adds a slot; the first one makes the vault.
+    /// Adds a slot and answers its number; the first one makes the vault.
+    ///
+    /// Kinds and their secrets: `tpm2` and `host-key`: an empty pipe. `recovery`: a 32-byte X25519 public key. `passphrase`: a
+    /// 32-byte key derived with argon2id, with the options `salt` ay and `params` s (PHC form) it was derived with.
+    ///
+    /// Errors: NoTpm, WrongTpm, TpmLockout, InvalidArgs, AccessDenied (`host-key` where the configuration does not allow it).
     #[zbus(out_args("id"))]
     async fn add_slot(
         &self,
@@ -55,7 +60,7 @@ impl Admin {
             .await
     }
 
-    /// Removes a slot.
+    /// Removes a slot. Options: `force` b: also the last one that does not need the TPM. The last of all stays.
     async fn remove_slot(&self, #[zbus(header)] header: Header<'_>, id: u32, options: Options) -> Result<(), Refusal> {
         self.0
             .serve_admin(&header, Kind::Write, |call| async move {
@@ -77,7 +82,10 @@ impl Admin {
             .await
     }
 
-    /// Opens the vault with a recovery key or a derived passphrase; with an empty pipe, with the slots that need nobody.
+    /// Opens the vault with a private recovery key or a derived passphrase, 32 bytes; with an empty pipe, with the slots that
+    /// need nobody. Options: `slot` u: only this one.
+    ///
+    /// Errors: NoTpm, WrongTpm, TpmLockout, PolicyMismatch, DamagedSlot, AccessDenied (a secret that opens no slot).
     async fn unseal(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -100,7 +108,7 @@ impl Admin {
             .await
     }
 
-    /// Shows that somebody has the recovery key.
+    /// Shows that somebody has the private recovery key, 32 bytes: until then every status says that nobody does.
     async fn confirm_recovery(
         &self,
         #[zbus(header)] header: Header<'_>,

@@ -39,6 +39,9 @@ impl Manager {
     }
 
     /// State of the vault with its reason and the next step; counts and quotas are the caller's own.
+    ///
+    /// Keys: `state` s, `reason` s, `protection` s, `vault-id` s, `recovery-confirmed` b, `disk-theft` s, `machine-theft` s,
+    /// `tokens` t, `bytes` t, `quota-tokens` t, `quota-bytes` t (0: no limit), `next-step` s.
     #[zbus(out_args("status"))]
     async fn status(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::Status, Refusal> {
         self.0
@@ -68,6 +71,8 @@ impl Manager {
     }
 
     /// Who the vault takes the caller for.
+    ///
+    /// Keys: `uid` u, `user` s, `role` s, `door` s (`bus`, `socket`), `active` b, `login-unlocked` b.
     #[zbus(name = "WhoAmI", out_args("identity"))]
     async fn who_am_i(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::WhoAmI, Refusal> {
         self.0
@@ -93,7 +98,7 @@ impl Manager {
             .await
     }
 
-    /// Health of the daemon's parts.
+    /// Health of the daemon's parts. Keys: `ok` b, `store` s, `tpm` s, `bus` s, `uptime` t (microseconds).
     #[zbus(out_args("health"))]
     async fn health(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::Health, Refusal> {
         self.0

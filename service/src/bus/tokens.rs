@@ -23,7 +23,16 @@ pub struct Tokens(pub Desk);
 /// Storing, fetching and managing tokens. Values travel by pipe only; every method takes an option dictionary last.
 #[interface(name = "org.tokenvault1.Tokens")]
 impl Tokens {
-    /// Stores the value that is read from the pipe as a new version.
+    /// Stores the value that is read from the pipe, or from a memfd sealed against writing and shrinking, as a new version.
+    /// Answers its number once it is durable.
+    ///
+    /// Options: `mode` s: `upsert` (default), `create`, `replace`. `expect-version` t: write only when this is the current
+    /// version, 0: when there is none. `class` s: `machine` (default), `login`. `owner` s: `machine`. `content-type` s.
+    /// `attributes` a{ss}. `ttl` t: microseconds until the version expires, or `expires` t: when. `keep-versions` u: how many
+    /// are kept (10). `require-purpose` b: whether readers must name one. What is not given stays as it is on a live token;
+    /// an expiry belongs to the value and does not stay.
+    ///
+    /// Errors: InvalidArgs, Exists, Conflict, NotFound (`replace`), AccessDenied, Locked, LimitsExceeded, Timeout, Unavailable.
     #[zbus(out_args("version"))]
     async fn put(
         &self,
@@ -49,7 +58,10 @@ impl Tokens {
             .await
     }
 
-    /// Makes a random value, stores it as a new version, and hands it out.
+    /// Makes a random value, stores it as a new version, and hands it out through a pipe.
+    ///
+    /// Options: those of Put, and `length` u: characters of the random part (32). `charset` s: `base62` (default), `hex`,
+    /// `base64url`, `digits`, `ascii`. `prefix` s: put before the random part.
     #[zbus(out_args("value", "token"))]
     async fn generate(
         &self,
@@ -77,7 +89,13 @@ impl Tokens {
             .await
     }
 
-    /// Hands out a value.
+    /// Hands out a value through a pipe, and what is known of it. A reader that gets fewer bytes than `size` was too slow: the
+    /// pipe was withdrawn, and what it read is not the value.
+    ///
+    /// Options: `owner` s: `user:NAME`, `uid:NUMBER`, `machine`; default the caller's own. `version` t: this one instead of the
+    /// current. `purpose` s and `app` s: written to the audit log.
+    ///
+    /// Errors: NotFound for what is missing, expired, or another's; AccessDenied when a purpose is required; Locked.
     #[zbus(out_args("value", "token"))]
     async fn get(
         &self,
@@ -100,7 +118,7 @@ impl Tokens {
             .await
     }
 
-    /// Describes a token without its value.
+    /// Describes a token without its value. Options: `owner` s.
     #[zbus(out_args("token"))]
     async fn describe(
         &self,
@@ -118,7 +136,11 @@ impl Tokens {
             .await
     }
 
-    /// Lists tokens, a page at a time. Metadata only.
+    /// Lists tokens in the order they were first put, a page at a time. Metadata only.
+    ///
+    /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s. `shared-with-me` b.
+    /// `expires-before` t. `limit` u: rows of the page (100, at most 1000). `after` s: `next` of the page before; an empty
+    /// `next` is the end.
     #[zbus(out_args("tokens", "next"))]
     async fn list(
         &self,
@@ -138,7 +160,10 @@ impl Tokens {
             .await
     }
 
-    /// Changes attributes, expiry, content type and the like; what is not given stays.
+    /// Changes what is known of a token; what is not given stays.
+    ///
+    /// Options: `attributes` a{ss}: replaces all. `expires` t: of the current version, 0: never. `content-type` s.
+    /// `keep-versions` u. `require-purpose` b. `owner` s.
     async fn annotate(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
         self.0
             .serve(&header, Kind::Write, |call| async move {
@@ -151,7 +176,7 @@ impl Tokens {
             .await
     }
 
-    /// Gives a token another name.
+    /// Gives a token another name. Options: `owner` s. Errors: Exists when a live token has that name.
     async fn rename(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -170,7 +195,7 @@ impl Tokens {
             .await
     }
 
-    /// Deletes a token, or one version of it.
+    /// Deletes a token. Options: `version` t: only that one; with its last version the token goes. `owner` s.
     async fn delete(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
         self.0
             .serve(&header, Kind::Write, |call| async move {
@@ -182,7 +207,7 @@ impl Tokens {
             .await
     }
 
-    /// Lists the versions of a token, newest first.
+    /// Lists the live versions of a token, newest first. Options: `owner` s.
     #[zbus(out_args("versions"))]
     async fn versions(
         &self,
@@ -200,8 +225,8 @@ impl Tokens {
             .await
     }
 
-    /// Stores the value of an earlier version as a new one.
-    #[zbus(out_args("version"))]
+    /// Stores the value of an earlier version as a new one, whose number it answers. Options: `owner` s.
+    #[zbus(out_args("new_version"))]
     async fn rollback(
         &self,
         #[zbus(header)] header: Header<'_>,
