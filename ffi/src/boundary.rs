@@ -1,0 +1,37 @@
+//! The line between Rust and C: no panic crosses it.
+
+use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokenvault_client::ErrorCode;
+
+use crate::failure::{self, Failure, Identity};
+
+/// Runs a call that can fail; its failure is kept for `tokenvault_client_error`.
+///
+/// What a panic leaves behind is sound to use again: the client keeps its connection out of reach during a call.
+pub(crate) fn call(client: Option<&Identity>, work: impl FnOnce() -> Result<(), Failure>) -> c_int {
+    let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Failure::new(ErrorCode::Failed, "a fault in libtokenvault; please report what was called and how"))
+    });
+    match outcome {
+        Ok(()) => 0,
+        Err(failure) => failure::record(client, &failure),
+    }
+}
+
+/// Runs a call that cannot fail; should it, C gets `otherwise`.
+pub(crate) fn answer<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(otherwise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_and_goes_no_further() {
+        assert_eq!(call(None, || panic!("on purpose")), ErrorCode::Failed.number());
+        assert_eq!(answer(7, || panic!("on purpose")), 7);
+    }
+}

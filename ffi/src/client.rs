@@ -1,0 +1,71 @@
+//! `tokenvault_client`: opened, closed, asked what went wrong.
+
+use std::ffi::{c_char, c_int};
+
+use tokenvault_client::{Address, Client as Connection};
+
+use crate::boundary;
+use crate::failure::{self, Failure, Identity};
+use crate::input::{self, Output};
+
+/// A client of the vault. It may be shared between threads; calls are made one after the other.
+pub struct Client {
+    connection: Connection,
+    identity: Identity,
+}
+
+/// Connects to the vault.
+///
+/// address is "unix:path=PATH" (a private socket) or "bus:ADDRESS" (a D-Bus bus). NULL: what the environment variable
+/// TOKENVAULT_ADDRESS says (not in a setuid program), else the private socket /run/tokenvault/bus, else the system bus.
+///
+/// When it fails, tokenvault_client_error(NULL) has the text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenvault_client_open(address: *const c_char, client: *mut *mut Client) -> c_int {
+    boundary::call(None, || {
+        // SAFETY: NULL or a place for a pointer.
+        let client = unsafe { Output::new("client", client) }?;
+        // SAFETY: NULL or a string.
+        let address = unsafe { input::optional_text("address", address) }?;
+        let address = address.map(str::parse::<Address>).transpose()?;
+        let connection = Connection::open(address.as_ref())?;
+        client.give(Client { connection, identity: Identity::default() });
+        Ok(())
+    })
+}
+
+/// Closes the connection and frees the client. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenvault_client_close(client: *mut Client) {
+    boundary::answer((), || {
+        if !client.is_null() {
+            // SAFETY: given out by tokenvault_client_open and not closed before.
+            drop(unsafe { Box::from_raw(client) });
+        }
+    });
+}
+
+/// What went wrong in this thread's last failed call on this client: one line, with the next step; empty when nothing
+/// did. NULL: in this thread's last failed tokenvault_client_open.
+///
+/// Valid until this thread's next failed call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenvault_client_error(client: *const Client) -> *const c_char {
+    boundary::answer(c"".as_ptr(), || {
+        // SAFETY: NULL or an open client.
+        let client = unsafe { client.as_ref() };
+        failure::last(client.map(|client| &client.identity))
+    })
+}
+
+/// Runs a call on a client.
+///
+/// # Safety
+/// `client` is NULL or an open client.
+pub(crate) unsafe fn call(client: *mut Client, work: impl FnOnce(&Connection) -> Result<(), Failure>) -> c_int {
+    // SAFETY: the caller's promise. Shared only: threads may be in here at once.
+    match unsafe { client.as_ref() } {
+        Some(client) => boundary::call(Some(&client.identity), || work(&client.connection)),
+        None => boundary::call(None, || Err(input::is_null("client"))),
+    }
+}

@@ -1,0 +1,87 @@
+//! `tokenvault_generate_options`.
+
+use std::ffi::c_char;
+use std::mem::offset_of;
+
+use tokenvault_client::GenerateOptions as ClientOptions;
+
+use crate::failure::Failure;
+use crate::input;
+use crate::options::{self, Options};
+
+/// How a value is made, and how the token is stored.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct GenerateOptions {
+    /// sizeof this structure.
+    pub size: usize,
+    /// Characters of the random part.
+    pub length: u64,
+    /// `base62` (default), `hex`, `base64url`, `digits`, `ascii`.
+    pub charset: *const c_char,
+    /// Put before the random part.
+    pub prefix: *const c_char,
+    /// `upsert` (default), `create`, `replace`.
+    pub mode: *const c_char,
+    /// `machine` (default), `login`.
+    pub class_: *const c_char,
+    /// Media type of the value.
+    pub content_type: *const c_char,
+    /// Microseconds until the new version expires.
+    pub ttl_usec: u64,
+    /// The write happens only when the current version has this number.
+    pub expect_version: u64,
+    /// key, value, key, value, ..., NULL.
+    pub attributes: *const *const c_char,
+    /// Whose token: `machine`; NULL: the caller's own.
+    pub owner: *const c_char,
+}
+
+// SAFETY: repr(C), the size first, then pointers and integers.
+unsafe impl Options for GenerateOptions {
+    const SIZES: &'static [usize] = &[
+        offset_of!(Self, length),
+        offset_of!(Self, charset),
+        offset_of!(Self, prefix),
+        offset_of!(Self, mode),
+        offset_of!(Self, class_),
+        offset_of!(Self, content_type),
+        offset_of!(Self, ttl_usec),
+        offset_of!(Self, expect_version),
+        offset_of!(Self, attributes),
+        offset_of!(Self, owner),
+        size_of::<Self>(),
+    ];
+}
+
+impl GenerateOptions {
+    /// For `tokenvault_generate`.
+    ///
+    /// # Safety
+    /// As for [`options::read`]; the strings as for [`options::string`], the list as for [`input::attributes`].
+    pub(crate) unsafe fn read(pointer: *const Self) -> Result<ClientOptions, Failure> {
+        // SAFETY: the caller's promise.
+        let this = unsafe { options::read(pointer) }?;
+        let length = options::number(this.length).map(u32::try_from).transpose();
+        Ok(ClientOptions {
+            length: length.map_err(|_| Failure::invalid(format!("length {} is too large", this.length)))?,
+            // SAFETY: the caller's promise.
+            charset: unsafe { options::string("charset", this.charset) }?,
+            // SAFETY: the caller's promise.
+            prefix: unsafe { options::string("prefix", this.prefix) }?,
+            // SAFETY: the caller's promise.
+            mode: unsafe { options::string("mode", this.mode) }?,
+            expect_version: options::number(this.expect_version),
+            // SAFETY: the caller's promise.
+            class: unsafe { options::string("class_", this.class_) }?,
+            // SAFETY: the caller's promise.
+            owner: unsafe { options::string("owner", this.owner) }?,
+            // SAFETY: the caller's promise.
+            content_type: unsafe { options::string("content_type", this.content_type) }?,
+            // SAFETY: the caller's promise.
+            attributes: unsafe { input::attributes(this.attributes) }?,
+            ttl: options::number(this.ttl_usec),
+            ..ClientOptions::default()
+        })
+    }
+}

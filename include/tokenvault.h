@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * libtokenvault: the C interface of the vault for tokens. Generated from ffi/src; do not edit.
+ *
+ * Every call that can fail returns 0, or one of the TOKENVAULT_ERROR_ numbers; outputs come last and are written only on
+ * success. tokenvault_client_error() has the text.
+ *
+ * Strings are UTF-8 and end with a zero byte. NULL where a pointer is needed, bad UTF-8 and oversize input are
+ * TOKENVAULT_ERROR_INVALID_ARGS. What a call gives out is freed with its own free function; those take NULL.
+ *
+ * Every options structure begins with its own size: set it to sizeof and the rest to zero for the defaults. NULL means
+ * all defaults.
+ *
+ * One client may be shared between threads. It starts no thread, installs no signal handler and prints nothing. It
+ * reconnects after the daemon was restarted; after fork() the child opens its own.
+ */
+#ifndef TOKENVAULT_H
+#define TOKENVAULT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Internal; details are in the journal under the request id in the message.
+ */
+#define TOKENVAULT_ERROR_FAILED 1
+
+/**
+ * Malformed name, unknown option, value over its size, empty value.
+ */
+#define TOKENVAULT_ERROR_INVALID_ARGS 2
+
+/**
+ * Missing, another's, or expired.
+ */
+#define TOKENVAULT_ERROR_NOT_FOUND 3
+
+/**
+ * Something the caller may see but not do.
+ */
+#define TOKENVAULT_ERROR_ACCESS_DENIED 4
+
+/**
+ * Mode create, and the token is there.
+ */
+#define TOKENVAULT_ERROR_EXISTS 5
+
+/**
+ * The token has another version than expect_version.
+ */
+#define TOKENVAULT_ERROR_CONFLICT 6
+
+/**
+ * No slot has opened the vault.
+ */
+#define TOKENVAULT_ERROR_SEALED 7
+
+/**
+ * Login class, and its owner has not unlocked.
+ */
+#define TOKENVAULT_ERROR_LOCKED 8
+
+/**
+ * The store failed verification.
+ */
+#define TOKENVAULT_ERROR_QUARANTINED 9
+
+/**
+ * A quota or a rate is used up.
+ */
+#define TOKENVAULT_ERROR_LIMITS_EXCEEDED 10
+
+/**
+ * Disk full, read-only, directory service down, lockdown, daemon not reachable, outcome unknown.
+ */
+#define TOKENVAULT_ERROR_UNAVAILABLE 11
+
+/**
+ * A deadline passed.
+ */
+#define TOKENVAULT_ERROR_TIMEOUT 12
+
+/**
+ * No TPM answers.
+ */
+#define TOKENVAULT_ERROR_NO_TPM 13
+
+/**
+ * Another TPM than the one the vault was sealed to.
+ */
+#define TOKENVAULT_ERROR_WRONG_TPM 14
+
+/**
+ * The TPM is in dictionary-attack lockout.
+ */
+#define TOKENVAULT_ERROR_TPM_LOCKOUT 15
+
+/**
+ * The machine's measured state differs.
+ */
+#define TOKENVAULT_ERROR_POLICY_MISMATCH 16
+
+/**
+ * The slot's data is damaged.
+ */
+#define TOKENVAULT_ERROR_DAMAGED_SLOT 17
+
+/**
+ * polkit would ask and the caller did not allow it.
+ */
+#define TOKENVAULT_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED 18
+
+/**
+ * A client of the vault. It may be shared between threads; calls are made one after the other.
+ */
+typedef struct tokenvault_client tokenvault_client;
+
+/**
+ * Tokens by name. What its functions give out lives as long as it does.
+ */
+typedef struct tokenvault_list tokenvault_list;
+
+/**
+ * A token. What its functions give out lives as long as it does.
+ */
+typedef struct tokenvault_value tokenvault_value;
+
+/**
+ * Which token is meant, and what for.
+ */
+typedef struct tokenvault_get_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * Whose token: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+     */
+    const char *owner;
+    /**
+     * What the value is wanted for; written to the audit log.
+     */
+    const char *purpose;
+    /**
+     * The program that asks; written to the audit log, grants nothing.
+     */
+    const char *app;
+    /**
+     * This version instead of the current one.
+     */
+    uint64_t version;
+} tokenvault_get_options;
+
+/**
+ * How a token is stored.
+ */
+typedef struct tokenvault_put_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * `upsert` (default), `create`, `replace`.
+     */
+    const char *mode;
+    /**
+     * `machine` (default), `login`.
+     */
+    const char *class_;
+    /**
+     * Media type of the value.
+     */
+    const char *content_type;
+    /**
+     * Microseconds until the new version expires.
+     */
+    uint64_t ttl_usec;
+    /**
+     * The write happens only when the current version has this number.
+     */
+    uint64_t expect_version;
+    /**
+     * key, value, key, value, ..., NULL.
+     */
+    const char *const *attributes;
+    /**
+     * Whose token: `machine`; NULL: the caller's own.
+     */
+    const char *owner;
+} tokenvault_put_options;
+
+/**
+ * How a value is made, and how the token is stored.
+ */
+typedef struct tokenvault_generate_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * Characters of the random part.
+     */
+    uint64_t length;
+    /**
+     * `base62` (default), `hex`, `base64url`, `digits`, `ascii`.
+     */
+    const char *charset;
+    /**
+     * Put before the random part.
+     */
+    const char *prefix;
+    /**
+     * `upsert` (default), `create`, `replace`.
+     */
+    const char *mode;
+    /**
+     * `machine` (default), `login`.
+     */
+    const char *class_;
+    /**
+     * Media type of the value.
+     */
+    const char *content_type;
+    /**
+     * Microseconds until the new version expires.
+     */
+    uint64_t ttl_usec;
+    /**
+     * The write happens only when the current version has this number.
+     */
+    uint64_t expect_version;
+    /**
+     * key, value, key, value, ..., NULL.
+     */
+    const char *const *attributes;
+    /**
+     * Whose token: `machine`; NULL: the caller's own.
+     */
+    const char *owner;
+} tokenvault_generate_options;
+
+/**
+ * Which tokens are listed.
+ */
+typedef struct tokenvault_list_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * Only names that start with this.
+     */
+    const char *prefix;
+    /**
+     * Whose tokens: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+     */
+    const char *owner;
+    /**
+     * Only tokens that carry all of these: key, value, key, value, ..., NULL.
+     */
+    const char *const *attributes;
+    /**
+     * Only tokens that expire before this, microseconds since the epoch.
+     */
+    uint64_t expires_before_usec;
+    /**
+     * At most so many; 0: all.
+     */
+    uint64_t limit;
+} tokenvault_list_options;
+
+/**
+ * Connects to the vault.
+ *
+ * address is "unix:path=PATH" (a private socket) or "bus:ADDRESS" (a D-Bus bus). NULL: what the environment variable
+ * TOKENVAULT_ADDRESS says (not in a setuid program), else the private socket /run/tokenvault/bus, else the system bus.
+ *
+ * When it fails, tokenvault_client_error(NULL) has the text.
+ */
+int tokenvault_client_open(const char *address,
+                           struct tokenvault_client **client);
+
+/**
+ * Closes the connection and frees the client. NULL is fine.
+ */
+void tokenvault_client_close(struct tokenvault_client *client);
+
+/**
+ * What went wrong in this thread's last failed call on this client: one line, with the next step; empty when nothing
+ * did. NULL: in this thread's last failed tokenvault_client_open.
+ *
+ * Valid until this thread's next failed call.
+ */
+const char *tokenvault_client_error(const struct tokenvault_client *client);
+
+/**
+ * What an error number means, in general; tokenvault_client_error has the case at hand.
+ */
+const char *tokenvault_strerror(int code);
+
+/**
+ * The version of the library, "MAJOR.MINOR.PATCH".
+ */
+const char *tokenvault_version(void);
+
+/**
+ * How many tokens there are in the list.
+ */
+size_t tokenvault_list_len(const struct tokenvault_list *list);
+
+/**
+ * The name of one; NULL beyond the end.
+ */
+const char *tokenvault_list_name(const struct tokenvault_list *list, size_t index);
+
+/**
+ * Frees the list. NULL is fine.
+ */
+void tokenvault_list_free(struct tokenvault_list *list);
+
+/**
+ * Fetches a token with its value. Free it with tokenvault_value_free.
+ */
+int tokenvault_get(struct tokenvault_client *client,
+                   const char *name,
+                   const struct tokenvault_get_options *options,
+                   struct tokenvault_value **value);
+
+/**
+ * Stores len bytes as the newest version of a token, and tells that version's number (version may be NULL).
+ *
+ * TOKENVAULT_ERROR_UNAVAILABLE can mean that the outcome is unknown; the text says so.
+ */
+int tokenvault_put(struct tokenvault_client *client,
+                   const char *name,
+                   const void *data,
+                   size_t len,
+                   const struct tokenvault_put_options *options,
+                   uint64_t *version);
+
+/**
+ * Has the vault make a value, stores it and fetches it. Free it with tokenvault_value_free.
+ */
+int tokenvault_generate(struct tokenvault_client *client,
+                        const char *name,
+                        const struct tokenvault_generate_options *options,
+                        struct tokenvault_value **value);
+
+/**
+ * Deletes a token with all its versions.
+ */
+int tokenvault_delete(struct tokenvault_client *client, const char *name);
+
+/**
+ * Fetches a token without its value: its length is 0 and its data NULL. Of the options, owner counts. Free it with
+ * tokenvault_value_free.
+ */
+int tokenvault_describe(struct tokenvault_client *client,
+                        const char *name,
+                        const struct tokenvault_get_options *options,
+                        struct tokenvault_value **metadata_only);
+
+/**
+ * Lists tokens by name. Free the list with tokenvault_list_free.
+ */
+int tokenvault_list_tokens(struct tokenvault_client *client,
+                           const struct tokenvault_list_options *options,
+                           struct tokenvault_list **list);
+
+/**
+ * The value's bytes; no zero byte follows them. NULL when there is no value.
+ */
+const void *tokenvault_value_data(const struct tokenvault_value *value);
+
+/**
+ * How many bytes the value has.
+ */
+size_t tokenvault_value_len(const struct tokenvault_value *value);
+
+/**
+ * The number of the version, from 1.
+ */
+uint64_t tokenvault_value_version(const struct tokenvault_value *value);
+
+/**
+ * When the version expires, microseconds since the epoch; 0: never.
+ */
+uint64_t tokenvault_value_expires(const struct tokenvault_value *value);
+
+/**
+ * One attribute; NULL when the token does not carry it.
+ */
+const char *tokenvault_value_attribute(const struct tokenvault_value *value, const char *key);
+
+/**
+ * Wipes and frees. NULL is fine.
+ */
+void tokenvault_value_free(struct tokenvault_value *value);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
