@@ -12,6 +12,4 @@ mod tcti;
 mod wire;
 
 pub use tcti::{DEFAULT_TCTI, Tcti, TctiError};
-pub use wire::{
-    MAX_BODY, MAX_MESSAGE, Operation, PREFIX, Request, Response, SECRET_LEN, VERSION, WireError, body_len,
-};
+pub use wire::{MAX_BODY, MAX_MESSAGE, Operation, PREFIX, Request, Response, SECRET_LEN, VERSION, WireError, body_len};

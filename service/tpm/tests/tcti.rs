@@ -31,7 +31,9 @@ fn everything_the_library_would_guess_at_is_refused() {
     for text in ["swtpm:", "swtpm:port=1", "swtpm:host=a", "swtpm:host=a,port=0", "swtpm:host=a,port=65535"] {
         assert_eq!(text.parse::<Tcti>(), Err(TctiError::SwtpmAddress), "{text}");
     }
-    for text in ["swtpm:host=a,port=1,port=2", "swtpm:host=a,port=1,speed=9", "swtpm:host=a b,port=1", "swtpm:host=,port=1"] {
+    for text in
+        ["swtpm:host=a,port=1,port=2", "swtpm:host=a,port=1,speed=9", "swtpm:host=a b,port=1", "swtpm:host=,port=1"]
+    {
         assert_eq!(text.parse::<Tcti>(), Err(TctiError::SwtpmAddress), "{text}");
     }
     for text in ["device:", "device:tpmrm0", "device:../dev/tpmrm0"] {

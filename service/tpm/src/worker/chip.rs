@@ -52,11 +52,8 @@ impl Chip {
     /// A salted session that encrypts the first parameter both ways. For commands that have one; others refuse it.
     pub fn encrypting_session(&mut self, root: KeyHandle) -> Result<AuthSession, Fault> {
         let session = self.salted_session(root, SessionType::Hmac)?;
-        let (attributes, mask) = SessionAttributesBuilder::new()
-            .with_continue_session(true)
-            .with_decrypt(true)
-            .with_encrypt(true)
-            .build();
+        let (attributes, mask) =
+            SessionAttributesBuilder::new().with_continue_session(true).with_decrypt(true).with_encrypt(true).build();
         self.context.tr_sess_set_attributes(session, attributes, mask).map_err(at("setting up a session"))?;
         Ok(session)
     }

@@ -111,7 +111,8 @@ impl Fault {
 
     /// The TPM, or the library before it, found fault with the data given to a command rather than with its state.
     pub fn is_bad_parameter(&self) -> bool {
-        let by_tpm = self.format_one().is_some() && self.tpm_code().is_some_and(|code| code & FORMAT_ONE_PARAMETER != 0);
+        let by_tpm =
+            self.format_one().is_some() && self.tpm_code().is_some_and(|code| code & FORMAT_ONE_PARAMETER != 0);
         by_tpm || matches!(self, Self::Library { .. })
     }
 
@@ -133,7 +134,9 @@ impl Fault {
             Self::Code { .. } if tpm_code == Some(LOCKOUT) => SealError::Lockout,
             Self::Code { .. } if format_one == Some(POLICY_FAIL) => SealError::PolicyMismatch,
             Self::Code { code, .. } if code >> 16 == LAYER_TCTI => SealError::NoTpm(chip::why_silent(tcti, code)),
-            Self::Code { step, code } => SealError::Failed(format!("{step}: response code 0x{code:x}{}", hint(tpm_code))),
+            Self::Code { step, code } => {
+                SealError::Failed(format!("{step}: response code 0x{code:x}{}", hint(tpm_code)))
+            }
             Self::Library { step, text } => SealError::Failed(format!("{step}: {text}")),
         }
     }
@@ -165,7 +168,10 @@ mod tests {
         assert_eq!(told(0x921), SealError::Lockout);
         assert_eq!(told(0x000c_0921), SealError::Lockout);
         assert_eq!(told(0x99d), SealError::PolicyMismatch);
-        assert_eq!(told(0x922), SealError::Failed("TPM2_Unseal: response code 0x922 (the TPM stays busy: try again later)".into()));
+        assert_eq!(
+            told(0x922),
+            SealError::Failed("TPM2_Unseal: response code 0x922 (the TPM stays busy: try again later)".into())
+        );
     }
 
     #[test]

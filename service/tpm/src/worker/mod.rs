@@ -44,7 +44,8 @@ pub fn run() -> Result<(), String> {
 
 /// The socket the daemon passed. A terminal, a pipe or a file is none: nobody runs this program by hand.
 fn standard_input() -> Result<UnixStream, String> {
-    let by_hand = |error| format!("standard input is not the daemon's socket: tokenvaultd starts this program ({error})");
+    let by_hand =
+        |error| format!("standard input is not the daemon's socket: tokenvaultd starts this program ({error})");
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().map_err(by_hand)?);
     socket.peer_addr().map_err(by_hand)?;
     Ok(socket)

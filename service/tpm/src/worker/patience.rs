@@ -14,10 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MOVED_PCRS: u32 = 3;
 
 /// Runs `attempt` until it succeeds, fails for good, or patience ends. Each attempt starts over: all are idempotent.
-pub fn retrying<T>(
-    mut attempt: impl FnMut() -> Result<T, Fault>,
-    mut pause: impl FnMut(Duration),
-) -> Result<T, Fault> {
+pub fn retrying<T>(mut attempt: impl FnMut() -> Result<T, Fault>, mut pause: impl FnMut(Duration)) -> Result<T, Fault> {
     let started = Instant::now();
     let (mut waited, mut next, mut moved) = (Duration::ZERO, FIRST_PAUSE, 0);
     loop {

@@ -31,7 +31,8 @@ const CREATE: &str = "creating the storage root key";
 /// with a pinned one is sound against an interposer.
 pub fn find(chip: &mut Chip) -> Result<Option<(KeyHandle, Vec<u8>)>, Fault> {
     let handle = persistent_handle()?;
-    let found = chip.context.execute_without_session(|context| context.tr_from_tpm_public(TpmHandle::Persistent(handle)));
+    let found =
+        chip.context.execute_without_session(|context| context.tr_from_tpm_public(TpmHandle::Persistent(handle)));
     let object = match found.map_err(at("TPM2_ReadPublic")) {
         Ok(object) => object,
         Err(fault) if fault.is_missing_handle() => return Ok(None),

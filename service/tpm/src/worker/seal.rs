@@ -6,9 +6,7 @@ use tss_esapi::Error;
 use tss_esapi::attributes::ObjectAttributesBuilder;
 use tss_esapi::constants::SessionType;
 use tss_esapi::interface_types::algorithm::{HashingAlgorithm, PublicAlgorithm};
-use tss_esapi::structures::{
-    Digest, KeyedHashScheme, Public, PublicBuilder, PublicKeyedHashParameters, SensitiveData,
-};
+use tss_esapi::structures::{Digest, KeyedHashScheme, Public, PublicBuilder, PublicKeyedHashParameters, SensitiveData};
 use tss_esapi::traits::Marshall;
 
 use super::chip::Chip;
