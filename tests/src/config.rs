@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a test sets; everything else is the default of an installed vault.
 #[derive(Debug, Clone, Default)]
@@ -11,8 +11,10 @@ pub struct Settings {
     pub allow_host_key: bool,
     /// Keys of `[limits]`.
     pub limits: BTreeMap<&'static str, u64>,
-    /// Keys of `[users]`, as TOML values.
+    /// Keys of `[users]`, all strings.
     pub users: BTreeMap<&'static str, &'static str>,
+    /// Another program than the built worker.
+    pub worker: Option<PathBuf>,
     /// Lines put before everything else, for configurations that are wrong on purpose.
     pub extra: String,
 }
@@ -36,6 +38,7 @@ impl Settings {
     /// The text of the file.
     pub fn to_toml(&self, places: Places<'_>) -> String {
         let Places { state, runtime, worker, bus, tcti } = places;
+        let worker = self.worker.as_deref().unwrap_or(worker);
         let mut text = format!(
             "{}state-dir = {state:?}\nruntime-dir = {runtime:?}\nbus = {bus:?}\nallow-host-key = {}\n\
              [tpm]\ntcti = {tcti:?}\nworker = {worker:?}\n",

@@ -1,0 +1,186 @@
+//! What a hostile user does.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokenvault_proto::{MANAGER_INTERFACE, TOKENS_INTERFACE};
+use tokenvault_tests::{ALICE, Door, RawPeer, Vault, Wire, pipe, wait};
+use zbus::{Fd, Variant};
+
+use crate::measure::{Bystander, alone, assert_memory};
+
+type Options = HashMap<&'static str, Variant<'static>>;
+
+/// The fixed part of a call that claims a body of 128 MiB less a little, then the beginning of its fields.
+fn huge_header() -> Vec<u8> {
+    let mut header = vec![b'l', 1, 0, 1];
+    header.extend((128_u32 * 1024 * 1024 - 64).to_le_bytes());
+    header.extend(1_u32.to_le_bytes());
+    header.extend(8_u32.to_le_bytes());
+    header.extend([1, 1, b'o', 0]);
+    header
+}
+
+fn until_stopped(stop: &AtomicBool, mut round: impl FnMut()) {
+    while !stop.load(Ordering::Relaxed) {
+        round();
+    }
+}
+
+#[test]
+fn headers_that_claim_128_mib_cost_nothing() {
+    let _alone = alone();
+    let mut vault = Vault::builder().limit("connections", 0).start();
+    let bob = Bystander::at(&vault, Door::Socket);
+    let mut claims: Vec<RawPeer> = (0..40).map(|_| RawPeer::open(&vault, ALICE, Door::Socket)).collect();
+    for peer in &mut claims {
+        peer.write(&huge_header()).ok();
+    }
+    bob.is_served();
+    for peer in claims {
+        assert!(peer.is_hung_up_on(), "a header that claims 128 MiB is not waited for");
+    }
+    assert_memory(&mut vault);
+}
+
+#[test]
+fn a_flood_of_calls_that_is_never_read_does_not_grow_the_daemon() {
+    let _alone = alone();
+    let mut vault = Vault::start();
+    for door in Door::ALL {
+        let bob = Bystander::at(&vault, door);
+        let attack = |stop: &AtomicBool| {
+            let mut peer = RawPeer::open(&vault, ALICE, door);
+            let call = peer.message(TOKENS_INTERFACE, "List", &Options::new());
+            let mut calls = Vec::new();
+            for _ in 0..50 {
+                calls.extend_from_slice(&call);
+            }
+            until_stopped(stop, || {
+                if peer.flood(&calls, 20) < 20 {
+                    peer = RawPeer::open(&vault, ALICE, door);
+                }
+            });
+        };
+        bob.endures(&format!("calls never read, {door:?}"), attack, 2);
+    }
+    assert_memory(&mut vault);
+}
+
+#[test]
+fn a_user_at_ten_times_its_rate_does_not_slow_another() {
+    let _alone = alone();
+    let mut vault = Vault::builder().limit("misses-per-second", 10).start();
+    for door in Door::ALL {
+        let bob = Bystander::at(&vault, door);
+        let attack = |stop: &AtomicBool| {
+            let wire = vault.wire(ALICE, door);
+            until_stopped(stop, || {
+                wire.call(TOKENS_INTERFACE, "Get", &("missing", Options::new())).expect_err("there is none");
+            });
+        };
+        bob.endures(&format!("ten times the rate, {door:?}"), attack, 2);
+    }
+    assert_memory(&mut vault);
+}
+
+#[test]
+fn a_hundred_and_twenty_pipelined_first_calls_do_not_hang_the_bus_door() {
+    let _alone = alone();
+    let vault = Vault::start();
+    let bob = Bystander::at(&vault, Door::Bus);
+    for _ in 0..5 {
+        // A new name each time: whoever asks the bus for its owner inside the handler, waits for itself.
+        let mut peer = RawPeer::open(&vault, ALICE, Door::Bus);
+        let calls: Vec<u8> =
+            (0..120).flat_map(|_| peer.message(MANAGER_INTERFACE, "WhoAmI", &Options::new())).collect();
+        peer.write(&calls).unwrap();
+        bob.is_served();
+        for number in 0..120 {
+            let reply = peer.read_reply().unwrap_or_else(|| panic!("call {number} was not answered"));
+            assert!(reply.is_return() || reply.is_error("LimitsExceeded"), "call {number}");
+        }
+    }
+}
+
+#[test]
+fn peers_that_never_finish_their_handshake_are_let_go() {
+    let _alone = alone();
+    let mut vault = Vault::start();
+    let bob = Bystander::at(&vault, Door::Socket);
+    let before = vault.daemon().process().open_files();
+    let mut silent = Vec::new();
+    for number in 0..200 {
+        // Over its number of connections a peer is turned away; that is as good.
+        let Ok(mut stream) = RawPeer::connect(&vault, ALICE, Door::Socket) else { continue };
+        let said: &[u8] = [b"".as_slice(), b"\0", b"\0AUTH EXTERNAL ", b"\0AUTH\r\nAUTH\r\n"][number % 4];
+        stream.write_all(said).ok();
+        silent.push(stream);
+    }
+    bob.is_served();
+    wait::until("half-open connections to be closed", || {
+        (vault.daemon().process().open_files() <= before + 2).then_some(())
+    });
+    RawPeer::open(&vault, ALICE, Door::Socket);
+    drop(silent);
+    assert_memory(&mut vault);
+}
+
+#[test]
+fn a_line_without_end_in_the_handshake_is_cut_off() {
+    let _alone = alone();
+    let mut vault = Vault::start();
+    let mut stream = RawPeer::connect(&vault, ALICE, Door::Socket).unwrap();
+    stream.write_all(b"\0").unwrap();
+    let chunk = [b'A'; 64 * 1024];
+    let sent = (0..2_000).take_while(|_| stream.write_all(&chunk).is_ok()).count();
+    assert!(sent < 2_000, "125 MiB of handshake were taken");
+    assert_memory(&mut vault);
+}
+
+#[test]
+fn a_thousand_pipes_that_nobody_reads_hold_up_nobody() {
+    let _alone = alone();
+    let mut vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    alice.put("big", &[b'v'; 65_536], &Default::default()).unwrap();
+    for door in Door::ALL {
+        let bob = Bystander::at(&vault, door);
+        let attack = |stop: &AtomicBool| {
+            let wire = vault.wire(ALICE, door);
+            let mut hoard = Vec::new();
+            until_stopped(stop, || {
+                if hoard.len() < 1_000 {
+                    hoard.extend(wire.call(TOKENS_INTERFACE, "Get", &("big", Options::new())));
+                }
+            });
+        };
+        bob.endures(&format!("pipes never read, {door:?}"), attack, 1);
+    }
+    assert_memory(&mut vault);
+}
+
+#[test]
+fn writers_that_drip_hold_up_nobody() {
+    let _alone = alone();
+    let mut vault = Vault::builder().limit("in-flight", 32).limit("pipe-seconds", 1).start();
+    for door in Door::ALL {
+        let bob = Bystander::at(&vault, door);
+        let attack = |stop: &AtomicBool| {
+            let wire: Wire = vault.wire(ALICE, door);
+            let mut open = Vec::new();
+            until_stopped(stop, || {
+                let (reader, writer) = pipe::open();
+                let mut writer = std::fs::File::from(writer);
+                writer.write_all(b"drip").unwrap();
+                // Its end stays open, so the value never ends.
+                open.push(writer);
+                let put = wire.call(TOKENS_INTERFACE, "Put", &("t", Fd::from(reader), Options::new()));
+                put.expect_err("a value that never ended was stored");
+            });
+        };
+        bob.endures(&format!("writers that drip, {door:?}"), attack, 8);
+    }
+    assert_memory(&mut vault);
+}

@@ -1,0 +1,244 @@
+//! The commands, as people and scripts run them.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Output, Stdio};
+
+use serde_json::Value as Json;
+
+use crate::common::*;
+
+/// Runs a command to its end with `input` on its standard input.
+fn run_with(vault: &Vault, user: User, door: Door, arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = vault.command(user, arguments[0], door);
+    command.args(&arguments[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that refuses its arguments does not read its input.
+    child.stdin.take().unwrap().write_all(input).ok();
+    child.wait_with_output().unwrap()
+}
+
+fn run(vault: &Vault, user: User, door: Door, arguments: &[&str]) -> Output {
+    run_with(vault, user, door, arguments, b"")
+}
+
+/// Standard output of a command that must work.
+#[track_caller]
+fn ok(output: Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Exit status and the line on standard error of a command that must be refused.
+#[track_caller]
+fn failed(output: Output) -> (i32, String) {
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "it should have been refused");
+    assert_eq!(line.lines().count(), 1, "one line: {line:?}");
+    assert_eq!(output.stdout, b"", "nothing on standard output");
+    (output.status.code().expect("an exit status"), line)
+}
+
+fn json(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+through_both_doors! {
+    fn a_user_puts_gets_lists_and_deletes(door) {
+        let vault = Vault::start();
+        let tv = |arguments: &[&str]| run(&vault, ALICE, door, arguments);
+        let value = b"s3cret \xff\0 value\n";
+        let put = ["tokenvault", "put", "api/key", "--attribute", "env=prod", "--content-type", "text/plain"];
+        assert_eq!(ok(run_with(&vault, ALICE, door, &put, value)).trim(), "1");
+        let output = tv(&["tokenvault", "get", "api/key"]);
+        assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (value.as_slice(), b"".as_slice()));
+        assert!(ok(tv(&["tokenvault", "list"])).contains("api/key"));
+        let described = json(&ok(tv(&["tokenvault", "describe", "api/key", "--json=short"])));
+        let text = described.to_string();
+        assert!(text.contains("\"env\":\"prod\"") && text.contains("text/plain") && text.contains("uid:4242"), "{text}");
+        ok(tv(&["tokenvault", "annotate", "api/key", "--attribute", "env=test"]));
+        ok(tv(&["tokenvault", "mv", "api/key", "api/old-key"]));
+        assert_eq!(failed(tv(&["tokenvault", "get", "api/key"])).0, 3);
+        assert!(ok(tv(&["tokenvault", "list", "--attribute", "env=test", "--json=short"])).contains("api/old-key"));
+        ok(tv(&["tokenvault", "rm", "api/old-key"]));
+        assert!(!ok(tv(&["tokenvault", "list"])).contains("api/old-key"));
+    }
+
+    fn versions_are_shown_and_rolled_back(door) {
+        let vault = Vault::start();
+        for value in [b"one", b"two"] {
+            ok(run_with(&vault, ALICE, door, &["tokenvault", "put", "t"], value));
+        }
+        let tv = |arguments: &[&str]| run(&vault, ALICE, door, arguments);
+        assert!(ok(tv(&["tokenvault", "versions", "t"])).lines().count() >= 2);
+        ok(tv(&["tokenvault", "rollback", "t", "1"]));
+        assert_eq!(ok(tv(&["tokenvault", "get", "t"])), "one");
+    }
+
+    fn a_generated_value_is_not_shown_unless_asked(door) {
+        let vault = Vault::start();
+        let tv = |arguments: &[&str]| ok(run(&vault, ALICE, door, arguments));
+        let said = tv(&["tokenvault", "generate", "t", "--length", "20", "--charset", "hex"]);
+        let value = tv(&["tokenvault", "get", "t"]);
+        assert_eq!(value.len(), 20);
+        assert!(!said.contains(&value));
+        let shown = tv(&["tokenvault", "generate", "t", "--length", "20", "--show"]);
+        assert_eq!(shown, tv(&["tokenvault", "get", "t"]));
+    }
+
+    fn whoami_and_status_speak_of_the_caller(door) {
+        let vault = Vault::start();
+        let me = json(&ok(run(&vault, ALICE, door, &["tokenvault", "whoami", "--json=short"]))).to_string();
+        assert!(me.contains("\"user\":\"alice\"") && me.contains(&format!("\"door\":\"{}\"", door.as_str())), "{me}");
+        let text = ok(run(&vault, ALICE, door, &["tokenvault", "status"]));
+        assert!(text.contains("serving") && text.contains("NOT protected"), "{text}");
+        let text = ok(run(&vault, ROOT, door, &["tokenvaultctl", "status", "--json=short"]));
+        assert!(json(&text).to_string().contains("\"state\":\"serving\""), "{text}");
+    }
+
+    fn run_hands_values_to_one_command(door) {
+        let vault = Vault::start();
+        ok(run_with(&vault, ALICE, door, &["tokenvault", "put", "db"], b"hunter2"));
+        let script = "printf %s \"$PASSWORD\"; printf '|'; cat \"$PASSWORD_FILE\"";
+        let said = ok(run(
+            &vault,
+            ALICE,
+            door,
+            &["tokenvault", "run", "--env", "PASSWORD=db", "--file", "PASSWORD_FILE=db", "--", "sh", "-c", script],
+        ));
+        assert_eq!(said, "hunter2|hunter2");
+        let status = run(&vault, ALICE, door, &["tokenvault", "run", "--env", "P=db", "--", "sh", "-c", "exit 42"]);
+        assert_eq!(status.status.code(), Some(42), "the command's own exit status");
+        let (status, _) = failed(run(&vault, ALICE, door, &["tokenvault", "run", "--env", "P=none", "--", "echo", "ran"]));
+        assert_eq!(status, 3, "without its token the command is not run");
+    }
+}
+
+#[test]
+fn a_value_on_the_command_line_is_refused_with_the_reason() {
+    let vault = Vault::start();
+    let (status, line) = failed(run(&vault, ALICE, Door::Socket, &["tokenvault", "put", "t", "hunter2"]));
+    assert_eq!(status, 2);
+    assert!(line.contains("standard input") && !line.contains("hunter2"), "{line}");
+    assert_eq!(failed(run(&vault, ALICE, Door::Socket, &["tokenvault", "get", "t"])).0, 3);
+}
+
+#[test]
+fn a_value_comes_from_a_file_or_a_descriptor_too() {
+    let vault = Vault::start();
+    let file = vault.path().join("value");
+    fs::write(&file, b"from a file").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let tv = |arguments: &[&str]| ok(run(&vault, ALICE, Door::Socket, arguments));
+    tv(&["tokenvault", "put", "t", "--from-file", file.to_str().unwrap()]);
+    assert_eq!(tv(&["tokenvault", "get", "t"]), "from a file");
+    let put = ["tokenvault", "put", "t", "--from-fd", "0"];
+    ok(run_with(&vault, ALICE, Door::Socket, &put, b"from a descriptor"));
+    assert_eq!(tv(&["tokenvault", "get", "t"]), "from a descriptor");
+}
+
+#[test]
+fn modes_and_expiry_are_options_of_put() {
+    let vault = Vault::start();
+    let put = |more: &[&str]| {
+        let arguments = [&["tokenvault", "put", "t"], more].concat();
+        run_with(&vault, ALICE, Door::Socket, &arguments, b"v")
+    };
+    ok(put(&["--mode", "create", "--ttl", "90s"]));
+    assert_eq!(failed(put(&["--mode", "create"])).0, 5);
+    assert_eq!(failed(put(&["--expect-version", "7"])).0, 5);
+    assert_eq!(failed(put(&["--ttl", "soon"])).0, 2);
+    let info = vault.client(ALICE, Door::Socket).describe("t", &defaults()).unwrap();
+    let lifetime = info.expires.unwrap() - info.created;
+    assert!((89_000_000..=91_000_000).contains(&lifetime), "{lifetime}");
+}
+
+#[test]
+fn an_administrator_sets_up_recovery_without_a_terminal() {
+    let vault = Vault::start();
+    let ctl = |arguments: &[&str]| run(&vault, ROOT, Door::Socket, &[&["tokenvaultctl"], arguments].concat());
+    let key = vault.path().join("recovery-key");
+    let key = key.to_str().unwrap();
+    ok(ctl(&["init", "--recovery-out", key]));
+    assert_eq!(fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!vault.status().recovery_confirmed);
+    ok(ctl(&["init", "--confirm-recovery", "--confirm-from", key]));
+    assert!(vault.status().recovery_confirmed);
+    let slots = ok(ctl(&["slot", "list"]));
+    assert!(slots.contains("tpm2") && slots.contains("recovery"), "{slots}");
+
+    ok(ctl(&["seal"]));
+    assert_eq!(failed(run(&vault, ALICE, Door::Socket, &["tokenvault", "list"])).0, 6);
+    ok(ctl(&["unseal", "--recovery", "--recovery-from", key]));
+    assert_eq!(vault.status().protection, "recovery");
+    ok(ctl(&["seal"]));
+    ok(ctl(&["unseal"]));
+    assert_eq!(vault.status().protection, "tpm2");
+}
+
+#[test]
+fn init_makes_the_key_and_confirms_it_in_one_go() {
+    let vault = Vault::start();
+    let key = vault.path().join("recovery-key");
+    let key = key.to_str().unwrap();
+    let init = ["tokenvaultctl", "init", "--recovery-out", key, "--confirm-from", key];
+    ok(run(&vault, ROOT, Door::Socket, &init));
+    assert!(vault.status().recovery_confirmed);
+    ok(run(&vault, ROOT, Door::Socket, &["tokenvaultctl", "init"]));
+}
+
+#[test]
+fn a_mistyped_recovery_key_is_not_confirmed() {
+    let vault = Vault::start();
+    let key = vault.path().join("recovery-key");
+    ok(run(&vault, ROOT, Door::Socket, &["tokenvaultctl", "init", "--recovery-out", key.to_str().unwrap()]));
+    let mut typed = fs::read(&key).unwrap();
+    let last = typed.iter().rposition(u8::is_ascii_alphanumeric).unwrap();
+    typed[last] = if typed[last] == b'c' { b'b' } else { b'c' };
+    let confirm = ["tokenvaultctl", "init", "--confirm-recovery", "--confirm-from", "-"];
+    let (status, _) = failed(run_with(&vault, ROOT, Door::Socket, &confirm, &typed));
+    assert_eq!(status, 2);
+    assert!(!vault.status().recovery_confirmed);
+}
+
+#[test]
+fn init_makes_a_vault_where_there_is_no_tpm() {
+    let vault = Vault::builder().without_tpm().allow_host_key().start();
+    vault.wait_for_state("uninitialised");
+    let key = vault.path().join("recovery-key");
+    let init = ["tokenvaultctl", "init", "--host-key", "--recovery-out", key.to_str().unwrap()];
+    ok(run(&vault, ROOT, Door::Socket, &init));
+    let status = vault.wait_for_state("serving");
+    assert_eq!(status.protection, "host-key");
+    assert!(status.disk_theft.contains("NOT protected"));
+}
+
+#[test]
+fn the_doctor_says_what_is_well_and_what_is_not() {
+    let vault = Vault::start();
+    let output = run(&vault, ROOT, Door::Socket, &["tokenvaultctl", "doctor"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("recovery"), "an unconfirmed recovery key is found: {text}");
+}
+
+#[test]
+fn without_a_daemon_the_next_step_is_said() {
+    let mut vault = Vault::start();
+    vault.stop_daemon();
+    for arguments in [["tokenvault", "list"], ["tokenvaultctl", "status"]] {
+        let (status, line) = failed(run(&vault, ALICE, Door::Socket, &arguments));
+        assert_eq!(status, 8);
+        assert!(line.contains("tokenvaultd"), "{line}");
+    }
+}
+
+#[test]
+fn no_value_is_in_an_error_or_the_environment_of_the_command() {
+    let vault = Vault::builder().limit("value-bytes", 10).start();
+    let put = ["tokenvault", "put", "t"];
+    let (status, line) = failed(run_with(&vault, ALICE, Door::Socket, &put, b"hunter2hunter2"));
+    assert_eq!(status, 2);
+    assert!(line.contains("value-bytes") && !line.contains("hunter2"), "{line}");
+}

@@ -1,0 +1,67 @@
+//! Words the suites share.
+
+use std::collections::BTreeMap;
+
+pub use std::time::Duration;
+pub use tokenvault_client::{Client, Error};
+pub use tokenvault_proto::{
+    AddSlotOptions, AnnotateOptions, DeleteOptions, ErrorCode, GenerateOptions, GetOptions, ListOptions,
+    MANAGER_INTERFACE, PutOptions, RemoveSlotOptions, TOKENS_INTERFACE, TokenInfo, UnsealOptions,
+};
+pub use tokenvault_tests::{ALICE, BOB, CAROL, Door, NAMELESS, ROOT, User, Vault, Wire, through_both_doors, wait};
+
+/// The X25519 key pair of RFC 7748, section 6.1: its private half.
+pub const RECOVERY_PRIVATE: [u8; 32] = hex("77076d0a7318a57d3c16c17251b26645df4c2f92ebc0992ac177fba51db92c2a");
+/// Its public half.
+pub const RECOVERY_PUBLIC: [u8; 32] = hex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a");
+
+/// The options nobody gave.
+pub fn defaults<T: Default>() -> T {
+    T::default()
+}
+
+/// The error of a call that must be refused.
+#[track_caller]
+pub fn refused<T>(result: Result<T, Error>) -> Error {
+    result.err().expect("the call should have been refused")
+}
+
+/// Its code.
+#[track_caller]
+pub fn code<T>(result: Result<T, Error>) -> ErrorCode {
+    refused(result).code()
+}
+
+/// Attributes from pairs.
+pub fn attributes(pairs: &[(&str, &str)]) -> Option<BTreeMap<String, String>> {
+    Some(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+}
+
+/// The names of a list, in its order.
+pub fn names(tokens: &[TokenInfo]) -> Vec<&str> {
+    tokens.iter().map(|token| token.name.as_str()).collect()
+}
+
+/// Whether an error says what happened and what to do, in one line.
+#[track_caller]
+pub fn assert_helpful(error: &Error) {
+    let text = error.to_string();
+    assert!(!text.is_empty() && !text.contains('\n') && text.len() > 15, "not a helpful line: {text:?}");
+}
+
+/// 32 bytes from 64 hex digits.
+const fn hex(text: &str) -> [u8; 32] {
+    let (digits, mut bytes, mut at) = (text.as_bytes(), [0; 32], 0);
+    while at < 32 {
+        bytes[at] = digit(digits[2 * at]) << 4 | digit(digits[2 * at + 1]);
+        at += 1;
+    }
+    bytes
+}
+
+const fn digit(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        _ => byte - b'a' + 10,
+    }
+}

@@ -1,0 +1,115 @@
+//! Every row of the error table that these operations can give, by its D-Bus name, its text and its exit status.
+
+use crate::common::*;
+
+/// What an error must be, whatever gave it.
+#[track_caller]
+fn assert_row(error: &Error, code: ErrorCode) {
+    assert_eq!(error.code(), code, "{error}");
+    assert_helpful(error);
+}
+
+/// Exit status of a command.
+fn exit_status(vault: &Vault, user: User, arguments: &[&str]) -> Option<i32> {
+    let mut command = vault.command(user, arguments[0], Door::Socket);
+    command.args(&arguments[1..]).stdin(std::process::Stdio::null()).output().unwrap().status.code()
+}
+
+fn expected(code: ErrorCode) -> Option<i32> {
+    Some(i32::from(code.exit_status()))
+}
+
+#[test]
+fn invalid_args() {
+    let vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    assert_row(&refused(alice.get("a//b", &defaults())), ErrorCode::InvalidArgs);
+    assert_row(&refused(alice.put("a", b"", &defaults())), ErrorCode::InvalidArgs);
+    assert_eq!(exit_status(&vault, ALICE, &["tokenvault", "get", "a//b"]), expected(ErrorCode::InvalidArgs));
+}
+
+#[test]
+fn not_found() {
+    let vault = Vault::start();
+    assert_row(&refused(vault.client(ALICE, Door::Socket).get("a", &defaults())), ErrorCode::NotFound);
+    assert_eq!(exit_status(&vault, ALICE, &["tokenvault", "get", "a"]), expected(ErrorCode::NotFound));
+}
+
+#[test]
+fn access_denied() {
+    let vault = Vault::start();
+    assert_row(&refused(vault.client(ALICE, Door::Socket).seal()), ErrorCode::AccessDenied);
+    assert_eq!(exit_status(&vault, ALICE, &["tokenvaultctl", "seal"]), expected(ErrorCode::AccessDenied));
+}
+
+#[test]
+fn exists_and_conflict() {
+    let vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    alice.put("a", b"v", &defaults()).unwrap();
+    let create = PutOptions { mode: Some("create".into()), ..defaults() };
+    assert_row(&refused(alice.put("a", b"v", &create)), ErrorCode::Exists);
+    let outdated = PutOptions { expect_version: Some(7), ..defaults() };
+    assert_row(&refused(alice.put("a", b"v", &outdated)), ErrorCode::Conflict);
+}
+
+#[test]
+fn sealed() {
+    let vault = Vault::start();
+    vault.client(ROOT, Door::Socket).seal().unwrap();
+    assert_row(&refused(vault.client(ALICE, Door::Socket).get("a", &defaults())), ErrorCode::Sealed);
+    assert_eq!(exit_status(&vault, ALICE, &["tokenvault", "get", "a"]), expected(ErrorCode::Sealed));
+}
+
+#[test]
+fn locked() {
+    let vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    let login = PutOptions { class: Some("login".into()), ..defaults() };
+    assert_row(&refused(alice.put("a", b"v", &login)), ErrorCode::Locked);
+}
+
+#[test]
+fn quarantined() {
+    let mut vault = Vault::start();
+    vault.stop_daemon();
+    std::fs::write(vault.state_directory().join("vault.db"), "nothing of ours").unwrap();
+    vault.start_daemon();
+    vault.wait_for_state("quarantined");
+    assert_row(&refused(vault.client(ALICE, Door::Socket).get("a", &defaults())), ErrorCode::Quarantined);
+    assert_eq!(exit_status(&vault, ALICE, &["tokenvault", "get", "a"]), expected(ErrorCode::Quarantined));
+}
+
+#[test]
+fn limits_exceeded() {
+    let vault = Vault::builder().limit("tokens", 1).start();
+    let alice = vault.client(ALICE, Door::Socket);
+    alice.put("a", b"v", &defaults()).unwrap();
+    assert_row(&refused(alice.generate("b", &defaults())), ErrorCode::LimitsExceeded);
+    assert_eq!(exit_status(&vault, ALICE, &["tokenvault", "generate", "b"]), expected(ErrorCode::LimitsExceeded));
+}
+
+#[test]
+fn unavailable() {
+    let mut vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    vault.stop_daemon();
+    assert_row(&refused(alice.get("a", &defaults())), ErrorCode::Unavailable);
+    assert_eq!(exit_status(&vault, ALICE, &["tokenvault", "get", "a"]), expected(ErrorCode::Unavailable));
+    let address = vault.address(Door::Bus);
+    let nobody_there = ALICE.run(|| Client::open(Some(&address)).and_then(|client| client.status()));
+    assert_row(&refused(nobody_there), ErrorCode::Unavailable);
+}
+
+#[test]
+fn timeout() {
+    use nix::sys::signal::Signal;
+    let mut vault = Vault::start();
+    let mut alice = vault.client(ALICE, Door::Socket);
+    alice.set_deadline(Duration::from_millis(200));
+    vault.daemon().process().signal(Signal::SIGSTOP);
+    assert_row(&refused(alice.get("a", &defaults())), ErrorCode::Timeout);
+    vault.daemon().process().signal(Signal::SIGCONT);
+}
+// NoTpm, WrongTpm, TpmLockout, PolicyMismatch and DamagedSlot: `tpm`. Failed is a fault of ours, and
+// InteractiveAuthorizationRequired comes from polkit.

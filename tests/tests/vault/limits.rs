@@ -1,0 +1,151 @@
+//! Limits: over one, the caller is told at once which; everyone else goes on.
+
+use std::collections::HashMap;
+
+use tokenvault_tests::RawPeer;
+
+use crate::common::*;
+
+#[track_caller]
+fn assert_limit<T>(result: Result<T, Error>, limit: &str) {
+    let error = refused(result);
+    assert_eq!(error.code(), ErrorCode::LimitsExceeded, "{error}");
+    assert!(error.to_string().contains(limit), "the limit is named: {error}");
+}
+
+/// Calls until it is refused for a limit; how often it worked.
+fn until_refused<T>(limit: &str, most: usize, mut call: impl FnMut(usize) -> Result<T, Error>) -> usize {
+    for number in 0..most {
+        match call(number) {
+            Err(error) if error.code() == ErrorCode::LimitsExceeded => {
+                assert!(error.to_string().contains(limit), "{error}");
+                return number;
+            }
+            _ => {}
+        }
+    }
+    panic!("'{limit}' was not reached by {most} calls");
+}
+
+through_both_doors! {
+    fn a_user_can_keep_so_many_tokens(door) {
+        let vault = Vault::builder().limit("tokens", 3).start();
+        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        for name in ["a", "b", "c"] {
+            alice.put(name, b"v", &defaults()).unwrap();
+        }
+        assert_limit(alice.put("d", b"v", &defaults()), "tokens");
+        assert_limit(alice.generate("d", &defaults()), "tokens");
+        alice.put("a", b"another version", &defaults()).unwrap();
+        bob.put("d", b"v", &defaults()).unwrap();
+        alice.delete("b", &defaults()).unwrap();
+        alice.put("d", b"v", &defaults()).unwrap();
+    }
+
+    fn a_user_can_keep_so_many_bytes(door) {
+        let vault = Vault::builder().limit("bytes", 100_000).start();
+        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        alice.put("a", &[1; 40_000], &defaults()).unwrap();
+        let big = alice.put("b", &[1; 65_000], &defaults());
+        assert_limit(big, "bytes");
+        assert_eq!(code(alice.get("b", &defaults())), ErrorCode::NotFound);
+        bob.put("b", &[1; 65_000], &defaults()).unwrap();
+        alice.delete("a", &defaults()).unwrap();
+        alice.put("b", &[1; 65_000], &defaults()).unwrap();
+    }
+
+    fn writes_have_a_rate_and_a_burst(door) {
+        let vault = Vault::builder().limit("writes-per-second", 2).start();
+        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        let done = until_refused("writes-per-second", 500, |n| alice.put("t", format!("{n}").as_bytes(), &defaults()));
+        assert!((20..60).contains(&done), "a burst of ten times the rate, not {done}");
+        bob.put("t", b"v", &defaults()).unwrap();
+        alice.get("t", &defaults()).expect("reads go on");
+        wait::until("the bucket to fill", || alice.put("t", b"v", &defaults()).ok());
+    }
+
+    fn reads_have_a_rate(door) {
+        let vault = Vault::builder().limit("reads-per-second", 20).start();
+        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        alice.put("t", b"v", &defaults()).unwrap();
+        bob.put("t", b"v", &defaults()).unwrap();
+        until_refused("reads-per-second", 2_000, |_| alice.get("t", &defaults()));
+        bob.get("t", &defaults()).unwrap();
+        wait::until("the bucket to fill", || alice.get("t", &defaults()).ok());
+    }
+
+    fn guessing_names_has_a_rate(door) {
+        let vault = Vault::builder().limit("misses-per-second", 2).start();
+        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        alice.put("t", b"v", &defaults()).unwrap();
+        let done = until_refused("misses-per-second", 500, |n| alice.get(&format!("guess/{n}"), &defaults()));
+        assert!((10..40).contains(&done), "a burst of five times the rate, not {done}");
+        assert_eq!(code(bob.get("guess", &defaults())), ErrorCode::NotFound);
+    }
+
+    fn a_limit_of_zero_is_none(door) {
+        let vault = Vault::builder().limit("misses-per-second", 0).limit("tokens", 0).limit("bytes", 0).start();
+        let alice = vault.client(ALICE, door);
+        alice.put("t", b"v", &defaults()).unwrap();
+        for number in 0..300 {
+            assert_eq!(code(alice.get(&format!("guess/{number}"), &defaults())), ErrorCode::NotFound);
+        }
+        let status = alice.status().unwrap();
+        assert_eq!((status.quota_tokens, status.quota_bytes), (0, 0));
+    }
+
+    fn answers_nobody_reads_are_counted(door) {
+        let vault = Vault::builder().limit("pipes", 8).start();
+        vault.client(ALICE, door).put("t", b"v", &defaults()).unwrap();
+        let wire = vault.wire(ALICE, door);
+        let none: HashMap<&str, zbus::Variant<'static>> = HashMap::new();
+        let mut kept = Vec::new();
+        let refusal = loop {
+            match wire.call(TOKENS_INTERFACE, "Get", &("t", &none)) {
+                Ok(reply) => kept.push(reply),
+                Err(refusal) => break refusal,
+            }
+            assert!(kept.len() < 100, "pipes are not limited");
+        };
+        assert_eq!(refusal.name, "org.tokenvault1.Error.LimitsExceeded");
+        assert!(refusal.text.contains("pipes"), "{}", refusal.text);
+        vault.client(BOB, door).generate("t", &defaults()).expect("others are served");
+        drop(kept);
+        wait::until("pipes to be given back", || wire.call(TOKENS_INTERFACE, "Get", &("t", &none)).ok());
+    }
+
+    fn an_answer_nobody_reads_is_withdrawn(door) {
+        let vault = Vault::builder().limit("pipe-seconds", 1).start();
+        let alice = vault.client(ALICE, door);
+        alice.put("t", &[b'v'; 1000], &defaults()).unwrap();
+        let wire = vault.wire(ALICE, door);
+        let none: HashMap<&str, zbus::Variant<'static>> = HashMap::new();
+        let reply = wire.call(TOKENS_INTERFACE, "Get", &("t", &none)).unwrap();
+        let body = reply.body();
+        let (reader, _info): (zbus::OwnedFd, HashMap<String, zbus::OwnedVariant>) = body.deserialize().unwrap();
+        let reader = std::os::fd::OwnedFd::from(reader);
+        wait::until("the pipe to be emptied", || (waiting_bytes(&reader) == 0).then_some(()));
+        assert_eq!(tokenvault_tests::pipe::read_all(reader), b"", "a value that was withdrawn is not given");
+    }
+}
+
+/// How many bytes a pipe holds, without taking them.
+fn waiting_bytes(reader: &std::os::fd::OwnedFd) -> usize {
+    use nix::fcntl::{SpliceFFlags, tee};
+    let (_copy, into) = tokenvault_tests::pipe::open();
+    tee(reader, &into, 1, SpliceFFlags::SPLICE_F_NONBLOCK).unwrap_or(0)
+}
+
+#[test]
+fn one_uid_has_so_many_connections() {
+    let vault = Vault::builder().limit("connections", 4).start();
+    let bob = vault.client(BOB, Door::Socket);
+    let kept: Vec<RawPeer> = (0..4).map(|_| RawPeer::open(&vault, ALICE, Door::Socket)).collect();
+    let address = vault.address(Door::Socket);
+    assert!(ALICE.run(|| Client::open(Some(&address)).and_then(|client| client.status())).is_err());
+    bob.status().expect("others come in");
+    drop(kept);
+    wait::until("connections to be given back", || {
+        ALICE.run(|| Client::open(Some(&address)).and_then(|client| client.status())).ok()
+    });
+}

@@ -1,0 +1,57 @@
+//! `owner=machine`: the system's own tokens.
+
+use crate::common::*;
+
+fn put_machine() -> PutOptions {
+    PutOptions { owner: Some("machine".into()), ..defaults() }
+}
+
+fn get_machine() -> GetOptions {
+    GetOptions { owner: Some("machine".into()), ..defaults() }
+}
+
+through_both_doors! {
+    fn root_keeps_the_systems_tokens(door) {
+        let vault = Vault::start();
+        let root = vault.client(ROOT, door);
+        root.put("tls/key", b"k", &put_machine()).unwrap();
+        let fetched = root.get("tls/key", &get_machine()).unwrap();
+        assert_eq!(fetched.data(), b"k");
+        assert_eq!(fetched.info().owner, "uid:0");
+        assert_eq!(root.get("tls/key", &defaults()).unwrap().data(), b"k", "they are uid 0's own");
+        let (listed, _) = root.list(&ListOptions { owner: Some("machine".into()), ..defaults() }).unwrap();
+        assert_eq!(names(&listed), ["tls/key"]);
+    }
+
+    fn others_neither_write_nor_see_them(door) {
+        let vault = Vault::start();
+        vault.client(ROOT, door).put("tls/key", b"k", &put_machine()).unwrap();
+        let alice = vault.client(ALICE, door);
+        assert_eq!(code(alice.put("mine", b"v", &put_machine())), ErrorCode::AccessDenied);
+        assert_eq!(code(alice.get("tls/key", &get_machine())), ErrorCode::NotFound);
+        assert_eq!(code(alice.get("tls/key", &defaults())), ErrorCode::NotFound);
+        let (listed, _) = alice.list(&ListOptions { owner: Some("machine".into()), ..defaults() }).unwrap();
+        assert_eq!(listed, []);
+    }
+
+    fn ones_own_tokens_have_three_names_for_their_owner(door) {
+        let vault = Vault::start();
+        let alice = vault.client(ALICE, door);
+        alice.put("a", b"v", &defaults()).unwrap();
+        for owner in ["user:alice", "uid:4242"] {
+            let options = GetOptions { owner: Some(owner.into()), ..defaults() };
+            assert_eq!(alice.get("a", &options).unwrap().data(), b"v", "{owner}");
+        }
+    }
+
+    fn an_owner_that_is_none_is_refused(door) {
+        let vault = Vault::start();
+        let alice = vault.client(ALICE, door);
+        for owner in ["", "alice", "uid:", "uid:-1", "uid:x", "uid:4294967295", "uid:99999999999", "group:adm", "user:"] {
+            let options = GetOptions { owner: Some(owner.into()), ..defaults() };
+            let error = refused(alice.get("a", &options));
+            assert_eq!(error.code(), ErrorCode::InvalidArgs, "{owner:?}");
+            assert!(error.to_string().contains("owner"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What a vault does for its callers, over the running programs and through both doors.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod common;
+
+mod attributes;
+mod bad_input;
+mod bad_value;
+mod bus;
+mod c_library;
+mod commands;
+mod configuration;
+mod errors;
+mod expiry;
+mod generate;
+mod isolation;
+mod limits;
+mod listing;
+mod machine_tokens;
+mod manager;
+mod naming;
+mod put_and_get;
+mod restart;
+mod secrecy;
+mod slots;
+mod store_faults;
+mod tpm;
+mod versions;
