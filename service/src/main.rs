@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokenvaultd::config::{self, Source};
 use tokenvaultd::startup::{Stop, run};
-use tokenvaultd::{journal, sys};
+use tokenvaultd::{directories, journal, sandbox, sys};
 
 /// Keeps the tokens of this machine's users and services, sealed to its TPM.
 #[derive(Debug, Parser)]
@@ -41,6 +41,8 @@ fn start(arguments: Arguments) -> Result<(), Stop> {
     journal::hush_panics();
     sys::process::forbid_dumps().map_err(|error| Stop::Fatal(format!("core dumps cannot be forbidden: {error}")))?;
     sys::process::raise_limits();
+    directories::prepare(&config).map_err(Stop::Fatal)?;
+    sandbox::enter(&config).map_err(|error| Stop::Fatal(format!("the sandbox cannot be set up: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
