@@ -10,15 +10,21 @@ use crate::fault::Fault;
 
 /// Read-only connections.
 pub(crate) struct Pool {
-    free: Mutex<Vec<Connection>>,
+    state: Mutex<State>,
     returned: Condvar,
+}
+
+struct State {
+    free: Vec<Connection>,
+    // Waking nobody is a system call all the same.
+    waiting: usize,
 }
 
 impl Pool {
     /// Opens `count` readers, at least one.
     pub(crate) fn open(path: &Path, count: usize) -> Result<Self, Fault> {
         let free = (0..count.max(1)).map(|_| connection::reader(path)).collect::<Result<_, _>>()?;
-        Ok(Self { free: Mutex::new(free), returned: Condvar::new() })
+        Ok(Self { state: Mutex::new(State { free, waiting: 0 }), returned: Condvar::new() })
     }
 
     /// Runs `work` inside one read transaction on the next free reader; waits for another read to end when all are in use.
@@ -34,17 +40,27 @@ impl Pool {
     }
 
     fn take(&self) -> Connection {
-        let mut free = self.free();
+        let mut state = self.state();
         loop {
-            match free.pop() {
-                Some(connection) => return connection,
-                None => free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner),
+            if let Some(connection) = state.free.pop() {
+                return connection;
             }
+            state.waiting += 1;
+            state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
     }
 
-    fn free(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    fn put_back(&self, connection: Connection) {
+        let mut state = self.state();
+        state.free.push(connection);
+        if state.waiting > 0 {
+            self.returned.notify_one();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,8 +79,7 @@ impl Drop for Lease<'_> {
         {
             log::warn!("a read transaction could not be ended: {}", error.0);
         }
-        self.pool.free().push(connection);
-        self.pool.returned.notify_one();
+        self.pool.put_back(connection);
     }
 }
 

@@ -180,3 +180,20 @@ fn a_store_that_reached_its_size_still_deletes_and_uses_what_became_free() {
     let size = fs::metadata(dir.path().join("state/vault.db")).unwrap().len();
     assert!(size <= (512 + 256) * 1024, "{size}");
 }
+
+#[test]
+fn a_job_that_overlooks_a_full_store_is_not_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { store_bytes: 512 * 1024, ..StoreOptions::default() };
+    let store = SqliteStore::open(&dir.path().join("state"), options).unwrap();
+    let alice = add_principal(&store, 1000);
+    let told = write(&store, move |tx| {
+        insert(tx, alice, "small", b"value")?;
+        let _ = insert(tx, alice, "large", &noise(1, 1024 * 1024));
+        // The transaction is gone: this must not be written on its own.
+        let _ = insert(tx, alice, "after", b"value");
+        Ok(())
+    });
+    assert!(matches!(told, Err(StoreError::Full)), "{told:?}");
+    assert!(read(&store, |tx| tx.tokens(alice, &[], 0, 10)).is_empty());
+}

@@ -46,25 +46,26 @@ pub(super) fn token(c: &Connection, principal: i64, name_tag: &Tag) -> Result<Op
 }
 
 /// The read path: three descents, by tag, by token and by version.
+const TOKEN_WITH_VALUE: &str = concat!(
+    "SELECT ",
+    row::token_and_head!(),
+    ", v.value FROM token t CROSS JOIN version v ON v.id = (t.id << 28 | coalesce(?3, t.current)) \
+     WHERE t.name_tag = ?1 AND t.principal = ?2"
+);
+
 pub(super) fn token_with_value(
     c: &Connection,
     principal: i64,
     name_tag: &Tag,
     version: Option<u64>,
 ) -> Result<Option<(TokenRow, VersionRow)>, Fault> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        row::token_and_head!(),
-        ", v.value FROM token t CROSS JOIN version v ON v.id = (t.id << 28 | coalesce(?3, t.current)) \
-         WHERE t.name_tag = ?1 AND t.principal = ?2"
-    );
     // A number that no version can have must not run over into the bits of another token's key.
     let wanted = match version {
         Some(number) if row::version_key(1, number).is_none() => return Ok(None),
         Some(number) => Some(row::signed(number)?),
         None => None,
     };
-    one(c, SQL, (name_tag, principal, wanted), |found| {
+    one(c, TOKEN_WITH_VALUE, (name_tag, principal, wanted), |found| {
         Ok((row::token(found)?, row::version(found, row::HEAD_AFTER_TOKEN)?))
     })
 }
@@ -114,4 +115,29 @@ pub(super) fn totals(c: &Connection) -> Result<(u64, u64), Fault> {
 /// A limit as SQLite takes it.
 pub(super) fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::{connection, migration};
+
+    #[test]
+    fn the_read_path_is_planned_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.db");
+        std::fs::write(&path, b"").unwrap();
+        let mut writer = connection::look(&path).unwrap();
+        connection::own(&writer).unwrap();
+        migration::build(&mut writer).unwrap();
+        let reader = connection::reader(&path).unwrap();
+        for version in [None, Some(1), None, Some(2)] {
+            assert!(token_with_value(&reader, 1, &[7; 32], version).unwrap().is_none());
+        }
+        let statement = reader.prepare_cached(TOKEN_WITH_VALUE).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::Run), 4);
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
 }

@@ -46,13 +46,13 @@ impl Health {
         self.checkpoints_failed > 0 && self.refusal.is_none()
     }
 
-    /// Stops writing.
+    /// Stops writing until the store is opened again.
     pub(super) fn give_up(&mut self, error: &StoreError) {
-        let answer = match error {
-            StoreError::Corrupt(_) => duplicate(error),
-            _ => StoreError::ReadOnly,
+        let (answer, reason) = match error {
+            StoreError::Corrupt(_) => (duplicate(error), error.to_string()),
+            _ => (StoreError::ReadOnly, format!("{error}; check the disk, then restart tokenvaultd")),
         };
-        self.refusal.get_or_insert((answer, error.to_string()));
+        self.refusal.get_or_insert((answer, reason));
     }
 
     fn weigh(&mut self, error: &StoreError, before: u32) -> u32 {
@@ -86,7 +86,7 @@ mod tests {
         assert!(health.refusal().is_none());
         assert!(!health.failed(&io()));
         assert!(matches!(health.refusal(), Some(StoreError::ReadOnly)));
-        assert_eq!(health.reason(), Some("store I/O: disk I/O error"));
+        assert!(health.reason().unwrap().starts_with("store I/O: disk I/O error; check the disk"));
     }
 
     #[test]

@@ -1,0 +1,102 @@
+//! A disk that fails: the batch is failed, the file is opened again, and after two faults in a row nothing is written.
+//!
+//! `strace` attaches to this process and makes its syncs fail: this needs root (or the right to trace) and strace.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test ends where something is not as expected.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio, id};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use common::*;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokenvault_core::port::{Store, StoreError};
+
+/// The whole process is traced, so its tests take turns.
+fn take_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes syncs of this process fail until it is dropped.
+struct FailingDisk {
+    strace: Child,
+}
+
+impl FailingDisk {
+    /// `when`: which of a thread's syncs fail, counted from now, in strace's own words.
+    fn begin(when: &str) -> Self {
+        let inject = format!("inject=fsync,fdatasync:error=EIO:when={when}");
+        let mut strace = Command::new("strace")
+            .args(["-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", &inject, "-p", &id().to_string()])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("this test needs strace: {error}; install it"));
+        let mut said = String::new();
+        BufReader::new(strace.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert!(said.contains("attached"), "this test traces itself; run it as root ({})", said.trim());
+        Self { strace }
+    }
+}
+
+impl Drop for FailingDisk {
+    fn drop(&mut self) {
+        // Asked to end, strace lets go of every thread first.
+        kill(Pid::from_raw(self.strace.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+        self.strace.wait().unwrap();
+    }
+}
+
+#[test]
+fn one_failed_sync_fails_its_batch_and_the_next_one_is_written_needs_root_and_strace() {
+    let _turn = take_turn();
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let store = open(&state);
+    let alice = add_principal(&store, 1000);
+    put(&store, alice, "before", b"value").unwrap();
+    let failing = FailingDisk::begin("1");
+    let (release, first) = occupy(&store);
+    let (work, second) = job(move |tx| insert(tx, alice, "failed", b"value").map(|_| ()));
+    store.submit(Box::new(work));
+    release.send(()).unwrap();
+    first.recv().unwrap().unwrap();
+    let told = second.recv().unwrap();
+    assert!(matches!(told, Err(StoreError::Io(_))), "{told:?}");
+    assert_eq!(id_of(&store, alice, "failed"), None);
+    put(&store, alice, "after", b"value").unwrap();
+    drop(failing);
+    assert_eq!(store.status().read_only, None);
+    drop(store);
+    let store = open(&state);
+    store.verify_structure().unwrap();
+    assert!(id_of(&store, alice, "before").is_some() && id_of(&store, alice, "after").is_some());
+}
+
+#[test]
+fn two_failed_syncs_in_a_row_end_writing_but_not_reading_needs_root_and_strace() {
+    let _turn = take_turn();
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let store = open(&state);
+    let alice = add_principal(&store, 1000);
+    put(&store, alice, "before", b"value").unwrap();
+    let failing = FailingDisk::begin("1+");
+    for name in ["first", "second"] {
+        let told = put(&store, alice, name, b"value");
+        assert!(matches!(told, Err(StoreError::Io(_))), "{name}: {told:?}");
+    }
+    drop(failing);
+    // Also on a disk that works again: nobody knows what it lost.
+    assert!(matches!(put(&store, alice, "third", b"value"), Err(StoreError::ReadOnly)));
+    let reason = store.status().read_only.unwrap();
+    assert!(reason.contains("I/O") && reason.contains("restart tokenvaultd"), "{reason}");
+    assert_eq!(value_of(&store, alice, "before").as_deref(), Some(&b"value"[..]));
+    drop(store);
+    let store = open(&state);
+    store.verify_structure().unwrap();
+    assert!(id_of(&store, alice, "before").is_some());
+    put(&store, alice, "third", b"value").unwrap();
+}
