@@ -272,8 +272,8 @@ pub struct JobFailure;
 
 /// One write, all or nothing.
 pub trait WriteJob: Send {
-    /// Does the work inside a savepoint. May be called again after [`JobFailure`] was *not* returned but the batch failed:
-    /// it must not keep state between calls that would make a second run differ.
+    /// Does the work inside a savepoint. May be called again, whatever it returned, when the batch failed: it must not keep
+    /// state between calls that would make a second run differ.
     ///
     /// # Errors
     /// [`JobFailure`] undoes everything the job wrote. The job remembers the reason itself.
