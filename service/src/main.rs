@@ -8,6 +8,11 @@ use tokenvaultd::config::{self, Source};
 use tokenvaultd::startup::{Stop, run};
 use tokenvaultd::{directories, journal, sandbox, sys};
 
+/// Answering takes microseconds: more threads than this only wait for each other.
+const WORKER_THREADS_MAX: usize = 4;
+/// Threads for what blocks: TPM, user database, filtered lists. The rest waits its turn.
+const BLOCKING_THREADS_MAX: usize = 16;
+
 /// Keeps the tokens of this machine's users and services, sealed to its TPM.
 #[derive(Debug, Parser)]
 #[command(name = "tokenvaultd", version, about, max_term_width = 100)]
@@ -43,7 +48,10 @@ fn start(arguments: Arguments) -> Result<(), Stop> {
     sys::process::raise_limits();
     directories::prepare(&config).map_err(Stop::Fatal)?;
     sandbox::enter(&config).map_err(|error| Stop::Fatal(format!("the sandbox cannot be set up: {error}")))?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(WORKER_THREADS_MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
         .enable_all()
         .build()
         .map_err(|error| Stop::Fatal(format!("the runtime does not start: {error}")))?;

@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use tokenvault_core::port::Sealer;
 use tokenvault_core::vault::Vault;
+use tokio::sync::watch;
 
 use crate::caller::{Limiter, Users};
 use crate::config::{Config, Source};
+use crate::door::DoorLimits;
 use crate::host_key::HostKeyFile;
 use crate::value::Pipes;
 
@@ -30,6 +32,7 @@ pub struct Service {
     /// When the daemon started.
     pub started: Instant,
     config: RwLock<Arc<Config>>,
+    door_limits: watch::Sender<DoorLimits>,
     bus_health: RwLock<String>,
     tpm_health: RwLock<String>,
 }
@@ -65,6 +68,7 @@ impl Service {
             host_key,
             source,
             started: Instant::now(),
+            door_limits: watch::Sender::new(DoorLimits::of(&config.limits)),
             config: RwLock::new(Arc::new(config)),
             bus_health: RwLock::new("starting".into()),
             tpm_health: RwLock::new("not asked yet".into()),
@@ -76,8 +80,14 @@ impl Service {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The limits of the private door, as they change.
+    pub fn door_limits(&self) -> watch::Receiver<DoorLimits> {
+        self.door_limits.subscribe()
+    }
+
     /// Puts other settings in force.
     pub fn set_config(&self, config: Config) {
+        self.door_limits.send_replace(DoorLimits::of(&config.limits));
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 

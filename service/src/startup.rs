@@ -13,7 +13,7 @@ use crate::bus::{Front, serve};
 use crate::caller::{Identity, Limiter};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
-use crate::door::{DoorLimits, PrivateDoor, bind};
+use crate::door::{PrivateDoor, bind};
 use crate::host_key::HostKeyFile;
 use crate::reload::{pipe_limits, reload, vault_settings};
 use crate::service::{Parts, Service};
@@ -81,18 +81,15 @@ pub async fn run(config: Config, source: Source) -> Result<(), Stop> {
     });
 
     let (stop, stopping) = watch::channel(false);
-    let (limits, door_limits) = watch::channel(limits_of_door(&config));
-    let door = open_door(&service, &config, door_limits, stopping)?;
+    let door = open_door(&service, &config, stopping)?;
     let door = tokio::spawn(door.run());
     start_jobs(&service, &config, database).await;
     notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(service.vault.state().as_str())]);
 
     while signals.next().await == Told::Reload {
         notify(&[sd_notify::NotifyState::Reloading]);
-        if reload(&service).is_ok() {
-            // The receivers live as long as the door: nobody to tell means nobody comes in.
-            limits.send_replace(limits_of_door(&service.config()));
-        }
+        // What is wrong with a bad configuration was logged; the old one goes on.
+        let _reported = reload(&service);
         notify(&[sd_notify::NotifyState::Ready]);
     }
 
@@ -125,18 +122,14 @@ fn open_store(config: &Config) -> Result<OpenStore, Stop> {
     }
 }
 
-fn open_door(
-    service: &Arc<Service>,
-    config: &Config,
-    limits: watch::Receiver<DoorLimits>,
-    stop: watch::Receiver<bool>,
-) -> Result<PrivateDoor, Stop> {
+fn open_door(service: &Arc<Service>, config: &Config, stop: watch::Receiver<bool>) -> Result<PrivateDoor, Stop> {
     let path = config.socket_path();
     let failed = |error: std::io::Error| Stop::Fatal(format!("the private socket {}: {error}", path.display()));
     let listener = match sys::listen::passed_socket(PRIVATE_SOCKET) {
         Some(listener) => listener,
         None => bind(&path).map_err(failed)?,
     };
+    let limits = service.door_limits();
     let service = Arc::clone(service);
     PrivateDoor::new(listener, limits, stop, move |peer, builder| {
         let identity = Identity {
@@ -148,13 +141,6 @@ fn open_door(
         serve(builder, &service, Front::Socket(identity))
     })
     .map_err(failed)
-}
-
-fn limits_of_door(config: &Config) -> DoorLimits {
-    DoorLimits {
-        connections: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
-        ..DoorLimits::default()
-    }
 }
 
 /// Starts everything that runs beside the doors, and waits a moment for the first attempts at TPM and bus.

@@ -13,6 +13,8 @@ use tokio::sync::{OnceCell, Semaphore};
 
 /// How long an answer is kept.
 const KEEP: Duration = Duration::from_secs(60);
+/// How long it is kept that there is no such user: somebody may be adding one right now.
+const KEEP_UNKNOWN: Duration = Duration::from_secs(2);
 /// How long a look-up may take.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// Look-ups at one time.
@@ -36,6 +38,15 @@ type Answer = Result<Arc<str>, UserError>;
 struct Entry {
     since: Instant,
     answer: Arc<OnceCell<Answer>>,
+}
+
+impl Entry {
+    fn keep(&self) -> Duration {
+        match self.answer.get() {
+            Some(Err(_)) => KEEP_UNKNOWN,
+            _ => KEEP,
+        }
+    }
 }
 
 /// The user database, seen through a cache.
@@ -86,7 +97,7 @@ impl Users {
     fn entry(&self, uid: u32) -> Arc<OnceCell<Answer>> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = names.get(&uid)
-            && entry.since.elapsed() < KEEP
+            && entry.since.elapsed() < entry.keep()
         {
             return Arc::clone(&entry.answer);
         }

@@ -29,6 +29,7 @@ use zbus::{Guid, OwnedGuid};
 use self::admission::Admission;
 use self::connection::{Admitted, Attendant};
 pub use self::listener::bind;
+use crate::config::Limits;
 
 /// Who is at the other end, as the kernel recorded it when the connection was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,14 @@ impl Default for DoorLimits {
             message: Duration::from_secs(5),
             stall: Duration::from_secs(30),
         }
+    }
+}
+
+impl DoorLimits {
+    /// What an administrator set.
+    pub fn of(limits: &Limits) -> Self {
+        let connections = usize::try_from(limits.connections).unwrap_or(usize::MAX);
+        Self { connections, ..Self::default() }
     }
 }
 
