@@ -146,8 +146,10 @@ fn a_newer_schema_that_is_still_in_the_log_is_refused() {
     let (_dir, state) = crashed_store();
     let newer = Connection::open(state.join("vault.db")).unwrap();
     newer.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    newer.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
     newer.pragma_update(None, "user_version", SCHEMA + 1).unwrap();
     drop(newer);
+    assert_eq!(fs::read(state.join("vault.db")).unwrap()[60..64], SCHEMA.to_be_bytes());
     let error = refused(&state);
     assert!(matches!(error, StoreError::Newer { .. }), "{error}");
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use common::*;
 use nix::mount::{MsFlags, mount};
@@ -125,6 +126,22 @@ fn one_large_write_does_not_fail_its_small_neighbours_needs_root() {
         let told: Vec<_> = told.into_iter().map(|told| told.recv().unwrap()).collect();
         assert!(matches!(told[..], [Ok(()), Err(StoreError::Full), Ok(())]), "{told:?}");
         assert_eq!(read(&store, |tx| tx.totals()), (2, 300));
+    });
+}
+
+#[test]
+fn a_write_that_would_fill_the_log_but_not_fit_into_the_database_is_refused_needs_root() {
+    on_small_disk(4096, |dir| {
+        let store = SqliteStore::open(&dir.join("state"), with_reserve(64 * 1024)).unwrap();
+        let alice = add_principal(&store, 1000);
+        put(&store, alice, "kept", b"value").unwrap();
+        // The log could take this in, but log and database together could not: the disk would stay full.
+        assert!(matches!(put(&store, alice, "large", &noise(1, 2_200_000)), Err(StoreError::Full)));
+        put(&store, alice, "smaller", &noise(2, 1_000_000)).unwrap();
+        wait_until("the copy of the log", Duration::from_secs(5), || {
+            fs::metadata(dir.join("state/vault.db")).unwrap().len() > 1_000_000
+        });
+        delete(&store, id_of(&store, alice, "kept").unwrap()).unwrap();
     });
 }
 
