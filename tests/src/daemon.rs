@@ -26,7 +26,7 @@ impl Daemon {
     pub fn start(directory: &Path, configuration: &Path, users: &UserDatabase, notify: &Notifications) -> Self {
         let mut daemon = Self::spawn(directory, configuration, users, notify);
         let deadline = Instant::now() + PATIENCE;
-        while !notify.take().iter().any(|said| said == "READY=1") {
+        while !notify.receive().iter().any(|said| said == "READY=1") {
             let event = wait::for_any(&[notify.event(), daemon.process.exit_event().as_fd()], deadline);
             assert!(event.is_some(), "tokenvaultd was not ready after {PATIENCE:?}");
             assert!(daemon.process.is_running(), "tokenvaultd ended before it was ready");

@@ -235,9 +235,9 @@ impl Vault {
         self.start_daemon();
     }
 
-    /// What the service manager was told since the last look.
+    /// Everything the service manager was told.
     pub fn notifications(&self) -> Vec<String> {
-        self.notify.take()
+        self.notify.history()
     }
 
     /// The settings, for a change before the next start or reload.

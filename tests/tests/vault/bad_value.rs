@@ -76,7 +76,7 @@ through_both_doors! {
         let wire = vault.wire(ALICE, door);
         assert_eq!(put(&wire, pipe::holding(&[7; 1000])).unwrap(), 1);
         let text = assert_refused(put(&wire, pipe::holding(&[7; 1001])), "one byte too many");
-        assert!(text.contains("value-bytes") && text.contains("1000"), "{text}");
+        assert!(text.contains("1000"), "{text}");
         let sealed = memfd(&[7; 1001], Some(SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK));
         assert_refused(put(&wire, sealed), "a memfd that is too long");
         assert_eq!(vault.client(ALICE, door).get("t", &defaults()).unwrap().data(), [7; 1000]);

@@ -7,14 +7,14 @@ use tokenvault_tests::program;
 
 use crate::common::*;
 
-/// Compiles `tests/c/NAME.c` into the directory of the vault.
-fn compile(vault: &Vault, name: &str) -> PathBuf {
+/// Compiles a C program of the source tree into the directory of the vault.
+fn compile(vault: &Vault, source: &str) -> PathBuf {
     let root = program::source_root();
-    let output = vault.path().join(name);
+    let output = vault.path().join("program");
     let status = Command::new("gcc")
         .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-g", "-o"])
         .arg(&output)
-        .arg(root.join("tests/c").join(name).with_extension("c"))
+        .arg(root.join(source))
         .arg("-I")
         .arg(root.join("include"))
         .arg("-L")
@@ -22,7 +22,7 @@ fn compile(vault: &Vault, name: &str) -> PathBuf {
         .arg("-ltokenvault")
         .status()
         .expect("gcc (package gcc)");
-    assert!(status.success(), "{name}.c does not compile");
+    assert!(status.success(), "{source} does not compile");
     output
 }
 
@@ -57,7 +57,7 @@ through_both_doors! {
     fn a_c_program_gets_a_token(door) {
         let vault = Vault::start();
         vault.client(ALICE, door).put("api/key", b"s3cret", &defaults()).unwrap();
-        let get = compile(&vault, "get");
+        let get = compile(&vault, "ffi/examples/get.c");
         assert_eq!(said(run(&vault, ALICE, door, &[get.to_str().unwrap(), "api/key"])), "s3cret");
         let output = run(&vault, BOB, door, &[get.to_str().unwrap(), "api/key"]);
         assert_eq!(output.status.code(), Some(ErrorCode::NotFound.number()));
@@ -67,16 +67,16 @@ through_both_doors! {
 
     fn the_main_cases_work_through_c(door) {
         let vault = Vault::start();
-        let program = compile(&vault, "behaviour");
+        let program = compile(&vault, "tests/c/behaviour.c");
         assert_eq!(said(run(&vault, ALICE, door, &[program.to_str().unwrap()])), "ok\n");
     }
 
     fn python_gets_a_token(door) {
         let vault = Vault::start();
         vault.client(ALICE, door).put("api/key", b"s3cret", &defaults()).unwrap();
-        let script = program::source_root().join("tests/demo.py");
+        let script = program::source_root().join("ffi/examples/get.py");
         // Copied, since not every user can enter a directory where a source tree lies.
-        let copy = vault.path().join("demo.py");
+        let copy = vault.path().join("get.py");
         std::fs::copy(script, &copy).unwrap();
         assert_eq!(said(run(&vault, ALICE, door, &["/usr/bin/python3", copy.to_str().unwrap(), "api/key"])), "s3cret");
     }
@@ -85,7 +85,9 @@ through_both_doors! {
 #[test]
 fn the_c_program_is_clean_under_valgrind() {
     let vault = Vault::start();
-    let program = compile(&vault, "behaviour");
-    let words = ["/usr/bin/valgrind", "-q", "--error-exitcode=99", "--leak-check=full", program.to_str().unwrap()];
+    let program = compile(&vault, "tests/c/behaviour.c");
+    let valgrind = ["/usr/bin/valgrind", "-q", "--error-exitcode=99", "--leak-check=full"];
+    // "Possibly lost" is what Rust's own library keeps for a thread by a pointer into its middle.
+    let words = [&valgrind[..], &["--errors-for-leak-kinds=definite,indirect", program.to_str().unwrap()]].concat();
     assert_eq!(said(run(&vault, ALICE, Door::Socket, &words)), "ok\n");
 }

@@ -171,7 +171,7 @@ fn an_administrator_sets_up_recovery_without_a_terminal() {
 
     ok(ctl(&["seal"]));
     assert_eq!(failed(run(&vault, ALICE, Door::Socket, &["tokenvault", "list"])).0, 6);
-    ok(ctl(&["unseal", "--recovery", "--recovery-from", key]));
+    ok(ctl(&["unseal", "--recovery", "--from-file", key]));
     assert_eq!(vault.status().protection, "recovery");
     ok(ctl(&["seal"]));
     ok(ctl(&["unseal"]));
@@ -240,5 +240,5 @@ fn no_value_is_in_an_error_or_the_environment_of_the_command() {
     let put = ["tokenvault", "put", "t"];
     let (status, line) = failed(run_with(&vault, ALICE, Door::Socket, &put, b"hunter2hunter2"));
     assert_eq!(status, 2);
-    assert!(line.contains("value-bytes") && !line.contains("hunter2"), "{line}");
+    assert!(line.contains("10 bytes") && !line.contains("hunter2"), "{line}");
 }

@@ -19,12 +19,27 @@ fn stopped_vault() -> Vault {
     vault
 }
 
+/// A stopped vault with everything in the one file and nothing in its log.
+fn stopped_vault_in_one_file() -> Vault {
+    let vault = stopped_vault();
+    let connection = rusqlite::Connection::open(store(&vault)).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    connection.close().unwrap();
+    vault
+}
+
 fn store(vault: &Vault) -> PathBuf {
     vault.state_directory().join("vault.db")
 }
 
-fn assert_quarantined(vault: &mut Vault, word: &str) {
+/// What is seen at the first look is left as it was found.
+fn assert_quarantined_untouched(vault: &mut Vault, word: &str) {
     let before = fs::read(store(vault)).unwrap();
+    assert_quarantined(vault, word);
+    assert!(fs::read(store(vault)).unwrap() == before, "the file was changed");
+}
+
+fn assert_quarantined(vault: &mut Vault, word: &str) {
     vault.start_daemon();
     let status = vault.wait_for_state("quarantined");
     assert!(status.reason.contains(word), "{}", status.reason);
@@ -36,12 +51,11 @@ fn assert_quarantined(vault: &mut Vault, word: &str) {
     assert_helpful(&error);
     assert!(!alice.health().unwrap().ok);
     vault.stop_daemon();
-    assert_eq!(fs::read(store(vault)).unwrap(), before, "it is left as it was found");
 }
 
 #[test]
 fn a_truncated_store_is_quarantined() {
-    let mut vault = stopped_vault();
+    let mut vault = stopped_vault_in_one_file();
     let file = File::options().write(true).open(store(&vault)).unwrap();
     file.set_len(file.metadata().unwrap().len() / 2 / 4096 * 4096).unwrap();
     assert_quarantined(&mut vault, "");
@@ -51,14 +65,14 @@ fn a_truncated_store_is_quarantined() {
 fn an_empty_store_is_quarantined_and_not_made_anew() {
     let mut vault = stopped_vault();
     File::options().write(true).open(store(&vault)).unwrap().set_len(0).unwrap();
-    assert_quarantined(&mut vault, "empty");
+    assert_quarantined_untouched(&mut vault, "empty");
 }
 
 #[test]
 fn a_file_that_is_no_store_is_quarantined() {
     let mut vault = stopped_vault();
     fs::write(store(&vault), "not a database\n".repeat(1000)).unwrap();
-    assert_quarantined(&mut vault, "not a database");
+    assert_quarantined_untouched(&mut vault, "not a database");
 }
 
 #[test]
@@ -67,12 +81,12 @@ fn another_programs_database_is_quarantined() {
     let connection = rusqlite::Connection::open(store(&vault)).unwrap();
     connection.pragma_update(None, "application_id", 0x1234).unwrap();
     connection.close().unwrap();
-    assert_quarantined(&mut vault, "another program");
+    assert_quarantined_untouched(&mut vault, "another program");
 }
 
 #[test]
 fn a_damaged_page_is_quarantined() {
-    let mut vault = stopped_vault();
+    let mut vault = stopped_vault_in_one_file();
     let file = File::options().read(true).write(true).open(store(&vault)).unwrap();
     let pages = file.metadata().unwrap().len() / 4096;
     for page in 2..pages / 2 {
@@ -126,31 +140,33 @@ fn a_newer_store_ends_the_daemon_for_good() {
     connection.close().unwrap();
     let before = fs::read(store(&vault)).unwrap();
     let status = vault.run_daemon_to_its_end();
-    // EX_CONFIG: the unit's RestartPreventExitStatus.
-    assert_eq!(status.code(), Some(78));
+    // EX_DATAERR: the unit does not start it again after that.
+    assert_eq!(status.code(), Some(65));
     assert!(vault.log().contains("newer"), "{}", vault.log());
     assert_eq!(fs::read(store(&vault)).unwrap(), before);
 }
 
 #[test]
-fn a_store_that_cannot_be_written_serves_reads() {
-    let mut vault = stopped_vault();
+fn a_read_only_store_is_told_and_good_again_once_it_can_be_written() {
+    let mut vault = stopped_vault_in_one_file();
     fs::set_permissions(store(&vault), Permissions::from_mode(0o400)).unwrap();
     fs::set_permissions(vault.state_directory(), Permissions::from_mode(0o500)).unwrap();
     vault.start_daemon();
     let status = vault.wait_for_state("read-only");
-    assert!(!status.reason.is_empty() && !status.next_step.is_empty(), "{status:?}");
+    assert!(status.reason.contains("read-only") && !status.next_step.is_empty(), "{status:?}");
     let alice = vault.client(ALICE, Door::Socket);
-    assert_eq!(alice.get("t", &defaults()).unwrap().data(), b"kept");
-    let error = refused(alice.put("t", b"v", &defaults()));
-    assert_eq!(error.code(), ErrorCode::Unavailable);
-    assert!(error.to_string().contains("read-only"), "{error}");
+    for error in [refused(alice.get("t", &defaults())), refused(alice.put("t", b"v", &defaults()))] {
+        assert_eq!(error.code(), ErrorCode::Unavailable);
+        assert!(error.to_string().contains("read-only"), "{error}");
+    }
     vault.stop_daemon();
     fs::set_permissions(vault.state_directory(), Permissions::from_mode(0o700)).unwrap();
     fs::set_permissions(store(&vault), Permissions::from_mode(0o600)).unwrap();
     vault.start_daemon();
     vault.wait_for_state("serving");
-    vault.client(ALICE, Door::Socket).put("t", b"v", &defaults()).unwrap();
+    let alice = vault.client(ALICE, Door::Socket);
+    assert_eq!(alice.get("t", &defaults()).unwrap().data(), b"kept");
+    alice.put("t", b"v", &defaults()).unwrap();
 }
 
 /// A file system of a few megabytes in place of the state directory; goes with the value.

@@ -43,10 +43,9 @@ fn recover(vault: &Vault) {
 
 /// A worker that gives one answer, in the wire format of the real one: a failure without text.
 fn worker_that_fails_with(vault: &Vault, failure: u8) -> std::path::PathBuf {
-    script(
-        vault,
-        &format!("head -c 4 >/dev/null\nprintf '\\000\\000\\000\\005\\001\\377\\00{failure}\\000\\000' >&0\n"),
-    )
+    // The request is read whole: what is left of it would break the connection before the answer is read.
+    let read = "dd bs=8192 count=1 of=/dev/null 2>/dev/null";
+    script(vault, &format!("{read}\nprintf '\\000\\000\\000\\005\\001\\377\\00{failure}\\000\\000' >&0\n"))
 }
 
 fn script(vault: &Vault, text: &str) -> std::path::PathBuf {

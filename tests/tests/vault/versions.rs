@@ -20,7 +20,7 @@ through_both_doors! {
         assert_eq!(seen, [(1, 3, false), (2, 3, false), (3, 6, true)]);
         assert_eq!(get_version(&alice, 2).unwrap(), b"two");
         assert_eq!(code(get_version(&alice, 4)), ErrorCode::NotFound);
-        assert_eq!(code(get_version(&alice, 0)), ErrorCode::NotFound);
+        assert_eq!(code(get_version(&alice, 0)), ErrorCode::InvalidArgs);
     }
 
     fn only_as_many_versions_stay_as_asked(door) {
