@@ -28,7 +28,7 @@ doc: ## build the documentation of the crates into target/doc
 	$(CARGO) doc --locked --workspace --no-deps
 
 header: ## write include/tokenvault.h anew from the C ABI
-	@tests/header write
+	$(CARGO) run --quiet --locked -p tokenvault-ffi --example header -- include/tokenvault.h
 
 fmt: ## format the code
 	$(CARGO) fmt --all
