@@ -8,7 +8,7 @@ use zbus::message::{Builder, Type};
 use zbus::{DynamicType, Fd, Message};
 
 use crate::client::{Client, Driver};
-use crate::connection::{Connection, Failure, Prepared};
+use crate::connection::{self, Connection, Failure, Prepared};
 use crate::error::Error;
 use crate::method::Method;
 use crate::pipe;
@@ -104,7 +104,7 @@ impl Client {
 
     fn explain(&self, method: &Method, failure: Failure) -> Error {
         match failure {
-            Failure::Unsent(cause) => Error::unsent(&cause),
+            Failure::Unsent(cause) => Error::unsent(&connection::cause(&cause)),
             Failure::Lost(cause) => Error::lost(method.member, &cause, method.repeatable),
             Failure::Late => Error::late(method.member, self.deadline_of(method), method.repeatable),
         }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use futures_core::Stream;
+use nix::errno::Errno;
 use tokenvault_proto::{Address, BUS_NAME, OBJECT_PATH};
 use zbus::address::Transport;
 use zbus::address::transport::{Unix, UnixSocket};
@@ -125,9 +126,13 @@ async fn reply_to(incoming: &mut MessageStream, call: &Message) -> Result<Messag
 }
 
 /// The innermost reason; the layers above only repeat what the caller knows.
-fn cause(error: &zbus::Error) -> String {
+pub(crate) fn cause(error: &zbus::Error) -> String {
     match error {
-        zbus::Error::InputOutput(error) | zbus::Error::Connection(error, _) => error.to_string(),
+        zbus::Error::InputOutput(error) | zbus::Error::Connection(error, _) => match error.raw_os_error() {
+            // Without the number that std puts behind it.
+            Some(number) => Errno::from_raw(number).desc().to_owned(),
+            None => error.to_string(),
+        },
         other => other.to_string(),
     }
 }

@@ -37,7 +37,7 @@ impl Error {
     }
 
     /// The connection broke before the call was sent, twice.
-    pub(crate) fn unsent(cause: &zbus::Error) -> Self {
+    pub(crate) fn unsent(cause: &str) -> Self {
         Self::new(ErrorCode::Unavailable, format!("the daemon closed the connection ({cause}); {LOOK}"))
     }
 
