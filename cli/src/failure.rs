@@ -65,7 +65,8 @@ impl Failure {
 
     /// A call about one of several tokens failed.
     pub fn of_token(name: &str, error: &tokenvault_client::Error) -> Self {
-        Self::Told { status: error.code().exit_status(), text: format!("token '{name}': {error}") }
+        let text = format!("token '{name}': {}", complete(error.code(), &error.to_string()));
+        Self::Told { status: error.code().exit_status(), text }
     }
 
     /// The user gave up at a prompt.
@@ -91,8 +92,22 @@ impl Failure {
 
 impl From<tokenvault_client::Error> for Failure {
     fn from(error: tokenvault_client::Error) -> Self {
-        Self::Told { status: error.code().exit_status(), text: error.to_string() }
+        let text = complete(error.code(), &error.to_string());
+        Self::Told { status: error.code().exit_status(), text }
     }
+}
+
+/// `text` with a next step, where the daemon, which says no more than it must, gives none.
+fn complete(code: ErrorCode, text: &str) -> String {
+    if text.contains("; ") {
+        return text.to_owned();
+    }
+    let next = match code {
+        ErrorCode::NotFound => "see 'tokenvault list'",
+        ErrorCode::AccessDenied => "see 'tokenvault whoami'",
+        _ => "see 'tokenvault status'",
+    };
+    format!("{text}; {next}")
 }
 
 /// The system's words for `error`, without the number that Rust appends.
@@ -120,6 +135,12 @@ mod tests {
         let failure = Failure::stdout(&io::Error::from(io::ErrorKind::BrokenPipe));
         assert!(failure.line().is_none());
         assert_eq!(failure.status(), 141);
+    }
+
+    #[test]
+    fn a_bare_cause_gets_a_next_step_and_a_full_line_stays() {
+        assert_eq!(complete(ErrorCode::NotFound, "no such token"), "no such token; see 'tokenvault list'");
+        assert_eq!(complete(ErrorCode::Sealed, "sealed; run x"), "sealed; run x");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::facts::{Answers, Facts};
 use super::{Finding, Verdict};
-use crate::output::span;
+use crate::output::{bytes, span};
 
 /// Before this the first release did not exist: 2026-01-01.
 const EARLIEST: u64 = 1_767_225_600;
@@ -107,7 +107,7 @@ fn protection(answers: &Answers) -> Answer {
         "host-key" => (
             Verdict::Warning,
             "host-key: a stolen disk gives everything away".to_owned(),
-            "tokenvaultctl slot add tpm2, or slot add passphrase",
+            "tokenvaultctl slot add tpm2",
         ),
         "recovery" => (
             Verdict::Warning,
@@ -131,12 +131,15 @@ fn quota(answers: &Answers) -> Answer {
     let full = |used: u64, quota: u64| quota > 0 && u128::from(used) * 100 >= u128::from(quota) * NEARLY_FULL;
     if full(status.tokens, status.quota_tokens) || full(status.bytes, status.quota_bytes) {
         let message = format!(
-            "{} of {} tokens, {} of {} bytes",
-            status.tokens, status.quota_tokens, status.bytes, status.quota_bytes
+            "{} of {} tokens, {} of {}",
+            status.tokens,
+            status.quota_tokens,
+            bytes(status.bytes),
+            bytes(status.quota_bytes)
         );
         return (Verdict::Warning, message, "tokenvault list; tokenvault rm NAME");
     }
-    ok(format!("{} tokens, {} bytes", status.tokens, status.bytes))
+    ok(format!("{} tokens, {}", status.tokens, bytes(status.bytes)))
 }
 
 fn health(answers: &Answers) -> Answer {

@@ -3,7 +3,7 @@
 use std::os::fd::RawFd;
 
 use tokenvault_client::Client;
-use tokenvault_proto::{ErrorCode, Status};
+use tokenvault_proto::{AddSlotOptions, ErrorCode, Status};
 
 use crate::ctl::slot::{add_empty, add_passphrase};
 use crate::failure::Failure;
@@ -61,9 +61,22 @@ pub fn vault(client: &Client, status: &Status, way: Way) -> Result<(), Failure> 
     }
     match way {
         Way::Passphrase(source) => add_passphrase(client, source.as_ref())?,
-        Way::Tpm | Way::HostKey => add_empty(client, way.kind())?,
+        Way::HostKey => add_empty(client, way.kind())?,
+        Way::Tpm => match client.add_slot(way.kind(), &[], &AddSlotOptions::default()) {
+            Err(error) if error.code() == ErrorCode::NoTpm => return Err(no_tpm()),
+            added => added?,
+        },
     };
     Ok(())
+}
+
+/// The daemon does not know that another way can be chosen here.
+fn no_tpm() -> Failure {
+    Failure::new(
+        ErrorCode::NoTpm,
+        "no TPM answers, and nothing else was chosen to open the vault with",
+        "add --passphrase, or --host-key, which protects nothing at rest",
+    )
 }
 
 /// A vault that is there already must have what the options ask for.
