@@ -229,7 +229,11 @@ impl Vault {
         let state = self.state();
         let (mut reason, mut next_step, protection) = self.with_state(|inner| match inner {
             Inner::Starting => ("the vault is starting".into(), "wait a moment".into(), None),
-            Inner::Uninitialised(reason) => (reason.clone(), "run 'tokenvaultctl init'".into(), None),
+            Inner::Uninitialised(reason) => (
+                reason.clone(),
+                "run 'tokenvaultctl init', on a machine without a TPM with --passphrase or --host-key".into(),
+                None,
+            ),
             Inner::Sealed(reason) => (reason.text(), reason.next_step().to_owned(), None),
             Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
             Inner::Unavailable(reason) => (reason.clone(), "mend the cause and restart tokenvaultd".into(), None),
