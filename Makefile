@@ -25,7 +25,7 @@ bench: ## measure Get at both doors, release build
 	$(CARGO) bench --locked -p tokenvault-tests --bench get
 
 doc: ## build the documentation of the crates into target/doc
-	$(CARGO) doc --locked --workspace --no-deps
+	$(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 header: ## write include/tokenvault.h anew from the C ABI
 	$(CARGO) run --quiet --locked -p tokenvault-ffi --example header -- include/tokenvault.h
