@@ -1,4 +1,7 @@
 //! The chain: `h_i = HMAC-SHA256(K, h_{i-1} || seq || record)`, the record being the ciphertext that is stored.
+//!
+//! When the oldest records are let go, where the chain begins is kept as `seq || h_seq || HMAC(K', vault || seq || h_seq)`:
+//! without the MAC anybody could drop records from the front and name the next one the first.
 
 use crate::crypto::{aad::Aad, kdf, mac, wrap};
 use crate::error::Error;
@@ -13,11 +16,19 @@ const PRUNE_STEP: u64 = 1_000;
 /// Rows read at a time while verifying.
 const VERIFY_PAGE: usize = 512;
 
-/// What the chain depends on: one key to link, one to encrypt, both from the keyring's `audit`.
+/// What the chain depends on: keys to link, to encrypt and to vouch for its beginning, all from the keyring's `audit`.
 pub struct AuditKey {
     vault: VaultId,
     link: Secret,
     record: Secret,
+    base: Secret,
+}
+
+/// Where the chain begins: number and chain value of the last record that was let go.
+#[derive(Default)]
+struct Base {
+    seq: u64,
+    chain: Tag,
 }
 
 /// Where a chain is broken.
@@ -37,6 +48,7 @@ impl AuditKey {
             vault: *vault,
             link: kdf::derive(audit, "audit-link", b"", memory)?,
             record: kdf::derive(audit, "audit-record", b"", memory)?,
+            base: kdf::derive(audit, "audit-base", b"", memory)?,
         })
     }
 
@@ -55,13 +67,13 @@ impl AuditKey {
     pub fn append(&self, tx: &mut dyn WriteTx, record: &AuditRecord, cap: u64) -> Result<(), Error> {
         let (previous, seq) = match tx.audit_head()? {
             Some(head) => (head.chain, head.seq + 1),
-            None => (base(tx)?, 1),
+            None => (Tag::default(), 1),
         };
         let record = wrap::seal(&self.record, RECORD, self.aad(seq).as_bytes(), &encode(record)?)?;
         let chain = self.link(&previous, seq, &record);
         tx.append_audit(&AuditRow { seq, record, chain })?;
         if cap > 0 && seq.is_multiple_of(PRUNE_STEP) && seq > cap {
-            prune(tx, seq - cap)?;
+            self.prune(tx, seq - cap)?;
         }
         Ok(())
     }
@@ -74,21 +86,27 @@ impl AuditKey {
         let record = wrap::open_record(&self.record, RECORD, self.aad(row.seq).as_bytes(), &row.record)?;
         minicbor::decode(&record).map_err(|error| Error::Quarantined(format!("audit record {}: {error}", row.seq)))
     }
-}
 
-/// Chain value before the oldest record kept.
-fn base(tx: &dyn ReadTx) -> Result<Tag, StoreError> {
-    let base = tx.meta(MetaKey::AuditBase)?.unwrap_or_default();
-    Ok(Tag::try_from(base.as_slice()).unwrap_or_default())
-}
-
-/// Removes the links up to `seq`, keeping the chain value they ended with, so that the rest still verifies.
-fn prune(tx: &mut dyn WriteTx, seq: u64) -> Result<(), Error> {
-    if let Some(last) = tx.audit(seq - 1, 1)?.first().filter(|row| row.seq == seq) {
-        tx.set_meta(MetaKey::AuditBase, &last.chain)?;
-        tx.prune_audit(seq)?;
+    /// Removes the links up to `seq`, keeping what they ended with, so that the rest still verifies.
+    fn prune(&self, tx: &mut dyn WriteTx, seq: u64) -> Result<(), Error> {
+        if let Some(last) = tx.audit(seq - 1, 1)?.first().filter(|row| row.seq == seq) {
+            let number = seq.to_be_bytes();
+            let vouched = mac::compute(&self.base, &[&self.vault, &number, &last.chain]);
+            tx.set_meta(MetaKey::AuditBase, &[&number[..], &last.chain, &vouched].concat())?;
+            tx.prune_audit(seq)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Where the chain begins; `None` when what the store says of it is not ours.
+    fn base(&self, tx: &dyn ReadTx) -> Result<Option<Base>, StoreError> {
+        let Some(stored) = tx.meta(MetaKey::AuditBase)? else { return Ok(Some(Base::default())) };
+        let parts = stored.split_first_chunk().and_then(|(seq, rest)| Some((seq, rest.split_first_chunk()?)));
+        Ok(parts.and_then(|(seq, (chain, vouched))| {
+            let ours = mac::verify(&self.base, &[&self.vault, seq, chain], vouched);
+            ours.then_some(Base { seq: u64::from_be_bytes(*seq), chain: *chain })
+        }))
+    }
 }
 
 /// Walks the whole chain; the number of records, or the first bad one.
@@ -96,21 +114,22 @@ fn prune(tx: &mut dyn WriteTx, seq: u64) -> Result<(), Error> {
 /// # Errors
 /// What the store answers; the outer result is about reading, the inner one about the chain.
 pub fn verify(key: &AuditKey, tx: &dyn ReadTx) -> Result<Result<u64, ChainFault>, Error> {
-    let mut previous = base(tx)?;
-    let mut last: Option<u64> = None;
-    let mut count = 0;
+    let Some(base) = key.base(tx)? else {
+        let first = tx.audit(0, 1)?.first().map_or(1, |row| row.seq);
+        return Ok(Err(ChainFault::Record(first)));
+    };
+    let (mut previous, mut expected) = (base.chain, base.seq.saturating_add(1));
+    let (mut after, mut count) = (0, 0);
     loop {
-        let page = tx.audit(last.unwrap_or(0), VERIFY_PAGE)?;
+        let page = tx.audit(after, VERIFY_PAGE)?;
         if page.is_empty() {
             return Ok(Ok(count));
         }
         for row in page {
-            let in_order = last.is_none_or(|last| row.seq == last + 1);
-            if !in_order || !mac::equal(&key.link(&previous, row.seq, &row.record), &row.chain) {
-                return Ok(Err(ChainFault::Record(last.map_or(row.seq, |last| last + 1))));
+            if row.seq != expected || !mac::equal(&key.link(&previous, row.seq, &row.record), &row.chain) {
+                return Ok(Err(ChainFault::Record(expected.min(row.seq))));
             }
-            previous = row.chain;
-            last = Some(row.seq);
+            (previous, after, expected) = (row.chain, row.seq, row.seq.saturating_add(1));
             count += 1;
         }
     }

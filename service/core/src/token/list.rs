@@ -73,7 +73,10 @@ fn matches(found: &Found, request: &ListRequest) -> bool {
         Some(limit) => found.version.expires.is_some_and(|expires| expires < limit),
         None => true,
     };
-    expires_in_time && found.meta.name.starts_with(request.prefix.as_str())
+    // The tags only found candidates: they are short, and nothing binds them to the token.
+    let carries_all =
+        request.attributes.iter().all(|(key, value)| found.meta.attributes.get(key).is_some_and(|has| has == value));
+    expires_in_time && carries_all && request.prefix.matches(&found.meta.name)
 }
 
 /// The place in the list, encrypted: row numbers would tell how much others store.

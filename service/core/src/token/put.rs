@@ -59,11 +59,16 @@ impl Vault {
     }
 
     fn check_value(&self, value: &Secret, options: &PutOptions) -> Result<(), Error> {
-        let limit = self.settings().value_bytes;
         if value.is_empty() {
             return Err(Error::InvalidArgs("the value is empty; to take a token away, delete it".into()));
         }
-        if limit > 0 && value.len() as u64 > limit {
+        // Without a limit of its own there is still the one of the format.
+        let longest = pad::VALUE_BYTES_MAX as u64;
+        let limit = match self.settings().value_bytes {
+            0 => longest,
+            limit => limit.min(longest),
+        };
+        if value.len() as u64 > limit {
             return Err(Error::InvalidArgs(format!("the value is longer than {limit} bytes (limit 'value-bytes')")));
         }
         options.keep_versions.map(check_keep_versions).transpose().map(|_| ())
@@ -117,7 +122,9 @@ impl Put<'_> {
         if before.as_ref().is_none_or(|found| found.meta.attributes != meta.attributes) {
             self.shelf.index_attributes(tx, row.id, &meta.attributes)?;
         }
-        let dropped = drop_old_versions(tx, &row, meta.keep_versions)?;
+        // What an expired token held before does not come back with its name.
+        let keep = if live.is_some() { meta.keep_versions } else { 1 };
+        let dropped = drop_old_versions(tx, &row, keep)?;
         self.account(tx, before.is_none(), head.stored_bytes, dropped)?;
         Found { row, meta, head, version }.into_info(self.shelf.principal.uid)
     }

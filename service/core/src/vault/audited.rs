@@ -63,15 +63,19 @@ impl Vault {
         self.settings().audit_durable
     }
 
-    /// Whether records wait for a commit.
+    /// Whether records wait that can be committed: while the vault is not open they have to go on waiting.
     pub fn audit_waits(&self) -> bool {
-        !self.audit.is_idle()
+        !self.audit.is_idle() && self.check_open().is_ok()
     }
 
     /// Commits the records that wait. With `all`, also those that are still being folded. Answers once they are durable;
-    /// while the vault is not open they go on waiting.
+    /// an error when that cannot be, and they go on waiting: what was read must not leave then in durable mode.
     pub fn flush_audit(self: &Arc<Self>, all: bool, reply: Reply<()>) {
-        let Ok(open) = self.open() else { return reply(Ok(())) };
+        let open = match self.open() {
+            Ok(open) => open,
+            Err(_) if self.audit.is_idle() => return reply(Ok(())),
+            Err(error) => return reply(Err(error)),
+        };
         let records = self.audit.take(self.now(), all);
         if records.is_empty() {
             return reply(Ok(()));

@@ -86,5 +86,7 @@ impl Vault {
 
 /// Whether nothing of a vault stands in the store. Half a vault is not nothing: it is never made anew.
 fn is_empty(tx: &dyn ReadTx) -> Result<bool, Error> {
-    Ok(tx.meta(MetaKey::VaultId)?.is_none() && tx.slots()?.is_empty() && tx.keyring()?.is_empty())
+    let keys = tx.meta(MetaKey::VaultId)?.is_some() || !tx.slots()?.is_empty() || !tx.keyring()?.is_empty();
+    // Every vault has a record of how it was made, and what users stored in it counts.
+    Ok(!keys && tx.audit_head()?.is_none() && tx.totals()? == (0, 0))
 }

@@ -135,13 +135,14 @@ impl Vault {
     /// Tokens and stored bytes of a caller, and the limits of both (0: none).
     ///
     /// # Errors
-    /// When the vault is not open or the store cannot be read.
+    /// When the vault is not open, the store cannot be read, or the caller's principal is frozen.
     pub fn usage(&self, caller: &Caller) -> Result<[u64; 4], Error> {
         let open = self.open()?;
         let settings = self.settings();
         let uid_tag = tag::uid_tag(open.keyring.index(), caller.uid);
         let row = self.read(|tx| Ok(tx.principal(&uid_tag)?))?;
         let principal = self.principal(&open, caller.uid)?;
+        principal.as_ref().map_or(Ok(()), |own| own.check_name(caller))?;
         let quota_tokens = principal.as_ref().and_then(|own| own.quota_tokens).unwrap_or(settings.tokens);
         let quota_bytes = principal.as_ref().and_then(|own| own.quota_bytes).unwrap_or(settings.bytes);
         let (tokens, bytes) = row.map_or((0, 0), |row| (row.tokens, row.bytes));

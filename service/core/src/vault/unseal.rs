@@ -105,12 +105,14 @@ impl Vault {
         let open = self.open()?;
         let event = Event::new(caller, "Seal");
         let (vault, audited) = (Arc::clone(self), event.clone());
-        let records = self.audit.take(self.now(), true);
+        let records = Arc::new(self.audit.take(self.now(), true));
+        let written = Arc::clone(&records);
         let cap = self.settings().audit_records;
         self.write_and_wait(event, Effect::Reserved, move |tx| {
-            records.iter().try_for_each(|record| open.audit.append(tx, record, cap))?;
+            written.iter().try_for_each(|record| open.audit.append(tx, record, cap))?;
             vault.record_mutation(&open, tx, &audited, 0)
-        })?;
+        })
+        .inspect_err(|_| self.audit.put_back(records.to_vec()))?;
         self.set_state(Inner::Sealed(SealReason::Administrator));
         Ok(())
     }
@@ -131,8 +133,16 @@ impl Vault {
                 let id = vault_id(tx)?.ok_or_else(|| Error::Quarantined("the store has lost its vault id".into()))?;
                 Ok(Stored { id, slots: tx.slots()?, keyring: tx.keyring()? })
             })
+            .inspect_err(|error| self.quarantine_after(error))
         })
         .transpose()
+    }
+
+    /// A store that does not verify takes the vault out of service.
+    fn quarantine_after(&self, error: &Error) {
+        if let Error::Quarantined(reason) = error {
+            self.set_state(Inner::Quarantined(reason.clone()));
+        }
     }
 
     fn try_slot(&self, stored: &Stored, row: &SlotRow, secret: SlotSecret<'_>) -> Result<Secret, SlotError> {
@@ -145,12 +155,9 @@ impl Vault {
             .map_err(Error::from)
             .and_then(|keyring| OpenVault::new(self, stored.id, vk, keyring, by))
             .and_then(|open| self.read(|tx| verify_table(self, &open, tx)).map(|()| Arc::new(open)));
-        let open = opened.inspect_err(|error| {
-            if let Error::Quarantined(reason) = error {
-                self.set_state(Inner::Quarantined(reason.clone()));
-            }
-        })?;
+        let open = opened.inspect_err(|error| self.quarantine_after(error))?;
         self.set_state(Inner::Open(Arc::clone(&open)));
+        self.wake_audit();
         let event = Event::new(caller, "Unseal");
         let (vault, audited) = (Arc::clone(self), event.clone());
         // A store that cannot be written still serves reads.
