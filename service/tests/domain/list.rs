@@ -1,0 +1,147 @@
+//! Listing: filters, pages and their cursors.
+
+use tokenvault_core::name::NamePrefix;
+use tokenvault_core::token::{ListRequest, PutOptions};
+
+use crate::fixture::*;
+
+fn prefixed(user: &User, prefix: &str) -> Vec<String> {
+    user.names(&ListRequest { prefix: NamePrefix::parse(prefix).unwrap(), ..user.everything() })
+}
+
+fn found(user: &User, pairs: &[(&str, &str)]) -> Vec<String> {
+    user.names(&ListRequest { attributes: attributes(pairs), ..user.everything() })
+}
+
+#[test]
+fn a_list_tells_ones_own_tokens_in_the_order_they_came() {
+    let home = Home::new();
+    for name in ["b", "a", "c"] {
+        home.alice().put(name, b"1").unwrap();
+        home.bob().put(&format!("bob's {name}"), b"1").unwrap();
+    }
+    assert_eq!(home.alice().names(&home.alice().everything()), ["b", "a", "c"]);
+    assert_eq!(home.root().list().unwrap(), []);
+}
+
+#[test]
+fn a_prefix_is_compared_as_text() {
+    let home = Home::new();
+    let alice = home.alice();
+    for name in ["ci/deploy", "ci/test", "cinema", "db"] {
+        alice.put(name, b"1").unwrap();
+    }
+    assert_eq!(prefixed(&alice, "ci/"), ["ci/deploy", "ci/test"]);
+    assert_eq!(prefixed(&alice, "ci"), ["ci/deploy", "ci/test", "cinema"]);
+    assert_eq!(prefixed(&alice, "x"), [""; 0]);
+}
+
+#[test]
+fn a_token_is_found_by_all_the_attributes_that_are_asked_for() {
+    let home = Home::new();
+    let alice = home.alice();
+    for (name, pairs) in [
+        ("a", [("host", "db1"), ("env", "prod")]),
+        ("b", [("host", "db1"), ("env", "test")]),
+        ("c", [("host", "db2"), ("env", "prod")]),
+    ] {
+        let options = PutOptions { attributes: Some(attributes(&pairs)), ..PutOptions::default() };
+        alice.put_with(name, b"1", options.clone()).unwrap();
+        home.bob().put_with(name, b"1", options).unwrap();
+    }
+    assert_eq!(found(&alice, &[("host", "db1")]), ["a", "b"]);
+    assert_eq!(found(&alice, &[("host", "db1"), ("env", "prod")]), ["a"]);
+    assert_eq!(found(&alice, &[("host", "db3")]), [""; 0]);
+    assert_eq!(found(&alice, &[("hos", "tdb1")]), [""; 0]);
+    alice.delete("a").unwrap();
+    assert_eq!(found(&alice, &[("host", "db1")]), ["b"]);
+}
+
+#[test]
+fn pages_together_are_the_whole_list() {
+    let home = Home::new();
+    let alice = home.alice();
+    let names: Vec<_> = (0..25).map(|number| format!("t{number}")).collect();
+    names.iter().for_each(|name| drop(alice.put(name, b"1").unwrap()));
+    for limit in [1, 7, 24, 25, 26] {
+        let (mut told, mut request) = (Vec::new(), ListRequest { limit, ..alice.everything() });
+        loop {
+            let page = alice.page(&request).unwrap();
+            assert!(page.tokens.len() <= limit);
+            told.extend(page.tokens.into_iter().map(|token| token.name));
+            if page.next.is_empty() {
+                break;
+            }
+            request.after = page.next;
+        }
+        assert_eq!(told, names, "{limit} a page");
+    }
+}
+
+#[test]
+fn a_filter_looks_beyond_the_rows_taken_at_a_time() {
+    let home = Home::new();
+    let alice = home.alice();
+    (0..300).for_each(|number| drop(alice.put(&format!("t{number}"), b"1").unwrap()));
+    alice.put("last", b"1").unwrap();
+    assert_eq!(prefixed(&alice, "last"), ["last"]);
+    let page = alice.page(&ListRequest { limit: 1, prefix: NamePrefix::parse("t299").unwrap(), ..alice.everything() });
+    assert_eq!(page.unwrap().tokens[0].name, "t299");
+}
+
+#[test]
+fn a_page_goes_on_where_it_ended_though_tokens_come_and_go() {
+    let home = Home::new();
+    let alice = home.alice();
+    ["a", "b", "c", "d"].iter().for_each(|name| drop(alice.put(name, b"1").unwrap()));
+    let first = alice.page(&ListRequest { limit: 2, ..alice.everything() }).unwrap();
+    alice.delete("b").unwrap();
+    alice.delete("c").unwrap();
+    alice.put("e", b"1").unwrap();
+    assert_eq!(alice.names(&ListRequest { after: first.next, ..alice.everything() }), ["d", "e"]);
+}
+
+#[test]
+fn a_cursor_that_is_not_the_callers_own_and_untouched_is_refused() {
+    let home = Home::new();
+    let (alice, bob) = (home.alice(), home.bob());
+    for name in ["a", "b"] {
+        alice.put(name, b"1").unwrap();
+        bob.put(name, b"1").unwrap();
+    }
+    let cursor = alice.page(&ListRequest { limit: 1, ..alice.everything() }).unwrap().next;
+    let with =
+        |user: &User, after: &str| answer(user.page(&ListRequest { after: after.to_owned(), ..user.everything() }));
+    assert_eq!(with(&alice, &cursor).unwrap().tokens[0].name, "b");
+    assert_eq!(with(&bob, &cursor), Err(Refused::InvalidArgs), "another user's");
+    for at in 0..cursor.len() {
+        let mut changed = cursor.clone().into_bytes();
+        changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
+        assert_eq!(with(&alice, &String::from_utf8(changed).unwrap()), Err(Refused::InvalidArgs), "character {at}");
+    }
+    for made_up in [
+        "0",
+        "00",
+        "1",
+        "next",
+        "\u{e9}\u{e9}",
+        "+1",
+        &cursor[1..],
+        &cursor[..cursor.len() - 2],
+        &format!("{cursor}00"),
+    ] {
+        assert_eq!(with(&alice, made_up), Err(Refused::InvalidArgs), "{made_up}");
+    }
+}
+
+#[test]
+fn a_cursor_outlives_a_restart() {
+    let mut home = Home::new();
+    for name in ["a", "b"] {
+        home.alice().put(name, b"1").unwrap();
+    }
+    let after = home.alice().page(&ListRequest { limit: 1, ..home.alice().everything() }).unwrap().next;
+    home.restart();
+    let alice = home.alice();
+    assert_eq!(alice.names(&ListRequest { after, ..alice.everything() }), ["b"]);
+}

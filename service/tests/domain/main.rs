@@ -1,0 +1,32 @@
+//! The domain over the real store: what a token, a slot and an audit record do, and what happens when somebody changes
+//! the store behind the vault's back.
+//!
+//! Time is a parameter here, and the TPM a sealer that answers as it is told; everything else is what the daemon runs on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![allow(missing_docs, reason = "nobody calls a test program")]
+
+mod fixture;
+
+mod annotate;
+mod audit;
+mod audit_tamper;
+mod expiry;
+mod isolation;
+mod list;
+mod mode;
+mod model;
+mod quota;
+mod rename;
+mod seal;
+mod slot;
+mod slot_tamper;
+mod tamper;
+mod tamper_bits;
+mod token;
+mod version;
