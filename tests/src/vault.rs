@@ -283,6 +283,11 @@ impl Vault {
         self.tpm.start();
     }
 
+    /// Puts the vault's files on another vault's machine, and that one's files on this.
+    pub fn exchange_tpm_with(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.tpm, &mut other.tpm);
+    }
+
     /// Starts the bus, again or for the first time, at the same address.
     pub fn start_bus(&mut self) {
         self.bus = None;

@@ -115,6 +115,20 @@ fn another_tpm_is_told_and_the_recovery_key_opens() {
 }
 
 #[test]
+fn a_tpm_that_serves_another_vault_is_another_tpm() {
+    let (mut vault, mut other) = (vault_with_recovery(), Vault::start());
+    vault.stop_daemon();
+    other.stop_daemon();
+    // Both have a storage root key, and both keys look alike but for their names.
+    vault.exchange_tpm_with(&mut other);
+    vault.start_daemon();
+    other.start_daemon();
+    assert_sealed_for(&vault, "WrongTpm");
+    assert_sealed_for(&other, "WrongTpm");
+    recover(&vault);
+}
+
+#[test]
 fn without_its_tpm_the_vault_stays_sealed_until_it_comes() {
     let mut vault = vault_with_recovery();
     vault.stop_daemon();
