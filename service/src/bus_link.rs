@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenvault_proto::BUS_NAME;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use zbus::Connection;
 use zbus::connection::Builder;
 use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
@@ -21,8 +21,16 @@ use crate::service::Service;
 /// Waits between attempts: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Keeps the daemon on the bus for ever. `tried` is told after the first attempt.
-pub async fn keep(service: Arc<Service>, bus: Bus, tried: Arc<Notify>) {
+/// Keeps the daemon on the bus until `stop` becomes true; then it leaves, so that nothing is answered that the audit log no
+/// longer takes. `tried` is told after the first attempt.
+pub async fn keep(service: Arc<Service>, bus: Bus, tried: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = stay(&service, bus, tried) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+async fn stay(service: &Arc<Service>, bus: Bus, tried: Arc<Notify>) {
     if bus == Bus::None {
         service.set_bus_health("none");
         return tried.notify_one();
@@ -30,7 +38,7 @@ pub async fn keep(service: Arc<Service>, bus: Bus, tried: Arc<Notify>) {
     let mut wait = RETRY.0;
     let mut told = String::new();
     loop {
-        match join(&service, &bus).await {
+        match join(service, &bus).await {
             Ok(link) => {
                 service.set_bus_health("ok");
                 log::info!("on the bus as {BUS_NAME}");

@@ -55,6 +55,20 @@ impl HostKeyFile {
         }
     }
 
+    /// Takes the key away; that there was none is as good.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it stays.
+    pub fn remove(&self) -> Result<(), Error> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Unavailable(format!(
+                "the slot is gone, but its key file stays: {}: {error}; remove it by hand",
+                self.path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn read(&self) -> io::Result<Secret> {
         let mut file = OpenOptions::new()
             .read(true)

@@ -82,7 +82,14 @@ pub async fn feed_watchdog(service: Arc<Service>) {
     let mut ticks = tokio::time::interval(asked / 2);
     loop {
         ticks.tick().await;
-        // The state needs the store's lock and a look at it: a daemon that cannot do that is not alive.
+        // A daemon whose writer does not come round any more is not alive.
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        service.vault.round_trip(Box::new(move |_| {
+            let _unheard = sender.send(());
+        }));
+        if receiver.await.is_err() {
+            continue;
+        }
         let state: State = service.vault.state();
         let states = [sd_notify::NotifyState::Watchdog, sd_notify::NotifyState::Status(state.as_str())];
         if let Err(error) = sd_notify::notify(&states) {

@@ -1,6 +1,7 @@
 //! Making and opening the vault: what the daemon does unasked, and what an administrator asks for.
 
-use tokenvault_core::port::SealError;
+use tokenvault_core::port::{SealError, Sealer};
+use tokenvault_core::slot::SlotKind;
 use tokenvault_core::vault::{NewSlot, SealReason, State, daemon};
 use tokenvault_core::{Caller, Error};
 
@@ -39,9 +40,7 @@ impl Service {
     /// Why none opened.
     pub fn unseal_unattended(&self) -> Result<(), Error> {
         let host_key = self.host_key.load(self.config().allow_host_key);
-        let outcome = self.vault.unseal_unattended(&*self.sealer, &host_key);
-        self.note_tpm(outcome.as_ref().err());
-        outcome
+        self.vault.unseal_unattended(&self.sealer, &host_key)
     }
 
     /// Adds a slot; the first one makes the vault. Blocks.
@@ -49,14 +48,23 @@ impl Service {
     /// # Errors
     /// See [`Error`].
     pub fn add_slot(&self, caller: &Caller, new: &NewSlot<'_>) -> Result<u32, Error> {
-        let outcome = match self.vault.state() {
+        match self.vault.state() {
             State::Uninitialised => self.vault.create(caller, new),
             _ => self.vault.add_slot(caller, new),
-        };
-        if matches!(new, NewSlot::Tpm2(_)) {
-            self.note_tpm(outcome.as_ref().err());
         }
-        outcome
+    }
+
+    /// Removes a slot; with the last slot of kind `host-key` its file goes as well. Blocks.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn remove_slot(&self, caller: &Caller, id: u32, force: bool) -> Result<(), Error> {
+        self.vault.remove_slot(caller, id, force)?;
+        let host_key = SlotKind::HostKey.as_str();
+        if self.vault.slots()?.iter().any(|slot| slot.kind == host_key) {
+            return Ok(());
+        }
+        self.host_key.remove()
     }
 
     fn make_unasked(&self) -> Attempt {
@@ -65,11 +73,10 @@ impl Service {
             return Attempt::Settled;
         }
         if let Err(error) = self.sealer.status() {
-            self.set_tpm_health(error.to_string());
             self.vault.still_uninitialised(&error.to_string());
             return Attempt::Later;
         }
-        match self.add_slot(&daemon(), &NewSlot::Tpm2(&*self.sealer)) {
+        match self.add_slot(&daemon(), &NewSlot::Tpm2(&self.sealer)) {
             Ok(_) => {
                 log::warn!(
                     "a new vault was made and sealed to the TPM; run 'tokenvaultctl init' to add a recovery key"
@@ -90,14 +97,6 @@ impl Service {
                 Attempt::Later
             }
             _ => Attempt::Settled,
-        }
-    }
-
-    fn note_tpm(&self, error: Option<&Error>) {
-        match error {
-            None => self.set_tpm_health("ok"),
-            Some(Error::Tpm(error)) => self.set_tpm_health(error.to_string()),
-            Some(_) => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use tokenvault_core::vault::{Enrolment, Settings};
 
+use crate::caller::Users;
 use crate::config::{AuditReads, Config, ConfigError, ENROL_GROUP, Enrol, load};
 use crate::service::Service;
 use crate::value::outgoing::PipeLimits;
@@ -10,14 +11,14 @@ use crate::value::outgoing::PipeLimits;
 ///
 /// # Errors
 /// What is wrong with it; the old settings stay in force.
-pub fn reload(service: &Service) -> Result<(), ConfigError> {
+pub async fn reload(service: &Service) -> Result<(), ConfigError> {
     let new = load(&service.source).inspect_err(|error| {
         log::error!("the configuration was not reloaded, the old one stays in force: {error}");
     })?;
     for key in service.config().needs_restart(&new) {
         log::warn!("'{key}' has changed: it takes effect when tokenvaultd is restarted");
     }
-    service.vault.set_settings(vault_settings(&new));
+    service.vault.set_settings(vault_settings(&new, enrolment(&service.users, new.enrol).await));
     service.limiter.set_limits(new.limits.clone());
     service.pipes.set_limits(pipe_limits(&new));
     service.set_config(new);
@@ -26,26 +27,27 @@ pub fn reload(service: &Service) -> Result<(), ConfigError> {
 }
 
 /// What the domain needs of the settings.
-pub fn vault_settings(config: &Config) -> Settings {
+pub fn vault_settings(config: &Config, enrolment: Enrolment) -> Settings {
     Settings {
         value_bytes: config.limits.value_bytes,
         tokens: config.limits.tokens,
         bytes: config.limits.bytes,
-        enrolment: enrolment(config.enrol),
+        enrolment,
         default_role: config.default_role,
         audit_durable: config.audit_reads == AuditReads::Durable,
         audit_records: config.audit_records,
     }
 }
 
-fn enrolment(enrol: Enrol) -> Enrolment {
+/// Who is taken in, with the group looked up.
+pub async fn enrolment(users: &Users, enrol: Enrol) -> Enrolment {
     match enrol {
         Enrol::Auto => Enrolment::Auto,
         Enrol::Admin => Enrolment::Admin,
-        Enrol::Group => match nix::unistd::Group::from_name(ENROL_GROUP) {
-            Ok(Some(group)) => Enrolment::Group(group.gid.as_raw()),
-            _ => {
-                log::warn!("there is no group '{ENROL_GROUP}': nobody new is taken in until it exists");
+        Enrol::Group => match users.gid(ENROL_GROUP).await {
+            Ok(gid) => Enrolment::Group(gid),
+            Err(error) => {
+                log::warn!("nobody new is taken in: group '{ENROL_GROUP}': {error}; add it and reload");
                 Enrolment::Admin
             }
         },

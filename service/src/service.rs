@@ -3,14 +3,15 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use tokenvault_core::port::Sealer;
 use tokenvault_core::vault::Vault;
 use tokio::sync::watch;
 
-use crate::caller::{Limiter, Users};
+use crate::caller::{Limiter, Turns, Users};
 use crate::config::{Config, Source};
 use crate::door::DoorLimits;
 use crate::host_key::HostKeyFile;
+use crate::sys::LockedArena;
+use crate::tpm::HeardSealer;
 use crate::value::Pipes;
 
 /// The parts of the daemon, by role. Handlers hold one reference to it.
@@ -24,7 +25,9 @@ pub struct Service {
     /// The user database.
     pub users: Users,
     /// The TPM.
-    pub sealer: Arc<dyn Sealer>,
+    pub sealer: HeardSealer,
+    /// Turns at work that blocks.
+    pub turns: Turns,
     /// The key file beside the store.
     pub host_key: HostKeyFile,
     /// Where the settings come from.
@@ -34,7 +37,7 @@ pub struct Service {
     config: RwLock<Arc<Config>>,
     door_limits: watch::Sender<DoorLimits>,
     bus_health: RwLock<String>,
-    tpm_health: RwLock<String>,
+    arena: LockedArena,
 }
 
 /// The parts [`Service::new`] takes as they are.
@@ -46,7 +49,11 @@ pub struct Parts {
     /// See [`Service`].
     pub limiter: Limiter,
     /// See [`Service`].
-    pub sealer: Arc<dyn Sealer>,
+    pub users: Users,
+    /// See [`Service`].
+    pub sealer: HeardSealer,
+    /// Where secrets lie.
+    pub arena: LockedArena,
     /// See [`Service`].
     pub host_key: HostKeyFile,
     /// See [`Service`].
@@ -58,20 +65,21 @@ pub struct Parts {
 impl Service {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { vault, pipes, limiter, sealer, host_key, source, config } = parts;
+        let Parts { vault, pipes, limiter, users, sealer, arena, host_key, source, config } = parts;
         Arc::new(Self {
             vault,
             pipes,
             limiter,
-            users: Users::default(),
+            users,
             sealer,
+            turns: Turns::default(),
             host_key,
             source,
             started: Instant::now(),
             door_limits: watch::Sender::new(DoorLimits::of(&config.limits)),
             config: RwLock::new(Arc::new(config)),
             bus_health: RwLock::new("starting".into()),
-            tpm_health: RwLock::new("not asked yet".into()),
+            arena,
         })
     }
 
@@ -103,11 +111,17 @@ impl Service {
 
     /// `ok`, or what the TPM answered last.
     pub fn tpm_health(&self) -> String {
-        self.tpm_health.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.sealer.heard()
     }
 
-    /// Notes how the TPM answered.
-    pub fn set_tpm_health(&self, health: impl Into<String>) {
-        *self.tpm_health.write().unwrap_or_else(PoisonError::into_inner) = health.into();
+    /// `ok`, or why keys and values in use could be swapped out.
+    pub fn memory_health(&self) -> String {
+        let status = self.arena.status();
+        match status.lock_error {
+            Some(error) if status.unlocked > 0 => {
+                format!("{} bytes are not locked ({error}); raise LimitMEMLOCK", status.unlocked)
+            }
+            _ => "ok".into(),
+        }
     }
 }

@@ -8,27 +8,30 @@ use tokenvault_core::vault::Vault;
 use tokenvault_store::{SqliteStore, StoreOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 
 use crate::bus::{Front, serve};
-use crate::caller::{Identity, Limiter};
+use crate::caller::{Identity, Limiter, Users};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
 use crate::door::{PrivateDoor, bind};
 use crate::host_key::HostKeyFile;
-use crate::reload::{pipe_limits, reload, vault_settings};
+use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
 use crate::service::{Parts, Service};
 use crate::sys::arena::LockedArena;
-use crate::tpm::WorkerSealer;
+use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
 use crate::value::Pipes;
 use crate::{bus_link, jobs, sys};
 
-/// Most memory for keys and values in use.
-const ARENA_BYTES: usize = 64 << 20;
 /// How long the service manager waits for the first attempts at TPM and bus before it hears that the daemon answers.
 const FIRST_ATTEMPTS: Duration = Duration::from_secs(3);
 /// What the doors get to finish what is under way at a stop.
 const LAST_REPLIES: Duration = Duration::from_secs(5);
+/// Writes that may wait, whatever is configured.
+const QUEUE_MAX: usize = 65_536;
+/// Room in the writer's queue for what the daemon writes itself.
+const QUEUE_SPARE: usize = 64;
 /// Name systemd gives the private socket it passes.
 const PRIVATE_SOCKET: &str = "private";
 
@@ -64,9 +67,12 @@ impl Stop {
 pub async fn run(config: Config, source: Source) -> Result<(), Stop> {
     let fatal = |what: &'static str| move |error: std::io::Error| Stop::Fatal(format!("{what}: {error}"));
     let mut signals = Signals::new().map_err(fatal("signals"))?;
-    let memory: Arc<dyn SecretMemory> = Arc::new(LockedArena::new(ARENA_BYTES));
+    let arena = LockedArena::new(LockedArena::DEFAULT_CAP);
+    let memory: Arc<dyn SecretMemory> = Arc::new(arena.clone());
+    let users = Users::default();
     let (store, database) = open_store(&config)?;
-    let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock), vault_settings(&config));
+    let settings = vault_settings(&config, enrolment(&users, config.enrol).await);
+    let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock), settings);
     if let Err(error) = vault.look("no TPM was asked yet") {
         log::error!("the vault cannot be opened: {error}");
     }
@@ -74,29 +80,35 @@ pub async fn run(config: Config, source: Source) -> Result<(), Stop> {
         vault,
         pipes: Pipes::new(pipe_limits(&config), Arc::clone(&memory)).map_err(fatal("pipes"))?,
         limiter: Limiter::new(config.limits.clone()),
-        sealer: Arc::new(WorkerSealer::new(config.worker.clone(), config.tcti.clone(), Arc::clone(&memory))),
+        users,
+        sealer: HeardSealer::new(Arc::new(WorkerSealer::new(
+            config.worker.clone(),
+            config.tcti.clone(),
+            Arc::clone(&memory),
+        ))),
+        arena,
         host_key: HostKeyFile::new(&config.state_dir, memory),
         source,
         config: config.clone(),
     });
 
     let (stop, stopping) = watch::channel(false);
-    let door = open_door(&service, &config, stopping)?;
-    let door = tokio::spawn(door.run());
-    start_jobs(&service, &config, database).await;
+    let door = tokio::spawn(open_door(&service, &config, stopping.clone())?.run());
+    let bus = start_jobs(&service, &config, database, stopping).await;
     notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(service.vault.state().as_str())]);
 
     while signals.next().await == Told::Reload {
         notify(&[sd_notify::NotifyState::Reloading]);
         // What is wrong with a bad configuration was logged; the old one goes on.
-        let _reported = reload(&service);
+        let _reported = reload(&service).await;
         notify(&[sd_notify::NotifyState::Ready]);
     }
 
     notify(&[sd_notify::NotifyState::Stopping]);
     log::info!("stopping");
     stop.send_replace(true);
-    if tokio::time::timeout(LAST_REPLIES, door).await.is_err() {
+    let doors = async { (door.await, bus.await) };
+    if tokio::time::timeout(LAST_REPLIES, doors).await.is_err() {
         log::warn!("some connections did not end in time and are closed");
     }
     jobs::flush(&service, true).await;
@@ -107,7 +119,12 @@ pub async fn run(config: Config, source: Source) -> Result<(), Stop> {
 type OpenStore = (Arc<dyn Store>, Option<Arc<SqliteStore>>);
 
 fn open_store(config: &Config) -> Result<OpenStore, Stop> {
-    let options = StoreOptions { store_bytes: config.limits.store_bytes, ..StoreOptions::default() };
+    // Every call that may be in flight finds room: what is over that limit was refused before it came here.
+    let queue = match usize::try_from(config.limits.in_flight_total) {
+        Ok(0) | Err(_) => QUEUE_MAX,
+        Ok(calls) => calls.saturating_add(QUEUE_SPARE).min(QUEUE_MAX),
+    };
+    let options = StoreOptions { queue, store_bytes: config.limits.store_bytes, ..StoreOptions::default() };
     match SqliteStore::open(&config.state_dir, options) {
         Ok(store) => {
             let store = Arc::new(store);
@@ -144,11 +161,17 @@ fn open_door(service: &Arc<Service>, config: &Config, stop: watch::Receiver<bool
 }
 
 /// Starts everything that runs beside the doors, and waits a moment for the first attempts at TPM and bus.
-async fn start_jobs(service: &Arc<Service>, config: &Config, database: Option<Arc<SqliteStore>>) {
+/// The task that keeps the daemon on the bus ends when `stop` becomes true.
+async fn start_jobs(
+    service: &Arc<Service>,
+    config: &Config,
+    database: Option<Arc<SqliteStore>>,
+    stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
     let (opened, joined) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     tokio::spawn(jobs::commit_audit(Arc::clone(service)));
     tokio::spawn(jobs::keep_opening(Arc::clone(service), Arc::clone(&opened)));
-    tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined)));
+    let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
     let first = async {
         opened.notified().await;
         joined.notified().await;
@@ -160,6 +183,11 @@ async fn start_jobs(service: &Arc<Service>, config: &Config, database: Option<Ar
         tokio::spawn(jobs::verify_structure(Arc::clone(service), store));
     }
     tokio::spawn(jobs::feed_watchdog(Arc::clone(service)));
+    let memory = service.memory_health();
+    if memory != "ok" {
+        log::warn!("keys and values could be swapped out: {memory}");
+    }
+    bus
 }
 
 fn notify(states: &[sd_notify::NotifyState<'_>]) {

@@ -33,6 +33,8 @@ impl Store for UnusableStore {
     }
 
     fn status(&self) -> StoreStatus {
-        StoreStatus { read_only: Some(self.reason.clone()), disk_bytes: 0 }
+        let reason = Some(self.reason.clone());
+        let (read_only, damaged) = if self.damaged { (None, reason) } else { (reason, None) };
+        StoreStatus { read_only, damaged, disk_bytes: 0 }
     }
 }

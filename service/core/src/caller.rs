@@ -9,6 +9,8 @@ pub enum Door {
     Bus,
     /// The private socket.
     Socket,
+    /// None: the daemon itself, doing something unasked.
+    Daemon,
 }
 
 impl Door {
@@ -17,6 +19,7 @@ impl Door {
         match self {
             Self::Bus => "bus",
             Self::Socket => "socket",
+            Self::Daemon => "daemon",
         }
     }
 }

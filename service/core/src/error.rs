@@ -66,6 +66,10 @@ impl From<StoreError> for Error {
             StoreError::Full => {
                 Self::Unavailable("the disk is full: free space on the state directory's file system and retry".into())
             }
+            StoreError::Limit => Self::LimitsExceeded {
+                limit: "store-bytes",
+                retry: "delete tokens, or have the administrator raise it in the configuration, and retry".into(),
+            },
             StoreError::ReadOnly => Self::Unavailable(
                 "the store is read-only: make the state directory's file system writable and restart tokenvaultd"
                     .into(),

@@ -26,7 +26,7 @@ impl Admin {
     #[zbus(out_args("slots"))]
     async fn slots(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<Vec<SlotInfo>, Refusal> {
         self.0
-            .serve_admin(&header, Kind::Read, |_call| async move {
+            .serve_admin(&header, Kind::Read, "Slots", |_call| async move {
                 decode::options::<NoOptions>(options)?;
                 Ok(self.0.service.vault.slots()?.into_iter().map(encode::slot).collect())
             })
@@ -48,7 +48,7 @@ impl Admin {
         options: Options,
     ) -> Result<u32, Refusal> {
         self.0
-            .serve_admin(&header, Kind::Write, |call| async move {
+            .serve_admin(&header, Kind::Write, "AddSlot", |call| async move {
                 let options = decode::options::<AddSlotOptions>(options)?;
                 let kind = SlotKind::parse(kind).ok_or_else(|| {
                     Error::InvalidArgs("kind must be 'tpm2', 'recovery', 'passphrase' or 'host-key'".into())
@@ -63,10 +63,10 @@ impl Admin {
     /// Removes a slot. Options: `force` b: also the last one that does not need the TPM. The last of all stays.
     async fn remove_slot(&self, #[zbus(header)] header: Header<'_>, id: u32, options: Options) -> Result<(), Refusal> {
         self.0
-            .serve_admin(&header, Kind::Write, |call| async move {
+            .serve_admin(&header, Kind::Write, "RemoveSlot", |call| async move {
                 let options = decode::options::<RemoveSlotOptions>(options)?;
-                let vault = Arc::clone(&self.0.service.vault);
-                blocking(move || vault.remove_slot(&call.caller, id, options.force.unwrap_or(false))).await
+                let service = Arc::clone(&self.0.service);
+                blocking(move || service.remove_slot(&call.caller, id, options.force.unwrap_or(false))).await
             })
             .await
     }
@@ -74,7 +74,7 @@ impl Admin {
     /// Seals the vault until it is unsealed or the daemon starts again.
     async fn seal(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<(), Refusal> {
         self.0
-            .serve_admin(&header, Kind::Write, |call| async move {
+            .serve_admin(&header, Kind::Write, "Seal", |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let vault = Arc::clone(&self.0.service.vault);
                 blocking(move || vault.seal(&call.caller)).await
@@ -93,7 +93,7 @@ impl Admin {
         options: Options,
     ) -> Result<(), Refusal> {
         self.0
-            .serve_admin(&header, Kind::Write, |call| async move {
+            .serve_admin(&header, Kind::Write, "Unseal", |call| async move {
                 let options = decode::options::<UnsealOptions>(options)?;
                 let secret = slot_secret(&self.0.service, secret, EmptyValue::Permitted).await?;
                 let service = Arc::clone(&self.0.service);
@@ -116,7 +116,7 @@ impl Admin {
         options: Options,
     ) -> Result<(), Refusal> {
         self.0
-            .serve_admin(&header, Kind::Write, |call| async move {
+            .serve_admin(&header, Kind::Write, "ConfirmRecovery", |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let key = slot_secret(&self.0.service, key, EmptyValue::Refused).await?;
                 let vault = Arc::clone(&self.0.service.vault);
@@ -128,10 +128,10 @@ impl Admin {
     /// Reads the configuration again; a bad one changes nothing.
     async fn reload(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<(), Refusal> {
         self.0
-            .serve_admin(&header, Kind::Write, |_call| async move {
+            .serve_admin(&header, Kind::Write, "Reload", |_call| async move {
                 decode::options::<NoOptions>(options)?;
                 let service = Arc::clone(&self.0.service);
-                blocking(move || reload(&service).map_err(|error| Error::InvalidArgs(error.to_string()))).await
+                reload(&service).await.map_err(|error| Error::InvalidArgs(error.to_string()))
             })
             .await
     }
@@ -139,7 +139,7 @@ impl Admin {
 
 /// Takes a slot's secret in: 32 bytes, or none where that means something.
 async fn slot_secret(service: &Service, fd: OwnedFd, empty: EmptyValue) -> Result<Secret, Error> {
-    let secret = decode::value(service, fd, SLOT_SECRET_BYTES as u64, empty).await?;
+    let secret = decode::slot_secret(service, fd, SLOT_SECRET_BYTES, empty).await?;
     if secret.is_empty() || secret.len() == SLOT_SECRET_BYTES {
         return Ok(secret);
     }
@@ -166,7 +166,7 @@ fn add_slot(
     }
     let host_key;
     let new = match kind {
-        SlotKind::Tpm2 => NewSlot::Tpm2(&*service.sealer),
+        SlotKind::Tpm2 => NewSlot::Tpm2(&service.sealer),
         SlotKind::Recovery => NewSlot::Recovery(secret),
         SlotKind::Passphrase => match (&options.salt, &options.params) {
             (Some(salt), Some(params)) => NewSlot::Passphrase { derived: secret, salt, params },
@@ -181,6 +181,8 @@ fn add_slot(
             ));
         }
         SlotKind::HostKey => {
+            // No key file for a slot that cannot be made.
+            service.vault.check_slots_can_change()?;
             host_key = service.host_key.load_or_make()?;
             NewSlot::HostKey(&host_key)
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokenvault_core::crypto::pad::VALUE_BYTES_MAX;
 use tokenvault_core::name::{Attributes, ContentType, Hint, NamePrefix, TokenName};
 use tokenvault_core::owner::Owner;
 use tokenvault_core::token::generate::{Charset, Recipe};
@@ -14,22 +15,52 @@ use zbus::OwnedFd;
 use super::Options;
 use crate::caller::{UserError, Users};
 use crate::service::Service;
-use crate::value::incoming::{EmptyValue, IncomingLimits, receive};
+use crate::value::incoming::{EmptyValue, IncomingLimits, ReceiveError, receive};
+
+/// Longest user name that is looked up; LOGIN_NAME_MAX of Linux.
+const USER_NAME_BYTES_MAX: usize = 256;
 
 /// Decodes the option dictionary of a method.
 pub fn options<T: Dictionary>(options: Options) -> Result<T, Error> {
     T::from_dict(options).map_err(|error| Error::InvalidArgs(error.to_string()))
 }
 
-/// Takes the value of a call in.
-pub async fn value(service: &Service, fd: OwnedFd, max_bytes: u64, empty: EmptyValue) -> Result<Secret, Error> {
+/// Takes the value of a `Put` in.
+pub async fn value(service: &Service, fd: OwnedFd) -> Result<Secret, Error> {
+    let limit = match service.config().limits.value_bytes {
+        0 => VALUE_BYTES_MAX,
+        limit => usize::try_from(limit).unwrap_or(VALUE_BYTES_MAX).min(VALUE_BYTES_MAX),
+    };
+    take(service, fd, limit, EmptyValue::Refused).await.map_err(|error| match error {
+        ReceiveError::TooLarge { limit } => {
+            Error::InvalidArgs(format!("the value is longer than {limit} bytes (limit 'value-bytes')"))
+        }
+        error => error.into(),
+    })
+}
+
+/// Takes the secret of a slot in.
+pub async fn slot_secret(service: &Service, fd: OwnedFd, len: usize, empty: EmptyValue) -> Result<Secret, Error> {
+    take(service, fd, len, empty).await.map_err(|error| match error {
+        ReceiveError::TooLarge { limit } => Error::InvalidArgs(format!("the secret of a slot has {limit} bytes")),
+        error => error.into(),
+    })
+}
+
+async fn take(service: &Service, fd: OwnedFd, max_bytes: usize, empty: EmptyValue) -> Result<Secret, ReceiveError> {
     let deadline = match service.config().limits.pipe_seconds {
         0 => Duration::MAX,
         seconds => Duration::from_secs(seconds),
     };
-    let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-    let limits = IncomingLimits { max_bytes, deadline, empty };
-    Ok(receive(fd.into(), limits, service.vault.memory()).await?)
+    receive(fd.into(), IncomingLimits { max_bytes, deadline, empty }, service.vault.memory()).await
+}
+
+/// Checks the number of a version.
+pub fn version(number: Option<u64>) -> Result<Option<u64>, Error> {
+    match number {
+        Some(0) => Err(Error::InvalidArgs("versions count from 1".into())),
+        number => Ok(number),
+    }
 }
 
 /// Whose token is meant.
@@ -44,7 +75,8 @@ pub async fn owner(users: &Users, text: Option<&str>) -> Result<Owner, Error> {
         let uid = digits.then(|| uid.parse().ok()).flatten();
         return uid.map(Owner::Uid).ok_or_else(malformed);
     }
-    let name = text.strip_prefix("user:").filter(|name| !name.is_empty() && !name.contains('\0'));
+    let is_name = |name: &&str| !name.is_empty() && name.len() <= USER_NAME_BYTES_MAX && !name.contains('\0');
+    let name = text.strip_prefix("user:").filter(is_name);
     match users.uid(name.ok_or_else(malformed)?).await {
         Ok(uid) => Ok(Owner::Uid(uid)),
         Err(UserError::Unknown) => Ok(Owner::Nobody),
@@ -99,13 +131,10 @@ pub fn recipe(options: &proto::GenerateOptions) -> Result<Recipe, Error> {
 
 /// `Get`.
 pub async fn get(users: &Users, name: &str, options: proto::GetOptions) -> Result<GetRequest, Error> {
-    if options.version == Some(0) {
-        return Err(Error::InvalidArgs("option 'version' counts from 1".into()));
-    }
     Ok(GetRequest {
         name: TokenName::parse(name)?,
         owner: owner(users, options.owner.as_deref()).await?,
-        version: options.version,
+        version: version(options.version)?,
         purpose: Hint::parse("purpose", options.purpose.as_deref().unwrap_or_default())?,
         app: Hint::parse("app", options.app.as_deref().unwrap_or_default())?,
     })

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokenvault_core::vault::Reply;
+use tokenvault_core::vault::{Event, Reply};
 use tokenvault_core::{Caller, Error};
 use tokio::sync::oneshot;
 use zbus::message::Header;
@@ -62,11 +62,12 @@ impl Desk {
         Ok(worked?)
     }
 
-    /// The same for administrators.
+    /// The same for administrators. Who is refused is noted in the audit log, under `operation`.
     pub async fn serve_admin<T, W>(
         &self,
         header: &Header<'_>,
         kind: Kind,
+        operation: &'static str,
         work: impl FnOnce(Call) -> W + Send,
     ) -> Result<T, Refusal>
     where
@@ -74,7 +75,9 @@ impl Desk {
     {
         self.serve(header, kind, |call| async move {
             if !call.caller.is_root() {
-                return Err(Error::AccessDenied("only root administers the vault; use sudo".into()));
+                let refused = Error::AccessDenied("only root administers the vault; use sudo".into());
+                self.service.vault.note_refusal(&Event::new(&call.caller, operation), &refused);
+                return Err(refused);
             }
             work(call).await
         })

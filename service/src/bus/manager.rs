@@ -1,6 +1,8 @@
 //! `org.tokenvault1.Manager`: state, identity, health. Answers in every state of the vault.
 
-use tokenvault_core::vault::State;
+use std::sync::Arc;
+
+use tokenvault_core::vault::{State, Vault};
 use tokenvault_proto::{self as proto, NoOptions};
 use zbus::interface;
 use zbus::message::Header;
@@ -22,20 +24,20 @@ impl Manager {
 
     /// State of the vault: starting, uninitialised, sealed, serving, read-only, quarantined.
     #[zbus(property(emits_changed_signal = "false"))]
-    async fn state(&self) -> String {
-        self.0.service.vault.state().as_str().to_owned()
+    async fn state(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
+        self.property(header, |vault| vault.state().as_str().to_owned()).await
     }
 
     /// Kind of the slot that opened the vault; empty while it is not open.
     #[zbus(property(emits_changed_signal = "false"))]
-    async fn protection(&self) -> String {
-        self.0.service.vault.status().protection.map(|kind| kind.as_str().to_owned()).unwrap_or_default()
+    async fn protection(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
+        self.property(header, |vault| vault.protection().map(|kind| kind.as_str().to_owned()).unwrap_or_default()).await
     }
 
     /// Identity of the vault, 32 hex digits; empty while there is none.
     #[zbus(property(emits_changed_signal = "false"))]
-    async fn vault_id(&self) -> String {
-        hex(self.0.service.vault.status().vault_id)
+    async fn vault_id(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
+        self.property(header, |vault| hex(vault.id())).await
     }
 
     /// State of the vault with its reason and the next step; counts and quotas are the caller's own.
@@ -98,7 +100,7 @@ impl Manager {
             .await
     }
 
-    /// Health of the daemon's parts. Keys: `ok` b, `store` s, `tpm` s, `bus` s, `uptime` t (microseconds).
+    /// Health of the daemon's parts. Keys: `ok` b, `store` s, `tpm` s, `bus` s, `memory` s, `uptime` t (microseconds).
     #[zbus(out_args("health"))]
     async fn health(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::Health, Refusal> {
         self.0
@@ -110,12 +112,28 @@ impl Manager {
                     State::ReadOnly | State::Quarantined => status.reason,
                     _ => "ok".to_owned(),
                 };
-                let (tpm, bus) = (service.tpm_health(), service.bus_health());
-                let ok = status.state == State::Serving && store == "ok" && (bus == "ok" || bus == "none");
+                let (tpm, bus, memory) = (service.tpm_health(), service.bus_health(), service.memory_health());
+                let well = |part: &str| part == "ok" || part == "none";
+                let ok = status.state == State::Serving && well(&store) && well(&bus) && well(&memory);
                 let uptime = u64::try_from(service.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                Ok(proto::Health { ok, store, tpm, bus, uptime })
+                Ok(proto::Health { ok, store, tpm, bus, memory, uptime })
             })
             .await
+    }
+}
+
+impl Manager {
+    /// A property is a call like any other; one that is read without a caller has nobody to refuse.
+    async fn property(
+        &self,
+        header: Option<Header<'_>>,
+        look: impl FnOnce(&Vault) -> String + Send,
+    ) -> Result<String, Refusal> {
+        let vault = Arc::clone(&self.0.service.vault);
+        match header {
+            Some(header) => self.0.serve(&header, Kind::Read, |_call| async move { Ok(look(&vault)) }).await,
+            None => Ok(look(&vault)),
+        }
     }
 }
 

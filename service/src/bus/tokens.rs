@@ -15,7 +15,6 @@ use zbus::{OwnedFd, interface};
 use super::desk::blocking;
 use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
-use crate::value::incoming::EmptyValue;
 
 /// The interface.
 pub struct Tokens(pub Desk);
@@ -48,9 +47,7 @@ impl Tokens {
                 let options = decode::options::<PutOptions>(options)?;
                 let options = decode::put_options(&service.users, options).await?;
                 service.vault.check_open()?;
-                let limit = service.config().limits.value_bytes;
-                let limit = if limit == 0 { u64::MAX } else { limit };
-                let value = decode::value(service, value, limit, EmptyValue::Refused).await?;
+                let value = decode::value(service, value).await?;
                 let request = PutRequest { name, options, value };
                 let info = self.0.committed(|reply| service.vault.put(&call.caller, request, reply)).await?;
                 Ok(info.version)
@@ -78,12 +75,12 @@ impl Tokens {
                 let options = decode::put_options(&service.users, options.put()).await?;
                 service.vault.check_open()?;
                 let value = Arc::new(recipe.generate(service.vault.memory()).map_err(Error::from)?);
-                let kept = Arc::clone(&value);
+                // The pipe comes first: a version that was stored but cannot be handed out would be of no use.
+                let fd = service.pipes.send(call.caller.uid, &value).map_err(Error::from)?;
                 let info = self
                     .0
-                    .committed(|reply| service.vault.put_generated(&call.caller, name, options, kept, reply))
+                    .committed(|reply| service.vault.put_generated(&call.caller, name, options, value, reply))
                     .await?;
-                let fd = service.pipes.send(call.caller.uid, &value).map_err(Error::from)?;
                 Ok((fd.into(), encode::token(info)))
             })
             .await
@@ -109,8 +106,8 @@ impl Tokens {
                 let options = decode::options::<GetOptions>(options)?;
                 let request = decode::get(&service.users, name, options).await?;
                 let opened = service.vault.get(&call.caller, &request)?;
-                if service.vault.audit_is_durable() {
-                    self.0.committed(|reply| service.vault.flush_audit(true, reply)).await?;
+                if let Some(receipt) = opened.receipt {
+                    self.0.committed(|reply| service.vault.settle(receipt, reply)).await?;
                 }
                 let fd = service.pipes.send(call.caller.uid, &opened.value).map_err(Error::from)?;
                 Ok((fd.into(), encode::token(opened.info)))
@@ -153,8 +150,14 @@ impl Tokens {
                 let options = decode::options::<ListOptions>(filter)?;
                 let request = decode::list(&service.users, options).await?;
                 let vault = Arc::clone(&service.vault);
-                // A filter may have to open every name the caller has.
-                let page = blocking(move || vault.list(&call.caller, &request)).await?;
+                // A filter may have to open every name the caller has: it blocks, and takes turns.
+                let turn = service.turns.take(call.caller.uid).await?;
+                let page = blocking(move || {
+                    let page = vault.list(&call.caller, &request);
+                    drop(turn);
+                    page
+                })
+                .await?;
                 Ok((page.tokens.into_iter().map(encode::token).collect(), page.next))
             })
             .await
@@ -202,6 +205,7 @@ impl Tokens {
                 let service = &self.0.service;
                 let options = decode::options::<DeleteOptions>(options)?;
                 let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                decode::version(options.version)?;
                 self.0.committed(|reply| service.vault.delete(&call.caller, request, options.version, reply)).await
             })
             .await
@@ -239,6 +243,7 @@ impl Tokens {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
                 let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                decode::version(Some(version))?;
                 let info =
                     self.0.committed(|reply| service.vault.rollback(&call.caller, request, version, reply)).await?;
                 Ok(info.version)

@@ -3,9 +3,11 @@
 mod bus;
 mod identity;
 mod limit;
+mod turns;
 mod users;
 
 pub use bus::BusCallers;
 pub use identity::Identity;
 pub use limit::{InFlight, Kind, Limiter};
+pub use turns::{Turn, Turns};
 pub use users::{UserError, Users};

@@ -4,11 +4,12 @@
 //! was found is kept for a minute. A uid without an entry is not a user of the vault.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::unistd::{Uid, User};
+use nix::unistd::{Group, Uid, User};
 use tokio::sync::{OnceCell, Semaphore};
 
 /// How long an answer is kept.
@@ -17,47 +18,35 @@ const KEEP: Duration = Duration::from_secs(60);
 const KEEP_UNKNOWN: Duration = Duration::from_secs(2);
 /// How long a look-up may take.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// Look-ups at one time.
-const THREADS: usize = 4;
+/// Look-ups of one kind at one time.
+const THREADS: usize = 3;
 /// Answers kept; past it the cache starts over.
 const CACHE_MAX: usize = 4_096;
 /// UIDs systemd gives to dynamic users: never the same user twice.
 const DYNAMIC_UIDS: std::ops::RangeInclusive<u32> = 61_184..=65_519;
 
 /// Why a uid or a name was not found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
     /// No entry: not a user of the vault.
+    #[error("the user database has no such entry")]
     Unknown,
     /// The database did not answer.
+    #[error("{0}")]
     Unavailable(String),
 }
 
-type Answer = Result<Arc<str>, UserError>;
-
-struct Entry {
-    since: Instant,
-    answer: Arc<OnceCell<Answer>>,
-}
-
-impl Entry {
-    fn keep(&self) -> Duration {
-        match self.answer.get() {
-            Some(Err(_)) => KEEP_UNKNOWN,
-            _ => KEEP,
-        }
-    }
-}
-
-/// The user database, seen through a cache.
+/// The user database, seen through caches. Each direction has threads of its own: look-ups that callers choose (names)
+/// cannot keep those that every call needs (uids) waiting.
 pub struct Users {
-    names: Mutex<HashMap<u32, Entry>>,
-    threads: Arc<Semaphore>,
+    names: Cache<u32, Arc<str>>,
+    uids: Cache<String, u32>,
+    gids: Cache<String, u32>,
 }
 
 impl Default for Users {
     fn default() -> Self {
-        Self { names: Mutex::default(), threads: Arc::new(Semaphore::new(THREADS)) }
+        Self { names: Cache::new(), uids: Cache::new(), gids: Cache::new() }
     }
 }
 
@@ -67,17 +56,11 @@ impl Users {
     /// # Errors
     /// [`UserError::Unknown`] without an entry, also for dynamic users; [`UserError::Unavailable`] while the database does not
     /// answer.
-    pub async fn name(&self, uid: u32) -> Answer {
+    pub async fn name(&self, uid: u32) -> Result<Arc<str>, UserError> {
         if DYNAMIC_UIDS.contains(&uid) {
             return Err(UserError::Unknown);
         }
-        let answer = self.entry(uid);
-        let found = answer.get_or_init(|| self.look_up(move || name_of(uid))).await.clone();
-        if matches!(found, Err(UserError::Unavailable(_))) {
-            // It thaws by itself: the next call asks again.
-            self.forget(uid, &answer);
-        }
-        found
+        self.names.get(uid, move || found(User::from_uid(Uid::from_raw(uid)), |user| user.name.into())).await
     }
 
     /// The uid of a name.
@@ -85,41 +68,79 @@ impl Users {
     /// # Errors
     /// As [`Users::name`].
     pub async fn uid(&self, name: &str) -> Result<u32, UserError> {
-        let name = name.to_owned();
-        self.look_up(move || match User::from_name(&name) {
-            Ok(Some(user)) => Ok(user.uid.as_raw()),
-            Ok(None) => Err(UserError::Unknown),
-            Err(error) => Err(failed(error)),
-        })
-        .await
+        let asked = name.to_owned();
+        self.uids.get(name.to_owned(), move || found(User::from_name(&asked), |user| user.uid.as_raw())).await
     }
 
-    fn entry(&self, uid: u32) -> Arc<OnceCell<Answer>> {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = names.get(&uid)
+    /// The gid of a group's name.
+    ///
+    /// # Errors
+    /// As [`Users::name`].
+    pub async fn gid(&self, name: &str) -> Result<u32, UserError> {
+        let asked = name.to_owned();
+        self.gids.get(name.to_owned(), move || found(Group::from_name(&asked), |group| group.gid.as_raw())).await
+    }
+}
+
+struct Entry<V> {
+    since: Instant,
+    answer: Arc<OnceCell<Result<V, UserError>>>,
+}
+
+impl<V> Entry<V> {
+    fn keep(&self) -> Duration {
+        match self.answer.get() {
+            Some(Err(_)) => KEEP_UNKNOWN,
+            _ => KEEP,
+        }
+    }
+}
+
+/// Answers to one kind of question, and the few threads that ask it.
+struct Cache<K, V> {
+    entries: Mutex<HashMap<K, Entry<V>>>,
+    threads: Arc<Semaphore>,
+}
+
+impl<K: Hash + Eq + Clone, V: Clone + Send + 'static> Cache<K, V> {
+    fn new() -> Self {
+        Self { entries: Mutex::new(HashMap::new()), threads: Arc::new(Semaphore::new(THREADS)) }
+    }
+
+    /// The kept answer, or what `ask` finds: asked once, however many wait for it.
+    async fn get(&self, key: K, ask: impl FnOnce() -> Result<V, UserError> + Send + 'static) -> Result<V, UserError> {
+        let answer = self.entry(&key);
+        let found = answer.get_or_init(|| self.look_up(ask)).await.clone();
+        if matches!(found, Err(UserError::Unavailable(_))) {
+            // It thaws by itself: the next call asks again.
+            self.forget(&key, &answer);
+        }
+        found
+    }
+
+    fn entry(&self, key: &K) -> Arc<OnceCell<Result<V, UserError>>> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(key)
             && entry.since.elapsed() < entry.keep()
         {
             return Arc::clone(&entry.answer);
         }
-        if names.len() >= CACHE_MAX {
-            names.clear();
+        if entries.len() >= CACHE_MAX {
+            entries.clear();
         }
         let answer = Arc::new(OnceCell::new());
-        names.insert(uid, Entry { since: Instant::now(), answer: Arc::clone(&answer) });
+        entries.insert(key.clone(), Entry { since: Instant::now(), answer: Arc::clone(&answer) });
         answer
     }
 
-    fn forget(&self, uid: u32, answer: &Arc<OnceCell<Answer>>) {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.get(&uid).is_some_and(|entry| Arc::ptr_eq(&entry.answer, answer)) {
-            names.remove(&uid);
+    fn forget(&self, key: &K, answer: &Arc<OnceCell<Result<V, UserError>>>) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.get(key).is_some_and(|entry| Arc::ptr_eq(&entry.answer, answer)) {
+            entries.remove(key);
         }
     }
 
-    async fn look_up<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce() -> Result<T, UserError> + Send + 'static,
-    ) -> Result<T, UserError> {
+    async fn look_up(&self, ask: impl FnOnce() -> Result<V, UserError> + Send + 'static) -> Result<V, UserError> {
         let threads = Arc::clone(&self.threads);
         let asked = async move {
             let permit =
@@ -139,9 +160,9 @@ impl Users {
     }
 }
 
-fn name_of(uid: u32) -> Answer {
-    match User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => Ok(user.name.into()),
+fn found<T, V>(entry: nix::Result<Option<T>>, take: impl FnOnce(T) -> V) -> Result<V, UserError> {
+    match entry {
+        Ok(Some(entry)) => Ok(take(entry)),
         Ok(None) => Err(UserError::Unknown),
         Err(error) => Err(failed(error)),
     }

@@ -1,8 +1,11 @@
 //! Reading and merging the files.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
+use tokenvault_core::crypto::pad::VALUE_BYTES_MAX;
 use tokenvault_core::policy::Role;
+use tokenvault_tpm::Tcti;
 
 use super::file::{AuditReads, ConfigFile, DefaultRole, Enrol, Limits};
 use super::{Bus, Config, ConfigError, DEFAULT_FILES, DROP_IN_DIR, Source, absolute};
@@ -95,12 +98,13 @@ fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
         config.bus = match bus.as_str() {
             "system" => Bus::System,
             "none" => Bus::None,
-            address if address.contains(':') => Bus::Address(address.to_owned()),
+            address if address.parse::<zbus::Address>().is_ok() => Bus::Address(address.to_owned()),
             _ => return Err(ConfigError("'bus' must be \"system\", \"none\" or a D-Bus address".into())),
         };
     }
     config.allow_host_key = file.allow_host_key.unwrap_or(config.allow_host_key);
     if let Some(tcti) = &file.tpm.tcti {
+        Tcti::from_str(tcti).map_err(|error| ConfigError(format!("'tpm.tcti': {error}")))?;
         config.tcti.clone_from(tcti);
     }
     if let Some(path) = &file.tpm.worker {
@@ -116,6 +120,9 @@ fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
     config.audit_reads = file.audit.reads.unwrap_or(config.audit_reads);
     config.audit_records = file.audit.records.unwrap_or(config.audit_records);
     config.limits.apply(&file.limits);
+    if config.limits.value_bytes > VALUE_BYTES_MAX as u64 {
+        return Err(ConfigError(format!("'limits.value-bytes' can be at most {VALUE_BYTES_MAX}")));
+    }
     Ok(())
 }
 

@@ -38,7 +38,7 @@ impl Attendant {
         if !gids.contains(&credentials.gid) {
             gids.push(credentials.gid);
         }
-        let peer = Peer { uid: credentials.uid, gid: credentials.gid, gids: gids.into(), pid: credentials.pid };
+        let peer = Peer { uid: credentials.uid, gids: gids.into(), pid: credentials.pid };
         Ok(Admitted { stream: stream.into(), peer, limits, place })
     }
 

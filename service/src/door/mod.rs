@@ -36,13 +36,16 @@ use crate::config::Limits;
 pub struct Peer {
     /// UID.
     pub uid: u32,
-    /// Primary group.
-    pub gid: u32,
     /// All groups, the primary one included.
     pub gids: Arc<[u32]>,
     /// Process id, a hint; `None` when it has none here.
     pub pid: Option<u32>,
 }
+
+/// Calls of one connection that are taken in although their uid has enough in flight: to be refused.
+const OVER_LIMIT: u32 = 64;
+/// Calls of one connection taken in, whatever is configured.
+const IN_FLIGHT_MAX: u32 = 4096;
 
 /// What clients may take up. Read anew for each connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +81,16 @@ impl DoorLimits {
     /// What an administrator set.
     pub fn of(limits: &Limits) -> Self {
         let connections = usize::try_from(limits.connections).unwrap_or(usize::MAX);
-        Self { connections, ..Self::default() }
+        // More than a uid may have in flight: what is over that limit comes in and is told so at once, instead of waiting.
+        let in_flight = match limits.in_flight {
+            0 => IN_FLIGHT_MAX,
+            limit => u32::try_from(limit).unwrap_or(IN_FLIGHT_MAX).saturating_add(OVER_LIMIT).min(IN_FLIGHT_MAX),
+        };
+        let message = match limits.request_seconds {
+            0 => Self::default().message,
+            seconds => Duration::from_secs(seconds),
+        };
+        Self { connections, in_flight, message, ..Self::default() }
     }
 }
 

@@ -17,7 +17,7 @@ impl Cause {
     const fn name(self) -> &'static str {
         match self {
             Self::NoDescriptors => "org.freedesktop.DBus.Error.NotSupported",
-            Self::TooManyDescriptors => "org.freedesktop.DBus.Error.LimitsExceeded",
+            Self::TooManyDescriptors => "org.tokenvault1.Error.LimitsExceeded",
         }
     }
 

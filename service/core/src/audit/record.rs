@@ -101,28 +101,11 @@ impl AuditRecord {
             door: match caller.door {
                 Door::Bus => 0,
                 Door::Socket => 1,
+                Door::Daemon => 2,
             },
             app: String::new(),
             purpose: String::new(),
             pid: caller.pid,
-        }
-    }
-
-    /// A record of something the daemon did by itself.
-    pub fn of_daemon(operation: &'static str, time: Timestamp) -> Self {
-        Self {
-            time,
-            uid: 0,
-            operation: operation.to_owned(),
-            owner: None,
-            name: String::new(),
-            version: 0,
-            outcome: Outcome::Ok,
-            count: 1,
-            door: 2,
-            app: String::new(),
-            purpose: String::new(),
-            pid: None,
         }
     }
 }

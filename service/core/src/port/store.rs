@@ -16,6 +16,9 @@ pub enum StoreError {
     /// The file system is full. Reads and deletes go on.
     #[error("no space left for the store")]
     Full,
+    /// The store has the size it was given, whatever room the disk has. Reads and deletes go on.
+    #[error("the store has reached the size set for it")]
+    Limit,
     /// The file or its file system is read-only.
     #[error("the store is read-only")]
     ReadOnly,
@@ -177,8 +180,10 @@ pub struct AuditRow {
 /// What the store knows of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreStatus {
-    /// Whether writes are refused, and why.
+    /// Whether writes are refused, and why. Damage is not told here.
     pub read_only: Option<String>,
+    /// What damage was met, here or while reading. Reads and writes answer [`StoreError::Corrupt`] from then on.
+    pub damaged: Option<String>,
     /// Bytes on disk: database and log.
     pub disk_bytes: u64,
 }
@@ -283,7 +288,7 @@ pub trait WriteJob: Send {
     /// [`JobFailure`] gets `Ok` as well: that it was undone is certain by then.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 
-    /// Whether this job frees space or revokes something, and so is let through on a full disk.
+    /// Whether this job frees space or revokes something, and so is let through on a full disk and in a full store.
     fn frees(&self) -> bool {
         false
     }

@@ -21,16 +21,22 @@ impl Vault {
         };
         let event = Event::new(caller, "Delete").about(request.owner.uid(caller), request.name.as_str());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
+        // An expired token is gone for everyone; its owner's Delete takes away what it still holds of the quota.
+        let reply: Reply<bool> =
+            Box::new(|found| reply(found.and_then(|found| found.then_some(()).ok_or(Error::NotFound))));
         self.write(event, Effect::Erases, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { vault: &open.id, principal: &principal, now: vault.now() };
-            let found = shelf.find(tx, &request.name)?;
+            let found = shelf.find_any(tx, &request.name)?.ok_or(Error::NotFound)?;
+            let live = !found.version.is_expired(shelf.now);
             match version {
+                Some(_) if !live => return Err(Error::NotFound),
                 Some(version) => delete_version(tx, &shelf, found, version)?,
                 None => delete_token(tx, &shelf, &found)?,
             }
-            vault.record_mutation(&open, tx, &audited, version.unwrap_or(0))
+            vault.record_mutation(&open, tx, &audited, version.unwrap_or(0))?;
+            Ok(live)
         });
     }
 }

@@ -7,7 +7,7 @@ use crate::port::VersionRow;
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::VALUE;
 use crate::token::request::GetRequest;
-use crate::vault::{Event, OpenVault, Vault};
+use crate::vault::{Event, OpenVault, Receipt, Vault};
 use crate::{Caller, Secret};
 
 /// A value on its way out.
@@ -16,11 +16,13 @@ pub struct Opened {
     pub info: TokenInfo,
     /// The value.
     pub value: Secret,
+    /// To be settled before the value leaves, where the audit log is to be durable.
+    pub receipt: Option<Receipt>,
 }
 
 impl Vault {
-    /// Fetches a value. The read is noted for the audit log before this returns; in durable mode the caller waits for
-    /// [`Vault::flush_audit`] before it lets the value go.
+    /// Fetches a value. The read is noted for the audit log before this returns; where the log is to be durable, the value
+    /// comes with a receipt for [`Vault::settle`].
     ///
     /// # Errors
     /// See [`Error`]; missing, foreign and expired are all [`Error::NotFound`].
@@ -29,8 +31,8 @@ impl Vault {
         let mut event = Event::new(caller, "Get").about(request.owner.uid(caller), request.name.as_str());
         request.app.as_str().clone_into(&mut event.app);
         request.purpose.as_str().clone_into(&mut event.purpose);
-        let opened = self.fetch(&open, caller, request).inspect_err(|error| self.note_refusal(&event, error))?;
-        self.note_read(&event, opened.info.version)?;
+        let mut opened = self.fetch(&open, caller, request).inspect_err(|error| self.note_refusal(&event, error))?;
+        opened.receipt = self.note_read(event, opened.info.version)?;
         Ok(opened)
     }
 
@@ -50,7 +52,7 @@ impl Vault {
             return Err(Error::AccessDenied("this token is given out for a stated purpose only; name one".into()));
         }
         let value = self.open_value(&shelf, &found, &value)?;
-        Ok(Opened { info: found.into_info(principal.uid)?, value })
+        Ok(Opened { info: found.into_info(principal.uid)?, value, receipt: None })
     }
 
     /// Whether an older version was asked for of a token whose current one has expired: then there is no such token.

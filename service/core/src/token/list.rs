@@ -7,7 +7,7 @@ use crate::policy::Action;
 use crate::principal::Principal;
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::request::ListRequest;
-use crate::vault::{OpenVault, Vault};
+use crate::vault::{Event, OpenVault, Vault};
 
 /// Rows taken from the store at a time while filtering.
 const STEP: usize = 256;
@@ -32,7 +32,10 @@ impl Vault {
         match self.judged(&open, caller, request.owner, Action::Read) {
             Ok(Some(principal)) => self.page(&open, &principal, request),
             Ok(None) | Err(Error::NotFound) => Ok(Page::default()),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.note_refusal(&Event::new(caller, "List"), &error);
+                Err(error)
+            }
         }
     }
 

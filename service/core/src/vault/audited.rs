@@ -1,12 +1,17 @@
 //! How requests reach the audit log.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::write::{Effect, Reply};
 use super::{Event, OpenVault, Vault};
 use crate::audit::{AuditRecord, ChainFault, verify};
 use crate::error::Error;
 use crate::port::WriteTx;
+
+/// The record of a read whose answer waits for it.
+#[derive(Debug)]
+pub struct Receipt(AuditRecord);
 
 impl Vault {
     /// The record of an event that went well.
@@ -32,19 +37,35 @@ impl Vault {
         open.audit.append(tx, &record, self.settings().audit_records)
     }
 
-    /// Notes a read before its answer leaves.
+    /// Sees to it that a read is recorded before its answer leaves: notes it for the next commit, or, where the log is to be
+    /// durable, gives the receipt that has to be committed with [`Vault::settle`] first.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the log cannot take more: a read that cannot be recorded is refused.
-    pub(crate) fn note_read(&self, event: &Event, version: u64) -> Result<(), Error> {
-        if self.audit.note(AuditRecord { version, ..self.record_of(event) }) {
+    pub(crate) fn note_read(&self, event: Event, version: u64) -> Result<Option<Receipt>, Error> {
+        let record = AuditRecord { version, ..self.record_of(&event) };
+        if self.settings().audit_durable {
+            return Ok(Some(Receipt(record)));
+        }
+        if !self.audit_full.load(Ordering::Relaxed) && self.audit.note(record) {
             self.wake_audit();
-            return Ok(());
+            return Ok(None);
         }
         Err(Error::Unavailable(
             "the audit log cannot be written, so nothing is read; free space on the state directory's file system"
                 .into(),
         ))
+    }
+
+    /// Commits the record of a read; its answer may leave when this has answered Ok.
+    pub fn settle(self: &Arc<Self>, receipt: Receipt, reply: Reply<()>) {
+        let open = match self.open() {
+            Ok(open) => open,
+            Err(error) => return reply(Err(error)),
+        };
+        let cap = self.settings().audit_records;
+        let event = Event::new(&super::slots::daemon(), "Audit");
+        self.write(event, Effect::Reserved, reply, move |tx| open.audit.append(tx, &receipt.0, cap));
     }
 
     /// Sets who is told that records wait. Called on the read path: it must be quick. The first one stays.
@@ -58,18 +79,13 @@ impl Vault {
         }
     }
 
-    /// Whether reads must wait for [`Vault::flush_audit`] before their answer leaves.
-    pub fn audit_is_durable(&self) -> bool {
-        self.settings().audit_durable
-    }
-
     /// Whether records wait that can be committed: while the vault is not open they have to go on waiting.
     pub fn audit_waits(&self) -> bool {
         !self.audit.is_idle() && self.check_open().is_ok()
     }
 
     /// Commits the records that wait. With `all`, also those that are still being folded. Answers once they are durable;
-    /// an error when that cannot be, and they go on waiting: what was read must not leave then in durable mode.
+    /// an error when that cannot be, and they go on waiting.
     pub fn flush_audit(self: &Arc<Self>, all: bool, reply: Reply<()>) {
         let open = match self.open() {
             Ok(open) => open,
@@ -87,6 +103,9 @@ impl Vault {
             if result.is_err() {
                 vault.audit.put_back(records.to_vec());
             }
+            // On a store that is read-only for good, reads go on and their records wait, as many as there is room for.
+            let full = result.is_err() && vault.store.status().read_only.is_none();
+            vault.audit_full.store(full, Ordering::Relaxed);
             reply(result);
         });
         let event = Event::new(&super::slots::daemon(), "Audit");

@@ -23,22 +23,22 @@ impl Vault {
             Ok(true) => Inner::Uninitialised(reason.to_owned()),
             Ok(false) => Inner::Sealed(super::SealReason::NotTried),
             Err(error) => {
-                self.set_state(match &error {
+                self.enter(match &error {
                     Error::Quarantined(reason) => Inner::Quarantined(reason.clone()),
                     other => Inner::Unavailable(other.to_string()),
-                });
+                })?;
                 return Err(error);
             }
         };
-        self.set_state(state);
-        Ok(())
+        self.enter(state)
     }
 
     /// Says anew why there is no vault yet; nothing happens when there is one.
     pub fn still_uninitialised(&self, reason: &str) {
         let _turn = self.one_at_a_time();
         if self.with_state(|state| matches!(state, Inner::Uninitialised(_))) {
-            self.set_state(Inner::Uninitialised(reason.to_owned()));
+            // A quarantine that came in between is the better answer.
+            let _quarantined = self.enter(Inner::Uninitialised(reason.to_owned()));
         }
     }
 
@@ -79,7 +79,7 @@ impl Vault {
             vault.record_mutation(&opened, tx, &audited, 0)?;
             Ok(number)
         })?;
-        self.set_state(Inner::Open(open));
+        self.enter(Inner::Open(open))?;
         Ok(number)
     }
 }

@@ -11,6 +11,7 @@ mod state;
 mod unseal;
 mod write;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use crate::audit::AuditQueue;
@@ -20,6 +21,7 @@ use crate::port::{Clock, ReadTx, SecretMemory, Store};
 use crate::{Caller, Timestamp};
 
 pub use crate::crypto::VaultId;
+pub use audited::Receipt;
 pub use open::OpenVault;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{Protection, SealReason, State, VaultStatus, tpm_error_name};
@@ -81,6 +83,8 @@ pub struct Vault {
     /// Held while the vault is made, opened, sealed or its slots change: one at a time.
     lifecycle: Mutex<()>,
     audit: AuditQueue,
+    /// Set while the audit log cannot take records because there is no space for them.
+    audit_full: AtomicBool,
     /// Told when records wait for [`Vault::flush_audit`].
     audit_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -101,6 +105,7 @@ impl Vault {
             state: RwLock::new(state::Inner::Starting),
             lifecycle: Mutex::new(()),
             audit: AuditQueue::default(),
+            audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
         })
     }
@@ -132,10 +137,11 @@ impl Vault {
     /// Reads on one snapshot.
     pub(crate) fn read<T>(&self, mut work: impl FnMut(&dyn ReadTx) -> Result<T, Error>) -> Result<T, Error> {
         let mut outcome = None;
-        self.store.read(&mut |tx| {
+        let read = self.store.read(&mut |tx| {
             outcome = Some(work(tx));
             Ok(())
-        })?;
+        });
+        read.map_err(|error| self.store_failed(error))?;
         outcome.unwrap_or_else(|| Err(Error::Internal("the store did not read".into())))
     }
 }

@@ -110,6 +110,17 @@ impl Vault {
         })
     }
 
+    /// Refuses early what [`Vault::create`] and [`Vault::add_slot`] would refuse.
+    ///
+    /// # Errors
+    /// Why no slot can be added now.
+    pub fn check_slots_can_change(&self) -> Result<(), Error> {
+        if self.state() == super::State::Uninitialised {
+            return Ok(());
+        }
+        self.check_open()
+    }
+
     /// Removes a slot. The last one that is not a TPM slot goes only with `force`; the last of all never. Blocks.
     ///
     /// # Errors
@@ -146,8 +157,11 @@ impl Vault {
                 Err(error) => refused = error.into(),
             }
         }
-        let Some(slot) = confirmed else { return Err(refused) };
         let event = Event::new(caller, "ConfirmRecovery");
+        let Some(slot) = confirmed else {
+            self.note_refusal(&event, &refused);
+            return Err(refused);
+        };
         let (vault, audited) = (Arc::clone(self), event.clone());
         self.write_and_wait(event, Effect::Grows, move |tx| {
             tx.set_meta(MetaKey::RecoveryConfirmed, &slot.to_be_bytes())?;
@@ -201,5 +215,5 @@ pub(super) fn store_table_mac(vault: &Vault, open: &OpenVault, tx: &mut dyn Writ
 
 /// The daemon itself, as the caller of what it does unasked.
 pub fn daemon() -> Caller {
-    Caller { uid: 0, gids: Arc::new([]), user: "root".into(), door: Door::Socket, pid: None }
+    Caller { uid: 0, gids: Arc::new([]), user: "root".into(), door: Door::Daemon, pid: None }
 }

@@ -172,8 +172,17 @@ impl Vault {
         look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn set_state(&self, state: Inner) {
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    /// Changes the state; a quarantine stays, whatever was under way when it began.
+    ///
+    /// # Errors
+    /// [`Error::Quarantined`] when it stayed.
+    pub(super) fn enter(&self, state: Inner) -> Result<(), Error> {
+        let mut now = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Inner::Quarantined(reason) = &*now {
+            return Err(Error::Quarantined(reason.clone()));
+        }
+        *now = state;
+        Ok(())
     }
 
     /// The keys, while the vault is open.
@@ -208,7 +217,32 @@ impl Vault {
 
     /// Takes the vault out of service until an administrator has looked at it.
     pub fn quarantine(&self, reason: String) {
-        self.set_state(Inner::Quarantined(reason));
+        // The first reason is the one to look at.
+        let _already = self.enter(Inner::Quarantined(reason));
+    }
+
+    /// A store that does not verify takes the vault out of service.
+    pub(super) fn quarantine_after(&self, error: &Error) {
+        if let Error::Quarantined(reason) = error {
+            self.quarantine(reason.clone());
+        }
+    }
+
+    /// Kind of the slot that opened the vault.
+    pub fn protection(&self) -> Option<SlotKind> {
+        self.with_state(|state| match state {
+            Inner::Open(open) => Some(open.opened_by),
+            _ => None,
+        })
+    }
+
+    /// Identity of the vault, when there is one.
+    pub fn id(&self) -> Option<VaultId> {
+        let open = self.with_state(|state| match state {
+            Inner::Open(open) => Some(open.id),
+            _ => None,
+        });
+        open.or_else(|| self.read(|tx| super::slots::vault_id(tx)).ok().flatten())
     }
 
     /// The state alone.

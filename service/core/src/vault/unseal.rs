@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::slots::{daemon, vault_id, verify_table};
 use super::state::Inner;
 use super::{Effect, Event, OpenVault, SealReason, Vault, VaultId};
+use crate::crypto::mac;
 use crate::error::Error;
 use crate::keyring::Keyring;
 use crate::port::{KeyringRow, Sealer, SlotRow};
@@ -35,7 +36,10 @@ impl Vault {
     /// Why none opened; [`Vault::status`] then says it as well.
     pub fn unseal_unattended(self: &Arc<Self>, sealer: &dyn Sealer, host_key: &HostKey) -> Result<(), Error> {
         let _turn = self.one_at_a_time();
-        let Some(stored) = self.stored_if_closed()? else { return Ok(()) };
+        if !self.is_closed()? {
+            return Ok(());
+        }
+        let stored = self.stored()?;
         let mut reason = SealReason::NoUnattendedSlot;
         let mut refused = Error::Sealed("it has no slot that opens unattended".into());
         for row in &stored.slots {
@@ -62,34 +66,42 @@ impl Vault {
                 }
             }
         }
-        self.set_state(Inner::Sealed(reason));
+        self.enter(Inner::Sealed(reason))?;
         Err(refused)
     }
 
     /// Opens the vault with a secret somebody handed over: a recovery key or a derived passphrase. Without `slot` every slot
-    /// that takes such a secret is tried. Blocks.
+    /// that takes such a secret is tried. On an open vault it only says whether the secret would have opened it. Blocks.
     ///
     /// # Errors
     /// [`Error::AccessDenied`] when it opens none.
     pub fn unseal_with(self: &Arc<Self>, caller: &Caller, secret: &Secret, slot: Option<u32>) -> Result<(), Error> {
         let _turn = self.one_at_a_time();
-        let Some(stored) = self.stored_if_closed()? else { return Ok(()) };
+        let closed = self.is_closed()?;
+        let stored = self.stored()?;
+        let opened = self.try_secret(&stored, secret, slot);
+        let refused = |error: &Error| self.note_refusal(&Event::new(caller, "Unseal"), error);
+        let (vk, by) = opened.inspect_err(refused)?;
+        if closed {
+            return self.opened_with(caller, &stored, vk, by);
+        }
+        if mac::equal(vk.expose(), self.open()?.vk.expose()) {
+            return Ok(());
+        }
+        Err(Error::DamagedSlot("the slot holds another vault's key; remove it and add it again".into()))
+    }
+
+    fn try_secret(&self, stored: &Stored, secret: &Secret, slot: Option<u32>) -> Result<(Secret, SlotKind), Error> {
         if let Some(id) = slot
             && !stored.slots.iter().any(|row| row.id == id)
         {
             return Err(Error::InvalidArgs(format!("there is no slot {id}; 'tokenvaultctl slot list' shows them")));
         }
-        let takes_secret = |row: &&SlotRow| {
-            slot.is_none_or(|id| id == row.id)
-                && matches!(SlotKind::parse(&row.kind), Some(SlotKind::Recovery | SlotKind::Passphrase))
-        };
         let mut refused = Error::InvalidArgs("there is no such slot that takes a key or passphrase".into());
-        for row in stored.slots.iter().filter(takes_secret) {
-            match self.try_slot(&stored, row, SlotSecret::Key(secret)) {
-                Ok(vk) => {
-                    let by = kind_of(row);
-                    return self.opened_with(caller, &stored, vk, by);
-                }
+        for row in stored.slots.iter().filter(|row| slot.is_none_or(|id| id == row.id)) {
+            let Some(kind @ (SlotKind::Recovery | SlotKind::Passphrase)) = SlotKind::parse(&row.kind) else { continue };
+            match self.try_slot(stored, row, SlotSecret::Key(secret)) {
+                Ok(vk) => return Ok((vk, kind)),
                 Err(error) => refused = error.into(),
             }
         }
@@ -99,7 +111,8 @@ impl Vault {
     /// Seals the vault: its keys are wiped once the last request in progress is done. Blocks.
     ///
     /// # Errors
-    /// [`Error::Sealed`] when it is not open.
+    /// [`Error::Sealed`] when it is not open; [`Error::Unavailable`] when it is sealed now, but the audit log could not be
+    /// written.
     pub fn seal(self: &Arc<Self>, caller: &Caller) -> Result<(), Error> {
         let _turn = self.one_at_a_time();
         let open = self.open()?;
@@ -108,17 +121,20 @@ impl Vault {
         let records = Arc::new(self.audit.take(self.now(), true));
         let written = Arc::clone(&records);
         let cap = self.settings().audit_records;
-        self.write_and_wait(event, Effect::Reserved, move |tx| {
+        let recorded = self.write_and_wait(event, Effect::Reserved, move |tx| {
             written.iter().try_for_each(|record| open.audit.append(tx, record, cap))?;
             vault.record_mutation(&open, tx, &audited, 0)
+        });
+        // Whoever asks for the keys to go must not be refused because the disk is full.
+        self.enter(Inner::Sealed(SealReason::Administrator))?;
+        recorded.map_err(|error| {
+            self.audit.put_back(records.to_vec());
+            Error::Unavailable(format!("the vault is sealed now, but the audit log was not written: {error}"))
         })
-        .inspect_err(|_| self.audit.put_back(records.to_vec()))?;
-        self.set_state(Inner::Sealed(SealReason::Administrator));
-        Ok(())
     }
 
-    /// What the store holds, unless the vault is open already.
-    fn stored_if_closed(&self) -> Result<Option<Stored>, Error> {
+    /// Whether there is a vault that is not open.
+    fn is_closed(&self) -> Result<bool, Error> {
         self.with_state(|state| match state {
             Inner::Open(_) => Ok(false),
             Inner::Quarantined(reason) => Err(Error::Quarantined(reason.clone())),
@@ -127,22 +143,15 @@ impl Vault {
                 Err(Error::Sealed(format!("there is no vault yet ({reason}); run 'tokenvaultctl init'")))
             }
             Inner::Starting | Inner::Sealed(_) => Ok(true),
-        })?
-        .then(|| {
-            self.read(|tx| {
-                let id = vault_id(tx)?.ok_or_else(|| Error::Quarantined("the store has lost its vault id".into()))?;
-                Ok(Stored { id, slots: tx.slots()?, keyring: tx.keyring()? })
-            })
-            .inspect_err(|error| self.quarantine_after(error))
         })
-        .transpose()
     }
 
-    /// A store that does not verify takes the vault out of service.
-    fn quarantine_after(&self, error: &Error) {
-        if let Error::Quarantined(reason) = error {
-            self.set_state(Inner::Quarantined(reason.clone()));
-        }
+    fn stored(&self) -> Result<Stored, Error> {
+        self.read(|tx| {
+            let id = vault_id(tx)?.ok_or_else(|| Error::Quarantined("the store has lost its vault id".into()))?;
+            Ok(Stored { id, slots: tx.slots()?, keyring: tx.keyring()? })
+        })
+        .inspect_err(|error| self.quarantine_after(error))
     }
 
     fn try_slot(&self, stored: &Stored, row: &SlotRow, secret: SlotSecret<'_>) -> Result<Secret, SlotError> {
@@ -156,7 +165,7 @@ impl Vault {
             .and_then(|keyring| OpenVault::new(self, stored.id, vk, keyring, by))
             .and_then(|open| self.read(|tx| verify_table(self, &open, tx)).map(|()| Arc::new(open)));
         let open = opened.inspect_err(|error| self.quarantine_after(error))?;
-        self.set_state(Inner::Open(Arc::clone(&open)));
+        self.enter(Inner::Open(Arc::clone(&open)))?;
         self.wake_audit();
         let event = Event::new(caller, "Unseal");
         let (vault, audited) = (Arc::clone(self), event.clone());

@@ -45,7 +45,7 @@ where
     fn finish(mut self: Box<Self>, committed: Result<(), StoreError>) {
         let result = match committed {
             Ok(()) => self.outcome.take().unwrap_or_else(|| Err(Error::Internal("a write did not run".into()))),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.vault.store_failed(error)),
         };
         if let Err(error) = &result {
             self.vault.note_refusal(&self.event, error);
@@ -88,8 +88,24 @@ impl Vault {
         receiver.recv().unwrap_or_else(|_| Err(Error::Unavailable("the vault is stopping; retry".into())))
     }
 
+    /// Goes once through the writer without writing, whatever state the vault is in. Its answer shows that the writer lives;
+    /// an error is an answer too.
+    pub fn round_trip(self: &Arc<Self>, reply: Reply<()>) {
+        self.write(Event::new(&super::slots::daemon(), "RoundTrip"), Effect::Reserved, reply, |_| Ok(()));
+    }
+
+    /// What a fault of the store means for a request. Damage takes the vault out of service.
+    pub(super) fn store_failed(&self, error: StoreError) -> Error {
+        let damaged = matches!(error, StoreError::Corrupt(_));
+        let error = Error::from(error);
+        if damaged {
+            self.quarantine_after(&error);
+        }
+        error
+    }
+
     /// Notes that a request was refused; best effort, because the refusal stands either way.
-    pub(crate) fn note_refusal(&self, event: &Event, error: &Error) {
+    pub fn note_refusal(&self, event: &Event, error: &Error) {
         let outcome = Outcome::of(error);
         if matches!(outcome, Outcome::Denied | Outcome::NotFound) {
             self.audit.note(AuditRecord { outcome, ..self.record_of(event) });

@@ -49,7 +49,7 @@ impl Default for PipeLimits {
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// The uid has too much unread (`pipes`).
-    #[error("too many replies of this user are unread; read or close them and retry")]
+    #[error("too many replies of this user are unread; read them and retry")]
     Limit,
     /// No descriptor, no memory for one.
     #[error("no pipe could be made for the value: {0}")]
@@ -62,9 +62,10 @@ pub enum SendError {
 impl From<SendError> for tokenvault_core::Error {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::Limit => {
-                Self::LimitsExceeded { limit: "pipes", retry: "read or close the replies you have and retry".into() }
-            }
+            SendError::Limit => Self::LimitsExceeded {
+                limit: "pipes",
+                retry: "read the replies you have; unread ones are withdrawn after some seconds".into(),
+            },
             SendError::Io(_) => Self::Unavailable(format!("{error}; retry")),
             SendError::Memory(error) => error.into(),
         }

@@ -1,0 +1,75 @@
+//! Turns at work that blocks a thread: one at a time per uid, a few for all, so that no uid takes every thread.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokenvault_core::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Threads that such work may take at one time.
+const THREADS: usize = 4;
+/// Uids remembered; past it those that wait for nothing are forgotten.
+const IDLE_UIDS_MAX: usize = 1_024;
+
+/// Who is at work. Waiting is bounded by the calls a uid may have in flight.
+pub struct Turns {
+    threads: Arc<Semaphore>,
+    uids: Mutex<HashMap<u32, Arc<Semaphore>>>,
+}
+
+/// A turn; the next one comes when it is dropped.
+pub struct Turn {
+    _thread: OwnedSemaphorePermit,
+    _uid: OwnedSemaphorePermit,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { threads: Arc::new(Semaphore::new(THREADS)), uids: Mutex::default() }
+    }
+}
+
+impl Turns {
+    /// Waits for a turn of `uid`: first among its own calls, then among the uids.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the daemon is stopping.
+    pub async fn take(&self, uid: u32) -> Result<Turn, Error> {
+        let stopping = |_| Error::Unavailable("the vault is stopping; retry".into());
+        let _uid = self.of(uid).acquire_owned().await.map_err(stopping)?;
+        let _thread = Arc::clone(&self.threads).acquire_owned().await.map_err(stopping)?;
+        Ok(Turn { _thread, _uid })
+    }
+
+    fn of(&self, uid: u32) -> Arc<Semaphore> {
+        let mut uids = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
+        if uids.len() > IDLE_UIDS_MAX {
+            uids.retain(|_, turns| Arc::strong_count(turns) > 1);
+        }
+        Arc::clone(uids.entry(uid).or_insert_with(|| Arc::new(Semaphore::new(1))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_uid_has_one_turn_and_leaves_the_others_theirs() {
+        let turns = Turns::default();
+        let first = turns.take(7).await.unwrap();
+        let mut second = Box::pin(turns.take(7));
+        assert!(futures_now(&mut second).await.is_none(), "its second call waits");
+        assert!(turns.take(8).await.is_ok(), "another uid does not");
+        drop(first);
+        assert!(second.await.is_ok());
+    }
+
+    async fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
+            std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        })
+        .await
+    }
+}

@@ -1,0 +1,45 @@
+//! A TPM whose last answer is remembered, for `Health`.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokenvault_core::Secret;
+use tokenvault_core::port::{SealError, SealedBlob, Sealer, TpmStatus};
+
+/// Hands every question on and keeps how it was answered.
+#[derive(Clone)]
+pub struct HeardSealer {
+    tpm: Arc<dyn Sealer>,
+    last: Arc<RwLock<String>>,
+}
+
+impl HeardSealer {
+    /// Over `tpm`, which was not asked yet.
+    pub fn new(tpm: Arc<dyn Sealer>) -> Self {
+        Self { tpm, last: Arc::new(RwLock::new("not asked yet".into())) }
+    }
+
+    /// `ok`, or what the TPM answered last.
+    pub fn heard(&self) -> String {
+        self.last.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn hear<T>(&self, answer: Result<T, SealError>) -> Result<T, SealError> {
+        let text = answer.as_ref().err().map_or_else(|| "ok".to_owned(), ToString::to_string);
+        *self.last.write().unwrap_or_else(PoisonError::into_inner) = text;
+        answer
+    }
+}
+
+impl Sealer for HeardSealer {
+    fn seal(&self, secret: &Secret) -> Result<SealedBlob, SealError> {
+        self.hear(self.tpm.seal(secret))
+    }
+
+    fn unseal(&self, blob: &SealedBlob) -> Result<Secret, SealError> {
+        self.hear(self.tpm.unseal(blob))
+    }
+
+    fn status(&self) -> Result<TpmStatus, SealError> {
+        self.hear(self.tpm.status())
+    }
+}
