@@ -118,6 +118,35 @@ fn reads_wait_for_a_commit_and_are_durable_after_one() {
 }
 
 #[test]
+fn where_the_log_is_durable_a_value_waits_for_its_own_record() {
+    let home = Home::new();
+    home.set(|settings| settings.audit_durable = true);
+    home.alice().put("t", b"1").unwrap();
+    let before = home.read(|tx| tx.audit_head()).unwrap().seq;
+    for _ in 0..2 {
+        let receipt = home.alice().open("t").unwrap().receipt.expect("a receipt to settle");
+        wait(|reply| home.vault().settle(receipt, reply)).unwrap();
+    }
+    assert_eq!(home.read(|tx| tx.audit_head()).unwrap().seq, before + 2, "none is folded away");
+    assert_eq!(records(&home).iter().filter(|record| record.operation == "Get" && record.count == 1).count(), 2);
+}
+
+#[test]
+fn a_value_whose_record_cannot_be_written_is_not_settled() {
+    let home = Home::new();
+    home.set(|settings| settings.audit_durable = true);
+    home.alice().put("t", b"1").unwrap();
+    let receipt = |home: &Home| home.alice().open("t").unwrap().receipt.expect("a receipt to settle");
+    let (first, second) = (receipt(&home), receipt(&home));
+    let foreign = home.database();
+    foreign.lock();
+    assert_eq!(refused(wait(|reply| home.vault().settle(first, reply))), Refused::Unavailable);
+    foreign.unlock();
+    home.vault().seal(&daemon()).unwrap();
+    assert_eq!(refused(wait(|reply| home.vault().settle(second, reply))), Refused::Sealed);
+}
+
+#[test]
 fn what_could_not_be_made_durable_is_not_said_to_be() {
     let home = Home::new();
     home.alice().put("t", b"1").unwrap();

@@ -77,6 +77,20 @@ fn an_expired_name_is_free_and_what_takes_it_inherits_nothing() {
 }
 
 #[test]
+fn an_expired_token_that_is_deleted_is_not_found_and_frees_its_quota() {
+    let home = Home::new();
+    let alice = home.alice();
+    alice.put_with("t", b"1", for_a_second()).unwrap();
+    home.clock.advance_usec(SECOND);
+    assert_eq!(alice.usage().unwrap(), (1, 64));
+    assert_eq!(refused(home.bob().delete("t")), Refused::NotFound);
+    assert_eq!(refused(alice.delete_version("t", 1)), Refused::NotFound);
+    assert_eq!(alice.usage().unwrap(), (1, 64));
+    assert_eq!(refused(alice.delete("t")), Refused::NotFound);
+    assert_eq!(alice.usage().unwrap(), (0, 0));
+}
+
+#[test]
 fn a_list_leaves_out_what_has_expired() {
     let home = Home::new();
     let alice = home.alice();

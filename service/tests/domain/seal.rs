@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokenvault_core::owner::Owner;
 use tokenvault_core::port::{HeapMemory, SealError, SecretBuffer, SecretMemory, SecretMemoryExhausted};
+use tokenvault_core::slot::SlotKind;
 use tokenvault_core::token::Annotation;
 use tokenvault_core::vault::{HostKey, NewSlot, SealReason, State, daemon};
 
@@ -119,11 +120,15 @@ fn what_is_wrong_with_a_host_key_is_said() {
 }
 
 #[test]
-fn unsealing_an_open_vault_changes_nothing() {
+fn unsealing_an_open_vault_only_says_whether_the_secret_is_right() {
     let home = Home::new();
+    let unseal_with = |secret| answer(home.vault().unseal_with(&daemon(), &key(secret), None));
     home.unseal().unwrap();
-    home.vault().unseal_with(&daemon(), &key(&[9; 32]), None).unwrap();
-    assert_eq!(home.vault().state(), State::Serving);
+    assert_eq!(unseal_with(&[6; 32]), Err(Refused::InvalidArgs), "there is no slot it could be for");
+    home.vault().add_slot(&daemon(), &NewSlot::Recovery(&public_of(&[6; 32]))).unwrap();
+    assert_eq!(unseal_with(&[6; 32]), Ok(()));
+    assert_eq!(unseal_with(&[9; 32]), Err(Refused::AccessDenied));
+    assert_eq!((home.vault().state(), home.vault().status().protection), (State::Serving, Some(SlotKind::HostKey)));
 }
 
 #[test]
@@ -151,7 +156,8 @@ fn a_seal_that_cannot_be_written_down_loses_no_record() {
     foreign.lock();
     assert_eq!(refused(home.vault().seal(&home.root().caller)), Refused::Unavailable);
     foreign.unlock();
-    assert_eq!(home.vault().state(), State::Serving);
+    assert_eq!(home.vault().state(), State::Sealed, "whoever asks for the keys to go is not refused");
+    home.unseal().unwrap();
     assert!(records(&home).iter().any(|record| record.operation == "Get"));
 }
 

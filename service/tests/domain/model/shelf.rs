@@ -193,11 +193,13 @@ impl Shelf {
     }
 
     pub fn delete(&mut self, name: &str, version: Option<u64>, now: Timestamp) -> Answer<()> {
-        let token = self.live_mut(name, now)?;
+        let live = self.live(name, now).map(drop);
         let Some(version) = version else {
+            // What has expired is not found, and goes all the same.
             self.tokens.remove(name);
-            return Ok(());
+            return live;
         };
+        let token = self.live_mut(name, now)?;
         let at = token.versions.iter().position(|held| held.number == version).ok_or(Refused::NotFound)?;
         token.versions.remove(at);
         token.updated = now;
