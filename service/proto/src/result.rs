@@ -113,6 +113,8 @@ results! {
         tpm: String = "tpm",
         /// `ok`, `none`, or what is wrong with the bus connection.
         bus: String = "bus",
+        /// `ok`, or why keys and values in use could be swapped out.
+        memory: String = "memory",
         /// Microseconds since the daemon started.
         uptime: u64 = "uptime",
     }

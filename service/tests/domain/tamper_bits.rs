@@ -17,8 +17,6 @@ const NOT_SEEN: [(&str, &str); 6] = [
     ("meta", "value"),
     ("principal", "bytes"),
     ("principal", "tokens"),
-    ("version", "expires_day"),
-    ("version", "stored_bytes"),
 ];
 
 const TABLES: [&str; 7] = ["attribute", "keyring", "meta", "principal", "slot", "token", "version"];

@@ -106,7 +106,7 @@ pub struct PrincipalRow {
     pub record: Vec<u8>,
     /// UKm, wrapped under the keyring.
     pub key: Vec<u8>,
-    /// Live tokens.
+    /// Tokens, expired ones included until they are deleted.
     pub tokens: u64,
     /// Stored value bytes over all versions, padded.
     pub bytes: u64,

@@ -53,10 +53,15 @@ impl Found {
         Ok(Self { row, meta, head, version })
     }
 
+    /// Class of the version.
+    pub fn class(&self) -> Result<Class, Error> {
+        Class::from_u8(self.head.class)
+            .ok_or_else(|| Error::Quarantined(format!("a version of token {} has an unknown class", self.row.id)))
+    }
+
     /// What the caller is told.
     pub fn into_info(self, owner: u32) -> Result<TokenInfo, Error> {
-        let class = Class::from_u8(self.head.class)
-            .ok_or_else(|| Error::Quarantined(format!("a version of token {} has an unknown class", self.row.id)))?;
+        let class = self.class()?;
         Ok(TokenInfo {
             name: self.meta.name,
             owner,

@@ -40,12 +40,21 @@ impl Vault {
         let principal = self.judged(open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
         let shelf = Shelf { vault: &open.id, principal: &principal, now: self.now() };
         let name_tag = tag::name_tag(&principal.index_key, &request.name);
-        let (row, version) = self
-            .read(|tx| Ok(tx.token_with_value(principal.id, &name_tag, request.version)?))?
+        let (row, version, current) = self
+            .read(|tx| {
+                let Some((row, version)) = tx.token_with_value(principal.id, &name_tag, request.version)? else {
+                    return Ok(None);
+                };
+                let is_current = version.head.version == row.current;
+                let current = if is_current { None } else { tx.version_head(row.id, row.current)? };
+                Ok(Some((row, version, current)))
+            })?
             .ok_or(Error::NotFound)?;
         let VersionRow { head, value } = version;
         let found = Found::open(shelf.records(), row, head)?;
-        if found.version.is_expired(shelf.now) || self.is_superseded_expired(&shelf, &found)? {
+        // A token whose current version has expired is gone, and its older versions with it.
+        let superseding = current.map(|head| shelf.records().open_version(&head)).transpose()?;
+        if found.version.is_expired(shelf.now) || superseding.is_some_and(|current| current.is_expired(shelf.now)) {
             return Err(Error::NotFound);
         }
         if found.meta.require_purpose && request.purpose.as_str().is_empty() {
@@ -53,17 +62,6 @@ impl Vault {
         }
         let value = self.open_value(&shelf, &found, &value)?;
         Ok(Opened { info: found.into_info(principal.uid)?, value, receipt: None })
-    }
-
-    /// Whether an older version was asked for of a token whose current one has expired: then there is no such token.
-    fn is_superseded_expired(&self, shelf: &Shelf<'_>, found: &Found) -> Result<bool, Error> {
-        if found.head.version == found.row.current {
-            return Ok(false);
-        }
-        let Some(current) = self.read(|tx| Ok(tx.version_head(found.row.id, found.row.current)?))? else {
-            return Ok(true);
-        };
-        Ok(shelf.records().open_version(&current)?.is_expired(shelf.now))
     }
 
     /// Decrypts the value of a version that was found.

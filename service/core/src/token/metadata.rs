@@ -135,6 +135,8 @@ impl Records<'_> {
             .bytes(&self.principal.generation)
             .u8(head.class)
             .u64(head.version)
+            .option_u64(head.expires_day.map(i64::cast_unsigned))
+            .u64(head.stored_bytes)
     }
 
     /// Everything a decision about the value depends on: a row that is swapped, re-owned or extended does not open.

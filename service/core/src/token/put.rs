@@ -111,7 +111,8 @@ impl Put<'_> {
         row.newest += 1;
         row.current = row.newest;
         let version = self.version_meta(live, value)?;
-        let head = self.insert_version(tx, (&row, &meta), &version, value)?;
+        let class = self.class(live)?;
+        let head = self.insert_version(tx, (&row, &meta), (&version, class), value)?;
         if let Some(found) = &before
             && found.meta.require_purpose != meta.require_purpose
         {
@@ -171,6 +172,15 @@ impl Put<'_> {
         }
     }
 
+    /// A login-class token does not become one that opens without its owner because an option was left out.
+    fn class(&self, live: Option<&Found>) -> Result<Class, Error> {
+        match (self.options.class, live) {
+            (Some(class), _) => Ok(class),
+            (None, Some(found)) => found.class(),
+            (None, None) => Ok(Class::Machine),
+        }
+    }
+
     fn version_meta(&self, live: Option<&Found>, value: &Secret) -> Result<VersionMeta, Error> {
         let content_type = match &self.options.content_type {
             Some(content_type) => content_type.as_str().to_owned(),
@@ -188,7 +198,7 @@ impl Put<'_> {
         &self,
         tx: &mut dyn WriteTx,
         (row, meta): (&TokenRow, &TokenMeta),
-        version: &VersionMeta,
+        (version, class): (&VersionMeta, Class),
         value: &Secret,
     ) -> Result<VersionHead, Error> {
         let (records, memory) = (self.shelf.records(), self.vault.memory());
@@ -199,7 +209,7 @@ impl Put<'_> {
         let mut head = VersionHead {
             token: row.id,
             version: row.current,
-            class: self.options.class.unwrap_or(Class::Machine).as_u8(),
+            class: class.as_u8(),
             expires_day: None,
             stored_bytes: padded.len() as u64,
             meta: Vec::new(),
