@@ -63,6 +63,11 @@ pub(crate) fn own(connection: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Keeps the connection from copying the log back when it closes.
+pub(crate) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(|_| ())
+}
+
 /// A connection that can only read.
 pub(crate) fn reader(path: &Path) -> Result<Connection, Fault> {
     let connection = Connection::open_with_flags(

@@ -75,6 +75,7 @@ impl From<rusqlite::Error> for Fault {
 pub(crate) fn duplicate(error: &StoreError) -> StoreError {
     match error {
         StoreError::Full => StoreError::Full,
+        StoreError::Limit => StoreError::Limit,
         StoreError::ReadOnly => StoreError::ReadOnly,
         StoreError::Corrupt(text) => StoreError::Corrupt(text.clone()),
         StoreError::Newer { found, known } => StoreError::Newer { found: *found, known: *known },

@@ -5,9 +5,9 @@
 pub struct StoreOptions {
     /// Reader connections: how many reads run at once. At least one is opened.
     pub readers: usize,
-    /// Writes that may wait; one more is answered `Busy`. At least one.
+    /// Writes that may wait; one more is answered `Busy`. At least one, at most 65,536: room for them is taken at once.
     pub queue: usize,
-    /// Size the database may grow to, in bytes; 0: as far as the disk goes.
+    /// Size the database may grow to, in bytes; a write beyond it is answered `Limit`. 0: as far as the disk goes.
     pub store_bytes: u64,
     /// Space kept back for deletes and revocations on a full disk, in bytes; 0: none.
     pub reserve_bytes: u64,

@@ -1,7 +1,9 @@
 //! What the writer lets others know, shared between its thread and the store.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokenvault_core::port::StoreError;
 
 /// What the store has done since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,13 +16,15 @@ pub struct StoreCounters {
     pub erasures: u64,
 }
 
-/// The writer's side of the status.
+/// The status as the writer and the readers leave it.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     commits: AtomicU64,
     writes: AtomicU64,
     erasures: AtomicU64,
     read_only: Mutex<Option<String>>,
+    // Set once: only opening the store again can tell that a damaged file was mended.
+    damaged: OnceLock<String>,
 }
 
 impl Shared {
@@ -47,6 +51,26 @@ impl Shared {
 
     pub(crate) fn read_only(&self) -> Option<String> {
         self.reason().clone()
+    }
+
+    /// Takes note of the damage an error tells of, if it does; the first is kept, because it may have caused all others.
+    pub(crate) fn heed(&self, error: &StoreError) {
+        if let StoreError::Corrupt(what) = error
+            && self.damaged.set(what.clone()).is_ok()
+        {
+            log::error!("the store is damaged and is neither read nor written any more: {what}");
+        }
+    }
+
+    /// The damage that was met, if any.
+    pub(crate) fn damaged(&self) -> Option<&str> {
+        self.damaged.get().map(String::as_str)
+    }
+
+    /// # Errors
+    /// `Corrupt` when damage was met.
+    pub(crate) fn check_whole(&self) -> Result<(), StoreError> {
+        self.damaged().map_or(Ok(()), |what| Err(StoreError::Corrupt(what.to_owned())))
     }
 
     fn reason(&self) -> MutexGuard<'_, Option<String>> {

@@ -53,12 +53,13 @@ impl SqliteStore {
     }
 
     /// Reads the whole file and checks its structure: seconds for a large store, so it is called after the vault serves.
-    /// Deleted rows stay in the log until it returns.
+    /// Deleted rows stay in the log until it returns. Where damage is found, nothing is read or written afterwards.
     ///
     /// # Errors
     /// `Corrupt` names what is wrong; `Io` when the file could not be read.
     pub fn verify_structure(&self) -> Result<(), StoreError> {
-        Ok(verify::structure(&connection::reader(&self.directory.vault())?)?)
+        let verified = connection::reader(&self.directory.vault()).and_then(|reader| verify::structure(&reader));
+        Ok(verified.inspect_err(|Fault(error)| self.shared.heed(error))?)
     }
 
     /// What the store has done since it was opened.
@@ -69,7 +70,17 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn read(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        self.pool.read(|connection| work(&Tx::new(connection)))
+        self.shared.check_whole()?;
+        let read = self.pool.read(|connection| {
+            let tx = Tx::new(connection);
+            let result = work(&tx);
+            match tx.into_broken() {
+                // Counts whatever the work made of it; damage that the work itself reports is not ours to judge.
+                Some(error @ StoreError::Corrupt(_)) => Err(Fault(error)),
+                _ => Ok(result),
+            }
+        });
+        read.inspect_err(|Fault(error)| self.shared.heed(error))?
     }
 
     fn submit(&self, job: Box<dyn WriteJob>) {
@@ -77,7 +88,11 @@ impl Store for SqliteStore {
     }
 
     fn status(&self) -> StoreStatus {
-        StoreStatus { read_only: self.shared.read_only(), disk_bytes: self.directory.disk_bytes() }
+        StoreStatus {
+            read_only: self.shared.read_only(),
+            damaged: self.shared.damaged().map(str::to_owned),
+            disk_bytes: self.directory.disk_bytes(),
+        }
     }
 }
 

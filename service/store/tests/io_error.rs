@@ -100,3 +100,20 @@ fn two_failed_syncs_in_a_row_end_writing_but_not_reading_needs_root_and_strace()
     assert!(id_of(&store, alice, "before").is_some());
     put(&store, alice, "third", b"value").unwrap();
 }
+
+#[test]
+fn a_job_without_writes_needs_no_sync_and_hides_no_fault_needs_root_and_strace() {
+    let _turn = take_turn();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let alice = add_principal(&store, 1000);
+    let failing = FailingDisk::begin("1+");
+    write(&store, |_| Ok(())).unwrap();
+    assert!(matches!(put(&store, alice, "first", b"value"), Err(StoreError::Io(_))));
+    write(&store, |_| Ok(())).unwrap();
+    assert!(matches!(put(&store, alice, "second", b"value"), Err(StoreError::Io(_))));
+    drop(failing);
+    assert!(matches!(put(&store, alice, "third", b"value"), Err(StoreError::ReadOnly)));
+    let status = store.status();
+    assert!(status.read_only.is_some() && status.damaged.is_none(), "{status:?}");
+}

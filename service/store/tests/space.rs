@@ -179,38 +179,18 @@ fn a_read_only_file_system_is_named_and_left_alone_needs_root() {
 }
 
 #[test]
-fn a_store_that_reached_its_size_still_deletes_and_uses_what_became_free() {
-    let dir = tempfile::tempdir().unwrap();
-    let options = StoreOptions { store_bytes: 512 * 1024, ..StoreOptions::default() };
-    let store = SqliteStore::open(&dir.path().join("state"), options).unwrap();
-    let alice = add_principal(&store, 1000);
-    let mut kept = put_until_full(&store, alice, 0);
-    assert!((50..200).contains(&kept.len()), "{}", kept.len());
-    assert!(store.status().disk_bytes > 400 * 1024);
-    let gone: Vec<_> = kept.drain(..20).collect();
-    for number in &gone {
-        delete(&store, id_of(&store, alice, &format!("t{number}")).unwrap()).unwrap();
-    }
-    kept.extend(put_until_full(&store, alice, 1000));
-    assert_all_there(&store, alice, &kept);
-    drop(store);
-    let size = fs::metadata(dir.path().join("state/vault.db")).unwrap().len();
-    assert!(size <= (512 + 256) * 1024, "{size}");
-}
-
-#[test]
-fn a_job_that_overlooks_a_full_store_is_not_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
-    let options = StoreOptions { store_bytes: 512 * 1024, ..StoreOptions::default() };
-    let store = SqliteStore::open(&dir.path().join("state"), options).unwrap();
-    let alice = add_principal(&store, 1000);
-    let told = write(&store, move |tx| {
-        insert(tx, alice, "small", b"value")?;
-        let _ = insert(tx, alice, "large", &noise(1, 1024 * 1024));
-        // The transaction is gone: this must not be written on its own.
-        let _ = insert(tx, alice, "after", b"value");
-        Ok(())
+fn a_job_that_overlooks_a_full_disk_is_not_acknowledged_needs_root() {
+    on_small_disk(2048, |dir| {
+        let store = SqliteStore::open(&dir.join("state"), with_reserve(64 * 1024)).unwrap();
+        let alice = add_principal(&store, 1000);
+        let told = write(&store, move |tx| {
+            insert(tx, alice, "small", b"value")?;
+            let _ = insert(tx, alice, "large", &noise(1, 6_000_000));
+            // The transaction is gone: this must not be written on its own.
+            let _ = insert(tx, alice, "after", b"value");
+            Ok(())
+        });
+        assert!(matches!(told, Err(StoreError::Full)), "{told:?}");
+        assert!(read(&store, |tx| tx.tokens(alice, &[], 0, 10)).is_empty());
     });
-    assert!(matches!(told, Err(StoreError::Full)), "{told:?}");
-    assert!(read(&store, |tx| tx.tokens(alice, &[], 0, 10)).is_empty());
 }

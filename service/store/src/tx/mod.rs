@@ -1,6 +1,6 @@
 //! The port's transactions over one SQLite connection.
 //!
-//! The statements are in [`read`], [`list`], [`write`] and [`write_token`]; here is only what they share: an error that
+//! The statements are in [`read`], [`list`], [`mod@write`] and [`write_token`]; here is only what they share: an error that
 //! concerns the file ends the transaction for good, whatever the work makes of it.
 
 mod list;

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use tokenvault_core::port::{JobFailure, StoreError};
 
 use super::Job;
+use super::space::{Limit, Room};
 use crate::fault::{Fault, duplicate};
 use crate::tx::Tx;
 
@@ -14,23 +15,31 @@ use crate::tx::Tx;
 pub(super) enum Ended {
     /// What it wrote is durable.
     Written,
-    /// It changed its mind; nothing of it was written.
-    Undone,
+    /// It had nothing to write, or changed its mind; nothing of it was written.
+    Unwritten,
+    /// It would have made the database larger than it may be; nothing of it was written.
+    TooLarge,
     /// It panicked; nothing of it was written.
     Panicked,
 }
 
-/// Runs all jobs, asks `check` and commits. On an error nothing of the batch is in the store, and every job may be run
-/// again.
+/// Runs all jobs, asks `check` and commits; where nothing was written, there is no commit to pay for. On an error nothing
+/// of the batch is in the store, and every job may be run again.
 pub(super) fn commit(
     connection: &Connection,
     jobs: &mut [Job],
+    limit: Limit,
     check: impl FnOnce(&Connection) -> Result<(), Fault>,
 ) -> Result<Vec<Ended>, StoreError> {
     let result = execute(connection, "BEGIN IMMEDIATE").and_then(|()| {
-        let ended = jobs.iter_mut().map(|job| run_one(connection, job)).collect::<Result<Vec<_>, _>>()?;
-        check(connection)?;
-        execute(connection, "COMMIT")?;
+        let ended = jobs.iter_mut().map(|job| run_one(connection, job, limit)).collect::<Result<Vec<_>, _>>()?;
+        if ended.contains(&Ended::Written) {
+            check(connection)?;
+            execute(connection, "COMMIT")?;
+        } else {
+            // What a job wrote and undid is still marked for writing: a commit would put it into the log.
+            execute(connection, "ROLLBACK")?;
+        }
         Ok(ended)
     });
     if result.is_err()
@@ -53,7 +62,8 @@ pub(super) fn finish(jobs: Vec<Job>, ended: &[Ended]) {
         finish_one(
             job,
             match end {
-                Ended::Written | Ended::Undone => Ok(()),
+                Ended::Written | Ended::Unwritten => Ok(()),
+                Ended::TooLarge => Err(StoreError::Limit),
                 Ended::Panicked => Err(StoreError::Internal("a write ended unexpectedly and was undone".into())),
             },
         );
@@ -74,7 +84,8 @@ pub(super) fn finish_one(job: Job, result: Result<(), StoreError>) {
     }
 }
 
-fn run_one(connection: &Connection, job: &mut Job) -> Result<Ended, Fault> {
+fn run_one(connection: &Connection, job: &mut Job, limit: Limit) -> Result<Ended, Fault> {
+    let (room, changes) = (Room::before(connection)?, connection.total_changes());
     execute(connection, "SAVEPOINT job")?;
     let mut tx = Tx::new(connection);
     // The panic's text is not logged: it may quote what the job held.
@@ -83,8 +94,10 @@ fn run_one(connection: &Connection, job: &mut Job) -> Result<Ended, Fault> {
         return Err(Fault(error));
     }
     let ended = match ran {
+        Ok(Ok(())) if connection.total_changes() == changes => Ended::Unwritten,
+        Ok(Ok(())) if limit.is_passed(connection, room, job.frees())? => Ended::TooLarge,
         Ok(Ok(())) => Ended::Written,
-        Ok(Err(JobFailure)) => Ended::Undone,
+        Ok(Err(JobFailure)) => Ended::Unwritten,
         Err(_) => Ended::Panicked,
     };
     if ended != Ended::Written {

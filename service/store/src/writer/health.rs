@@ -46,13 +46,20 @@ impl Health {
         self.checkpoints_failed > 0 && self.refusal.is_none()
     }
 
-    /// Stops writing until the store is opened again.
+    /// Whether writing has stopped because of damage: the file is then left as it is.
+    pub(super) fn is_damaged(&self) -> bool {
+        matches!(self.refusal(), Some(StoreError::Corrupt(_)))
+    }
+
+    /// Stops writing until the store is opened again. Damage outweighs every other reason.
     pub(super) fn give_up(&mut self, error: &StoreError) {
-        let (answer, reason) = match error {
+        let refusal = match error {
+            StoreError::Corrupt(_) if self.is_damaged() => return,
             StoreError::Corrupt(_) => (duplicate(error), error.to_string()),
+            _ if self.refusal.is_some() => return,
             _ => (StoreError::ReadOnly, format!("{error}; check the disk, then restart tokenvaultd")),
         };
-        self.refusal.get_or_insert((answer, reason));
+        self.refusal = Some(refusal);
     }
 
     fn weigh(&mut self, error: &StoreError, before: u32) -> u32 {
@@ -111,6 +118,16 @@ mod tests {
     fn damage_stops_writing_at_once_and_is_named() {
         let mut health = Health::default();
         assert!(!health.failed(&StoreError::Corrupt("page 7".into())));
+        assert!(matches!(health.refusal(), Some(StoreError::Corrupt(text)) if text == "page 7"));
+    }
+
+    #[test]
+    fn damage_outweighs_a_read_only_disk_and_is_not_replaced() {
+        let mut health = Health::default();
+        health.give_up(&StoreError::ReadOnly);
+        health.give_up(&StoreError::Corrupt("page 7".into()));
+        health.give_up(&StoreError::Corrupt("page 8".into()));
+        health.give_up(&StoreError::ReadOnly);
         assert!(matches!(health.refusal(), Some(StoreError::Corrupt(text)) if text == "page 7"));
     }
 }

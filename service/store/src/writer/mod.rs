@@ -56,7 +56,6 @@ impl Writer {
         store_bytes: u64,
     ) -> Result<Self, Fault> {
         let limit = space::Limit::new(&connection, store_bytes)?;
-        limit.apply(&connection)?;
         // A log that is there at the start may hold rows whose deletion was acknowledged before a crash.
         let wal = Wal::new(directory.wal_bytes() > 0);
         Ok(Self { connection, directory, shared, reserve, limit, wal, health: Health::default() })
@@ -68,7 +67,9 @@ impl Writer {
             log::warn!("no room for the reserve: only deletes are written until there is space");
         }
         loop {
-            match next(queue, self.wal.due()) {
+            let next = next(queue, self.wal.due());
+            self.heed_readers();
+            match next {
                 Ok(first) => {
                     let mut jobs = vec![first];
                     jobs.extend(queue.try_iter().take(BATCH - 1));
@@ -104,25 +105,37 @@ impl Writer {
     /// One transaction.
     fn attempt(&mut self, jobs: &mut [Job]) -> Result<Vec<Ended>, StoreError> {
         let room = space::Room::before(&self.connection)?;
-        let ended = batch::commit(&self.connection, jobs, |connection| room.check(connection, &self.directory))
-            .map_err(|error| self.directory.cause(error))?;
+        let ended =
+            batch::commit(&self.connection, jobs, self.limit, |connection| room.check(connection, &self.directory))
+                .map_err(|error| self.directory.cause(error))?;
         let written = ended.iter().filter(|end| **end == Ended::Written).count() as u64;
         if written > 0 {
             self.shared.count_commit(written);
             self.wal.committed(Instant::now(), batch::erases(jobs, &ended));
+            // A batch that wrote nothing says nothing about the disk.
+            self.health.committed();
         }
-        self.health.committed();
         Ok(ended)
     }
 
     /// Fails a batch, and finds out whether the next one can be written.
     fn fail(&mut self, jobs: Vec<Job>, error: &StoreError) {
         log::error!("{} writes failed: {error}", jobs.len());
-        batch::refuse(jobs, error);
-        if self.health.failed(error) {
-            self.reopen();
-        }
+        let open_again = self.health.failed(error);
+        // Whoever learns of the failure finds its consequence in the status.
         self.tell();
+        batch::refuse(jobs, error);
+        if open_again {
+            self.reopen();
+            self.tell();
+        }
+    }
+
+    /// Stops writing to a file in which a reader has met damage.
+    fn heed_readers(&mut self) {
+        if let Some(what) = self.shared.damaged() {
+            self.health.give_up(&StoreError::Corrupt(what.to_owned()));
+        }
     }
 
     /// Replaces the connection, because what its cache holds may never have reached the disk.
@@ -131,7 +144,6 @@ impl Writer {
             crate::identity::check_contents(&connection)?;
             crate::identity::check_schema(&connection)?;
             connection::own(&connection)?;
-            self.limit.apply(&connection)?;
             Ok(connection)
         });
         match opened {
@@ -141,8 +153,10 @@ impl Writer {
     }
 
     fn tell(&self) {
-        if let Some(refusal) = self.health.reason() {
-            self.shared.set_read_only(refusal.to_owned());
+        match (self.health.refusal(), self.health.reason()) {
+            (Some(error @ StoreError::Corrupt(_)), _) => self.shared.heed(error),
+            (_, Some(reason)) => self.shared.set_read_only(reason.to_owned()),
+            _ => {}
         }
     }
 }

@@ -8,6 +8,9 @@ use tokenvault_core::port::StoreError;
 use super::{Job, Writer, batch};
 use crate::fault::Fault;
 
+/// A queue takes the memory for its whole length when it is made.
+const LONGEST: usize = 1 << 16;
+
 /// The writer's queue. Dropping it lets the writer finish what was queued, and waits for it.
 pub(crate) struct Queue {
     jobs: Option<SyncSender<Job>>,
@@ -17,7 +20,7 @@ pub(crate) struct Queue {
 impl Queue {
     /// Starts the writer's thread behind a queue of `length` jobs.
     pub(crate) fn start(writer: Writer, length: usize) -> Result<Self, Fault> {
-        let (jobs, receiver) = sync_channel(length.max(1));
+        let (jobs, receiver) = sync_channel(length.clamp(1, LONGEST));
         let thread = thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(&receiver))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }

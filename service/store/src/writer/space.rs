@@ -11,40 +11,33 @@ use crate::row::one;
 /// Pages a delete may add to a database that has reached its size: SQLite sometimes splits a page to remove from it.
 const SPARE_PAGES: u64 = 64;
 
-/// SQLite's own bound.
-const MOST_PAGES: u64 = 0xffff_fffe;
-
-/// The size the database may have.
+/// The size the database may have. It is kept here and not by SQLite, whose answer would be that of a full disk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
-    pages: u64,
+    pages: Option<u64>,
 }
 
 impl Limit {
     /// `store_bytes` 0: no limit.
     pub(super) fn new(connection: &Connection, store_bytes: u64) -> Result<Self, Fault> {
         let pages = match store_bytes {
-            0 => MOST_PAGES,
-            bytes => (bytes / page_size(connection)?).clamp(1, MOST_PAGES),
+            0 => None,
+            bytes => Some(bytes / page_size(connection)?),
         };
         Ok(Self { pages })
     }
 
-    /// Holds the connection to the limit. Pages that are free inside the file do not count.
-    pub(super) fn apply(self, connection: &Connection) -> Result<(), Fault> {
-        set_most_pages(connection, self.pages)
-    }
-
-    fn lift(self, connection: &Connection) -> Result<(), Fault> {
-        set_most_pages(connection, (self.pages + SPARE_PAGES).min(MOST_PAGES))
+    /// Whether a job made the database grow beyond the limit. Pages that are free inside the file do not count, and what
+    /// does not grow is never refused, also where the limit was lowered below the size of the file.
+    pub(super) fn is_passed(self, connection: &Connection, before: Room, frees: bool) -> Result<bool, Fault> {
+        let Some(limit) = self.pages else { return Ok(false) };
+        let most = if frees { limit.saturating_add(SPARE_PAGES) } else { limit };
+        let pages = page_count(connection)?;
+        Ok(pages > before.pages && pages > most)
     }
 }
 
-fn set_most_pages(connection: &Connection, pages: u64) -> Result<(), Fault> {
-    Ok(connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)
-}
-
-/// The size of the database before a batch.
+/// The size of the database before a job or a batch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     pages: u64,
@@ -110,8 +103,10 @@ impl Writer {
         while let Some(job) = jobs.next() {
             let mut one = [job];
             let mut result = self.attempt(&mut one);
-            if matches!(result, Err(StoreError::Full)) && one.iter().any(|job| job.frees()) {
-                result = self.attempt_with_reserve(&mut one);
+            let freeing = one.iter().any(|job| job.frees());
+            if freeing && matches!(result, Err(StoreError::Full)) && self.reserve.release() {
+                log::warn!("the disk is full: the reserve is given up for deletes");
+                result = self.attempt(&mut one);
             }
             let [job] = one;
             match result {
@@ -120,17 +115,5 @@ impl Writer {
                 Err(error) => return self.fail(std::iter::once(job).chain(jobs).collect(), &error),
             }
         }
-    }
-
-    /// Tries again beyond the store's size, then with the space of the reserve.
-    fn attempt_with_reserve(&mut self, one: &mut [Job]) -> Result<Vec<batch::Ended>, StoreError> {
-        self.limit.lift(&self.connection)?;
-        let mut result = self.attempt(one);
-        if matches!(result, Err(StoreError::Full)) && self.reserve.release() {
-            log::warn!("the disk is full: the reserve is given up for deletes");
-            result = self.attempt(one);
-        }
-        self.limit.apply(&self.connection)?;
-        result
     }
 }

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokenvault_core::port::StoreError;
 
 use super::{Writer, space};
+use crate::connection;
 use crate::fault::{Fault, duplicate};
 
 /// Deletes within this time share one truncation; it is also how often one is tried again beside a long reader.
@@ -87,6 +88,11 @@ impl Writer {
 
     /// Empties the log at the end of the store's life; what cannot be done is done at the next start.
     pub(super) fn tend_last(&mut self) {
+        if self.health.is_damaged()
+            && let Err(error) = connection::leave_log(&self.connection)
+        {
+            log::warn!("the log of the damaged store may not stay as it is: {error}");
+        }
         if self.health.refusal().is_none()
             && let Err(error) = checkpoint(&self.connection, "TRUNCATE")
         {
