@@ -45,9 +45,11 @@ impl Vault {
                 let Some((row, version)) = tx.token_with_value(principal.id, &name_tag, request.version)? else {
                     return Ok(None);
                 };
-                let is_current = version.head.version == row.current;
-                let current = if is_current { None } else { tx.version_head(row.id, row.current)? };
-                Ok(Some((row, version, current)))
+                if version.head.version == row.current {
+                    return Ok(Some((row, version, None)));
+                }
+                let current = tx.version_head(row.id, row.current)?;
+                Ok(current.map(|current| (row, version, Some(current))))
             })?
             .ok_or(Error::NotFound)?;
         let VersionRow { head, value } = version;
