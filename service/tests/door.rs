@@ -131,6 +131,13 @@ async fn calls_that_want_no_reply_get_none_and_are_counted() {
     })
     .await
     .unwrap();
+    // The loud call may have overtaken quiet ones that are still being worked on.
+    let all_counted = async {
+        while door.calls() < 101 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), all_counted).await.unwrap();
     assert_eq!(door.calls(), 101);
 }
 
@@ -192,7 +199,7 @@ async fn a_message_that_never_ends_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silent_connections_are_limited_and_end_and_hold_nobody_up() {
+async fn silent_connections_are_limited_and_end_and_hold_nobody_up_which_needs_root() {
     let limits = DoorLimits { connections: 64, handshake: Duration::from_secs(2), ..DoorLimits::default() };
     let door = ToyDoor::open(limits);
     let path = door.path();
@@ -207,9 +214,7 @@ async fn silent_connections_are_limited_and_end_and_hold_nobody_up() {
     .await
     .unwrap();
     // Another uid is served meanwhile.
-    if nix::unistd::geteuid().is_root() {
-        assert_eq!(door.uid_as_seen_by_nobody().await, 65_534);
-    }
+    assert_eq!(door.uid_as_seen_by_nobody().await, 65_534);
     // And once the silent ones have had their time, so is this one.
     let heard =
         tokio::task::spawn_blocking(move || silent.iter().take(64).map(raw::text_until_closed).collect::<String>());
@@ -218,10 +223,7 @@ async fn silent_connections_are_limited_and_end_and_hold_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_uid_has_its_own_connections() {
-    if !nix::unistd::geteuid().is_root() {
-        return;
-    }
+async fn each_uid_has_its_own_connections_which_needs_root() {
     let door = ToyDoor::open(DoorLimits { connections: 3, ..DoorLimits::default() });
     let path = door.path();
     let mut held = Vec::new();
