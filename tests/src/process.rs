@@ -5,6 +5,7 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::{sys, wait};
@@ -37,6 +38,19 @@ impl Process {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).expect("the process is gone already");
+    }
+
+    /// Stops it, and returns once every thread of it stands still.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED)).expect("waitpid");
+        assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
     }
 
     /// Waits for the end; `None` when it has not come in time.

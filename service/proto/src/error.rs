@@ -128,8 +128,14 @@ impl ErrorCode {
         }
         match name.strip_prefix("org.freedesktop.DBus.Error.").unwrap_or(name) {
             "InteractiveAuthorizationRequired" => Self::InteractiveAuthorizationRequired,
-            "InvalidArgs" | "InvalidSignature" | "UnknownMethod" | "UnknownInterface" | "UnknownObject"
-            | "UnknownProperty" | "PropertyReadOnly" | "InconsistentMessage" => Self::InvalidArgs,
+            "InvalidArgs"
+            | "InvalidSignature"
+            | "UnknownMethod"
+            | "UnknownInterface"
+            | "UnknownObject"
+            | "UnknownProperty"
+            | "PropertyReadOnly"
+            | "InconsistentMessage" => Self::InvalidArgs,
             "AccessDenied" | "AuthFailed" => Self::AccessDenied,
             "LimitsExceeded" | "NoMemory" => Self::LimitsExceeded,
             "Timeout" | "TimedOut" => Self::Timeout,

@@ -103,13 +103,12 @@ fn unavailable() {
 
 #[test]
 fn timeout() {
-    use nix::sys::signal::Signal;
     let mut vault = Vault::start();
     let mut alice = vault.client(ALICE, Door::Socket);
     alice.set_deadline(Duration::from_millis(200));
-    vault.daemon().process().signal(Signal::SIGSTOP);
+    vault.daemon().process().stop();
     assert_row(&refused(alice.get("a", &defaults())), ErrorCode::Timeout);
-    vault.daemon().process().signal(Signal::SIGCONT);
+    vault.daemon().process().go_on();
 }
 // NoTpm, WrongTpm, TpmLockout, PolicyMismatch and DamagedSlot: `tpm`. Failed is a fault of ours, and
 // InteractiveAuthorizationRequired comes from polkit.
