@@ -137,7 +137,7 @@ async fn calls_that_want_no_reply_get_none_and_are_counted() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), all_counted).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), all_counted).await.unwrap();
     assert_eq!(door.calls(), 101);
 }
 
