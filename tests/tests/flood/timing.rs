@@ -9,14 +9,10 @@ use zbus::Variant;
 
 use crate::measure::alone;
 
-/// Pairs of calls. `TOKENVAULT_TIMING_SAMPLES` asks for another number.
-const SAMPLES: usize = 20_000;
+/// Pairs of calls.
+const SAMPLES: usize = 100_000;
 /// Two distributions differ when Welch's t is beyond this (the bound of the TVLA method).
 const BOUND: f64 = 4.5;
-
-fn samples() -> usize {
-    std::env::var("TOKENVAULT_TIMING_SAMPLES").ok().and_then(|text| text.parse().ok()).unwrap_or(SAMPLES)
-}
 
 /// Mean and variance without the slowest hundredth, which is the scheduler's.
 fn moments(times: &mut [f64]) -> (f64, f64, f64) {
@@ -50,7 +46,7 @@ fn a_foreign_token_takes_as_long_as_a_missing_one() {
         begun.elapsed().as_secs_f64()
     };
     let (mut foreign, mut missing) = (Vec::new(), Vec::new());
-    for number in 0..samples() {
+    for number in 0..SAMPLES {
         // In turns, and in changing order, so that whatever drifts drifts for both.
         let (there, absent) = (format!("secret/{:04}", number % 100), format!("absent/{:04}", number % 100));
         if number % 2 == 0 {
@@ -62,7 +58,7 @@ fn a_foreign_token_takes_as_long_as_a_missing_one() {
         }
     }
     let t = welch_t(&mut foreign, &mut missing);
-    println!("Welch's t over {} pairs: {t:.2}", samples());
+    println!("Welch's t over {SAMPLES} pairs: {t:.2}");
     assert!(t.abs() < BOUND, "reply times tell a foreign token from a missing one: t = {t:.2}");
 }
 
