@@ -105,6 +105,7 @@ fn complete(code: ErrorCode, text: &str) -> String {
     let next = match code {
         ErrorCode::NotFound => "see 'tokenvault list'",
         ErrorCode::AccessDenied => "see 'tokenvault whoami'",
+        ErrorCode::InvalidArgs => "see the command's --help",
         _ => "see 'tokenvault status'",
     };
     format!("{text}; {next}")

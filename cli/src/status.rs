@@ -30,8 +30,12 @@ fn fields(status: &Status) -> Fields {
     }
     fields.add("Disk theft", &status.disk_theft);
     fields.add("Machine theft", &status.machine_theft);
-    fields.add("Tokens", of(status.tokens.to_string(), status.quota_tokens, |quota| quota.to_string()));
-    fields.add("Bytes", of(bytes(status.bytes), status.quota_bytes, bytes));
+    if status.protection.is_empty() {
+        fields.add("Tokens", "unknown while the vault is not open");
+    } else {
+        fields.add("Tokens", of(status.tokens.to_string(), status.quota_tokens, |quota| quota.to_string()));
+        fields.add("Bytes", of(bytes(status.bytes), status.quota_bytes, bytes));
+    }
     fields.add("Next step", &status.next_step);
     fields
 }

@@ -20,7 +20,7 @@ pub fn prepare(config: &Config) -> Result<(), String> {
 fn make(dir: &Path, mode: u32) -> Result<(), String> {
     match DirBuilder::new().mode(mode).create(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(format!("{} cannot be made: {error}", dir.display()))
+            Err(format!("{} cannot be made: {error}; make it, owned by the user tokenvaultd runs as", dir.display()))
         }
         _ => Ok(()),
     }

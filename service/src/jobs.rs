@@ -42,7 +42,11 @@ pub async fn commit_audit(service: Arc<Service>) {
 pub async fn flush(service: &Arc<Service>, all: bool) {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     service.vault.flush_audit(all, Box::new(move |result| drop(sender.send(result))));
-    if let Ok(Err(error)) = receiver.await {
+    let answer = receiver.await;
+    // While the vault is not open the records simply wait.
+    if let Ok(Err(error)) = answer
+        && service.vault.check_open().is_ok()
+    {
         log::error!("audit records could not be written and are kept in memory: {error}");
     }
 }

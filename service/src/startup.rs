@@ -95,6 +95,7 @@ pub async fn run(config: Config, source: Source) -> Result<(), Stop> {
     let (stop, stopping) = watch::channel(false);
     let door = tokio::spawn(open_door(&service, &config, stopping.clone())?.run());
     let bus = start_jobs(&service, &config, database, stopping).await;
+    announce(&service);
     notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(service.vault.state().as_str())]);
 
     while signals.next().await == Told::Reload {
@@ -188,6 +189,20 @@ async fn start_jobs(
         log::warn!("keys and values could be swapped out: {memory}");
     }
     bus
+}
+
+/// One line for whoever started the daemon and looks.
+fn announce(service: &Service) {
+    let status = service.vault.status();
+    let detail = match (status.reason.as_str(), status.next_step.as_str()) {
+        ("", _) => String::new(),
+        (reason, next_step) => format!(" ({reason}; {next_step})"),
+    };
+    log::info!(
+        "serving at {}; the vault is {}{detail}",
+        service.config().socket_path().display(),
+        status.state.as_str()
+    );
 }
 
 fn notify(states: &[sd_notify::NotifyState<'_>]) {

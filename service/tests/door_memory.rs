@@ -31,7 +31,7 @@ async fn what_a_client_sends_bounds_what_the_door_holds() {
         })
     };
     claims.await.unwrap();
-    let after_claims = resident() - before.min(resident());
+    let after_claims = resident().saturating_sub(before);
 
     // Half a message each, as large as is taken, on as many connections as one uid has.
     let before = resident();
@@ -40,7 +40,7 @@ async fn what_a_client_sends_bounds_what_the_door_holds() {
         let connect = move || (0..32).map(|_| half_a_message(&path)).collect();
         tokio::task::spawn_blocking(connect).await.unwrap()
     };
-    let after_halves = resident() - before.min(resident());
+    let after_halves = resident().saturating_sub(before);
     drop(halves);
 
     // A flood whose replies nobody reads, and somebody else who is answered meanwhile.
@@ -54,7 +54,7 @@ async fn what_a_client_sends_bounds_what_the_door_holds() {
         slowest = slowest.max(begin.elapsed());
         answered += 1;
     }
-    let after_flood = resident() - before.min(resident());
+    let after_flood = resident().saturating_sub(before);
     let (_flooder, sent) = flooding.await.unwrap();
     #[allow(clippy::print_stdout, reason = "the figures are worth seeing")]
     {

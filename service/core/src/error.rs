@@ -16,7 +16,7 @@ pub enum Error {
     #[error("{0}")]
     AccessDenied(String),
     /// `create` on a live name.
-    #[error("a token of this name exists already; use mode 'upsert' or 'replace' to put a new version")]
+    #[error("a token of this name exists already; choose another name, or put a new version of it with mode 'upsert'")]
     Exists,
     /// `expect-version` differs.
     #[error("the current version is {current}, not {expected}; read it again and retry")]
@@ -30,7 +30,7 @@ pub enum Error {
     #[error("the vault is sealed: {0}")]
     Sealed(String),
     /// Login class, and its owner has not unlocked.
-    #[error("login-class tokens of this user are locked; run 'tokenvault unlock' as that user")]
+    #[error("login-class tokens of this user are locked, and login unlocking is not set up; use class 'machine'")]
     Locked,
     /// The store failed verification.
     #[error("the vault is quarantined: {0}")]

@@ -65,7 +65,8 @@ fn of_tpm(cause: &SealError) -> Refusal {
         SealError::Lockout => (ErrorCode::TpmLockout, "wait for its end, or unseal with the recovery key"),
         SealError::DamagedBlob => (ErrorCode::DamagedSlot, "unseal with the recovery key, then add a tpm2 slot anew"),
         SealError::Timeout => (ErrorCode::Timeout, "retry, or unseal with the recovery key"),
-        SealError::Failed(_) => return internal(&cause.to_string()),
+        // Only administrators ask for what the TPM answers: they get its words.
+        SealError::Failed(_) => (ErrorCode::Failed, "see 'tokenvaultctl doctor'"),
     };
     Refusal::new(code, format!("{cause}; {next_step}"))
 }

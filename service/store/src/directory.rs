@@ -135,7 +135,9 @@ fn check_owner_and_mode(path: &Path) -> Result<(), Fault> {
     }
     let (owner, own) = (metadata.uid(), nix::unistd::geteuid().as_raw());
     if owner != own {
-        return Err(Fault::io(format!("{shown} belongs to uid {owner}, not {own}; run 'chown {own} {shown}'")));
+        return Err(Fault::io(format!(
+            "{shown} belongs to uid {owner}; start tokenvaultd as that user, or give it to uid {own} with 'chown {own} {shown}'"
+        )));
     }
     let mode = metadata.mode() & 0o7777;
     if mode & 0o077 != 0 {

@@ -35,7 +35,15 @@ pub fn plan(
     confirm_from: Option<PathBuf>,
 ) -> Result<Plan, Failure> {
     if status.recovery_confirmed {
-        return Ok(Plan::Done);
+        // Running it again with the file it wrote is fine; a file that is not there would be missed when it is needed.
+        return match out.filter(|path| path.symlink_metadata().is_err()) {
+            Some(path) => Err(Failure::new(
+                ErrorCode::Exists,
+                format_args!("'{}' was not written: the vault has a confirmed recovery key already", path.display()),
+                "for one more key run 'tokenvaultctl slot add recovery --recovery-out FILE'",
+            )),
+            None => Ok(Plan::Done),
+        };
     }
     let confirm = confirm_from.as_deref().map(Source::from_path);
     let exists = status.state != "uninitialised";

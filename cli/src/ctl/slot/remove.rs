@@ -5,6 +5,9 @@ use tokenvault_proto::RemoveSlotOptions;
 use crate::common::Context;
 use crate::failure::Failure;
 
+/// Kinds of slots that open the vault with nobody there.
+const UNATTENDED: [&str; 2] = ["tpm2", "host-key"];
+
 /// Remove a slot
 #[derive(clap::Args)]
 pub struct Args {
@@ -19,6 +22,10 @@ pub struct Args {
 /// Removes the slot.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let options = RemoveSlotOptions { force: args.force.then_some(true) };
-    context.client()?.remove_slot(args.id, &options)?;
+    let client = context.client()?;
+    client.remove_slot(args.id, &options)?;
+    if !client.slots()?.iter().any(|slot| UNATTENDED.contains(&slot.kind.as_str())) {
+        context.output.note("no slot opens the vault unattended any more: after each start somebody has to unseal it");
+    }
     context.output.done()
 }

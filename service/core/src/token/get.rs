@@ -60,7 +60,9 @@ impl Vault {
             return Err(Error::NotFound);
         }
         if found.meta.require_purpose && request.purpose.as_str().is_empty() {
-            return Err(Error::AccessDenied("this token is given out for a stated purpose only; name one".into()));
+            return Err(Error::AccessDenied(
+                "this token is given out for a stated purpose only; name it in option 'purpose'".into(),
+            ));
         }
         let value = self.open_value(&shelf, &found, &value)?;
         Ok(Opened { info: found.into_info(principal.uid)?, value, receipt: None })

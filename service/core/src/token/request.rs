@@ -61,9 +61,7 @@ impl Expiry {
                 .ok_or_else(|| Error::InvalidArgs("option 'ttl' reaches past the end of time".into()))?,
         };
         if expires <= now {
-            return Err(Error::InvalidArgs(
-                "the token would have expired already; give a later 'expires' or 'ttl'".into(),
-            ));
+            return Err(Error::InvalidArgs("the token would have expired already; give a later time".into()));
         }
         // D-Bus and the store hold it as 64 bits; SQLite's are signed.
         if i64::try_from(expires.as_usec()).is_err() {

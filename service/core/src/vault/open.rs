@@ -183,7 +183,7 @@ impl Vault {
         };
         if !allowed {
             return Err(Error::AccessDenied(
-                "you are not enrolled in the vault; an administrator can do it with 'tokenvaultctl user set'".into(),
+                "you are not enrolled in the vault, and 'users.enrol' takes in nobody new; ask an administrator".into(),
             ));
         }
         let machine = Caller { uid: 0, user: "root".into(), ..caller.clone() };

@@ -73,7 +73,9 @@ impl SealReason {
     pub const fn next_step(&self) -> &'static str {
         match self {
             Self::NotTried => "wait a moment",
-            Self::Administrator => "run 'tokenvaultctl unseal'",
+            Self::Administrator => {
+                "run 'tokenvaultctl unseal', with --passphrase or --recovery where no slot opens unattended"
+            }
             Self::Tpm(SealError::NoTpm(_)) => {
                 "check the TPM device and its permissions, it is tried again by itself; or run 'tokenvaultctl unseal --recovery'"
             }
@@ -93,7 +95,7 @@ impl SealReason {
                 "run 'tokenvaultctl unseal' to try again, or 'tokenvaultctl unseal --recovery'"
             }
             Self::HostKey(_) => "put the host key file back, or run 'tokenvaultctl unseal --recovery'",
-            Self::NoUnattendedSlot => "run 'tokenvaultctl unseal'",
+            Self::NoUnattendedSlot => "run 'tokenvaultctl unseal --passphrase' or 'tokenvaultctl unseal --recovery'",
         }
     }
 }

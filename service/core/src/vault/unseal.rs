@@ -41,7 +41,11 @@ impl Vault {
         }
         let stored = self.stored()?;
         let mut reason = SealReason::NoUnattendedSlot;
-        let mut refused = Error::Sealed("it has no slot that opens unattended".into());
+        let mut refused = Error::Sealed(format!(
+            "{}; {}",
+            SealReason::NoUnattendedSlot.text(),
+            SealReason::NoUnattendedSlot.next_step()
+        ));
         for row in &stored.slots {
             let attempt = match SlotKind::parse(&row.kind) {
                 Some(SlotKind::Tpm2) => self.try_slot(&stored, row, SlotSecret::Sealer(sealer)),

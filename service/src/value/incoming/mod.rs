@@ -48,7 +48,7 @@ pub enum ReceiveError {
     )]
     WrongKind(&'static str),
     /// The writer closed without writing.
-    #[error("the value is empty; write it to the pipe before closing the write end")]
+    #[error("the value is empty; a token has at least one byte")]
     Empty,
     /// More than the limit.
     #[error("the value is larger than {limit} bytes")]
