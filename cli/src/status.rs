@@ -51,10 +51,17 @@ mod tests {
 
     #[test]
     fn an_unconfirmed_recovery_key_is_said_loudly() {
-        let status = Status { state: "serving".into(), vault_id: "00".into(), quota_tokens: 10, ..Status::default() };
+        let (state, protection) = ("serving".into(), "tpm2".into());
+        let status = Status { state, protection, vault_id: "00".into(), quota_tokens: 10, ..Status::default() };
         let text = fields(&status).render();
         assert!(text.contains("Recovery: NOT confirmed\n"), "{text}");
         assert!(text.contains("Tokens: 0 of 10\n"), "{text}");
         assert!(text.contains("Bytes: 0B\n"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_not_called_nothing() {
+        let text = fields(&Status { state: "sealed".into(), vault_id: "00".into(), ..Status::default() }).render();
+        assert!(text.contains("Tokens: unknown"), "{text}");
     }
 }

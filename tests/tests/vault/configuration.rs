@@ -61,7 +61,7 @@ fn who_is_taken_in_is_a_setting() {
     let alice = vault.client(ALICE, Door::Socket);
     let error = refused(alice.put("a", b"v", &defaults()));
     assert_eq!(error.code(), ErrorCode::AccessDenied);
-    assert!(error.to_string().contains("user set"), "{error}");
+    assert!(error.to_string().contains("users.enrol"), "{error}");
     vault.client(ROOT, Door::Socket).put("a", b"v", &defaults()).unwrap();
 }
 
