@@ -11,6 +11,8 @@ use tokenvault_tests::{BOB, Door, Vault};
 pub const RSS_KIB: u64 = 256 * 1024;
 /// Calls of a measurement.
 const CALLS: usize = 400;
+/// Measurements, idle and attacked in turns.
+const ROUNDS: usize = 5;
 /// A second user's p99 may double, and on a machine this slow and shared a scheduler's turn or two is no fault of ours.
 const SCHEDULING: Duration = Duration::from_millis(25);
 
@@ -24,35 +26,37 @@ pub fn alone() -> MutexGuard<'static, ()> {
 /// A user with one token who asks for it again and again.
 pub struct Bystander {
     client: Client,
-    idle: Duration,
 }
 
 impl Bystander {
-    /// Bob, at a door, measured while nothing else goes on.
+    /// Bob, at a door, known to the vault already.
     pub fn at(vault: &Vault, door: Door) -> Self {
         let client = vault.client(BOB, door);
         client.put("t", b"bob's", &Default::default()).unwrap();
-        let mut bystander = Self { client, idle: Duration::ZERO };
+        let bystander = Self { client };
         bystander.p99(CALLS / 4);
-        bystander.idle = bystander.p99(CALLS);
         bystander
     }
 
     /// Measures during `attack`, which runs in threads of its own until it is told to stop, and holds the result against
-    /// the idle one.
+    /// the idle one: medians over rounds in turns, so that what else the machine does falls on both.
     pub fn endures(&self, what: &str, attack: impl Fn(&AtomicBool) + Sync, attackers: usize) {
-        let stop = AtomicBool::new(false);
-        let loaded = std::thread::scope(|scope| {
-            for _ in 0..attackers {
-                scope.spawn(|| attack(&stop));
-            }
-            let loaded = self.p99(CALLS);
-            stop.store(true, Ordering::Relaxed);
-            loaded
-        });
-        let most = 2 * self.idle + SCHEDULING;
-        println!("{what}: second user's p99 {:?} idle, {loaded:?} meanwhile", self.idle);
-        assert!(loaded <= most, "{what}: p99 went from {:?} to {loaded:?}", self.idle);
+        let (mut idle, mut loaded) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            idle.push(self.p99(CALLS));
+            let stop = AtomicBool::new(false);
+            loaded.push(std::thread::scope(|scope| {
+                for _ in 0..attackers {
+                    scope.spawn(|| attack(&stop));
+                }
+                let loaded = self.p99(CALLS);
+                stop.store(true, Ordering::Relaxed);
+                loaded
+            }));
+        }
+        let (idle, loaded) = (median(idle), median(loaded));
+        println!("{what}: second user's p99 {idle:?} idle, {loaded:?} meanwhile");
+        assert!(loaded <= 2 * idle + SCHEDULING, "{what}: p99 went from {idle:?} to {loaded:?}");
     }
 
     /// Still served, and in time.
@@ -73,6 +77,11 @@ impl Bystander {
         times.sort_unstable();
         times[calls * 99 / 100 - 1]
     }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 /// The daemon has never used more memory than it may.
