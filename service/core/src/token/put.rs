@@ -107,17 +107,16 @@ impl Put<'_> {
         };
         let live = before.as_ref().filter(|found| !found.version.is_expired(self.shelf.now));
         let meta = self.token_meta(live);
-        let before_row = row.clone();
         row.newest += 1;
         row.current = row.newest;
         let version = self.version_meta(live, value)?;
         let class = self.class(live)?;
-        let head = self.insert_version(tx, (&row, &meta), (&version, class), value)?;
         if let Some(found) = &before
             && found.meta.require_purpose != meta.require_purpose
         {
-            self.rewrap_older(tx, (&before_row, &found.meta), (&row, &meta), head.version)?;
+            self.shelf.rewrap(tx, (&found.row, &found.meta), (&row, &meta), self.vault.memory())?;
         }
+        let head = self.insert_version(tx, (&row, &meta), (&version, class), value)?;
         self.shelf.records().seal_token(&mut row, &meta)?;
         tx.update_token(&row)?;
         if before.as_ref().is_none_or(|found| found.meta.attributes != meta.attributes) {
@@ -220,24 +219,6 @@ impl Put<'_> {
         let row = VersionRow { head, value: sealed };
         tx.insert_version(&row)?;
         Ok(row.head)
-    }
-
-    /// The older versions' DEKs are bound to what has changed.
-    fn rewrap_older(
-        &self,
-        tx: &mut dyn WriteTx,
-        before: (&TokenRow, &TokenMeta),
-        after: (&TokenRow, &TokenMeta),
-        newest: u64,
-    ) -> Result<(), Error> {
-        let records = self.shelf.records();
-        for mut head in tx.versions(before.0.id)?.into_iter().filter(|head| head.version != newest) {
-            let version = records.open_version(&head)?;
-            let dek = records.open_dek(before, (&head, &version), self.vault.memory())?;
-            records.seal_dek(after, (&mut head, &version), &dek)?;
-            tx.update_version(&head)?;
-        }
-        Ok(())
     }
 
     /// Counts the new version in, and refuses what is over the quota.
