@@ -62,19 +62,34 @@ fn the_header_is_clean_c89_and_cpp() {
     }
 }
 
-#[test]
-fn exactly_the_functions_of_the_header_are_exported() {
-    let symbols = text(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(library()));
-    let exported: BTreeSet<&str> = symbols.lines().filter_map(|line| line.split_whitespace().next()).collect();
+/// The functions that the header declares.
+fn declared() -> BTreeSet<String> {
     let header = std::fs::read_to_string(source("../include/tokenvault.h")).unwrap();
     let code = header.lines().filter(|line| !line.starts_with(" *"));
-    let declared: BTreeSet<&str> = code
-        .filter_map(|line| line.split_once('('))
-        .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
-        .filter(|name| name.starts_with("tokenvault_"))
-        .collect();
-    assert_eq!(exported, declared);
+    let names = code.filter_map(|line| line.split_once('(')).filter_map(|(before, _)| before.rsplit([' ', '*']).next());
+    let declared: BTreeSet<String> = names.filter(|name| name.starts_with("tokenvault_")).map(Into::into).collect();
     assert!(declared.contains("tokenvault_get"), "{declared:?}");
+    declared
+}
+
+#[test]
+fn exactly_the_functions_of_the_header_are_exported_each_with_its_version() {
+    let symbols = text(Command::new("readelf").args(["-W", "--dyn-syms"]).arg(library()));
+    let rows = symbols.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    // GNU ld exports the name of the version too, as the value of nothing.
+    let defined = rows.filter(|row| row.len() == 8 && !matches!(row[6], "Ndx" | "UND" | "ABS"));
+    let exported: BTreeSet<String> = defined.map(|row| row[7].to_owned()).collect();
+    let expected: BTreeSet<String> = declared().iter().map(|name| format!("{name}@@TOKENVAULT_0")).collect();
+    assert_eq!(exported, expected);
+}
+
+#[test]
+fn the_map_of_versions_names_the_functions_of_the_header() {
+    let map = std::fs::read_to_string(source("libtokenvault.map")).unwrap();
+    let lines = map.lines().map(str::trim).filter(|line| line.starts_with("tokenvault_"));
+    let mapped: Vec<String> = lines.map(|line| line.trim_end_matches(';').to_owned()).collect();
+    let expected: Vec<String> = declared().into_iter().collect();
+    assert_eq!(mapped, expected, "in the order of the alphabet");
 }
 
 #[test]
