@@ -19,3 +19,4 @@ mod recovery;
 mod secret;
 mod status;
 mod sys;
+mod usage;

@@ -43,6 +43,11 @@ enum Command {
     Completion(completion::Args),
 }
 
+/// The command line, for manual pages and tests.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// The program.
 pub fn main() -> ExitCode {
     program::run(NAME, dispatch)
@@ -59,6 +64,6 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Unseal(args) => unseal::run(&context, args),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),
-        Command::Completion(args) => completion::run(&context, args, Cli::command(), NAME),
+        Command::Completion(args) => completion::run(&context, args, command(), NAME),
     }
 }

@@ -9,6 +9,7 @@ use tokenvault_proto::{ErrorCode, SlotInfo, UnsealOptions};
 use crate::common::Context;
 use crate::failure::Failure;
 use crate::input::Source;
+use crate::parse;
 use crate::passphrase::{self, Cost};
 use crate::recovery;
 
@@ -28,11 +29,11 @@ pub struct Args {
     passphrase: bool,
 
     /// Read the passphrase from an open file descriptor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::descriptor, allow_hyphen_values = true)]
     passphrase_fd: Option<RawFd>,
 
     /// Try this slot only
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = parse::slot, allow_hyphen_values = true)]
     slot: Option<u32>,
 }
 

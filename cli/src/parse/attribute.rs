@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use super::Malformed;
 use crate::failure::Failure;
 
 /// One attribute as it stands on the command line.
@@ -13,12 +14,12 @@ pub struct Attribute {
 }
 
 impl FromStr for Attribute {
-    type Err = String;
+    type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('=') {
             Some((key, value)) if !key.is_empty() => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
-            _ => Err("it is not an attribute: write KEY=VALUE".to_owned()),
+            _ => Err(Malformed::new("is not an attribute", "write KEY=VALUE")),
         }
     }
 }

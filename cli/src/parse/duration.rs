@@ -1,13 +1,16 @@
 //! Durations: `90s`, `15m`, `12h`, `30d`, `2w`, and sums of them such as `1h30m`.
 
+use super::Malformed;
+
 const UNITS: [(char, u64); 5] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400), ('w', 604_800)];
 const USEC_PER_SEC: u64 = 1_000_000;
+const FORMS: &str = "write a number and its unit, as in 90s, 15m, 12h, 30d, 2w, or a sum such as 1h30m";
 
 /// Microseconds of a duration.
 ///
 /// # Errors
-/// A sentence for people when it is not one, is zero, or is longer than 64 bits of microseconds.
-pub fn duration(text: &str) -> Result<u64, String> {
+/// [`Malformed`] when it is not one, is zero, or is longer than 64 bits of microseconds.
+pub fn duration(text: &str) -> Result<u64, Malformed> {
     let mut total = 0_u64;
     let mut rest = text;
     while !rest.is_empty() {
@@ -16,24 +19,18 @@ pub fn duration(text: &str) -> Result<u64, String> {
         let mut after = tail.chars();
         let unit = after.next().and_then(|letter| UNITS.iter().find(|(known, _)| *known == letter));
         let (Some((_, seconds)), false) = (unit, number.is_empty()) else {
-            return Err(not_a_duration(tail.is_empty()));
+            let unit_is_missing = tail.is_empty() && !number.is_empty();
+            return Err(Malformed::new(if unit_is_missing { "has no unit" } else { "is not a duration" }, FORMS));
         };
         let piece = number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds * USEC_PER_SEC));
-        total = piece.and_then(|piece| total.checked_add(piece)).ok_or("it is too long")?;
+        total = piece.and_then(|piece| total.checked_add(piece)).ok_or(Malformed::new("is too long", FORMS))?;
         rest = after.as_str();
     }
-    if text.is_empty() {
-        return Err(not_a_duration(false));
+    match total {
+        0 if text.is_empty() => Err(Malformed::new("is not a duration", FORMS)),
+        0 => Err(Malformed::new("is no time at all", FORMS)),
+        _ => Ok(total),
     }
-    if total == 0 {
-        return Err("it must be longer than nothing".to_owned());
-    }
-    Ok(total)
-}
-
-fn not_a_duration(unit_is_missing: bool) -> String {
-    let what = if unit_is_missing { "the unit is missing" } else { "it is not a duration" };
-    format!("{what}: write 90s, 15m, 12h, 30d or 2w")
 }
 
 #[cfg(test)]
@@ -51,8 +48,8 @@ mod tests {
 
     #[test]
     fn a_number_without_unit_is_told_so() {
-        assert!(duration("90").unwrap_err().starts_with("the unit is missing"));
-        assert!(duration("1h30").unwrap_err().starts_with("the unit is missing"));
+        assert_eq!(duration("90").unwrap_err().what, "has no unit");
+        assert_eq!(duration("1h30").unwrap_err().what, "has no unit");
     }
 
     #[test]

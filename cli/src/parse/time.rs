@@ -4,15 +4,15 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::duration;
+use super::{Malformed, duration};
 
-const FORMS: &str = "write 2026-12-31T23:59:00Z, '2026-12-31 23:59', 2026-12-31 or @SECONDS";
+const FORMS: &str = "write 2026-12-31T23:59:00Z, '2026-12-31 23:59', 2026-12-31 or @SECONDS since 1970";
 
 /// Microseconds since the epoch.
 ///
 /// # Errors
-/// A sentence for people when it is no time after 1970.
-pub fn time(text: &str) -> Result<u64, String> {
+/// [`Malformed`] when it is no time after 1970.
+pub fn time(text: &str) -> Result<u64, Malformed> {
     time_in(text, TimeZone::system())
 }
 
@@ -20,25 +20,25 @@ pub fn time(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 /// As [`time`].
-pub fn time_or_never(text: &str) -> Result<u64, String> {
-    if text == "never" { Ok(0) } else { time(text).map_err(|error| format!("{error}, or never")) }
+pub fn time_or_never(text: &str) -> Result<u64, Malformed> {
+    if text == "never" { Ok(0) } else { time(text).map_err(|malformed| malformed.or(", or never")) }
 }
 
 /// As [`time`], or a duration from now.
 ///
 /// # Errors
 /// As [`time`].
-pub fn time_ahead(text: &str) -> Result<u64, String> {
+pub fn time_ahead(text: &str) -> Result<u64, Malformed> {
     match duration(text) {
         Ok(usec) => u64::try_from(Timestamp::now().as_microsecond())
             .ok()
             .and_then(|now| now.checked_add(usec))
-            .ok_or_else(|| "it is too far away".to_owned()),
-        Err(_) => time(text).map_err(|error| format!("{error}, or a duration such as 30d")),
+            .ok_or(Malformed::new("is too far away", "write a shorter duration")),
+        Err(_) => time(text).map_err(|malformed| malformed.or(", or a duration such as 30d")),
     }
 }
 
-fn time_in(text: &str, zone: TimeZone) -> Result<u64, String> {
+fn time_in(text: &str, zone: TimeZone) -> Result<u64, Malformed> {
     let usec = match text.strip_prefix('@') {
         Some(seconds) if seconds.bytes().all(|byte| byte.is_ascii_digit()) => {
             seconds.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1_000_000))
@@ -55,7 +55,7 @@ fn time_in(text: &str, zone: TimeZone) -> Result<u64, String> {
     };
     usec.and_then(|usec| u64::try_from(usec).ok())
         .filter(|usec| *usec > 0)
-        .ok_or_else(|| format!("it is not a time after 1970: {FORMS}"))
+        .ok_or(Malformed::new("is not a time after 1970", FORMS))
 }
 
 #[cfg(test)]

@@ -23,15 +23,15 @@ pub struct Args {
     no_attributes: bool,
 
     /// When the current version expires: 2026-12-31T23:59:00Z, a local date, @SECONDS, or never
-    #[arg(long, value_name = "TIME", value_parser = parse::time_or_never)]
+    #[arg(long, value_name = "TIME", value_parser = parse::time_or_never, allow_hyphen_values = true)]
     expires: Option<u64>,
 
     /// Media type of the value
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
 
-    /// How many versions are kept
-    #[arg(long, value_name = "COUNT")]
+    /// How many versions are kept, the current one included, 1 to 1000
+    #[arg(long, value_name = "COUNT", value_parser = parse::kept_versions, allow_hyphen_values = true)]
     keep_versions: Option<u32>,
 
     /// Whether readers must name a purpose

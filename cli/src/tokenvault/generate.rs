@@ -6,6 +6,7 @@ use super::show;
 use super::write::WriteArgs;
 use crate::common::Context;
 use crate::failure::Failure;
+use crate::parse;
 
 /// Let the vault make a random value, and print the number of its version
 ///
@@ -15,8 +16,8 @@ pub struct Args {
     /// Name of the token
     name: String,
 
-    /// Characters of the random part [default: 32]
-    #[arg(long, value_name = "COUNT")]
+    /// Characters of the random part, 1 to 4096 [default: 32]
+    #[arg(long, value_name = "COUNT", value_parser = parse::characters, allow_hyphen_values = true)]
     length: Option<u32>,
 
     /// Characters it is made of [default: base62]

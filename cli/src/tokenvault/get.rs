@@ -5,6 +5,7 @@ use tokenvault_proto::GetOptions;
 use super::show;
 use crate::common::Context;
 use crate::failure::Failure;
+use crate::parse;
 
 /// Write a value to standard output, byte for byte
 ///
@@ -24,7 +25,8 @@ pub struct Args {
     newline: bool,
 
     /// This version instead of the current one
-    #[arg(long, value_name = "N", visible_alias = "version-number")]
+    #[arg(long, value_name = "N", visible_alias = "version-number", value_parser = parse::version)]
+    #[arg(allow_hyphen_values = true)]
     version: Option<u64>,
 
     /// What the value is wanted for; written to the audit log

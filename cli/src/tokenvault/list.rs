@@ -21,11 +21,11 @@ pub struct Args {
     attributes: Vec<Attribute>,
 
     /// Only tokens that expire before this time, or within this duration
-    #[arg(long, value_name = "TIME", value_parser = parse::time_ahead)]
+    #[arg(long, value_name = "TIME", value_parser = parse::time_ahead, allow_hyphen_values = true)]
     expires_before: Option<u64>,
 
     /// At most this many tokens
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = parse::rows, allow_hyphen_values = true)]
     limit: Option<u32>,
 
     /// Whose tokens: user:NAME, uid:N or machine; by default your own

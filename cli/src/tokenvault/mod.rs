@@ -53,6 +53,11 @@ enum Command {
     Completion(completion::Args),
 }
 
+/// The command line, for manual pages and tests.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// The program.
 pub fn main() -> ExitCode {
     program::run(NAME, dispatch)
@@ -74,6 +79,6 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Run(args) => run::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Whoami(args) => whoami::run(&context, args),
-        Command::Completion(args) => completion::run(&context, args, Cli::command(), NAME),
+        Command::Completion(args) => completion::run(&context, args, command(), NAME),
     }
 }

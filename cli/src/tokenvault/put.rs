@@ -11,6 +11,7 @@ use super::write::WriteArgs;
 use crate::common::Context;
 use crate::failure::Failure;
 use crate::input::{Source, Terminal, check_value, read_value};
+use crate::parse;
 use crate::secret::SecretBytes;
 
 /// Most bytes typed at the prompt.
@@ -30,7 +31,7 @@ pub struct Args {
     from_file: Option<PathBuf>,
 
     /// Read the value from an open file descriptor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::descriptor, allow_hyphen_values = true)]
     from_fd: Option<RawFd>,
 
     /// Take one line end from the end of the value

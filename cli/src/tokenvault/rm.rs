@@ -4,6 +4,7 @@ use tokenvault_proto::DeleteOptions;
 
 use crate::common::Context;
 use crate::failure::Failure;
+use crate::parse;
 
 /// Delete a token with all its versions, or one version
 #[derive(clap::Args)]
@@ -12,7 +13,8 @@ pub struct Args {
     name: String,
 
     /// Only this version
-    #[arg(long, value_name = "N", visible_alias = "version-number")]
+    #[arg(long, value_name = "N", visible_alias = "version-number", value_parser = parse::version)]
+    #[arg(allow_hyphen_values = true)]
     version: Option<u64>,
 
     /// Whose token: user:NAME, uid:N or machine; by default your own

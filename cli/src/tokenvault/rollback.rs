@@ -5,6 +5,7 @@ use tokenvault_proto::DescribeOptions;
 
 use crate::common::Context;
 use crate::failure::Failure;
+use crate::parse;
 
 /// Make an old version the current one, as a new version whose number is printed
 #[derive(clap::Args)]
@@ -12,7 +13,8 @@ pub struct Args {
     /// Name of the token
     name: String,
 
-    /// The version to go back to
+    /// Number of the version to go back to, as 'versions' shows it
+    #[arg(value_parser = parse::version, allow_negative_numbers = true)]
     version: u64,
 
     /// Whose token: user:NAME, uid:N or machine; by default your own

@@ -14,8 +14,8 @@ pub struct WriteArgs {
     #[arg(long, value_name = "MODE", value_parser = ["upsert", "create", "replace"])]
     mode: Option<String>,
 
-    /// Write only when the current version is this one
-    #[arg(long, value_name = "VERSION")]
+    /// Write only when the current version is this one; 0: when there is no such token
+    #[arg(long, value_name = "N", value_parser = parse::expected_version, allow_hyphen_values = true)]
     expect_version: Option<u64>,
 
     /// machine: readable while the machine runs; login: only while its owner is logged in
@@ -36,14 +36,15 @@ pub struct WriteArgs {
 
     /// How long the new version lives: 90s, 15m, 12h, 30d, 2w
     #[arg(long, value_name = "DURATION", value_parser = parse::duration, conflicts_with = "expires")]
+    #[arg(allow_hyphen_values = true)]
     ttl: Option<u64>,
 
     /// When the new version expires: 2026-12-31T23:59:00Z, a local date, or @SECONDS
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    #[arg(long, value_name = "TIME", value_parser = parse::time, allow_hyphen_values = true)]
     expires: Option<u64>,
 
-    /// How many versions are kept
-    #[arg(long, value_name = "COUNT")]
+    /// How many versions are kept, the current one included, 1 to 1000 [default: 10 for a new token]
+    #[arg(long, value_name = "COUNT", value_parser = parse::kept_versions, allow_hyphen_values = true)]
     keep_versions: Option<u32>,
 
     /// Whether readers must name a purpose

@@ -58,5 +58,7 @@ pub const PAGE_DEFAULT: u32 = 100;
 pub const PAGE_MAX: u32 = 1000;
 /// `Generate`'s `length` when nothing is said, characters.
 pub const GENERATE_LENGTH_DEFAULT: u32 = 32;
+/// Most that `length` can ask for, characters.
+pub const GENERATE_LENGTH_MAX: u32 = 4096;
 /// Length of every slot secret handed over: a derived key, an X25519 public or private key.
 pub const SLOT_SECRET_BYTES: usize = 32;

@@ -10,6 +10,7 @@ use tokenvault_proto::Plain;
 
 use crate::common::Context;
 use crate::failure::Failure;
+use crate::parse;
 
 /// Make the vault where there is none, and a recovery key for it
 ///
@@ -26,7 +27,7 @@ pub struct Args {
     passphrase: bool,
 
     /// Read that passphrase from an open file descriptor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::descriptor, allow_hyphen_values = true)]
     passphrase_fd: Option<RawFd>,
 
     /// Write the recovery key to a new file, readable by its owner only, instead of the terminal

@@ -11,6 +11,7 @@ use tokenvault_proto::AddSlotOptions;
 use crate::common::Context;
 use crate::failure::Failure;
 use crate::input::Source;
+use crate::parse;
 use crate::passphrase::{self, Cost};
 use crate::recovery::{self, Keeping};
 
@@ -23,7 +24,7 @@ pub struct Args {
     kind: Kind,
 
     /// Read the passphrase from an open file descriptor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::descriptor, allow_hyphen_values = true)]
     passphrase_fd: Option<RawFd>,
 
     /// Write the new recovery key to a new file instead of the terminal

@@ -4,6 +4,7 @@ use tokenvault_proto::RemoveSlotOptions;
 
 use crate::common::Context;
 use crate::failure::Failure;
+use crate::parse;
 
 /// Kinds of slots that open the vault with nobody there.
 const UNATTENDED: [&str; 2] = ["tpm2", "host-key"];
@@ -12,6 +13,7 @@ const UNATTENDED: [&str; 2] = ["tpm2", "host-key"];
 #[derive(clap::Args)]
 pub struct Args {
     /// Number of the slot, as 'slot list' shows it
+    #[arg(value_parser = parse::slot, allow_negative_numbers = true)]
     id: u32,
 
     /// Remove it even when only TPM slots are left, which a broken TPM turns into a lost vault

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::failure::Failure;
+use crate::parse::Malformed;
 
 /// `VAR=NAME` as it stands on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,14 +14,17 @@ pub struct Reference {
 }
 
 impl FromStr for Reference {
-    type Err = String;
+    type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('=') {
             Some((variable, name)) if is_variable(variable) && !name.is_empty() => {
                 Ok(Self { variable: variable.to_owned(), name: name.to_owned() })
             }
-            _ => Err("write VAR=NAME, a variable of letters, digits and '_', and the name of a token".to_owned()),
+            _ => Err(Malformed::new(
+                "names no variable and token",
+                "write VAR=NAME, a variable of letters, digits and '_', and the name of a token",
+            )),
         }
     }
 }

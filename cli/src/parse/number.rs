@@ -1,0 +1,100 @@
+//! Numbers of the command line, by what they count.
+
+use std::ops::RangeInclusive;
+use std::os::fd::RawFd;
+use std::str::FromStr;
+
+use tokenvault_proto::{GENERATE_LENGTH_MAX, KEEP_VERSIONS_MAX};
+
+use super::Malformed;
+
+/// The number of a version.
+///
+/// # Errors
+/// [`Malformed`], as for every function of this module, with the numbers that are taken.
+pub fn version(text: &str) -> Result<u64, Malformed> {
+    number(text, 1..=u64::MAX, || {
+        Malformed::new("is not the number of a version", "write one that 'tokenvault versions NAME' shows, from 1 on")
+    })
+}
+
+/// The number of a version that is expected; 0 for none.
+pub fn expected_version(text: &str) -> Result<u64, Malformed> {
+    number(text, 0..=u64::MAX, || {
+        Malformed::new(
+            "is not the number of a version",
+            "write the current one from 1 on, or 0 for a token that is not there",
+        )
+    })
+}
+
+/// How many versions are kept.
+pub fn kept_versions(text: &str) -> Result<u32, Malformed> {
+    number(text, 1..=KEEP_VERSIONS_MAX, || count(KEEP_VERSIONS_MAX, "write how many versions to keep, such as 10"))
+}
+
+/// How many rows are listed.
+pub fn rows(text: &str) -> Result<u32, Malformed> {
+    number(text, 1..=u32::MAX, || count(u32::MAX, "write how many tokens to list, such as 100"))
+}
+
+/// How many characters are generated.
+pub fn characters(text: &str) -> Result<u32, Malformed> {
+    number(text, 1..=GENERATE_LENGTH_MAX, || {
+        count(GENERATE_LENGTH_MAX, "write how many characters to make, such as 32")
+    })
+}
+
+/// The number of a descriptor that the caller of the program opened.
+pub fn descriptor(text: &str) -> Result<RawFd, Malformed> {
+    number(text, 0..=RawFd::MAX, || {
+        Malformed::new("is not the number of a descriptor", "write the number of an open one, such as 3 after '3<FILE'")
+    })
+}
+
+/// The number of a slot.
+pub fn slot(text: &str) -> Result<u32, Malformed> {
+    number(text, 0..=u32::MAX, || {
+        Malformed::new("is not the number of a slot", "write one that 'tokenvaultctl slot list' shows")
+    })
+}
+
+fn number<T: FromStr + PartialOrd>(
+    text: &str,
+    range: RangeInclusive<T>,
+    malformed: impl FnOnce() -> Malformed,
+) -> Result<T, Malformed> {
+    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(malformed)
+}
+
+fn count(most: u32, accepted: &'static str) -> Malformed {
+    Malformed { what: format!("is not a whole number from 1 to {most}").into(), accepted: accepted.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_taken_and_what_is_beyond_them_is_not() {
+        assert_eq!((version("1"), version("18446744073709551615")), (Ok(1), Ok(u64::MAX)));
+        assert_eq!((expected_version("0"), kept_versions("1000"), characters("4096")), (Ok(0), Ok(1000), Ok(4096)));
+        assert_eq!((rows("4294967295"), descriptor("0"), slot("0")), (Ok(u32::MAX), Ok(0), Ok(0)));
+        assert!(version("0").is_err() && version("18446744073709551616").is_err());
+        assert!(kept_versions("0").is_err() && kept_versions("1001").is_err());
+        assert!(characters("0").is_err() && characters("4097").is_err());
+        assert!(rows("0").is_err() && rows("4294967296").is_err());
+        assert!(descriptor("2147483648").is_err() && slot("4294967296").is_err());
+    }
+
+    #[test]
+    fn what_is_no_whole_number_is_told_what_would_be() {
+        for text in ["", "x", "-1", "1.5", "1e3", " 1", "0x10", "٣"] {
+            assert_eq!(kept_versions(text).unwrap_err().what, "is not a whole number from 1 to 1000", "{text}");
+            for malformed in [version(text).err(), expected_version(text).err(), rows(text).err()] {
+                assert!(malformed.is_some_and(|malformed| malformed.what.starts_with("is not ")), "{text}");
+            }
+            assert!(characters(text).is_err() && descriptor(text).is_err() && slot(text).is_err(), "{text}");
+        }
+    }
+}
