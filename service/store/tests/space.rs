@@ -12,7 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::*;
-use nix::mount::{MsFlags, mount};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use tokenvault_core::port::{Store, StoreError};
 use tokenvault_store::{SqliteStore, StoreOptions};
@@ -20,17 +21,43 @@ use tokenvault_store::{SqliteStore, StoreOptions};
 const TMPFS: Option<&str> = Some("tmpfs");
 const NONE: Option<&str> = None;
 
-/// Runs `test` in a directory on a tmpfs of `kib` KiB that nobody else sees.
+/// A mounted file system; unmounted when dropped, also by a test that fails.
+struct Mounted<'a>(&'a Path);
+
+impl<'a> Mounted<'a> {
+    /// A tmpfs of `kib` KiB.
+    fn tmpfs(kib: u32, at: &'a Path) -> Self {
+        let size = format!("size={kib}k,mode=0700");
+        mount(TMPFS, at, TMPFS, MsFlags::empty(), Some(size.as_str())).unwrap();
+        Self(at)
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        umount2(self.0, MntFlags::MNT_DETACH).ok();
+    }
+}
+
+/// Keeps what is mounted from now on out of the namespace this one was copied from. That can be said of a mount point only:
+/// in a chroot, whose root is a plain directory, the tmpfs may be seen outside, until it is unmounted.
+fn keep_mounts_private() {
+    match mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE) {
+        Ok(()) | Err(Errno::EINVAL) => {}
+        Err(other) => panic!("the mounts cannot be made private: {other}"),
+    }
+}
+
+/// Runs `test` in a directory on a tmpfs of `kib` KiB, in a mount namespace of its own.
 fn on_small_disk(kib: u32, test: impl FnOnce(&Path) + Send) {
     let dir = tempfile::tempdir().unwrap();
     let test = || {
-        // Only this thread and the threads it starts are in the new namespace; it goes with them.
+        // Only this thread and the threads it starts are in the new namespace.
         let unshared = unshare(CloneFlags::CLONE_NEWNS);
         assert!(unshared.is_ok(), "this test mounts a file system; run it as root ({unshared:?})");
-        mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).unwrap();
-        let size = format!("size={kib}k,mode=0700");
-        mount(TMPFS, dir.path(), TMPFS, MsFlags::empty(), Some(size.as_str())).unwrap();
-        test(dir.path());
+        keep_mounts_private();
+        let disk = Mounted::tmpfs(kib, dir.path());
+        test(disk.0);
     };
     thread::scope(|scope| {
         if let Err(panic) = scope.spawn(test).join() {
