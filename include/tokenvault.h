@@ -2,8 +2,22 @@
  *
  * libtokenvault: the C interface of the vault for tokens. Generated from ffi/src; do not edit.
  *
+ *     tokenvault_client *client = NULL;
+ *     tokenvault_value *value = NULL;
+ *     int error = tokenvault_client_open(NULL, &client);
+ *     if (error == 0)
+ *         error = tokenvault_get(client, "prod/api-key", NULL, &value);
+ *     if (error == 0)
+ *         use(tokenvault_value_data(value), tokenvault_value_len(value));
+ *     else
+ *         fprintf(stderr, "%s\n", tokenvault_client_error(client));
+ *     tokenvault_value_free(value);
+ *     tokenvault_client_close(client);
+ *
+ * Compile and link with $(pkg-config --cflags --libs tokenvault).
+ *
  * Every call that can fail returns 0, or one of the TOKENVAULT_ERROR_ numbers; outputs come last and are written only on
- * success. tokenvault_client_error() has the text.
+ * success. tokenvault_client_error() has the text: one line, what happened and what to do.
  *
  * Strings are UTF-8 and end with a zero byte. NULL where a pointer is needed, bad UTF-8 and oversize input are
  * TOKENVAULT_ERROR_INVALID_ARGS. What a call gives out is freed with its own free function; those take NULL.
@@ -11,8 +25,11 @@
  * Every options structure begins with its own size: set it to sizeof and the rest to zero for the defaults. NULL means
  * all defaults.
  *
- * One client may be shared between threads. It starts no thread, installs no signal handler and prints nothing. It
- * reconnects after the daemon was restarted; after fork() the child opens its own.
+ * One client may be shared between threads, which take turns; a call waits at most 25 seconds. A value, a list or an info
+ * may be read by several threads at once. The library starts no thread, installs no signal handler and prints nothing.
+ *
+ * A client reconnects after the daemon was restarted, and sends again only what was never sent or changes nothing. After
+ * fork() the child opens a client of its own: its parent's answers TOKENVAULT_ERROR_UNAVAILABLE there, and may be closed.
  */
 #ifndef TOKENVAULT_H
 #define TOKENVAULT_H
@@ -120,7 +137,12 @@ extern "C" {
 typedef struct tokenvault_client tokenvault_client;
 
 /**
- * Tokens by name. What its functions give out lives as long as it does.
+ * Facts by key; a text or a number each. What its functions give out lives as long as it does.
+ */
+typedef struct tokenvault_info tokenvault_info;
+
+/**
+ * Tokens, or versions of one. What its functions give out lives as long as it does.
  */
 typedef struct tokenvault_list tokenvault_list;
 
@@ -184,13 +206,25 @@ typedef struct tokenvault_put_options {
      */
     uint64_t expect_version;
     /**
-     * key, value, key, value, ..., NULL.
+     * key, value, key, value, ..., NULL. They replace those of the token; no list at all leaves them.
      */
     const char *const *attributes;
     /**
      * Whose token: `machine`; NULL: the caller's own.
      */
     const char *owner;
+    /**
+     * When the new version expires, microseconds since the epoch.
+     */
+    uint64_t expires_usec;
+    /**
+     * How many versions are kept, the current one included.
+     */
+    uint32_t keep_versions;
+    /**
+     * Whether tokenvault_get must name a purpose: 1 yes, -1 no.
+     */
+    int require_purpose;
 } tokenvault_put_options;
 
 /**
@@ -234,13 +268,25 @@ typedef struct tokenvault_generate_options {
      */
     uint64_t expect_version;
     /**
-     * key, value, key, value, ..., NULL.
+     * key, value, key, value, ..., NULL. They replace those of the token; no list at all leaves them.
      */
     const char *const *attributes;
     /**
      * Whose token: `machine`; NULL: the caller's own.
      */
     const char *owner;
+    /**
+     * When the new version expires, microseconds since the epoch.
+     */
+    uint64_t expires_usec;
+    /**
+     * How many versions are kept, the current one included.
+     */
+    uint32_t keep_versions;
+    /**
+     * Whether tokenvault_get must name a purpose: 1 yes, -1 no.
+     */
+    int require_purpose;
 } tokenvault_generate_options;
 
 /**
@@ -272,6 +318,72 @@ typedef struct tokenvault_list_options {
      */
     uint64_t limit;
 } tokenvault_list_options;
+
+/**
+ * Which token is meant.
+ */
+typedef struct tokenvault_token_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * Whose token: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+     */
+    const char *owner;
+} tokenvault_token_options;
+
+/**
+ * What is changed about a token; what is NULL or 0 stays as it is.
+ */
+typedef struct tokenvault_annotate_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * Whose token: `machine`; NULL: the caller's own.
+     */
+    const char *owner;
+    /**
+     * key, value, key, value, ..., NULL. They replace those of the token.
+     */
+    const char *const *attributes;
+    /**
+     * Media type of the value; "": none.
+     */
+    const char *content_type;
+    /**
+     * When the current version expires, microseconds since the epoch; UINT64_MAX: never.
+     */
+    uint64_t expires_usec;
+    /**
+     * How many versions are kept, the current one included.
+     */
+    uint32_t keep_versions;
+    /**
+     * Whether tokenvault_get must name a purpose: 1 yes, -1 no.
+     */
+    int require_purpose;
+} tokenvault_annotate_options;
+
+/**
+ * What is deleted.
+ */
+typedef struct tokenvault_delete_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * Whose token: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+     */
+    const char *owner;
+    /**
+     * Only this version; 0: the token with all its versions.
+     */
+    uint64_t version;
+} tokenvault_delete_options;
 
 /**
  * Connects to the vault.
@@ -308,21 +420,6 @@ const char *tokenvault_strerror(int code);
 const char *tokenvault_version(void);
 
 /**
- * How many tokens there are in the list.
- */
-size_t tokenvault_list_len(const struct tokenvault_list *list);
-
-/**
- * The name of one; NULL beyond the end.
- */
-const char *tokenvault_list_name(const struct tokenvault_list *list, size_t index);
-
-/**
- * Frees the list. NULL is fine.
- */
-void tokenvault_list_free(struct tokenvault_list *list);
-
-/**
  * Fetches a token with its value. Free it with tokenvault_value_free.
  */
 int tokenvault_get(struct tokenvault_client *client,
@@ -351,11 +448,6 @@ int tokenvault_generate(struct tokenvault_client *client,
                         struct tokenvault_value **value);
 
 /**
- * Deletes a token with all its versions.
- */
-int tokenvault_delete(struct tokenvault_client *client, const char *name);
-
-/**
  * Fetches a token without its value: its length is 0 and its data NULL. Of the options, owner counts. Free it with
  * tokenvault_value_free.
  */
@@ -372,12 +464,58 @@ int tokenvault_list_tokens(struct tokenvault_client *client,
                            struct tokenvault_list **list);
 
 /**
+ * Lists the versions of a token, the newest first. Free the list with tokenvault_list_free.
+ */
+int tokenvault_list_versions(struct tokenvault_client *client,
+                             const char *name,
+                             const struct tokenvault_token_options *options,
+                             struct tokenvault_list **list);
+
+/**
+ * Changes what is known about a token beside its name and its value, without a new version.
+ */
+int tokenvault_annotate(struct tokenvault_client *client,
+                        const char *name,
+                        const struct tokenvault_annotate_options *options);
+
+/**
+ * Gives a token another name, which must be free.
+ */
+int tokenvault_rename(struct tokenvault_client *client,
+                      const char *name,
+                      const char *new_name,
+                      const struct tokenvault_token_options *options);
+
+/**
+ * Makes a new version with the value of an old one, and tells the new version's number (new_version may be NULL).
+ *
+ * TOKENVAULT_ERROR_UNAVAILABLE can mean that the outcome is unknown; the text says so.
+ */
+int tokenvault_rollback(struct tokenvault_client *client,
+                        const char *name,
+                        uint64_t version,
+                        const struct tokenvault_token_options *options,
+                        uint64_t *new_version);
+
+/**
+ * Deletes a token with all its versions.
+ */
+int tokenvault_delete(struct tokenvault_client *client, const char *name);
+
+/**
+ * Deletes a token with all its versions, or what the options say.
+ */
+int tokenvault_delete_with(struct tokenvault_client *client,
+                           const char *name,
+                           const struct tokenvault_delete_options *options);
+
+/**
  * The value's bytes; no zero byte follows them. NULL when there is no value.
  */
 const void *tokenvault_value_data(const struct tokenvault_value *value);
 
 /**
- * How many bytes the value has.
+ * How many bytes tokenvault_value_data points to; 0 when there is no value.
  */
 size_t tokenvault_value_len(const struct tokenvault_value *value);
 
@@ -400,6 +538,122 @@ const char *tokenvault_value_attribute(const struct tokenvault_value *value, con
  * Wipes and frees. NULL is fine.
  */
 void tokenvault_value_free(struct tokenvault_value *value);
+
+/**
+ * The token's name.
+ */
+const char *tokenvault_value_name(const struct tokenvault_value *value);
+
+/**
+ * Whose token it is, "uid:N". Empty for a row of tokenvault_list_versions.
+ */
+const char *tokenvault_value_owner(const struct tokenvault_value *value);
+
+/**
+ * "machine" or "login". Empty for a row of tokenvault_list_versions.
+ */
+const char *tokenvault_value_class(const struct tokenvault_value *value);
+
+/**
+ * Media type of the value; empty when none was given. Empty for a row of tokenvault_list_versions.
+ */
+const char *tokenvault_value_content_type(const struct tokenvault_value *value);
+
+/**
+ * What the caller may do with the token: "owner", "read", "write". Empty for a row of tokenvault_list_versions.
+ */
+const char *tokenvault_value_permission(const struct tokenvault_value *value);
+
+/**
+ * How many bytes the value has in the vault, also where it was not fetched.
+ */
+uint64_t tokenvault_value_size(const struct tokenvault_value *value);
+
+/**
+ * When the token was first put, of a row of tokenvault_list_versions: the version; microseconds since the epoch.
+ */
+uint64_t tokenvault_value_created(const struct tokenvault_value *value);
+
+/**
+ * When the token was last changed, microseconds since the epoch. 0 for a row of tokenvault_list_versions.
+ */
+uint64_t tokenvault_value_updated(const struct tokenvault_value *value);
+
+/**
+ * 1 when the token is shared with anyone, else 0.
+ */
+int tokenvault_value_is_shared(const struct tokenvault_value *value);
+
+/**
+ * 1 when tokenvault_get must name a purpose, else 0.
+ */
+int tokenvault_value_requires_purpose(const struct tokenvault_value *value);
+
+/**
+ * For a row of tokenvault_list_versions: 1 when this is the version that tokenvault_get gives. Else 0.
+ */
+int tokenvault_value_is_current(const struct tokenvault_value *value);
+
+/**
+ * How many attributes the token carries.
+ */
+size_t tokenvault_value_attribute_count(const struct tokenvault_value *value);
+
+/**
+ * The key of one attribute, in the order of the keys; NULL beyond the end.
+ */
+const char *tokenvault_value_attribute_key(const struct tokenvault_value *value, size_t index);
+
+/**
+ * How many rows there are in the list.
+ */
+size_t tokenvault_list_len(const struct tokenvault_list *list);
+
+/**
+ * The name of a row's token; NULL beyond the end.
+ */
+const char *tokenvault_list_name(const struct tokenvault_list *list, size_t index);
+
+/**
+ * Everything about a row's token but its value; NULL beyond the end. It belongs to the list: do not free it.
+ */
+const struct tokenvault_value *tokenvault_list_value(const struct tokenvault_list *list, size_t index);
+
+/**
+ * Frees the list. NULL is fine.
+ */
+void tokenvault_list_free(struct tokenvault_list *list);
+
+/**
+ * Asks for the state of the vault, also while it is sealed. Texts: "state" ("starting", "uninitialised", "sealed",
+ * "serving", "read-only", "quarantined"), "reason", "protection", "vault-id", "disk-theft", "machine-theft", "next-step".
+ * Numbers: "recovery-confirmed", and of the caller "tokens", "bytes", "quota-tokens", "quota-bytes". Free it with
+ * tokenvault_info_free.
+ */
+int tokenvault_status(struct tokenvault_client *client,
+                      struct tokenvault_info **info);
+
+/**
+ * Asks who the vault takes this program for. Texts: "user", "role" ("consumer", "developer", "auditor", "admin"), "door"
+ * ("bus", "socket"). Numbers: "uid", "active", "login-unlocked". Free it with tokenvault_info_free.
+ */
+int tokenvault_whoami(struct tokenvault_client *client,
+                      struct tokenvault_info **info);
+
+/**
+ * A text by its key; NULL when there is none of that key.
+ */
+const char *tokenvault_info_text(const struct tokenvault_info *info, const char *key);
+
+/**
+ * A number by its key, for yes and no 1 and 0; 0 when there is none of that key.
+ */
+uint64_t tokenvault_info_number(const struct tokenvault_info *info, const char *key);
+
+/**
+ * Frees the info. NULL is fine.
+ */
+void tokenvault_info_free(struct tokenvault_info *info);
 
 #ifdef __cplusplus
 }

@@ -59,7 +59,7 @@ pub extern "C" fn tokenvault_strerror(code: c_int) -> *const c_char {
 /// The version of the library, "MAJOR.MINOR.PATCH".
 #[unsafe(no_mangle)]
 pub extern "C" fn tokenvault_version() -> *const c_char {
-    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+    answer(c"".as_ptr(), || concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast())
 }
 
 /// The table's texts as C strings, made once.

@@ -1,6 +1,6 @@
 //! `tokenvault_generate_options`.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int};
 use std::mem::offset_of;
 
 use tokenvault_client::GenerateOptions as ClientOptions;
@@ -31,10 +31,16 @@ pub struct GenerateOptions {
     pub ttl_usec: u64,
     /// The write happens only when the current version has this number.
     pub expect_version: u64,
-    /// key, value, key, value, ..., NULL.
+    /// key, value, key, value, ..., NULL. They replace those of the token; no list at all leaves them.
     pub attributes: *const *const c_char,
     /// Whose token: `machine`; NULL: the caller's own.
     pub owner: *const c_char,
+    /// When the new version expires, microseconds since the epoch.
+    pub expires_usec: u64,
+    /// How many versions are kept, the current one included.
+    pub keep_versions: u32,
+    /// Whether tokenvault_get must name a purpose: 1 yes, -1 no.
+    pub require_purpose: c_int,
 }
 
 // SAFETY: repr(C), the size first, then pointers and integers.
@@ -50,6 +56,9 @@ unsafe impl Options for GenerateOptions {
         offset_of!(Self, expect_version),
         offset_of!(Self, attributes),
         offset_of!(Self, owner),
+        offset_of!(Self, expires_usec),
+        offset_of!(Self, keep_versions),
+        offset_of!(Self, require_purpose),
         size_of::<Self>(),
     ];
 }
@@ -81,7 +90,9 @@ impl GenerateOptions {
             // SAFETY: the caller's promise.
             attributes: unsafe { input::attributes(this.attributes) }?,
             ttl: options::number(this.ttl_usec),
-            ..ClientOptions::default()
+            expires: options::number(this.expires_usec),
+            keep_versions: options::number(this.keep_versions),
+            require_purpose: options::yes_or_no("require_purpose", this.require_purpose)?,
         })
     }
 }

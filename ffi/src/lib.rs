@@ -8,16 +8,34 @@
 //! on that.
 #![allow(clippy::missing_safety_doc, reason = "the rules are those of the header, said above")]
 
-mod boundary;
+// The header has the functions in the order of these; the blank lines keep it.
 mod client;
+
 pub mod error;
+
+mod token;
+
+mod change;
+
+mod value;
+
+mod metadata;
+
+mod list;
+
+mod manager;
+
+mod info;
+
+mod annotate_options;
+mod boundary;
+mod delete_options;
 mod failure;
 mod generate_options;
 mod get_options;
 mod input;
-mod list;
 mod list_options;
 mod options;
 mod put_options;
-mod token;
-mod value;
+mod texts;
+mod token_options;

@@ -1,54 +1,73 @@
-//! `tokenvault_list`: names of tokens.
+//! `tokenvault_list`: tokens by name, or the versions of one.
 
-use std::ffi::{CString, c_char};
+use std::ffi::c_char;
 use std::ptr;
 
 use tokenvault_client::proto::PAGE_MAX;
-use tokenvault_client::{Client, ListOptions};
+use tokenvault_client::{Client, ListOptions, VersionInfo};
 
 use crate::boundary::answer;
 use crate::failure::Failure;
-use crate::value::c_string;
+use crate::value::{Text, Value};
 
-/// Tokens by name. What its functions give out lives as long as it does.
+/// Tokens, or versions of one. What its functions give out lives as long as it does.
 pub struct List {
-    names: Vec<CString>,
+    rows: Vec<Value>,
 }
 
 impl List {
-    /// Fetches page after page, until `limit` names are there or the last page was.
+    /// Fetches page after page, until `limit` tokens are there or the last page was.
     pub(crate) fn fetch(vault: &Client, mut filter: ListOptions, limit: u64) -> Result<Self, Failure> {
-        let mut names = Vec::new();
+        let mut rows = Vec::new();
         loop {
-            let left = limit.saturating_sub(names.len() as u64);
+            let left = limit.saturating_sub(rows.len() as u64);
             filter.limit = Some(u32::try_from(left).map_or(PAGE_MAX, |left| left.min(PAGE_MAX)));
-            let (rows, next) = vault.list(&filter)?;
-            for row in &rows {
-                names.push(c_string(&row.name)?);
+            let (page, next) = vault.list(&filter)?;
+            for info in &page {
+                rows.push(Value::without_data(info)?);
             }
             // A page without rows cannot lead on, whatever it says.
-            if next.is_empty() || rows.is_empty() || names.len() as u64 >= limit {
-                return Ok(Self { names });
+            if next.is_empty() || page.is_empty() || rows.len() as u64 >= limit {
+                return Ok(Self { rows });
             }
             filter.after = Some(next);
         }
     }
+
+    /// The versions of one token, the newest first.
+    pub(crate) fn of_versions(name: &str, mut versions: Vec<VersionInfo>) -> Result<Self, Failure> {
+        versions.sort_unstable_by_key(|info| std::cmp::Reverse(info.version));
+        let rows = versions.iter().map(|info| Value::of_version(name, info)).collect::<Result<_, _>>()?;
+        Ok(Self { rows })
+    }
 }
 
-/// How many tokens there are in the list.
+/// How many rows there are in the list.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_list_len(list: *const List) -> usize {
     // SAFETY: NULL or a list that was not freed.
     let list = unsafe { list.as_ref() };
-    answer(0, || list.map_or(0, |list| list.names.len()))
+    answer(0, || list.map_or(0, |list| list.rows.len()))
 }
 
-/// The name of one; NULL beyond the end.
+/// The name of a row's token; NULL beyond the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_list_name(list: *const List, index: usize) -> *const c_char {
     // SAFETY: NULL or a list that was not freed.
     let list = unsafe { list.as_ref() };
-    answer(ptr::null(), || list.and_then(|list| list.names.get(index)).map_or(ptr::null(), |name| name.as_ptr()))
+    answer(ptr::null(), || row(list, index).map_or(ptr::null(), |row| row.text(Text::Name)))
+}
+
+/// Everything about a row's token but its value; NULL beyond the end. It belongs to the list: do not free it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenvault_list_value(list: *const List, index: usize) -> *const Value {
+    // SAFETY: NULL or a list that was not freed.
+    let list = unsafe { list.as_ref() };
+    answer(ptr::null(), || row(list, index).map_or(ptr::null(), ptr::from_ref))
+}
+
+fn row(list: Option<&List>, index: usize) -> Option<&Value> {
+    list.and_then(|list| list.rows.get(index))
 }
 
 /// Frees the list. NULL is fine.
@@ -56,7 +75,7 @@ pub unsafe extern "C" fn tokenvault_list_name(list: *const List, index: usize) -
 pub unsafe extern "C" fn tokenvault_list_free(list: *mut List) {
     answer((), || {
         if !list.is_null() {
-            // SAFETY: given out by tokenvault_list_tokens and not freed before.
+            // SAFETY: given out by this library and not freed before.
             drop(unsafe { Box::from_raw(list) });
         }
     });

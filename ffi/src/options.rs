@@ -1,6 +1,6 @@
 //! Options structures that can grow: each begins with its own size, and only what that covers is read.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int};
 
 use crate::failure::Failure;
 use crate::input;
@@ -54,8 +54,18 @@ pub(crate) unsafe fn string(what: &str, pointer: *const c_char) -> Result<Option
 }
 
 /// A number among the options; zero means default.
-pub(crate) fn number(value: u64) -> Option<u64> {
-    (value != 0).then_some(value)
+pub(crate) fn number<T: Default + PartialEq>(value: T) -> Option<T> {
+    (value != T::default()).then_some(value)
+}
+
+/// A yes or no among the options: 1, -1, and 0 for the default.
+pub(crate) fn yes_or_no(what: &str, value: c_int) -> Result<Option<bool>, Failure> {
+    match value {
+        0 => Ok(None),
+        1 => Ok(Some(true)),
+        -1 => Ok(Some(false)),
+        _ => Err(Failure::invalid(format!("{what} is {value}; it can be 1 (yes), -1 (no) or 0 (default)"))),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
-//! The calls about tokens.
+//! The calls that put, fetch and list tokens.
 
 use std::ffi::{c_char, c_int, c_void};
-
-use tokenvault_client::DeleteOptions;
 
 use crate::client::{self, Client};
 use crate::generate_options::GenerateOptions;
@@ -11,6 +9,7 @@ use crate::input::{self, Output};
 use crate::list::List;
 use crate::list_options::ListOptions;
 use crate::put_options::PutOptions;
+use crate::token_options::TokenOptions;
 use crate::value::Value;
 
 /// Fetches a token with its value. Free it with tokenvault_value_free.
@@ -87,19 +86,6 @@ pub unsafe extern "C" fn tokenvault_generate(
     unsafe { client::call(client, work) }
 }
 
-/// Deletes a token with all its versions.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tokenvault_delete(client: *mut Client, name: *const c_char) -> c_int {
-    let work = |vault: &tokenvault_client::Client| {
-        // SAFETY: NULL or a string.
-        let name = unsafe { input::text("name", name) }?;
-        vault.delete(name, &DeleteOptions::default())?;
-        Ok(())
-    };
-    // SAFETY: NULL or an open client.
-    unsafe { client::call(client, work) }
-}
-
 /// Fetches a token without its value: its length is 0 and its data NULL. Of the options, owner counts. Free it with
 /// tokenvault_value_free.
 #[unsafe(no_mangle)]
@@ -136,6 +122,28 @@ pub unsafe extern "C" fn tokenvault_list_tokens(
         // SAFETY: NULL or options that begin with their size.
         let (filter, limit) = unsafe { ListOptions::read(options) }?;
         list.give(List::fetch(vault, filter, limit)?);
+        Ok(())
+    };
+    // SAFETY: NULL or an open client.
+    unsafe { client::call(client, work) }
+}
+
+/// Lists the versions of a token, the newest first. Free the list with tokenvault_list_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenvault_list_versions(
+    client: *mut Client,
+    name: *const c_char,
+    options: *const TokenOptions,
+    list: *mut *mut List,
+) -> c_int {
+    let work = |vault: &tokenvault_client::Client| {
+        // SAFETY: NULL or a place for a pointer.
+        let list = unsafe { Output::new("list", list) }?;
+        // SAFETY: NULL or a string.
+        let name = unsafe { input::text("name", name) }?;
+        // SAFETY: NULL or options that begin with their size.
+        let options = unsafe { TokenOptions::read(options) }?;
+        list.give(List::of_versions(name, vault.versions(name, &options)?)?);
         Ok(())
     };
     // SAFETY: NULL or an open client.

@@ -92,6 +92,26 @@ fn the_map_of_versions_names_the_functions_of_the_header() {
     assert_eq!(mapped, expected, "in the order of the alphabet");
 }
 
+/// Every export of the sources, with what follows up to the next.
+fn exports() -> Vec<String> {
+    let files = std::fs::read_dir(source("src")).unwrap().map(|entry| entry.unwrap().path());
+    let texts = files.map(|file| std::fs::read_to_string(file).unwrap());
+    let pieces = texts.flat_map(|text| text.split("#[unsafe(no_mangle)]").skip(1).map(Into::into).collect::<Vec<_>>());
+    pieces.collect()
+}
+
+#[test]
+fn every_export_has_the_panic_boundary_around_it() {
+    let boundaries = ["answer(", "ask(", "boundary::call(", "client::call(", "tokenvault_delete_with(client"];
+    let exports = exports();
+    assert_eq!(exports.len(), declared().len());
+    for export in exports {
+        let function = export.split("\n}\n").next().unwrap();
+        let body = function.split_once(" {\n").unwrap().1;
+        assert!(boundaries.iter().any(|boundary| body.contains(boundary)), "{function}");
+    }
+}
+
 #[test]
 fn the_library_has_its_soname() {
     let dynamic = text(Command::new("readelf").arg("-dW").arg(library()));
