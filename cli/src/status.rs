@@ -16,7 +16,7 @@ pub fn run(context: &Context, _: Args) -> Result<(), Failure> {
     if context.output.wants_json() {
         return context.output.json(&Plain(&status));
     }
-    context.output.text(&fields(&status).render())
+    context.output.fields(&fields(&status))
 }
 
 fn fields(status: &Status) -> Fields {
@@ -53,7 +53,7 @@ mod tests {
     fn an_unconfirmed_recovery_key_is_said_loudly() {
         let (state, protection) = ("serving".into(), "tpm2".into());
         let status = Status { state, protection, vault_id: "00".into(), quota_tokens: 10, ..Status::default() };
-        let text = fields(&status).render();
+        let text = fields(&status).render(None);
         assert!(text.contains("Recovery: NOT confirmed\n"), "{text}");
         assert!(text.contains("Tokens: 0 of 10\n"), "{text}");
         assert!(text.contains("Bytes: 0B\n"), "{text}");
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_counted_is_not_called_nothing() {
-        let text = fields(&Status { state: "sealed".into(), vault_id: "00".into(), ..Status::default() }).render();
+        let text = fields(&Status { state: "sealed".into(), vault_id: "00".into(), ..Status::default() }).render(None);
         assert!(text.contains("Tokens: unknown"), "{text}");
     }
 }

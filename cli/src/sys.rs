@@ -1,9 +1,10 @@
-//! The system calls that need `unsafe`: memory that stays out of swap, descriptors named by their number.
+//! The system calls that need `unsafe`: memory that stays out of swap, descriptors named by their number, the width of a
+//! terminal.
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::ptr::NonNull;
 
 use nix::libc;
@@ -41,9 +42,26 @@ pub fn duplicate(number: RawFd) -> io::Result<File> {
     Ok(File::from(owned))
 }
 
+/// Characters that stand side by side on a terminal; `None` when it is none or does not know.
+pub fn columns(terminal: impl AsFd) -> Option<usize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the descriptor is open, and this request writes one `winsize`, which lives until the call is over.
+    let answer = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (answer == 0 && size.ws_col > 0).then(|| usize::from(size.ws_col))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_knows_its_width_and_nothing_else_has_one() {
+        let size = nix::pty::Winsize { ws_row: 24, ws_col: 61, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = nix::pty::openpty(Some(&size), None).unwrap();
+        assert_eq!(columns(&pty.slave), Some(61));
+        assert_eq!(columns(nix::pty::openpty(None, None).unwrap().slave), None);
+        assert_eq!(columns(File::open("/dev/null").unwrap()), None);
+    }
 
     #[test]
     fn a_number_nobody_opened_is_an_error() {

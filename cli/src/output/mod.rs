@@ -17,7 +17,7 @@ pub use text::{bytes, escape, moment, moment_or_never, span};
 
 use crate::common::CommonArgs;
 use crate::failure::Failure;
-use crate::program;
+use crate::{program, sys};
 
 /// The output of one command.
 pub struct Output {
@@ -26,9 +26,12 @@ pub struct Output {
     legend: bool,
     pager: bool,
     quiet: bool,
-    terminal: bool,
+    columns: Option<usize>,
     colour: bool,
 }
+
+/// Width of a terminal that does not know its own.
+const COLUMNS: usize = 80;
 
 impl Output {
     /// As the common options and the environment say.
@@ -41,14 +44,14 @@ impl Output {
             legend: !args.no_legend,
             pager: terminal && !args.no_pager,
             quiet: args.quiet,
-            terminal,
+            columns: terminal.then(|| sys::columns(io::stdout()).unwrap_or(COLUMNS)),
             colour: terminal && variable("NO_COLOR").is_empty() && variable("TERM") != "dumb",
         }
     }
 
     /// Whether standard output is a terminal.
     pub fn is_terminal(&self) -> bool {
-        self.terminal
+        self.columns.is_some()
     }
 
     /// Whether JSON was asked for.
@@ -66,7 +69,7 @@ impl Output {
     /// Whether JSON is to be spread over lines.
     pub fn pretty(&self) -> bool {
         match self.json {
-            JsonMode::Auto => self.terminal,
+            JsonMode::Auto => self.is_terminal(),
             mode => mode == JsonMode::Pretty,
         }
     }
@@ -86,11 +89,16 @@ impl Output {
 
     /// Prints a table, through the pager when it is longer than the screen.
     pub fn table(&self, table: &Table, footer: &str) -> Result<(), Failure> {
-        let mut text = table.render(self.legend, self.colour);
-        if self.legend && self.terminal {
+        let mut text = table.render(self.legend, self.colour, self.columns);
+        if self.legend && self.is_terminal() {
             text.push_str(&format!("\n{footer}\n"));
         }
         self.text(&text)
+    }
+
+    /// Prints fields, through the pager when they are longer than the screen.
+    pub fn fields(&self, fields: &Fields) -> Result<(), Failure> {
+        self.text(&fields.render(self.columns))
     }
 
     /// Prints text of many lines, through the pager when it is longer than the screen.

@@ -22,6 +22,30 @@ pub fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// The lines of `text`, broken at spaces so that none is longer than `width`; a longer word, a path for one, is broken too.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            for c in word.chars() {
+                if line.chars().count() == width {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push(c);
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
 /// A point in time, in the local time zone.
 pub fn moment(usec: u64) -> String {
     moment_in(usec, TimeZone::system())
@@ -71,6 +95,14 @@ mod tests {
     fn nothing_that_a_terminal_acts_on_gets_through() {
         assert_eq!(escape("a\u{1b}[2Jb\u{7}\n\u{9b}\u{202e}é漢"), "a\\u{1b}[2Jb\\u{7}\\n\\u{9b}\\u{202e}é漢");
         assert_eq!(escape(&escape("\u{1b}")), escape("\u{1b}"));
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces_and_words_only_where_they_do_not_fit() {
+        assert_eq!(wrap("a bb ccc dddd\nnew", 6), ["a bb", "ccc", "dddd", "new"]);
+        assert_eq!(wrap("äöü äöü", 7), ["äöü äöü"]);
+        assert_eq!(wrap("x unbreakable y", 4), ["x", "unbr", "eaka", "ble", "y"]);
+        assert_eq!(wrap("", 4), [""]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     if context.output.wants_json() {
         return context.output.json(&Plain(&token));
     }
-    context.output.text(&fields(&token).render())
+    context.output.fields(&fields(&token))
 }
 
 fn fields(token: &TokenInfo) -> Fields {

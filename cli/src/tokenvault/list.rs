@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_name_cannot_break_the_table() {
         let token = TokenInfo { name: "a\n\u{1b}[31mb".into(), class: "machine".into(), ..TokenInfo::default() };
-        let text = table(&[token]).render(true, false);
+        let text = table(&[token]).render(true, false, None);
         assert_eq!(text.lines().count(), 2);
         assert!(text.contains("a\\n\\u{1b}[31mb"));
         assert!(text.contains("never"));

@@ -22,5 +22,5 @@ pub fn run(context: &Context, _: Args) -> Result<(), Failure> {
     fields.add("Door", &me.door);
     fields.add("Active", if me.active { "yes" } else { "no" });
     fields.add("Login tokens", if me.login_unlocked { "unlocked" } else { "locked" });
-    context.output.text(&fields.render())
+    context.output.fields(&fields)
 }

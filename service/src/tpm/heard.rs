@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokenvault_core::Secret;
 use tokenvault_core::port::{SealError, SealedBlob, Sealer, TpmStatus};
+use tokenvault_core::vault::tpm_error_name;
 
 /// Hands every question on and keeps how it was answered.
 #[derive(Clone)]
@@ -18,13 +19,16 @@ impl HeardSealer {
         Self { tpm, last: Arc::new(RwLock::new("not asked yet".into())) }
     }
 
-    /// `ok`, or what the TPM answered last.
+    /// `ok`, or what the TPM answered last: the name of the error and its text, as `Status` gives its reason.
     pub fn heard(&self) -> String {
         self.last.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn hear<T>(&self, answer: Result<T, SealError>) -> Result<T, SealError> {
-        let text = answer.as_ref().err().map_or_else(|| "ok".to_owned(), ToString::to_string);
+        let text = match &answer {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => format!("{}: {error}", tpm_error_name(error)),
+        };
         *self.last.write().unwrap_or_else(PoisonError::into_inner) = text;
         answer
     }

@@ -1,49 +1,10 @@
 //! The commands, as people and scripts run them.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Output, Stdio};
-
-use serde_json::Value as Json;
 
 use crate::common::*;
-
-/// Runs a command to its end with `input` on its standard input.
-fn run_with(vault: &Vault, user: User, door: Door, arguments: &[&str], input: &[u8]) -> Output {
-    let mut command = vault.command(user, arguments[0], door);
-    command.args(&arguments[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    // A command that refuses its arguments does not read its input.
-    child.stdin.take().unwrap().write_all(input).ok();
-    child.wait_with_output().unwrap()
-}
-
-fn run(vault: &Vault, user: User, door: Door, arguments: &[&str]) -> Output {
-    run_with(vault, user, door, arguments, b"")
-}
-
-/// Standard output of a command that must work.
-#[track_caller]
-fn ok(output: Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {said}", output.status);
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Exit status and the line on standard error of a command that must be refused.
-#[track_caller]
-fn failed(output: Output) -> (i32, String) {
-    let line = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success(), "it should have been refused");
-    assert_eq!(line.lines().count(), 1, "one line: {line:?}");
-    assert_eq!(output.stdout, b"", "nothing on standard output");
-    (output.status.code().expect("an exit status"), line)
-}
-
-fn json(text: &str) -> Json {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
+use crate::run::*;
 
 through_both_doors! {
     fn a_user_puts_gets_lists_and_deletes(door) {
@@ -213,14 +174,6 @@ fn init_makes_a_vault_where_there_is_no_tpm() {
     let status = vault.wait_for_state("serving");
     assert_eq!(status.protection, "host-key");
     assert!(status.disk_theft.contains("NOT protected"));
-}
-
-#[test]
-fn the_doctor_says_what_is_well_and_what_is_not() {
-    let vault = Vault::start();
-    let output = run(&vault, ROOT, Door::Socket, &["tokenvaultctl", "doctor"]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("recovery"), "an unconfirmed recovery key is found: {text}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::common::*;
 const AIM: Duration = Duration::from_secs(10);
 
 /// A vault with a token of alice's and a confirmed recovery key.
-fn vault_with_recovery() -> Vault {
+pub fn vault_with_recovery() -> Vault {
     let vault = Vault::start();
     let root = vault.client(ROOT, Door::Socket);
     root.add_slot("recovery", &RECOVERY_PUBLIC, &defaults()).unwrap();
@@ -42,13 +42,13 @@ fn recover(vault: &Vault) {
 }
 
 /// A worker that gives one answer, in the wire format of the real one: a failure without text.
-fn worker_that_fails_with(vault: &Vault, failure: u8) -> std::path::PathBuf {
+pub fn worker_that_fails_with(vault: &Vault, failure: u8) -> std::path::PathBuf {
     // The request is read whole: what is left of it would break the connection before the answer is read.
     let read = "dd bs=8192 count=1 of=/dev/null 2>/dev/null";
     script(vault, &format!("{read}\nprintf '\\000\\000\\000\\005\\001\\377\\00{failure}\\000\\000' >&0\n"))
 }
 
-fn script(vault: &Vault, text: &str) -> std::path::PathBuf {
+pub fn script(vault: &Vault, text: &str) -> std::path::PathBuf {
     let path = vault.path().join("worker");
     fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();

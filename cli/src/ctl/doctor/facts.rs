@@ -8,6 +8,9 @@ use tokenvault_proto::{ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, Health, Status
 
 use crate::common::Context;
 
+/// Kind of the slot that the TPM opens.
+const TPM_KIND: &str = "tpm2";
+
 /// The state of everything.
 pub struct Facts {
     /// The answer of the daemon, or why there is none.
@@ -26,6 +29,17 @@ pub struct Answers {
     pub me: WhoAmI,
     /// Its health.
     pub health: Health,
+    /// Whether the vault has a slot that needs the TPM; only root is told.
+    pub has_tpm_slot: Option<bool>,
+}
+
+impl Answers {
+    /// What the TPM answered last, when that was an error and a slot needs it.
+    pub fn tpm_fault(&self) -> Option<&str> {
+        let said = self.health.tpm.as_str();
+        let needed = self.has_tpm_slot.unwrap_or(matches!(self.status.protection.as_str(), "" | "tpm2" | "recovery"));
+        (needed && !matches!(said, "ok" | "not asked yet")).then_some(said)
+    }
 }
 
 /// A socket and what the file system says about it.
@@ -60,7 +74,10 @@ impl Facts {
 
 fn ask(context: &Context) -> Result<Answers, crate::failure::Failure> {
     let client = context.client()?;
-    Ok(Answers { status: client.status()?, me: client.who_am_i()?, health: client.health()? })
+    let me = client.who_am_i()?;
+    let slots = if me.uid == 0 { client.slots().ok() } else { None };
+    let has_tpm_slot = slots.map(|slots| slots.iter().any(|slot| slot.kind == TPM_KIND));
+    Ok(Answers { status: client.status()?, me, health: client.health()?, has_tpm_slot })
 }
 
 /// The line of a failure without its next step, which the report has in a column of its own.

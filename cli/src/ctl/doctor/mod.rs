@@ -69,25 +69,33 @@ pub fn run(context: &Context, _: Args) -> Result<(), Failure> {
     if context.output.wants_json() {
         context.output.json(&Report { ok, checks })?;
     } else {
-        context.output.table(&table(&checks), if ok { "Nothing failed." } else { "Something failed." })?;
+        context.output.table(&table(&checks, context.output.is_terminal()), &summary(&checks))?;
     }
     if ok { Ok(()) } else { Err(Failure::Silent(1)) }
 }
 
-fn table(findings: &[Finding]) -> Table {
-    let mut table = Table::new(&[
-        ("CHECK", Align::Left),
-        ("RESULT", Align::Left),
-        ("WHAT WAS FOUND", Align::Left),
-        ("WHAT TO DO", Align::Left),
-    ]);
-    for finding in findings {
-        table.row([
-            finding.check.to_owned(),
-            finding.result.word().to_owned(),
-            escape(&finding.message),
-            escape(&finding.fix),
-        ]);
+/// A row for each finding; for people what to do stands below what was found, for programs in a column of its own.
+fn table(findings: &[Finding], folded: bool) -> Table {
+    const COLUMNS: [(&str, Align); 4] =
+        [("CHECK", Align::Left), ("RESULT", Align::Left), ("WHAT WAS FOUND", Align::Left), ("WHAT TO DO", Align::Left)];
+    let (folded_columns, _) = COLUMNS.split_at(3);
+    let mut table = Table::new(if folded { folded_columns } else { &COLUMNS });
+    for Finding { check, result, message, fix } in findings {
+        let (message, fix) = (escape(message), escape(fix));
+        let first = [(*check).to_owned(), result.word().to_owned()];
+        let last = match (folded, fix.is_empty()) {
+            (false, _) => vec![message, fix],
+            (true, true) => vec![message],
+            (true, false) => vec![format!("{message}\n-> {fix}")],
+        };
+        table.row(first.into_iter().chain(last));
     }
     table
+}
+
+/// How many checks ended how.
+fn summary(findings: &[Finding]) -> String {
+    let count = |verdict| findings.iter().filter(|finding| finding.result == verdict).count();
+    let (failed, warnings) = (count(Verdict::Failed), count(Verdict::Warning));
+    format!("{failed} failed, {warnings} to look at, {} checked.", findings.len())
 }

@@ -1,0 +1,97 @@
+//! The checks, one function each: of this machine here, of the daemon's state and of its parts in files of their own.
+
+mod parts;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use super::facts::{Answers, Facts};
+use super::{Finding, Verdict};
+use crate::output::span;
+
+/// Before this the first release did not exist: 2026-01-01.
+const EARLIEST: u64 = 1_767_225_600;
+/// After this X.509 and file systems stop counting: 2038-01-19.
+const LATEST: u64 = 2_147_483_647;
+
+/// What a check says: verdict, what was found, what to do.
+type Answer = (Verdict, String, Cow<'static, str>);
+
+/// A check of facts of the kind `F`, under its name.
+type Check<F, A> = (&'static str, fn(&F) -> A);
+
+/// Checks that need only this machine.
+const OF_THE_MACHINE: &[Check<Facts, Option<Answer>>] =
+    &[("reachable", reachable), ("socket", socket), ("clock", clock)];
+/// Checks that need the daemon's answer.
+const OF_THE_DAEMON: &[Check<Answers, Answer>] = &[
+    ("door", state::door),
+    ("state", state::state),
+    ("protection", state::protection),
+    ("recovery", state::recovery),
+    ("quota", state::quota),
+    ("store", parts::store),
+    ("tpm", parts::tpm),
+    ("bus", parts::bus),
+    ("memory", parts::memory),
+];
+
+/// Everything that can be checked.
+pub fn run_all(facts: &Facts) -> Vec<Finding> {
+    let of_the_machine = OF_THE_MACHINE.iter().filter_map(|(name, check)| Some(finding(name, check(facts)?)));
+    let of_the_daemon = facts
+        .answers
+        .iter()
+        .flat_map(|answers| OF_THE_DAEMON.iter().map(move |(name, check)| finding(name, check(answers))));
+    of_the_machine.chain(of_the_daemon).collect()
+}
+
+fn finding(check: &'static str, (result, message, fix): Answer) -> Finding {
+    Finding { check, result, message, fix: fix.into_owned() }
+}
+
+fn ok(message: impl Into<String>) -> Answer {
+    (Verdict::Ok, message.into(), "".into())
+}
+
+fn warning(message: impl Into<String>, fix: impl Into<Cow<'static, str>>) -> Answer {
+    (Verdict::Warning, message.into(), fix.into())
+}
+
+fn failed(message: impl Into<String>, fix: impl Into<Cow<'static, str>>) -> Answer {
+    (Verdict::Failed, message.into(), fix.into())
+}
+
+fn reachable(facts: &Facts) -> Option<Answer> {
+    Some(match &facts.answers {
+        Ok(answers) => ok(format!("the daemon answers, up for {}", span(answers.health.uptime))),
+        Err(why) => failed(why, "systemctl status tokenvaultd"),
+    })
+}
+
+fn socket(facts: &Facts) -> Option<Answer> {
+    const MEND: &str = "systemd-tmpfiles --create && systemctl restart tokenvaultd";
+    let socket = facts.socket.as_ref()?;
+    let path = socket.path.display();
+    Some(match &socket.entry {
+        Err(why) => warning(format!("{path}: {why}"), "systemctl start tokenvaultd.socket"),
+        Ok(entry) if !entry.is_socket => failed(format!("{path} is not a socket"), MEND),
+        Ok(entry) if entry.directory_mode & 0o022 != 0 && entry.directory_mode & 0o1000 == 0 => {
+            failed(format!("others can write to the directory of {path}"), MEND)
+        }
+        Ok(entry) if entry.mode & 0o666 != 0o666 => {
+            warning(format!("{path} has mode {:04o}, and not all users reach it", entry.mode), MEND)
+        }
+        Ok(_) => ok(path.to_string()),
+    })
+}
+
+fn clock(facts: &Facts) -> Option<Answer> {
+    Some(if (EARLIEST..LATEST).contains(&facts.now) {
+        ok("the clock is plausible")
+    } else {
+        failed("the clock is wrong, and expiry with it", "timedatectl set-ntp true")
+    })
+}

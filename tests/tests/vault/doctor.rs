@@ -1,0 +1,135 @@
+//! `tokenvaultctl doctor`: what is well, what is not, and what to do about it.
+
+use serde_json::Value as Json;
+
+use crate::common::*;
+use crate::run::*;
+use crate::tpm::{vault_with_recovery, worker_that_fails_with};
+
+/// Exit status and report of the doctor.
+fn examine(vault: &Vault, user: User) -> (i32, Json) {
+    let output = run(vault, user, Door::Socket, &["tokenvaultctl", "doctor", "--json=short"]);
+    assert_eq!(output.stderr, b"");
+    (output.status.code().unwrap(), json(&String::from_utf8(output.stdout).unwrap()))
+}
+
+/// Result, message and fix of one check.
+fn check(report: &Json, name: &str) -> (String, String, String) {
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["check"] == name).unwrap_or_else(|| panic!("no check '{name}'"));
+    let text = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
+    (text("result"), text("message"), text("fix"))
+}
+
+/// The vault was opened by its recovery key because of this fault of the TPM: the doctor says so, to root and to others.
+#[track_caller]
+fn assert_tpm_fault(vault: &Vault, name: &str, fix: &str) {
+    for user in [ROOT, ALICE] {
+        let (status, report) = examine(vault, user);
+        assert_eq!((status, &report["ok"]), (1, &Json::Bool(false)));
+        let (result, message, next) = check(&report, "tpm");
+        assert_eq!(result, "failed");
+        assert!(message.starts_with(&format!("{name}: ")) && next.contains(fix), "{message}; {next}");
+        assert_eq!(check(&report, "protection").0, "warning");
+        assert_eq!(check(&report, "state").1, "serving");
+    }
+}
+
+fn open_with_recovery_key(vault: &Vault) {
+    vault.wait_for_state("sealed");
+    vault.client(ROOT, Door::Socket).unseal(&RECOVERY_PRIVATE, &defaults()).unwrap();
+}
+
+#[test]
+fn a_healthy_vault_passes_every_check() {
+    let vault = vault_with_recovery();
+    let (status, report) = examine(&vault, ROOT);
+    assert_eq!((status, &report["ok"]), (0, &Json::Bool(true)));
+    for check in report["checks"].as_array().unwrap() {
+        assert_eq!(check["result"], "ok", "{check}");
+    }
+}
+
+#[test]
+fn an_unconfirmed_recovery_key_is_a_warning() {
+    let vault = Vault::start();
+    let (status, report) = examine(&vault, ROOT);
+    assert_eq!(status, 0, "a warning is no failure");
+    assert_eq!((check(&report, "recovery").0.as_str(), check(&report, "tpm").0.as_str()), ("warning", "ok"));
+}
+
+#[test]
+fn a_missing_tpm_is_found_after_the_recovery_key_opened_the_vault() {
+    let mut vault = vault_with_recovery();
+    vault.stop_daemon();
+    vault.stop_tpm();
+    vault.start_daemon();
+    open_with_recovery_key(&vault);
+    assert_tpm_fault(&vault, "NoTpm", "bring the TPM back");
+
+    // The next step is the right one.
+    vault.start_tpm();
+    vault.restart();
+    vault.wait_for_state("serving");
+    assert_eq!(examine(&vault, ROOT).0, 0);
+}
+
+#[test]
+fn a_foreign_tpm_is_found_after_the_recovery_key_opened_the_vault() {
+    let mut vault = vault_with_recovery();
+    vault.stop_daemon();
+    vault.swap_tpm();
+    vault.start_daemon();
+    open_with_recovery_key(&vault);
+    assert_tpm_fault(&vault, "WrongTpm", "tokenvaultctl slot add tpm2");
+
+    let old = check_slot(&vault);
+    ok(run(&vault, ROOT, Door::Socket, &["tokenvaultctl", "slot", "add", "tpm2"]));
+    ok(run(&vault, ROOT, Door::Socket, &["tokenvaultctl", "slot", "remove", &old]));
+    let (status, report) = examine(&vault, ROOT);
+    assert_eq!(status, 0, "{report}");
+    assert_eq!(check(&report, "protection").0, "ok", "{report}");
+    vault.restart();
+    assert_eq!(vault.wait_for_state("serving").protection, "tpm2");
+}
+
+/// Number of the slot that the old TPM opens.
+fn check_slot(vault: &Vault) -> String {
+    let slots = vault.client(ROOT, Door::Socket).slots().unwrap();
+    slots.iter().find(|slot| slot.kind == "tpm2").unwrap().id.to_string()
+}
+
+#[test]
+fn a_tpm_in_lockout_is_found_after_the_recovery_key_opened_the_vault() {
+    let mut vault = vault_with_recovery();
+    vault.stop_daemon();
+    vault.settings().worker = Some(worker_that_fails_with(&vault, 4));
+    vault.start_daemon();
+    open_with_recovery_key(&vault);
+    assert_tpm_fault(&vault, "TpmLockout", "wait until the lockout ends");
+}
+
+#[test]
+fn a_sealed_vault_is_a_failure_with_the_next_step_of_the_daemon() {
+    let mut vault = vault_with_recovery();
+    vault.stop_daemon();
+    vault.stop_tpm();
+    vault.start_daemon();
+    let sealed = vault.wait_for_state("sealed");
+    let (status, report) = examine(&vault, ROOT);
+    assert_eq!(status, 1);
+    assert_eq!(check(&report, "state"), ("failed".into(), "sealed".into(), sealed.next_step));
+    assert_eq!(check(&report, "tpm").1, sealed.reason);
+}
+
+#[test]
+fn a_vault_that_never_had_a_tpm_needs_none() {
+    let vault = Vault::builder().without_tpm().allow_host_key().start();
+    vault.wait_for_state("uninitialised");
+    vault.client(ROOT, Door::Socket).add_slot("host-key", &[], &defaults()).unwrap();
+    for user in [ROOT, ALICE] {
+        let (_, report) = examine(&vault, user);
+        assert_eq!(check(&report, "tpm"), ("ok".into(), "no slot needs one".into(), String::new()));
+        assert_eq!(check(&report, "protection").0, "warning");
+    }
+}
