@@ -1,6 +1,7 @@
 //! Every row of the error table that these operations can give, by its D-Bus name, its text and its exit status.
 
 use crate::common::*;
+use crate::tpm::{vault_with_recovery, worker_that_fails_with};
 
 /// What an error must be, whatever gave it.
 #[track_caller]
@@ -51,6 +52,10 @@ fn exists_and_conflict() {
     assert_row(&refused(alice.put("a", b"v", &create)), ErrorCode::Exists);
     let outdated = PutOptions { expect_version: Some(7), ..defaults() };
     assert_row(&refused(alice.put("a", b"v", &outdated)), ErrorCode::Conflict);
+    let create = ["tokenvault", "generate", "a", "--mode", "create"];
+    assert_eq!(exit_status(&vault, ALICE, &create), expected(ErrorCode::Exists));
+    let outdated = ["tokenvault", "generate", "a", "--expect-version", "7"];
+    assert_eq!(exit_status(&vault, ALICE, &outdated), expected(ErrorCode::Conflict));
 }
 
 #[test]
@@ -67,6 +72,8 @@ fn locked() {
     let alice = vault.client(ALICE, Door::Socket);
     let login = PutOptions { class: Some("login".into()), ..defaults() };
     assert_row(&refused(alice.put("a", b"v", &login)), ErrorCode::Locked);
+    let generate = ["tokenvault", "generate", "a", "--class", "login"];
+    assert_eq!(exit_status(&vault, ALICE, &generate), expected(ErrorCode::Locked));
 }
 
 #[test]
@@ -110,5 +117,46 @@ fn timeout() {
     assert_row(&refused(alice.get("a", &defaults())), ErrorCode::Timeout);
     vault.daemon().process().go_on();
 }
-// NoTpm, WrongTpm, TpmLockout, PolicyMismatch and DamagedSlot: `tpm`. Failed is a fault of ours, and
-// InteractiveAuthorizationRequired comes from polkit.
+/// A worker that is not there, and a program that is not the worker: administrators get the TPM layer's own words.
+#[test]
+fn failed() {
+    let mut vault = vault_with_recovery();
+    for (worker, words) in [
+        ("/nonexistent/worker", "cannot start /nonexistent/worker: No such file or directory"),
+        ("/bin/true", "the TPM worker gave no answer (exit status: 0)"),
+    ] {
+        vault.settings().worker = Some(worker.into());
+        vault.restart();
+        vault.wait_for_state("sealed");
+        let root = vault.client(ROOT, Door::Socket);
+        root.unseal(&RECOVERY_PRIVATE, &defaults()).unwrap();
+        let error = refused(root.add_slot("tpm2", &[], &defaults()));
+        assert_row(&error, ErrorCode::Failed);
+        assert!(error.to_string().contains(words), "{error}");
+        let add = ["tokenvaultctl", "slot", "add", "tpm2"];
+        assert_eq!(exit_status(&vault, ROOT, &add), expected(ErrorCode::Failed));
+        assert_eq!(vault.status().state, "serving", "nothing else is lost");
+    }
+}
+
+/// What the worker can answer; the same from real TPMs: `tpm`.
+#[test]
+fn no_tpm_wrong_tpm_policy_mismatch_tpm_lockout_and_damaged_slot() {
+    let mut vault = vault_with_recovery();
+    let answers = [
+        (1, ErrorCode::NoTpm),
+        (2, ErrorCode::WrongTpm),
+        (3, ErrorCode::PolicyMismatch),
+        (4, ErrorCode::TpmLockout),
+        (5, ErrorCode::DamagedSlot),
+    ];
+    for (answer, code) in answers {
+        vault.settings().worker = Some(worker_that_fails_with(&vault, answer));
+        vault.restart();
+        vault.wait_for_state("sealed");
+        let error = refused(vault.client(ROOT, Door::Socket).unseal(&[], &defaults()));
+        assert_row(&error, code);
+        assert_eq!(exit_status(&vault, ROOT, &["tokenvaultctl", "unseal"]), expected(code));
+    }
+}
+// InteractiveAuthorizationRequired comes from polkit, which nothing asks yet. Every row but that one is above.
