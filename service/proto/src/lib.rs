@@ -8,6 +8,7 @@ mod address;
 mod dictionary;
 mod error;
 mod option;
+mod place;
 mod result;
 
 pub use address::{Address, AddressError};
@@ -17,6 +18,7 @@ pub use option::{
     AddSlotOptions, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
     NoOptions, PutOptions, RemoveSlotOptions, UnsealOptions,
 };
+pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
 pub use result::{Health, SlotInfo, Status, TokenInfo, VersionInfo, WhoAmI};
 
 /// Well-known bus name.

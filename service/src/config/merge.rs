@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use tokenvault_core::crypto::pad::VALUE_BYTES_MAX;
 use tokenvault_core::policy::Role;
+use tokenvault_proto::LIBEXEC_DIR;
 use tokenvault_tpm::Tcti;
 
 use super::file::{AuditReads, ConfigFile, DefaultRole, Enrol, Limits};
@@ -34,7 +35,7 @@ fn defaults() -> Config {
         bus: Bus::System,
         allow_host_key: false,
         tcti: "device:/dev/tpmrm0".into(),
-        worker: "/usr/libexec/tokenvault/tokenvault-tpm".into(),
+        worker: Path::new(LIBEXEC_DIR).join("tokenvault-tpm"),
         enrol: Enrol::Auto,
         default_role: Role::Developer,
         audit_reads: AuditReads::Batched,

@@ -13,7 +13,7 @@ pub use file::{AuditReads, Enrol, Limits};
 pub use merge::load;
 
 /// The installed defaults and the administrator's files.
-pub const DEFAULT_FILES: [&str; 2] = ["/usr/lib/tokenvault/tokenvault.conf", "/etc/tokenvault/tokenvault.conf"];
+pub const DEFAULT_FILES: [&str; 2] = [tokenvault_proto::DEFAULTS_FILE, "/etc/tokenvault/tokenvault.conf"];
 /// Drop-ins, read in the order of their names.
 pub const DROP_IN_DIR: &str = "/etc/tokenvault/tokenvault.conf.d";
 /// Members may use the vault where `users.enrol = "group"`.

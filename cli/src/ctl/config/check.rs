@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
-use tokenvault_proto::ErrorCode;
+use tokenvault_proto::{ErrorCode, LIBEXEC_DIR};
 
 use crate::common::Context;
 use crate::failure::{Failure, describe};
 
-const INSTALLED: &str = "/usr/libexec/tokenvault/tokenvaultd";
 const PROGRAM: &str = "tokenvaultd";
 
 /// Let the daemon's program check the configuration, without starting it
@@ -65,10 +64,11 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
 /// The installed daemon, else the one built beside this command.
 fn find_daemon() -> Result<PathBuf, Failure> {
     let beside = std::env::current_exe().ok().map(|path| path.with_file_name(PROGRAM));
-    [Some(PathBuf::from(INSTALLED)), beside].into_iter().flatten().find(|path| Path::is_file(path)).ok_or_else(|| {
+    let installed = Path::new(LIBEXEC_DIR).join(PROGRAM);
+    [Some(installed.clone()), beside].into_iter().flatten().find(|path| Path::is_file(path)).ok_or_else(|| {
         Failure::new(
             ErrorCode::Unavailable,
-            format_args!("the daemon's program is not at {INSTALLED}"),
+            format_args!("the daemon's program is not at {}", installed.display()),
             "name it with --daemon PATH",
         )
     })

@@ -7,13 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use tokenvault_proto::DEFAULTS_FILE;
 
 use crate::common::Context;
 use crate::failure::Failure;
 
-const DEFAULTS: &str = "usr/lib/tokenvault/tokenvault.conf";
-const LOCAL: &str = "etc/tokenvault/tokenvault.conf";
-const DROP_INS: &str = "etc/tokenvault/tokenvault.conf.d";
+const LOCAL: &str = "/etc/tokenvault/tokenvault.conf";
+const DROP_INS: &str = "/etc/tokenvault/tokenvault.conf.d";
 
 /// Show and check the configuration of the daemon
 #[derive(Subcommand)]
@@ -33,8 +33,8 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
 /// The files that are there below `root`, in the order in which they are read: what comes later wins.
 fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> =
-        [DEFAULTS, LOCAL].iter().map(|path| root.join(path)).filter(|path| path.exists()).collect();
-    let mut drop_ins = match std::fs::read_dir(root.join(DROP_INS)) {
+        [DEFAULTS_FILE, LOCAL].iter().map(|path| below(root, path)).filter(|path| path.exists()).collect();
+    let mut drop_ins = match std::fs::read_dir(below(root, DROP_INS)) {
         Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
@@ -45,6 +45,11 @@ fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// An absolute path, as if `root` were the root directory.
+fn below(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,26 +58,26 @@ mod tests {
     fn files_come_in_the_order_in_which_they_win() {
         let root = tempfile::tempdir().unwrap();
         let write = |path: &str| {
-            let path = root.path().join(path);
+            let path = below(root.path(), path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         };
         assert_eq!(files(root.path()).unwrap(), Vec::<PathBuf>::new());
         for path in [
-            "etc/tokenvault/tokenvault.conf.d/20-b.conf",
-            "etc/tokenvault/tokenvault.conf.d/10-a.conf",
-            "etc/tokenvault/tokenvault.conf.d/10-a.conf.bak",
+            "/etc/tokenvault/tokenvault.conf.d/20-b.conf",
+            "/etc/tokenvault/tokenvault.conf.d/10-a.conf",
+            "/etc/tokenvault/tokenvault.conf.d/10-a.conf.bak",
             LOCAL,
-            DEFAULTS,
+            DEFAULTS_FILE,
         ] {
             write(path);
         }
         let names = [
-            DEFAULTS,
+            DEFAULTS_FILE,
             LOCAL,
-            "etc/tokenvault/tokenvault.conf.d/10-a.conf",
-            "etc/tokenvault/tokenvault.conf.d/20-b.conf",
+            "/etc/tokenvault/tokenvault.conf.d/10-a.conf",
+            "/etc/tokenvault/tokenvault.conf.d/20-b.conf",
         ];
-        assert_eq!(files(root.path()).unwrap(), names.map(|name| root.path().join(name)));
+        assert_eq!(files(root.path()).unwrap(), names.map(|name| below(root.path(), name)));
     }
 }
