@@ -21,6 +21,7 @@ mod errors;
 mod expiry;
 mod generate;
 mod isolation;
+mod json;
 mod limits;
 mod listing;
 mod machine_tokens;
