@@ -6,12 +6,17 @@ use tokenvault_client::{Address, Client as Connection};
 
 use crate::boundary;
 use crate::failure::{self, Failure, Identity};
+use crate::handle::{self, Object};
 use crate::input::{self, Output};
 
 /// A client of the vault. It may be shared between threads; calls are made one after the other.
 pub struct Client {
     connection: Connection,
     identity: Identity,
+}
+
+impl Object for Client {
+    const MARK: [u8; 8] = *b"tvclient";
 }
 
 /// Connects to the vault.
@@ -37,12 +42,8 @@ pub unsafe extern "C" fn tokenvault_client_open(address: *const c_char, client: 
 /// Closes the connection and frees the client. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_client_close(client: *mut Client) {
-    boundary::answer((), || {
-        if !client.is_null() {
-            // SAFETY: given out by tokenvault_client_open and not closed before.
-            drop(unsafe { Box::from_raw(client) });
-        }
-    });
+    // SAFETY: NULL or an open client.
+    boundary::answer((), || unsafe { handle::take_back(client) });
 }
 
 /// What went wrong in this thread's last failed call on this client: one line, with the next step; empty when nothing
@@ -53,7 +54,7 @@ pub unsafe extern "C" fn tokenvault_client_close(client: *mut Client) {
 pub unsafe extern "C" fn tokenvault_client_error(client: *const Client) -> *const c_char {
     boundary::answer(c"".as_ptr(), || {
         // SAFETY: NULL or an open client.
-        let client = unsafe { client.as_ref() };
+        let client = unsafe { handle::look(client) };
         failure::last(client.map(|client| &client.identity))
     })
 }
@@ -64,8 +65,8 @@ pub unsafe extern "C" fn tokenvault_client_error(client: *const Client) -> *cons
 /// `client` is NULL or an open client.
 pub(crate) unsafe fn call(client: *mut Client, work: impl FnOnce(&Connection) -> Result<(), Failure>) -> c_int {
     // SAFETY: the caller's promise. Shared only: threads may be in here at once.
-    match unsafe { client.as_ref() } {
+    match unsafe { handle::look(client) } {
         Some(client) => boundary::call(Some(&client.identity), || work(&client.connection)),
-        None => boundary::call(None, || Err(input::is_null("client"))),
+        None => boundary::call(None, || Err(Failure::invalid("client is NULL or no open client"))),
     }
 }

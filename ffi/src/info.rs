@@ -7,6 +7,7 @@ use tokenvault_client::{ErrorCode, Status, WhoAmI};
 
 use crate::boundary::answer;
 use crate::failure::Failure;
+use crate::handle::{self, Object};
 
 /// Facts by key; a text or a number each. What its functions give out lives as long as it does.
 pub struct Info {
@@ -16,6 +17,10 @@ pub struct Info {
 enum Fact {
     Text(CString),
     Number(u64),
+}
+
+impl Object for Info {
+    const MARK: [u8; 8] = *b"tv  info";
 }
 
 impl Info {
@@ -66,7 +71,7 @@ unsafe fn fact<'a>(info: *const Info, key: *const c_char) -> Option<&'a Fact> {
     // SAFETY: a string, by the caller's promise.
     let key = unsafe { CStr::from_ptr(key) };
     // SAFETY: NULL or an info, by the caller's promise.
-    let info = unsafe { info.as_ref() }?;
+    let info = unsafe { handle::look(info) }?;
     info.facts.iter().find(|(candidate, _)| *candidate == key).map(|(_, fact)| fact)
 }
 
@@ -93,10 +98,6 @@ pub unsafe extern "C" fn tokenvault_info_number(info: *const Info, key: *const c
 /// Frees the info. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_info_free(info: *mut Info) {
-    answer((), || {
-        if !info.is_null() {
-            // SAFETY: given out by this library and not freed before.
-            drop(unsafe { Box::from_raw(info) });
-        }
-    });
+    // SAFETY: NULL or an info that was not freed.
+    answer((), || unsafe { handle::take_back(info) });
 }

@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
 
 use crate::failure::Failure;
+use crate::handle::{self, Object};
 
 /// Larger than any vault keeps a value; beyond it, a length is a mistake and no memory to read.
 const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -101,10 +102,10 @@ impl<T> Output<'_, T> {
     }
 }
 
-impl<T> Output<'_, *mut T> {
+impl<T: Object> Output<'_, *mut T> {
     /// Hands an object over to C, which frees it with the type's free function.
     pub(crate) fn give(self, object: T) {
-        self.set(Box::into_raw(Box::new(object)));
+        self.set(handle::hand_over(object));
     }
 }
 

@@ -33,6 +33,7 @@ mod delete_options;
 mod failure;
 mod generate_options;
 mod get_options;
+mod handle;
 mod input;
 mod list_options;
 mod options;

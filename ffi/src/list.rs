@@ -8,11 +8,16 @@ use tokenvault_client::{Client, ListOptions, VersionInfo};
 
 use crate::boundary::answer;
 use crate::failure::Failure;
+use crate::handle::{self, Handle, Object};
 use crate::value::{Text, Value};
 
 /// Tokens, or versions of one. What its functions give out lives as long as it does.
 pub struct List {
-    rows: Vec<Value>,
+    rows: Vec<Handle<Value>>,
+}
+
+impl Object for List {
+    const MARK: [u8; 8] = *b"tv  list";
 }
 
 impl List {
@@ -24,7 +29,7 @@ impl List {
             filter.limit = Some(u32::try_from(left).map_or(PAGE_MAX, |left| left.min(PAGE_MAX)));
             let (page, next) = vault.list(&filter)?;
             for info in &page {
-                rows.push(Value::without_data(info)?);
+                rows.push(Handle::kept(Value::without_data(info)?));
             }
             // A page without rows cannot lead on, whatever it says.
             if next.is_empty() || page.is_empty() || rows.len() as u64 >= limit {
@@ -37,7 +42,8 @@ impl List {
     /// The versions of one token, the newest first.
     pub(crate) fn of_versions(name: &str, mut versions: Vec<VersionInfo>) -> Result<Self, Failure> {
         versions.sort_unstable_by_key(|info| std::cmp::Reverse(info.version));
-        let rows = versions.iter().map(|info| Value::of_version(name, info)).collect::<Result<_, _>>()?;
+        let rows =
+            versions.iter().map(|info| Value::of_version(name, info).map(Handle::kept)).collect::<Result<_, _>>()?;
         Ok(Self { rows })
     }
 }
@@ -46,7 +52,7 @@ impl List {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_list_len(list: *const List) -> usize {
     // SAFETY: NULL or a list that was not freed.
-    let list = unsafe { list.as_ref() };
+    let list = unsafe { handle::look(list) };
     answer(0, || list.map_or(0, |list| list.rows.len()))
 }
 
@@ -54,29 +60,25 @@ pub unsafe extern "C" fn tokenvault_list_len(list: *const List) -> usize {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_list_name(list: *const List, index: usize) -> *const c_char {
     // SAFETY: NULL or a list that was not freed.
-    let list = unsafe { list.as_ref() };
-    answer(ptr::null(), || row(list, index).map_or(ptr::null(), |row| row.text(Text::Name)))
+    let list = unsafe { handle::look(list) };
+    answer(ptr::null(), || row(list, index).map_or(ptr::null(), |row| row.object().text(Text::Name)))
 }
 
 /// Everything about a row's token but its value; NULL beyond the end. It belongs to the list: do not free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_list_value(list: *const List, index: usize) -> *const Value {
     // SAFETY: NULL or a list that was not freed.
-    let list = unsafe { list.as_ref() };
-    answer(ptr::null(), || row(list, index).map_or(ptr::null(), ptr::from_ref))
+    let list = unsafe { handle::look(list) };
+    answer(ptr::null(), || row(list, index).map_or(ptr::null(), Handle::pointer))
 }
 
-fn row(list: Option<&List>, index: usize) -> Option<&Value> {
+fn row(list: Option<&List>, index: usize) -> Option<&Handle<Value>> {
     list.and_then(|list| list.rows.get(index))
 }
 
 /// Frees the list. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_list_free(list: *mut List) {
-    answer((), || {
-        if !list.is_null() {
-            // SAFETY: given out by this library and not freed before.
-            drop(unsafe { Box::from_raw(list) });
-        }
-    });
+    // SAFETY: NULL or a list that was not freed.
+    answer((), || unsafe { handle::take_back(list) });
 }

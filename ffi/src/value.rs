@@ -7,6 +7,7 @@ use tokenvault_client::{TokenInfo, Value as Fetched, VersionInfo};
 
 use crate::boundary::answer;
 use crate::failure::Failure;
+use crate::handle::{self, Object};
 use crate::texts::Texts;
 
 /// A token. What its functions give out lives as long as it does.
@@ -43,6 +44,10 @@ pub(crate) enum Text {
 
 /// How many there are before the attributes.
 const TEXTS: usize = Text::Permission as usize + 1;
+
+impl Object for Value {
+    const MARK: [u8; 8] = *b"tv value";
+}
 
 impl Value {
     pub(crate) fn with_data(fetched: Fetched) -> Result<Self, Failure> {
@@ -96,7 +101,7 @@ impl Value {
 /// `value` is NULL or a value that was not freed.
 pub(crate) unsafe fn ask<T: Copy>(value: *const Value, otherwise: T, question: impl FnOnce(&Value) -> T) -> T {
     // SAFETY: the caller's promise.
-    let value = unsafe { value.as_ref() };
+    let value = unsafe { handle::look(value) };
     answer(otherwise, || value.map_or(otherwise, question))
 }
 
@@ -153,10 +158,6 @@ pub unsafe extern "C" fn tokenvault_value_attribute(value: *const Value, key: *c
 /// Wipes and frees. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_free(value: *mut Value) {
-    answer((), || {
-        if !value.is_null() {
-            // SAFETY: given out by this library and not freed before.
-            drop(unsafe { Box::from_raw(value) });
-        }
-    });
+    // SAFETY: NULL or a value that was not freed.
+    answer((), || unsafe { handle::take_back(value) });
 }
