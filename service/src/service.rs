@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokenvault_core::vault::Vault;
 use tokio::sync::watch;
 
-use crate::caller::{Limiter, Turns, Users};
+use crate::caller::{Limiter, Pace, Turns, Users};
 use crate::config::{Config, Source};
 use crate::door::DoorLimits;
 use crate::host_key::HostKeyFile;
@@ -28,6 +28,8 @@ pub struct Service {
     pub sealer: HeardSealer,
     /// Turns at work that blocks.
     pub turns: Turns,
+    /// Who is listened to less.
+    pub pace: Pace,
     /// The key file beside the store.
     pub host_key: HostKeyFile,
     /// Where the settings come from.
@@ -73,6 +75,7 @@ impl Service {
             users,
             sealer,
             turns: Turns::default(),
+            pace: Pace::default(),
             host_key,
             source,
             started: Instant::now(),

@@ -9,12 +9,13 @@ use tokenvault_store::{SqliteStore, StoreOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use zbus::connection::Builder;
 
 use crate::bus::{Front, serve};
 use crate::caller::{Identity, Limiter, Users};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
-use crate::door::{PrivateDoor, bind};
+use crate::door::{self, Peer, PrivateDoor, bind};
 use crate::host_key::HostKeyFile;
 use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
 use crate::service::{Parts, Service};
@@ -148,17 +149,26 @@ fn open_door(service: &Arc<Service>, config: &Config, stop: watch::Receiver<bool
         None => bind(&path).map_err(failed)?,
     };
     let limits = service.door_limits();
-    let service = Arc::clone(service);
-    PrivateDoor::new(listener, limits, stop, move |peer, builder| {
+    PrivateDoor::new(listener, limits, stop, Arc::new(Host(Arc::clone(service)))).map_err(failed)
+}
+
+/// The vault behind the private door.
+struct Host(Arc<Service>);
+
+impl door::Host for Host {
+    fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static> {
         let identity = Identity {
             uid: peer.uid,
             gids: Arc::clone(&peer.gids),
             pid: peer.pid,
             door: tokenvault_core::caller::Door::Socket,
         };
-        serve(builder, &service, Front::Socket(identity))
-    })
-    .map_err(failed)
+        serve(builder, &self.0, Front::Socket(identity))
+    }
+
+    fn silence(&self, uid: u32) -> Duration {
+        self.0.pace.silence(uid)
+    }
 }
 
 /// Starts everything that runs beside the doors, and waits a moment for the first attempts at TPM and bus.

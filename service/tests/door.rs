@@ -26,6 +26,19 @@ async fn a_zbus_client_is_served_as_the_uid_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_to_be_silent_is_read_less_often() {
+    const SILENCE: Duration = Duration::from_millis(50);
+    let door = ToyDoor::open(DoorLimits::default());
+    let client = door.connect().await;
+    door.slow_down(SILENCE);
+    let begun = std::time::Instant::now();
+    for _ in 0..4 {
+        client.call_method(None::<()>, PATH, Some(INTERFACE), "Uid", &()).await.unwrap();
+    }
+    assert!(begun.elapsed() >= 4 * SILENCE, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn descriptors_pass_both_ways() {
     let door = ToyDoor::open(DoorLimits::default());
     let client = door.connect().await;

@@ -54,10 +54,7 @@ impl RawPeer {
         assert_eq!(peer.read_line(), "AGREE_UNIX_FD\r\n");
         peer.write(b"BEGIN\r\n").expect("beginning");
         if door == Door::Bus {
-            let bus = "org.freedesktop.DBus";
-            let hello = Message::method_call("/org/freedesktop/DBus", "Hello").destination(bus).interface(bus);
-            let hello = hello.build(&()).expect("a message");
-            peer.write(hello.data().bytes()).expect("saying Hello");
+            peer.write(&Self::message_to_bus("Hello")).expect("saying Hello");
             while !peer.read_reply().expect("an answer of the bus").is_return() {}
         }
         peer
@@ -78,6 +75,13 @@ impl RawPeer {
             call = call.destination(BUS_NAME);
         }
         call.build(body).expect("a message").data().bytes().to_vec()
+    }
+
+    /// The bytes of a call to the bus itself.
+    pub fn message_to_bus(method: &str) -> Vec<u8> {
+        let bus = "org.freedesktop.DBus";
+        let call = Message::method_call("/org/freedesktop/DBus", method).destination(bus).interface(bus);
+        call.build(&()).expect("a message").data().bytes().to_vec()
     }
 
     /// Sends bytes.

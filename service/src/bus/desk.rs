@@ -53,13 +53,19 @@ impl Desk {
     where
         W: Future<Output = Result<T, Error>> + Send,
     {
-        let call = self.enter(header, kind).await?;
-        let uid = call.caller.uid;
-        let worked = work(call).await;
-        if matches!(worked, Err(Error::NotFound)) {
-            self.service.limiter.pay_miss(uid)?;
+        let identity = self.identify(header).await?;
+        let uid = identity.uid;
+        let outcome = match self.enter(identity, kind).await {
+            Ok(call) => match work(call).await {
+                Err(Error::NotFound) => self.service.limiter.pay_miss(uid).and(Err(Error::NotFound)),
+                worked => worked,
+            },
+            Err(refused) => Err(refused),
+        };
+        if matches!(outcome, Err(Error::LimitsExceeded { .. })) {
+            self.slow_down(uid).await;
         }
-        Ok(worked?)
+        Ok(outcome?)
     }
 
     /// The same for administrators. Who is refused is noted in the audit log, under `operation`.
@@ -84,18 +90,21 @@ impl Desk {
         .await
     }
 
-    async fn enter(&self, header: &Header<'_>, kind: Kind) -> Result<Call, Error> {
-        let limiter = &self.service.limiter;
-        let identity = match &self.front {
-            Front::Socket(identity) => identity.clone(),
+    async fn identify(&self, header: &Header<'_>) -> Result<Identity, Error> {
+        match &self.front {
+            Front::Socket(identity) => Ok(identity.clone()),
             Front::Bus(callers) => {
                 let sender =
                     header.sender().ok_or_else(|| Error::AccessDenied("the bus does not say who is calling".into()))?;
                 // Until it is known who asks, the call counts against everyone's limit.
-                let _place = limiter.enter_unknown()?;
-                callers.identity(sender).await?
+                let _place = self.service.limiter.enter_unknown()?;
+                callers.identity(sender).await
             }
-        };
+        }
+    }
+
+    async fn enter(&self, identity: Identity, kind: Kind) -> Result<Call, Error> {
+        let limiter = &self.service.limiter;
         let in_flight = limiter.enter(identity.uid)?;
         limiter.pay(identity.uid, kind)?;
         let user = self.service.users.name(identity.uid).await.map_err(|error| match error {
@@ -106,6 +115,17 @@ impl Desk {
             UserError::Unavailable(why) => Error::Unavailable(format!("{why}; retry")),
         })?;
         Ok(Call { caller: identity.named(user), _in_flight: in_flight })
+    }
+
+    /// Has less of a uid that was refused for a limit come in.
+    async fn slow_down(&self, uid: u32) {
+        let pace = &self.service.pace;
+        pace.note_refusal(uid);
+        match &self.front {
+            // Its connections read nothing more for the moment.
+            Front::Socket(_) => {}
+            Front::Bus(_) => pace.hold_back(uid).await,
+        }
     }
 
     /// Starts a write and waits for its commit.

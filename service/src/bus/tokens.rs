@@ -76,7 +76,8 @@ impl Tokens {
                 service.vault.check_open()?;
                 let value = Arc::new(recipe.generate(service.vault.memory()).map_err(Error::from)?);
                 // The pipe comes first: a version that was stored but cannot be handed out would be of no use.
-                let fd = service.pipes.send(call.caller.uid, &value).map_err(Error::from)?;
+                let place = service.pipes.reserve(call.caller.uid, value.len()).map_err(Error::from)?;
+                let fd = place.send(&value).map_err(Error::from)?;
                 let info = self
                     .0
                     .committed(|reply| service.vault.put_generated(&call.caller, name, options, value, reply))
@@ -105,11 +106,14 @@ impl Tokens {
                 let service = &self.0.service;
                 let options = decode::options::<GetOptions>(options)?;
                 let request = decode::get(&service.users, name, options).await?;
-                let opened = service.vault.get(&call.caller, &request)?;
+                let opened = service.vault.get(&call.caller, &request, |size| {
+                    let len = usize::try_from(size).unwrap_or(usize::MAX);
+                    service.pipes.reserve(call.caller.uid, len).map_err(Error::from)
+                })?;
                 if let Some(receipt) = opened.receipt {
                     self.0.committed(|reply| service.vault.settle(receipt, reply)).await?;
                 }
-                let fd = service.pipes.send(call.caller.uid, &opened.value).map_err(Error::from)?;
+                let fd = opened.place.send(&opened.value).map_err(Error::from)?;
                 Ok((fd.into(), encode::token(opened.info)))
             })
             .await

@@ -3,11 +3,13 @@
 mod bus;
 mod identity;
 mod limit;
+mod pace;
 mod turns;
 mod users;
 
 pub use bus::BusCallers;
 pub use identity::Identity;
 pub use limit::{InFlight, Kind, Limiter};
+pub use pace::Pace;
 pub use turns::{Turn, Turns};
 pub use users::{UserError, Users};

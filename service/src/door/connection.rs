@@ -16,14 +16,14 @@ use super::flight::Flight;
 use super::frame::{self, Wire};
 use super::handshake;
 use super::hello::{self, Hello};
-use super::{DoorLimits, Peer, Serve, closing};
+use super::{DoorLimits, Host, Peer, closing};
 use crate::sys::{peer, ready, socket};
 
 /// What every connection of the door needs.
 pub(super) struct Attendant {
     pub(super) admission: Admission,
     pub(super) guid: OwnedGuid,
-    pub(super) serve: Box<Serve>,
+    pub(super) host: Arc<dyn Host>,
     pub(super) limits: watch::Receiver<DoorLimits>,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -51,6 +51,8 @@ impl Attendant {
         let wire = Arc::new(Wire {
             socket,
             flight: Flight::new(limits.in_flight),
+            host: Arc::clone(&self.host),
+            uid: peer.uid,
             passes_fds: greeted.passes_fds,
             message_time: limits.message,
             stall_time: limits.stall,
@@ -58,7 +60,7 @@ impl Attendant {
         let builder = Builder::authenticated_socket(frame::split(&wire, greeted.inbox), self.guid.clone())
             .p2p()
             .serve_at(hello::PATH, Hello);
-        let connection = (self.serve)(&peer, builder).build().await.map_err(io::Error::other)?;
+        let connection = self.host.serve(&peer, builder).build().await.map_err(io::Error::other)?;
         self.until_the_end(&wire, &connection).await;
         // Calls that are being handled keep their place: leaving and coming back must not buy more of them.
         wire.hang_up();

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use zbus::Message;
 use zbus::connection::socket::{BoxedSplit, ReadHalf, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 use zbus::message::Type;
 
+use super::Host;
 use super::flight::Flight;
 use super::header::{self, Header};
 use super::inbox::Inbox;
@@ -30,6 +31,10 @@ pub(super) struct Wire {
     pub(super) socket: AsyncFd<OwnedFd>,
     /// Calls without a reply.
     pub(super) flight: Flight,
+    /// What stands behind the door.
+    pub(super) host: Arc<dyn Host>,
+    /// Whose connection it is.
+    pub(super) uid: u32,
     /// Whether the client said it can take descriptors.
     pub(super) passes_fds: bool,
     /// Longest time from the first byte of a message to its last.
@@ -65,6 +70,10 @@ impl Reader {
     /// Waits for the next call; whether there is one.
     async fn next_call(&mut self) -> io::Result<bool> {
         while let Some(header) = self.next_message().await? {
+            let silence = self.wire.host.silence(self.wire.uid);
+            if !silence.is_zero() {
+                sleep(silence).await;
+            }
             self.fds = self.take_descriptors(&header)?;
             if header.is_call {
                 if !self.wire.flight.take_off(header.serial, header.len, header.no_reply).await {

@@ -3,7 +3,7 @@
 //! Who comes in is who the kernel says he is. zbus does the talking, but only after the door has greeted the client itself,
 //! and it sees no message before that is whole and measured: what a client can make the daemon hold is bounded by what it
 //! sent, by the calls it has in flight, by the connections its uid has. No client waits for another.
-//! This room knows nothing of tokens: what is served comes in as a closure.
+//! This room knows nothing of tokens: what is served is the [`Host`]'s.
 
 mod admission;
 mod connection;
@@ -94,8 +94,16 @@ impl DoorLimits {
     }
 }
 
-/// Adds to a connection what is served on it to this peer.
-pub type Serve = dyn Fn(&Peer, Builder<'static>) -> Builder<'static> + Send + Sync;
+/// What stands behind the door.
+pub trait Host: Send + Sync {
+    /// Adds to a connection what is served on it to this peer.
+    fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static>;
+
+    /// How long nothing more of a uid should be read.
+    fn silence(&self, _uid: u32) -> Duration {
+        Duration::ZERO
+    }
+}
 
 /// The door, open as long as it runs.
 pub struct PrivateDoor {
@@ -112,12 +120,12 @@ impl PrivateDoor {
         listener: UnixListener,
         limits: watch::Receiver<DoorLimits>,
         stop: watch::Receiver<bool>,
-        serve: impl Fn(&Peer, Builder<'static>) -> Builder<'static> + Send + Sync + 'static,
+        host: Arc<dyn Host>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
         let guid = OwnedGuid::from(Guid::generate());
-        let attendant = Attendant { admission: Admission::default(), guid, serve: Box::new(serve), limits, stop };
+        let attendant = Attendant { admission: Admission::default(), guid, host, limits, stop };
         Ok(Self { listener, attendant: Arc::new(attendant) })
     }
 

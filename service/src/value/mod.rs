@@ -7,4 +7,4 @@ pub mod incoming;
 pub mod outgoing;
 
 pub use incoming::{EmptyValue, IncomingLimits, ReceiveError, receive};
-pub use outgoing::{PipeLimits, Pipes, SendError};
+pub use outgoing::{PipeLimits, Pipes, Reservation, SendError};

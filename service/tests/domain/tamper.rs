@@ -2,6 +2,7 @@
 //! comes out where it does not belong.
 
 use rusqlite::types::Value;
+use tokenvault_core::Error;
 use tokenvault_core::token::{Annotation, Expiry, ListRequest, PutOptions};
 use tokenvault_core::vault::State;
 
@@ -51,6 +52,16 @@ fn an_untouched_token_beside_a_tampered_one_is_still_given_out() {
     home.tamper(|file| file.swap("version", &["value"], (A1, A2)));
     assert_eq!(home.alice().get("b").unwrap(), b"alice b 1");
     assert_eq!(home.bob().get("a").unwrap(), b"bob a 1");
+}
+
+#[test]
+fn a_value_without_a_place_to_go_is_not_decrypted() {
+    let mut home = written();
+    // Decrypting would find this.
+    home.tamper(|file| file.swap("version", &["value"], (A1, A2)));
+    let full = Error::LimitsExceeded { limit: "pipes", retry: String::new() };
+    assert_eq!(refused(home.alice().open_if("a", Err(full))), Refused::LimitsExceeded);
+    assert_eq!(refused(home.alice().open_if("a", Ok(()))), Refused::Quarantined);
 }
 
 #[test]

@@ -11,10 +11,11 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
-use tokenvaultd::door::{DoorLimits, PrivateDoor, bind};
+use tokenvaultd::door::{DoorLimits, Host, Peer, PrivateDoor, bind};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::connection::Builder;
@@ -27,8 +28,22 @@ pub const INTERFACE: &str = "org.toy.Toy";
 #[derive(Default)]
 pub struct Shared {
     pub calls: AtomicUsize,
+    pub silence_ms: AtomicU64,
     pub waiting: Notify,
     pub release: Arc<Notify>,
+}
+
+/// What stands behind the door.
+struct House(Arc<Shared>);
+
+impl Host for House {
+    fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static> {
+        builder.serve_at(PATH, Toy { uid: peer.uid, shared: Arc::clone(&self.0) })
+    }
+
+    fn silence(&self, _uid: u32) -> Duration {
+        Duration::from_millis(self.0.silence_ms.load(Ordering::SeqCst))
+    }
 }
 
 struct Toy {
@@ -79,9 +94,7 @@ impl ToyDoor {
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared::default());
         let toy = Arc::clone(&shared);
-        let door = PrivateDoor::new(listener, watch::channel(limits).1, stopped, move |peer, builder| {
-            builder.serve_at(PATH, Toy { uid: peer.uid, shared: Arc::clone(&toy) })
-        });
+        let door = PrivateDoor::new(listener, watch::channel(limits).1, stopped, Arc::new(House(toy)));
         let running = tokio::spawn(door.unwrap().run());
         Self { dir, shared, stop, running }
     }
@@ -110,6 +123,11 @@ impl ToyDoor {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Has every uid read no faster than a call in `silence`.
+    pub fn slow_down(&self, silence: Duration) {
+        self.shared.silence_ms.store(silence.as_millis().try_into().unwrap(), Ordering::SeqCst);
     }
 
     pub fn calls(&self) -> usize {

@@ -11,32 +11,46 @@ use crate::vault::{Event, OpenVault, Receipt, Vault};
 use crate::{Caller, Secret};
 
 /// A value on its way out.
-pub struct Opened {
+pub struct Opened<P> {
     /// The token and version it is of.
     pub info: TokenInfo,
     /// The value.
     pub value: Secret,
+    /// What was made for it.
+    pub place: P,
     /// To be settled before the value leaves, where the audit log is to be durable.
     pub receipt: Option<Receipt>,
 }
 
 impl Vault {
-    /// Fetches a value. The read is noted for the audit log before this returns; where the log is to be durable, the value
-    /// comes with a receipt for [`Vault::settle`].
+    /// Fetches a value. `make_place` is asked for a place for as many bytes before they are decrypted. The read is noted for
+    /// the audit log before this returns; where the log is to be durable, the value comes with a receipt for [`Vault::settle`].
     ///
     /// # Errors
-    /// See [`Error`]; missing, foreign and expired are all [`Error::NotFound`].
-    pub fn get(&self, caller: &Caller, request: &GetRequest) -> Result<Opened, Error> {
+    /// See [`Error`]; missing, foreign and expired are all [`Error::NotFound`]. And what `make_place` fails with.
+    pub fn get<P>(
+        &self,
+        caller: &Caller,
+        request: &GetRequest,
+        make_place: impl FnOnce(u64) -> Result<P, Error>,
+    ) -> Result<Opened<P>, Error> {
         let open = self.open()?;
         let mut event = Event::new(caller, "Get").about(request.owner.uid(caller), request.name.as_str());
         request.app.as_str().clone_into(&mut event.app);
         request.purpose.as_str().clone_into(&mut event.purpose);
-        let mut opened = self.fetch(&open, caller, request).inspect_err(|error| self.note_refusal(&event, error))?;
+        let mut opened =
+            self.fetch(&open, caller, request, make_place).inspect_err(|error| self.note_refusal(&event, error))?;
         opened.receipt = self.note_read(event, opened.info.version)?;
         Ok(opened)
     }
 
-    fn fetch(&self, open: &OpenVault, caller: &Caller, request: &GetRequest) -> Result<Opened, Error> {
+    fn fetch<P>(
+        &self,
+        open: &OpenVault,
+        caller: &Caller,
+        request: &GetRequest,
+        make_place: impl FnOnce(u64) -> Result<P, Error>,
+    ) -> Result<Opened<P>, Error> {
         let principal = self.judged(open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
         let shelf = Shelf { vault: &open.id, principal: &principal, now: self.now() };
         let name_tag = tag::name_tag(&principal.index_key, &request.name);
@@ -64,8 +78,9 @@ impl Vault {
                 "this token is given out for a stated purpose only; name it in option 'purpose'".into(),
             ));
         }
+        let place = make_place(found.version.size)?;
         let value = self.open_value(&shelf, &found, &value)?;
-        Ok(Opened { info: found.into_info(principal.uid)?, value, receipt: None })
+        Ok(Opened { info: found.into_info(principal.uid)?, value, place, receipt: None })
     }
 
     /// Decrypts the value of a version that was found.

@@ -10,8 +10,8 @@ use crate::sys::pipe;
 /// Old pipes looked at for each new one. More than one, so that those that were read go faster than new ones come.
 const LOOKS_PER_SEND: usize = 2;
 
-/// Shortest time between two looks at all pipes of a uid that is at its limit.
-const FULL_LOOK_PAUSE: Duration = Duration::from_millis(5);
+/// Old pipes looked at for a uid at its limit, in turns: some of them may have been read behind one that was not.
+const LOOKS_AT_LIMIT: usize = 32;
 
 /// A pipe that was written and may be unread.
 pub(super) struct Held {
@@ -37,7 +37,6 @@ struct Holder {
     /// Pipes and bytes, those included that are just being made.
     count: usize,
     bytes: usize,
-    looked_at_all: Option<Instant>,
 }
 
 /// The books of all uids.
@@ -53,14 +52,7 @@ impl Ledger {
     pub(super) fn admit(&mut self, uid: u32, cost: usize, limits: &PipeLimits, read: &mut Vec<OwnedFd>) -> bool {
         self.let_go_of_read(uid, LOOKS_PER_SEND, read);
         if !self.has_room(uid, cost, limits) {
-            let now = Instant::now();
-            let holder = self.holders.entry(uid).or_default();
-            if holder.looked_at_all.is_some_and(|last| now.duration_since(last) < FULL_LOOK_PAUSE) {
-                return false;
-            }
-            holder.looked_at_all = Some(now);
-            let all = holder.held.len();
-            self.let_go_of_read(uid, all, read);
+            self.let_go_of_read(uid, LOOKS_AT_LIMIT, read);
             if !self.has_room(uid, cost, limits) {
                 return false;
             }

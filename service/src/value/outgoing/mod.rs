@@ -109,34 +109,13 @@ impl Pipes {
         *lock(&self.0.limits) = limits;
     }
 
-    /// A pipe that holds `value` and has ended; its read end, for `uid`. Never blocks.
+    /// A place for a value of `len` bytes on its way to `uid`. Comes before the value is made or decrypted: who reads
+    /// nothing costs nothing.
     ///
     /// # Errors
-    /// See [`SendError`].
-    pub fn send(&self, uid: u32, value: &Secret) -> Result<OwnedFd, SendError> {
-        let bytes = value.expose();
-        let reserved = self.reserve(uid, bytes.len())?;
-        let (read, write) = pipe::new()?;
-        let room = self.make_room(&write, bytes.len())?;
-        let kept = read.try_clone()?;
-        match bytes.split_at_checked(room) {
-            Some((first, rest)) if !rest.is_empty() => self.feed(reserved, kept, write, first, rest)?,
-            _ => {
-                // The pipe is empty and has room for all of it: this does not block.
-                File::from(write).write_all(bytes)?;
-                reserved.hold(kept, bytes.len());
-            }
-        }
-        Ok(read)
-    }
-
-    /// Unread pipes and their bytes, over all uids.
-    pub fn unread(&self) -> (usize, usize) {
-        lock(&self.0.ledger).totals()
-    }
-
-    fn reserve(&self, uid: u32, len: usize) -> Result<Reservation, SendError> {
-        let cost = len.max(1).next_multiple_of(pipe::PAGE);
+    /// [`SendError::Limit`].
+    pub fn reserve(&self, uid: u32, len: usize) -> Result<Reservation, SendError> {
+        let cost = len.max(1).checked_next_multiple_of(pipe::PAGE).ok_or(SendError::Limit)?;
         let limits = *lock(&self.0.limits);
         let mut read = Vec::new();
         let admitted = lock(&self.0.ledger).admit(uid, cost, &limits, &mut read);
@@ -148,11 +127,18 @@ impl Pipes {
         Ok(Reservation { shared: Arc::clone(&self.0), uid, cost })
     }
 
+    /// Unread pipes and their bytes, over all uids.
+    pub fn unread(&self) -> (usize, usize) {
+        lock(&self.0.ledger).totals()
+    }
+}
+
+impl Shared {
     /// What the pipe can hold, enlarged for `len` bytes where the kernel lets us.
     fn make_room(&self, write: &OwnedFd, len: usize) -> io::Result<usize> {
         if len <= pipe::PAGE {
             // Any pipe holds a page: asking costs more than it is worth, unless pipes are getting scarce.
-            let crowded = lock(&self.0.ledger).totals().0 > CROWDED;
+            let crowded = lock(&self.ledger).totals().0 > CROWDED;
             return if crowded { pipe::resize(write, pipe::PAGE) } else { Ok(pipe::PAGE) };
         }
         match pipe::capacity(write)? {
@@ -161,30 +147,6 @@ impl Pipes {
         }
     }
 
-    /// Writes `first` now and leaves `rest` to a task of its own.
-    fn feed(
-        &self,
-        reserved: Reservation,
-        kept: OwnedFd,
-        write: OwnedFd,
-        first: &[u8],
-        rest: &[u8],
-    ) -> Result<(), SendError> {
-        let Ok(permit) = Arc::clone(&self.0.feeders).try_acquire_owned() else { return Err(SendError::Limit) };
-        let rest = Secret::copy_from(self.0.memory.as_ref(), rest)?;
-        pipe::set_nonblocking(&write)?;
-        let mut write = File::from(write);
-        write.write_all(first)?;
-        let patience = lock(&self.0.limits).withdraw_after;
-        tokio::spawn(async move {
-            feeder::feed(write.into(), rest, kept, patience, reserved).await;
-            drop(permit);
-        });
-        Ok(())
-    }
-}
-
-impl Shared {
     /// Empties a pipe from our side; its reader finds the end.
     fn withdraw(&self, pipe: &OwnedFd) {
         while matches!(pipe::move_now(pipe, self.nowhere.as_fd(), 16 * pipe::PAGE), Ok(moved) if moved > 0) {}
@@ -198,13 +160,49 @@ impl Drop for Shared {
 }
 
 /// A place for one pipe of a uid, given back on drop unless a pipe takes it.
-struct Reservation {
+pub struct Reservation {
     shared: Arc<Shared>,
     uid: u32,
     cost: usize,
 }
 
 impl Reservation {
+    /// A pipe that holds `value`, which has the length reserved, and has ended; its read end. Never blocks.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send(self, value: &Secret) -> Result<OwnedFd, SendError> {
+        let bytes = value.expose();
+        let (read, write) = pipe::new()?;
+        let room = self.shared.make_room(&write, bytes.len())?;
+        let kept = read.try_clone()?;
+        match bytes.split_at_checked(room) {
+            Some((first, rest)) if !rest.is_empty() => self.feed(kept, write, first, rest)?,
+            _ => {
+                // The pipe is empty and has room for all of it: this does not block.
+                File::from(write).write_all(bytes)?;
+                self.hold(kept, bytes.len());
+            }
+        }
+        Ok(read)
+    }
+
+    /// Writes `first` now and leaves `rest` to a task of its own.
+    fn feed(self, kept: OwnedFd, write: OwnedFd, first: &[u8], rest: &[u8]) -> Result<(), SendError> {
+        let shared = Arc::clone(&self.shared);
+        let Ok(permit) = Arc::clone(&shared.feeders).try_acquire_owned() else { return Err(SendError::Limit) };
+        let rest = Secret::copy_from(shared.memory.as_ref(), rest)?;
+        pipe::set_nonblocking(&write)?;
+        let mut write = File::from(write);
+        write.write_all(first)?;
+        let patience = lock(&shared.limits).withdraw_after;
+        tokio::spawn(async move {
+            feeder::feed(write.into(), rest, kept, patience, self).await;
+            drop(permit);
+        });
+        Ok(())
+    }
+
     /// Leaves the place to a pipe that waits to be read.
     fn hold(mut self, pipe: OwnedFd, len: usize) {
         let withdraw_at = Instant::now() + lock(&self.shared.limits).withdraw_after;
