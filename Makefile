@@ -5,7 +5,7 @@ DESTDIR ?=
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench doc header fmt install
+.PHONY: help demo test check bench doc header man fmt install
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ doc: ## build the documentation of the crates into target/doc
 
 header: ## write include/tokenvault.h anew from the C ABI
 	$(CARGO) run --quiet --locked -p tokenvault-ffi --example header -- include/tokenvault.h
+
+man: ## write packaging/man anew from the command lines
+	$(CARGO) run --quiet --locked -p tokenvault-cli --example man -- packaging/man
 
 fmt: ## format the code
 	$(CARGO) fmt --all

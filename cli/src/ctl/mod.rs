@@ -17,10 +17,16 @@ use crate::failure::Failure;
 use crate::{completion, program, status};
 
 const NAME: &str = "tokenvaultctl";
+const EXAMPLES: &str = "Examples:
+  tokenvaultctl init                 # once: the recovery key is made, shown and typed back
+  tokenvaultctl status               # what is protected, and what is not
+  tokenvaultctl doctor               # what is wrong, and how to mend it
+  tokenvaultctl unseal --recovery    # when the TPM does not open the vault
+  tokenvaultctl slot add tpm2        # with another TPM: it opens the vault from now on";
 
 /// Set up, open, close and examine the vault of this machine.
 #[derive(Parser)]
-#[command(name = NAME, version, max_term_width = 100)]
+#[command(name = NAME, version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
     common: CommonArgs,

@@ -24,10 +24,16 @@ use crate::failure::Failure;
 use crate::{completion, program, status};
 
 const NAME: &str = "tokenvault";
+const EXAMPLES: &str = "Examples:
+  printf %s \"$KEY\" | tokenvault put prod/api-key
+  tokenvault get prod/api-key | deploy --key-from-stdin
+  tokenvault run --env API_KEY=prod/api-key -- deploy
+  tokenvault generate db/password --length 24
+  tokenvault list --expires-before 30d";
 
 /// Keep tokens in the vault of this machine, and use them.
 #[derive(Parser)]
-#[command(name = NAME, version, max_term_width = 100)]
+#[command(name = NAME, version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
     common: CommonArgs,
