@@ -144,12 +144,12 @@ fn open_store(config: &Config) -> Result<OpenStore, Stop> {
 fn open_door(service: &Arc<Service>, config: &Config, stop: watch::Receiver<bool>) -> Result<PrivateDoor, Stop> {
     let path = config.socket_path();
     let failed = |error: std::io::Error| Stop::Fatal(format!("the private socket {}: {error}", path.display()));
-    let listener = match sys::listen::passed_socket(PRIVATE_SOCKET) {
-        Some(listener) => listener,
+    let socket = match sys::listen::passed_socket(PRIVATE_SOCKET) {
+        Some(listener) => listener.into(),
         None => bind(&path).map_err(failed)?,
     };
     let limits = service.door_limits();
-    PrivateDoor::new(listener, limits, stop, Arc::new(Host(Arc::clone(service)))).map_err(failed)
+    PrivateDoor::new(socket, limits, stop, Arc::new(Host(Arc::clone(service)))).map_err(failed)
 }
 
 /// The vault behind the private door.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use zbus::message::Header;
 
 use super::Refusal;
-use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
+use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError, is_elsewhere};
 use crate::service::Service;
 
 /// How a door knows its callers.
@@ -80,8 +80,7 @@ impl Desk {
         W: Future<Output = Result<T, Error>> + Send,
     {
         self.serve(header, kind, |call| async move {
-            if !call.caller.is_root() {
-                let refused = Error::AccessDenied("only root administers the vault; use sudo".into());
+            if let Err(refused) = judge_admin(&call.caller) {
                 self.service.vault.note_refusal(&Event::new(&call.caller, operation), &refused);
                 return Err(refused);
             }
@@ -132,18 +131,38 @@ impl Desk {
     pub async fn committed<T: Send + 'static>(&self, start: impl FnOnce(Reply<T>)) -> Result<T, Error> {
         let (sender, receiver) = oneshot::channel();
         start(Box::new(move |result| drop(sender.send(result))));
-        let seconds = self.service.config().limits.request_seconds;
         let answer =
             async { receiver.await.unwrap_or_else(|_| Err(Error::Unavailable("the vault is stopping".into()))) };
+        self.within_time("the write was not durable", "it may still become so, read the token again", answer).await
+    }
+
+    /// Waits for an answer as long as a request may take (`request-seconds`); after that says what has `not_happened` and
+    /// the `next` step.
+    pub async fn within_time<T>(
+        &self,
+        not_happened: &str,
+        next: &str,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let seconds = self.service.config().limits.request_seconds;
         if seconds == 0 {
             return answer.await;
         }
-        tokio::time::timeout(Duration::from_secs(seconds), answer).await.unwrap_or_else(|_| {
-            Err(Error::Timeout(format!(
-                "the write was not durable within {seconds} s and may still become so; read the token again"
-            )))
-        })
+        tokio::time::timeout(Duration::from_secs(seconds), answer)
+            .await
+            .unwrap_or_else(|_| Err(Error::Timeout(format!("{not_happened} within {seconds} s; {next}"))))
     }
+}
+
+fn judge_admin(caller: &Caller) -> Result<(), Error> {
+    if !caller.is_root() {
+        return Err(Error::AccessDenied("only root administers the vault; use sudo".into()));
+    }
+    if caller.pid.is_some_and(is_elsewhere) {
+        let text = "the vault is not administered from inside a container; run the command on the system itself";
+        return Err(Error::AccessDenied(text.into()));
+    }
+    Ok(())
 }
 
 /// Runs work that blocks (TPM, slots) off the runtime.

@@ -155,13 +155,17 @@ impl Tokens {
                 let request = decode::list(&service.users, options).await?;
                 let vault = Arc::clone(&service.vault);
                 // A filter may have to open every name the caller has: it blocks, and takes turns.
-                let turn = service.turns.take(call.caller.uid).await?;
-                let page = blocking(move || {
-                    let page = vault.list(&call.caller, &request);
-                    drop(turn);
-                    page
-                })
-                .await?;
+                let listed = async {
+                    let turn = service.turns.take(call.caller.uid).await?;
+                    blocking(move || {
+                        let page = vault.list(&call.caller, &request);
+                        drop(turn);
+                        page
+                    })
+                    .await
+                };
+                let next = "retry with fewer lists at a time, or a smaller limit";
+                let page = self.0.within_time("the list was not complete", next, listed).await?;
                 Ok((page.tokens.into_iter().map(encode::token).collect(), page.next))
             })
             .await

@@ -4,6 +4,7 @@ mod bus;
 mod identity;
 mod limit;
 mod pace;
+mod place;
 mod turns;
 mod users;
 
@@ -11,5 +12,6 @@ pub use bus::BusCallers;
 pub use identity::Identity;
 pub use limit::{InFlight, Kind, Limiter};
 pub use pace::Pace;
+pub use place::is_elsewhere;
 pub use turns::{Turn, Turns};
 pub use users::{UserError, Users};

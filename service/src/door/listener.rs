@@ -3,9 +3,9 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// Another daemon answers there, something else than a socket lies there, or the directory is not ours to write.
-pub fn bind(path: &Path) -> io::Result<UnixListener> {
+pub fn bind(path: &Path) -> io::Result<DoorSocket> {
     refuse_taken(path)?;
     let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?.to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.{}", std::process::id()));
@@ -31,7 +31,46 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
         let _ = fs::remove_file(&fresh);
         return Err(error);
     }
-    Ok(listener)
+    let file = SocketFile { path: path.to_owned(), id: identity(path)? };
+    Ok(DoorSocket { listener, file: Some(file) })
+}
+
+/// Where clients come in.
+#[derive(Debug)]
+pub struct DoorSocket {
+    pub(super) listener: UnixListener,
+    /// The file, where it is ours to remove.
+    pub(super) file: Option<SocketFile>,
+}
+
+impl From<UnixListener> for DoorSocket {
+    /// A socket that was passed by the service manager, who keeps its file.
+    fn from(listener: UnixListener) -> Self {
+        Self { listener, file: None }
+    }
+}
+
+/// The file of a socket that was bound here. Removed on drop, so that clients find no door instead of a closed one; unless another
+/// daemon has put its own there.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    id: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|id| id == self.id) {
+            // What stays is replaced at the next start.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Device and inode of a file.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 fn refuse_taken(path: &Path) -> io::Result<()> {
@@ -75,7 +114,7 @@ mod tests {
     fn a_new_socket_is_open_to_everyone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bus");
-        let _listener = bind(&path).unwrap();
+        let _bound = bind(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
         assert!(UnixStream::connect(&path).is_ok());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -85,10 +124,24 @@ mod tests {
     fn a_socket_nobody_answers_on_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bus");
-        drop(bind(&path).unwrap());
+        // As a crash leaves it.
+        std::mem::forget(bind(&path).unwrap().file);
         assert!(UnixStream::connect(&path).is_err());
-        let _listener = bind(&path).unwrap();
+        let _bound = bind(&path).unwrap();
         assert!(UnixStream::connect(&path).is_ok());
+    }
+
+    #[test]
+    fn the_file_goes_with_its_daemon_but_never_a_successors() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bus");
+        let DoorSocket { listener, file } = bind(&path).unwrap();
+        drop(listener);
+        let successor = bind(&path).unwrap();
+        drop(file);
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(successor);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -17,7 +17,6 @@ mod listener;
 mod refusal;
 
 use std::io;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +27,8 @@ use zbus::{Guid, OwnedGuid};
 
 use self::admission::Admission;
 use self::connection::{Admitted, Attendant};
-pub use self::listener::bind;
+use self::listener::SocketFile;
+pub use self::listener::{DoorSocket, bind};
 use crate::config::Limits;
 
 /// Who is at the other end, as the kernel recorded it when the connection was made.
@@ -108,30 +108,32 @@ pub trait Host: Send + Sync {
 /// The door, open as long as it runs.
 pub struct PrivateDoor {
     listener: tokio::net::UnixListener,
+    file: Option<SocketFile>,
     attendant: Arc<Attendant>,
 }
 
 impl PrivateDoor {
-    /// A door at `listener`, which was bound by [`bind`] or passed by systemd. It closes when `stop` becomes true.
+    /// A door at `socket`, which was bound by [`bind`] or passed by systemd. It closes when `stop` becomes true.
     ///
     /// # Errors
     /// The socket cannot be registered with the runtime.
     pub fn new(
-        listener: UnixListener,
+        socket: DoorSocket,
         limits: watch::Receiver<DoorLimits>,
         stop: watch::Receiver<bool>,
         host: Arc<dyn Host>,
     ) -> io::Result<Self> {
+        let DoorSocket { listener, file } = socket;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
         let guid = OwnedGuid::from(Guid::generate());
         let attendant = Attendant { admission: Admission::default(), guid, host, limits, stop };
-        Ok(Self { listener, attendant: Arc::new(attendant) })
+        Ok(Self { listener, file, attendant: Arc::new(attendant) })
     }
 
     /// Takes connections until the door closes, then waits for the replies that are under way.
     pub async fn run(self) {
-        let Self { listener, attendant } = self;
+        let Self { listener, file, attendant } = self;
         let mut connections = JoinSet::new();
         let mut failing = false;
         loop {
@@ -155,7 +157,7 @@ impl PrivateDoor {
             failing = false;
         }
         // New clients are refused by the kernel from here on.
-        drop(listener);
+        drop((listener, file));
         while connections.join_next().await.is_some() {}
     }
 }

@@ -90,11 +90,11 @@ impl ToyDoor {
     pub fn open(limits: DoorLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let listener = bind(&dir.path().join("bus")).unwrap();
+        let socket = bind(&dir.path().join("bus")).unwrap();
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared::default());
         let toy = Arc::clone(&shared);
-        let door = PrivateDoor::new(listener, watch::channel(limits).1, stopped, Arc::new(House(toy)));
+        let door = PrivateDoor::new(socket, watch::channel(limits).1, stopped, Arc::new(House(toy)));
         let running = tokio::spawn(door.unwrap().run());
         Self { dir, shared, stop, running }
     }

@@ -16,6 +16,7 @@ mod bus;
 mod c_library;
 mod commands;
 mod configuration;
+mod container;
 mod doctor;
 mod errors;
 mod expiry;

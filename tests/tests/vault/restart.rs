@@ -37,6 +37,7 @@ fn a_restart_changes_nothing() {
     assert_eq!(before.len(), 39);
 
     assert!(vault.stop_daemon().success());
+    assert!(!vault.socket().exists(), "a daemon that stops in order takes its socket along");
     vault.start_daemon();
     vault.wait_for_state("serving");
     assert_eq!(everything(&vault.client(ALICE, Door::Socket)), before, "after a stop");
