@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod reload;
 pub mod sandbox;
 pub mod service;
+pub mod signals;
 pub mod startup;
 pub mod sys;
 pub mod tpm;

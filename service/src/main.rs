@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokenvaultd::config::{self, Source};
+use tokenvaultd::signals::Signals;
 use tokenvaultd::startup::{Stop, run};
 use tokenvaultd::{directories, journal, sandbox, sys};
 
@@ -48,6 +49,7 @@ fn start(arguments: Arguments) -> Result<(), Stop> {
     sys::process::raise_limits();
     directories::prepare(&config).map_err(Stop::Fatal)?;
     sandbox::enter(&config).map_err(|error| Stop::Fatal(format!("the sandbox cannot be set up: {error}")))?;
+    let signals = Signals::take_over().map_err(|error| Stop::Fatal(format!("signals: {error}")))?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(WORKER_THREADS_MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -55,7 +57,7 @@ fn start(arguments: Arguments) -> Result<(), Stop> {
         .enable_all()
         .build()
         .map_err(|error| Stop::Fatal(format!("the runtime does not start: {error}")))?;
-    let outcome = runtime.block_on(run(config, source));
+    let outcome = runtime.block_on(run(config, source, signals));
     // What still blocks (a look-up in a directory that hangs) does not keep the daemon from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     outcome

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokenvault_core::port::{SecretMemory, Store, StoreError};
 use tokenvault_core::vault::Vault;
 use tokenvault_store::{SqliteStore, StoreOptions};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::connection::Builder;
@@ -19,6 +18,7 @@ use crate::door::{self, Peer, PrivateDoor, bind};
 use crate::host_key::HostKeyFile;
 use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
 use crate::service::{Parts, Service};
+use crate::signals::{Signals, Told};
 use crate::sys::arena::LockedArena;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
@@ -65,9 +65,9 @@ impl Stop {
 ///
 /// # Errors
 /// See [`Stop`].
-pub async fn run(config: Config, source: Source) -> Result<(), Stop> {
+pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(), Stop> {
     let fatal = |what: &'static str| move |error: std::io::Error| Stop::Fatal(format!("{what}: {error}"));
-    let mut signals = Signals::new().map_err(fatal("signals"))?;
+    let mut signals = signals.listen().map_err(fatal("signals"))?;
     let arena = LockedArena::new(LockedArena::DEFAULT_CAP);
     let memory: Arc<dyn SecretMemory> = Arc::new(arena.clone());
     let users = Users::default();
@@ -218,36 +218,5 @@ fn announce(service: &Service) {
 fn notify(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         log::warn!("the service manager could not be notified: {error}");
-    }
-}
-
-/// What a signal tells the daemon.
-#[derive(PartialEq, Eq)]
-enum Told {
-    Reload,
-    Stop,
-}
-
-struct Signals {
-    hangup: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> Told {
-        tokio::select! {
-            _ = self.hangup.recv() => Told::Reload,
-            _ = self.interrupt.recv() => Told::Stop,
-            _ = self.terminate.recv() => Told::Stop,
-        }
     }
 }

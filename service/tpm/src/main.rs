@@ -9,6 +9,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The daemon reads its signals from a descriptor and has blocked them, which a program inherits.
+    let _ = nix::sys::signal::SigSet::all().thread_unblock();
     match worker::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
