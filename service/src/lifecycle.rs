@@ -22,7 +22,7 @@ impl Service {
         match self.vault.state() {
             State::Uninitialised => self.make_unasked(),
             State::Sealed if self.vault.seal_reason() != Some(SealReason::Administrator) => {
-                match self.unseal_unattended() {
+                match self.unseal_unattended(None) {
                     Ok(()) => {
                         log::info!("the vault is open");
                         Attempt::Settled
@@ -34,13 +34,16 @@ impl Service {
         }
     }
 
-    /// Tries the slots that need nobody. Blocks.
+    /// Tries the slots that need nobody, or one of them. Blocks.
     ///
     /// # Errors
     /// Why none opened.
-    pub fn unseal_unattended(&self) -> Result<(), Error> {
+    pub fn unseal_unattended(&self, only: Option<u32>) -> Result<(), Error> {
         let host_key = self.host_key.load(self.config().allow_host_key);
-        self.vault.unseal_unattended(&self.sealer, &host_key)
+        match only {
+            None => self.vault.unseal_unattended(&self.sealer, &host_key),
+            Some(id) => self.vault.unseal_unattended_slot(&self.sealer, &host_key, id),
+        }
     }
 
     /// Adds a slot; the first one makes the vault. Blocks.

@@ -99,7 +99,7 @@ impl Admin {
                 let service = Arc::clone(&self.0.service);
                 blocking(move || {
                     if secret.is_empty() {
-                        return service.unseal_unattended();
+                        return service.unseal_unattended(options.slot);
                     }
                     service.vault.unseal_with(&call.caller, &secret, options.slot)
                 })
@@ -176,7 +176,7 @@ fn add_slot(
         },
         SlotKind::HostKey if !service.config().allow_host_key => {
             return Err(Error::AccessDenied(
-                "a host key protects nothing at rest: set 'allow-host-key = true' in the configuration to allow it"
+                "a host key protects nothing at rest; set 'allow-host-key = true' in the configuration to allow it"
                     .into(),
             ));
         }

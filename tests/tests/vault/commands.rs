@@ -140,6 +140,23 @@ fn an_administrator_sets_up_recovery_without_a_terminal() {
 }
 
 #[test]
+fn unseal_with_a_slot_tries_that_slot_only() {
+    let vault = Vault::start();
+    vault.client(ROOT, Door::Socket).add_slot("recovery", &RECOVERY_PUBLIC, &defaults()).unwrap();
+    let ctl = |arguments: &[&str]| run(&vault, ROOT, Door::Socket, &[&["tokenvaultctl"], arguments].concat());
+    ok(ctl(&["seal"]));
+    // Slot 1 is the TPM's, slot 2 the recovery key's.
+    for (slot, why) in [("99", "there is no slot 99"), ("2", "slot 2 does not open unattended")] {
+        let (status, line) = failed(ctl(&["unseal", "--slot", slot]));
+        assert_eq!(status, 2);
+        assert!(line.contains(why) && line.contains("; "), "{line}");
+        assert_eq!(vault.status().state, "sealed");
+    }
+    ok(ctl(&["unseal", "--slot", "1"]));
+    assert_eq!(vault.status().protection, "tpm2");
+}
+
+#[test]
 fn init_makes_the_key_and_confirms_it_in_one_go() {
     let vault = Vault::start();
     let key = vault.path().join("recovery-key");

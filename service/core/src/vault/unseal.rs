@@ -35,11 +35,41 @@ impl Vault {
     /// # Errors
     /// Why none opened; [`Vault::status`] then says it as well.
     pub fn unseal_unattended(self: &Arc<Self>, sealer: &dyn Sealer, host_key: &HostKey) -> Result<(), Error> {
+        self.unseal_by_itself(sealer, host_key, None)
+    }
+
+    /// The same with one slot only.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgs`] when that slot is not there or needs somebody, and as above.
+    pub fn unseal_unattended_slot(
+        self: &Arc<Self>,
+        sealer: &dyn Sealer,
+        host_key: &HostKey,
+        id: u32,
+    ) -> Result<(), Error> {
+        self.unseal_by_itself(sealer, host_key, Some(id))
+    }
+
+    fn unseal_by_itself(
+        self: &Arc<Self>,
+        sealer: &dyn Sealer,
+        host_key: &HostKey,
+        only: Option<u32>,
+    ) -> Result<(), Error> {
         let _turn = self.one_at_a_time();
-        if !self.is_closed()? {
+        let closed = self.is_closed()?;
+        if !closed && only.is_none() {
             return Ok(());
         }
-        let stored = self.stored()?;
+        let mut stored = self.stored()?;
+        if let Some(id) = only {
+            stored.slots.retain(|row| row.id == id);
+            check_unattended(id, stored.slots.first())?;
+        }
+        if !closed {
+            return Ok(());
+        }
         let mut reason = SealReason::NoUnattendedSlot;
         let mut refused = Error::Sealed(format!(
             "{}; {}",
@@ -99,7 +129,7 @@ impl Vault {
         if let Some(id) = slot
             && !stored.slots.iter().any(|row| row.id == id)
         {
-            return Err(Error::InvalidArgs(format!("there is no slot {id}; 'tokenvaultctl slot list' shows them")));
+            return Err(no_slot(id));
         }
         let mut refused = Error::InvalidArgs("there is no such slot that takes a key or passphrase".into());
         for row in stored.slots.iter().filter(|row| slot.is_none_or(|id| id == row.id)) {
@@ -177,6 +207,21 @@ impl Vault {
         self.write(event, Effect::Reserved, Box::new(|_| ()), move |tx| vault.record_mutation(&open, tx, &audited, 0));
         Ok(())
     }
+}
+
+/// Refuses a slot that is not there, or that does not open without somebody's secret.
+fn check_unattended(id: u32, row: Option<&SlotRow>) -> Result<(), Error> {
+    let row = row.ok_or_else(|| no_slot(id))?;
+    if matches!(SlotKind::parse(&row.kind), Some(SlotKind::Tpm2 | SlotKind::HostKey)) {
+        return Ok(());
+    }
+    Err(Error::InvalidArgs(format!(
+        "slot {id} does not open unattended; run 'tokenvaultctl unseal' with --passphrase or --recovery"
+    )))
+}
+
+fn no_slot(id: u32) -> Error {
+    Error::InvalidArgs(format!("there is no slot {id}; 'tokenvaultctl slot list' shows them"))
 }
 
 fn kind_of(row: &SlotRow) -> SlotKind {
