@@ -1,7 +1,12 @@
 //! The line between Rust and C: no panic crosses it.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::thread::{self, Thread};
+
+use nix::unistd::{getpid, gettid};
 
 use tokenvault_client::ErrorCode;
 
@@ -11,7 +16,11 @@ use crate::failure::{self, Failure, Identity};
 ///
 /// What a panic leaves behind is sound to use again: the client keeps its connection out of reach during a call.
 pub(crate) fn call(client: Option<&Identity>, work: impl FnOnce() -> Result<(), Failure>) -> c_int {
-    let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        hold_main_thread();
+        work()
+    }))
+    .unwrap_or_else(|_| {
         Err(Failure::new(ErrorCode::Failed, "a fault in libtokenvault; please report what was called and how"))
     });
     match outcome {
@@ -23,6 +32,17 @@ pub(crate) fn call(client: Option<&Identity>, work: impl FnOnce() -> Result<(), 
 /// Runs a call that cannot fail; should it, C gets `otherwise`.
 pub(crate) fn answer<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(otherwise)
+}
+
+/// Holds std's handle of the main thread for good, as std itself does, but by a pointer to its beginning: valgrind takes
+/// what only a pointer into its middle leads to for lost, and would say so of every program with this library. The handles
+/// of other threads end with them.
+fn hold_main_thread() {
+    thread_local!(static IS_SEEN: Cell<bool> = const { Cell::new(false) });
+    static MAIN: OnceLock<Thread> = OnceLock::new();
+    if !IS_SEEN.replace(true) && gettid() == getpid() {
+        MAIN.get_or_init(thread::current);
+    }
 }
 
 #[cfg(test)]

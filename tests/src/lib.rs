@@ -23,6 +23,7 @@ pub mod process;
 pub mod program;
 pub mod raw;
 pub mod search;
+pub mod stage;
 pub mod swtpm;
 mod sys;
 pub mod user;

@@ -34,7 +34,7 @@ pub fn directory() -> &'static Path {
 }
 
 /// `target/debug`, from the path of the running test.
-fn cargo_directory() -> PathBuf {
+pub(crate) fn cargo_directory() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let parent = test.parent().expect("a test lies in a directory");
     if parent.ends_with("deps") { parent.parent().expect("deps lies in a directory").into() } else { parent.into() }

@@ -13,7 +13,6 @@ mod attributes;
 mod bad_input;
 mod bad_value;
 mod bus;
-mod c_library;
 mod commands;
 mod configuration;
 mod container;
