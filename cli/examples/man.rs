@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Command;
+use clap::{Arg, Command};
 use clap_mangen::Man;
 use tokenvault_proto::ErrorCode;
 
@@ -89,7 +89,8 @@ fn name(command: &Command) -> &str {
 }
 
 fn page(command: &Command, section: &str) -> Result<Vec<u8>, Failure> {
-    let man = Man::new(command.clone()).section(section).source("tokenvault").manual("tokenvault");
+    let own = if program_of(command).is_some() { without_common_options(command) } else { command.clone() };
+    let man = Man::new(own).section(section).source("tokenvault").manual("tokenvault");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
@@ -106,6 +107,17 @@ fn page(command: &Command, section: &str) -> Result<Vec<u8>, Failure> {
     Ok(page)
 }
 
+/// The program whose subcommand this is.
+fn program_of(command: &Command) -> Option<&str> {
+    command.get_bin_name()?.split_once(' ').map(|(program, _)| program)
+}
+
+/// A subcommand without the options that all of them have.
+fn without_common_options(command: &Command) -> Command {
+    let is_common = |arg: &Arg| arg.get_help_heading() == Some("Common options");
+    command.clone().mut_args(|arg| if is_common(&arg) { arg.hide(true) } else { arg })
+}
+
 /// The line of the help, without the word before it.
 fn synopsis(command: &Command) -> String {
     command.clone().render_usage().to_string().replace("Usage: ", "")
@@ -113,10 +125,11 @@ fn synopsis(command: &Command) -> String {
 
 /// What a page ends with. The subcommands leave to the page of their program what is the same for all of them.
 fn closing(command: &Command, section: &str) -> String {
-    let words = command.get_bin_name().unwrap_or_default();
-    match words.split_once(' ') {
-        Some((program, _)) => format!(
-            ".SH \"EXIT STATUS\"\n0 when it is done; the others are told in {program}({section}).\n\
+    match program_of(command) {
+        Some(program) => format!(
+            ".SH \"COMMON OPTIONS\"\n\\fB\\-\\-address\\fR, \\fB\\-\\-json\\fR and the others that every command has are told \
+             in {program}({section}).\n\
+             .SH \"EXIT STATUS\"\n0 when it is done; the others are told in {program}({section}).\n\
              .SH \"SEE ALSO\"\n{program}({section})\n"
         ),
         None => format!("{}.SH \"SEE ALSO\"\ntokenvault(1), tokenvaultctl(8)\n", statuses_and_variables()),

@@ -43,7 +43,7 @@ pub struct CommonArgs {
     #[arg(long, global = true)]
     pub no_legend: bool,
 
-    /// Say nothing but errors
+    /// Leave out remarks and confirmations, such as the number of a new version
     #[arg(short, long, global = true)]
     pub quiet: bool,
 }

@@ -69,6 +69,18 @@ impl Failure {
         Self::Told { status: error.code().exit_status(), text }
     }
 
+    /// A call about one version of a token failed. The vault does not say which of the two is missing.
+    pub fn of_version(name: &str, version: Option<u64>, error: tokenvault_client::Error) -> Self {
+        match (error.code(), version) {
+            (ErrorCode::NotFound, Some(version)) => Self::new(
+                ErrorCode::NotFound,
+                format_args!("no such token, or no version {version} of it"),
+                format_args!("see 'tokenvault versions {name}'"),
+            ),
+            _ => error.into(),
+        }
+    }
+
     /// The user gave up at a prompt.
     pub fn cancelled() -> Self {
         Self::with_status(CANCELLED, "cancelled at the prompt", "run the command again when you are ready")

@@ -238,9 +238,9 @@ fn config_check_passes_the_verdict_of_the_daemon_on() {
     assert!(good.status.success());
     let bad = check("/bin/false", &[]);
     assert_eq!(bad.status.code(), Some(1));
-    line(&bad);
     let json: serde_json::Value = serde_json::from_slice(&check("/bin/false", &["--json"]).stdout).unwrap();
     assert_eq!(json["ok"], false);
+    assert!(line(&bad).ends_with("; correct it and check again"));
     let missing = check("/nowhere/tokenvaultd", &[]);
     assert_eq!(missing.status.code(), Some(8));
     assert!(line(&missing).contains("--daemon PATH"));

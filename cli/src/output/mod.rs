@@ -13,7 +13,7 @@ use std::os::fd::AsFd as _;
 pub use fields::Fields;
 pub use json::{JsonMode, SCHEMA, defuse};
 pub use table::{Align, Table};
-pub use text::{bytes, escape, moment, moment_or_never, span};
+pub use text::{bytes, escape, minute, minute_or_never, moment, moment_or_never, span};
 
 use crate::common::CommonArgs;
 use crate::failure::Failure;
@@ -91,7 +91,8 @@ impl Output {
     pub fn table(&self, table: &Table, footer: &str) -> Result<(), Failure> {
         let mut text = table.render(self.legend, self.colour, self.columns);
         if self.legend && self.is_terminal() {
-            text.push_str(&format!("\n{footer}\n"));
+            let gap = if text.is_empty() { "" } else { "\n" };
+            text.push_str(&format!("{gap}{footer}\n"));
         }
         self.text(&text)
     }

@@ -1,5 +1,5 @@
 //! Tables: a header, aligned columns, nothing after the last character of a line. On a terminal the last column is broken
-//! into lines where it does not fit.
+//! into lines where it does not fit, or stands below its row.
 
 use super::text::wrap;
 
@@ -12,6 +12,32 @@ pub enum Align {
     Right,
 }
 
+/// Where the text of the last column stands.
+#[derive(Debug, Clone, Copy)]
+enum Last {
+    /// In its place, as it is.
+    Whole,
+    /// In its place, in lines of so many characters.
+    Beside(usize),
+    /// Below its row, in lines of so many characters.
+    Below(usize),
+}
+
+impl Last {
+    /// For a terminal of `columns`.
+    fn of(widths: &[usize], columns: Option<usize>) -> Self {
+        let (Some(columns), Some((last, before))) = (columns, widths.split_last()) else {
+            return Self::Whole;
+        };
+        let room = columns.saturating_sub(before.iter().map(|width| width + GAP.len()).sum());
+        match columns.checked_sub(INDENT.len()) {
+            _ if room >= LEAST => Self::Beside(room),
+            Some(below) if *last > room && below >= LEAST => Self::Below(below),
+            _ => Self::Whole,
+        }
+    }
+}
+
 /// Rows under a header. Cells are already safe to print.
 #[derive(Debug)]
 pub struct Table {
@@ -20,8 +46,12 @@ pub struct Table {
 }
 
 const GAP: &str = "  ";
-/// A last column narrower than this is not broken.
+/// A cell without text.
+const EMPTY: &str = "-";
+/// In a column narrower than this nothing can be read.
 const LEAST: usize = 16;
+/// Before what stands below its row.
+const INDENT: &str = "    ";
 const BOLD: &str = "\u{1b}[1m";
 const NORMAL: &str = "\u{1b}[0m";
 
@@ -33,7 +63,7 @@ impl Table {
 
     /// Adds a row. A cell without text is shown as `-`, so that columns can be counted.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }).collect());
+        self.rows.push(cells.into_iter().map(|cell| if cell.is_empty() { EMPTY.to_owned() } else { cell }).collect());
     }
 
     /// The text, each line with a line feed; broken for a terminal of `columns`. Without rows there is no header either.
@@ -42,36 +72,46 @@ impl Table {
             return String::new();
         }
         let widths = self.widths(header);
+        let last = Last::of(&widths, columns);
         let mut text = String::new();
         if header {
             let titles: Vec<&str> = self.columns.iter().map(|(title, _)| *title).collect();
-            let line = self.align(&titles, &widths);
+            let shown = titles.len() - usize::from(matches!(last, Last::Below(_)));
+            let line = self.align(titles.get(..shown).unwrap_or_default(), &widths);
             text.push_str(&if colour { format!("{BOLD}{line}{NORMAL}\n") } else { line + "\n" });
         }
-        let room = columns.and_then(|columns| room_of_last(&widths, columns));
         for row in &self.rows {
-            for line in self.lines(row, room) {
-                text.push_str(&self.align(&line.iter().map(String::as_str).collect::<Vec<_>>(), &widths));
+            for line in self.lines(row, last, &widths) {
+                text.push_str(&line);
                 text.push('\n');
             }
         }
         text
     }
 
-    /// A row as lines: where there is room for only so many characters in the last column, its text goes on below.
-    fn lines(&self, row: &[String], room: Option<usize>) -> Vec<Vec<String>> {
-        let (Some(room), Some((last, first))) = (room, row.split_last()) else {
-            return vec![row.to_vec()];
+    /// The lines of a row.
+    fn lines(&self, row: &[String], last: Last, widths: &[usize]) -> Vec<String> {
+        let cells: Vec<&str> = row.iter().map(String::as_str).collect();
+        let Some((text, before)) = cells.split_last() else {
+            return Vec::new();
         };
-        let mut first = first.to_vec();
-        let mut lines = Vec::new();
-        for piece in wrap(last, room) {
-            let mut line = first.clone();
-            line.push(piece);
-            lines.push(line);
-            first.fill(String::new());
+        match last {
+            Last::Whole => vec![self.align(&cells, widths)],
+            Last::Beside(room) => {
+                let mut before = before.to_vec();
+                let mut lines = Vec::new();
+                for piece in wrap(text, room) {
+                    lines.push(self.align(&[before.as_slice(), &[piece.as_str()]].concat(), widths));
+                    before.fill("");
+                }
+                lines
+            }
+            Last::Below(room) => {
+                let below = if *text == EMPTY { Vec::new() } else { wrap(text, room) };
+                let below = below.into_iter().map(|piece| format!("{INDENT}{piece}"));
+                std::iter::once(self.align(before, widths)).chain(below).collect()
+            }
         }
-        lines
     }
 
     fn widths(&self, header: bool) -> Vec<usize> {
@@ -97,13 +137,6 @@ impl Table {
             .collect();
         aligned.join(GAP).trim_end().to_owned()
     }
-}
-
-/// How wide the last column may be on a terminal of `columns`, unless that is too little to be read.
-fn room_of_last(widths: &[usize], columns: usize) -> Option<usize> {
-    let (_, before) = widths.split_last()?;
-    let taken: usize = before.iter().map(|width| width + GAP.len()).sum();
-    columns.checked_sub(taken).filter(|room| *room >= LEAST)
 }
 
 #[cfg(test)]
@@ -144,8 +177,16 @@ mod tests {
             table.render(true, false, Some(24)),
             "CHECK  FOUND\ntpm    no TPM answers\n       here\n       -> look\n"
         );
-        let narrow = table.render(false, false, Some(20));
-        assert!(narrow.starts_with("tpm  no TPM"), "too narrow for words: {narrow}");
+    }
+
+    #[test]
+    fn the_last_column_stands_below_its_row_where_nothing_is_left_for_it() {
+        let mut table = Table::new(&[("NAME", Align::Left), ("ATTRIBUTES", Align::Left)]);
+        table.row(["a/long/name".into(), "env=prod team=one".into()]);
+        table.row(["b".into(), String::new()]);
+        let folded = "NAME\na/long/name\n    env=prod\n    team=one\nb\n";
+        assert_eq!(table.render(true, false, Some(20)), folded);
+        assert_eq!(table.render(false, false, Some(10)).lines().count(), 2, "no lines of single characters");
     }
 
     #[test]

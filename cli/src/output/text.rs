@@ -51,9 +51,23 @@ pub fn moment(usec: u64) -> String {
     moment_in(usec, TimeZone::system())
 }
 
+/// A point in time to the minute, in the local time zone, for the columns of a table.
+pub fn minute(usec: u64) -> String {
+    written(usec, TimeZone::system(), "%Y-%m-%d %H:%M")
+}
+
+/// As [`minute`]; nothing set means never.
+pub fn minute_or_never(usec: Option<u64>) -> String {
+    usec.map_or_else(|| "never".to_owned(), minute)
+}
+
 fn moment_in(usec: u64, zone: TimeZone) -> String {
+    written(usec, zone, "%Y-%m-%d %H:%M:%S %Z")
+}
+
+fn written(usec: u64, zone: TimeZone, format: &str) -> String {
     match i64::try_from(usec).ok().and_then(|usec| Timestamp::from_microsecond(usec).ok()) {
-        Some(timestamp) => timestamp.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
+        Some(timestamp) => timestamp.to_zoned(zone).strftime(format).to_string(),
         None => "after the year 9999".to_owned(),
     }
 }
@@ -108,6 +122,7 @@ mod tests {
     #[test]
     fn times_are_written_for_people() {
         assert_eq!(moment_in(1_767_225_600_000_000, TimeZone::UTC), "2026-01-01 00:00:00 UTC");
+        assert_eq!(written(1_767_225_659_000_000, TimeZone::UTC, "%Y-%m-%d %H:%M"), "2026-01-01 00:00");
         assert_eq!(moment_in(u64::MAX, TimeZone::UTC), "after the year 9999");
         assert_eq!(moment_or_never(None), "never");
     }

@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long)]
     show: bool,
 
-    /// Write a line feed after the shown value
+    /// Write a line feed after the shown value, as is done on a terminal
     #[arg(long, requires = "show")]
     newline: bool,
 

@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(long)]
     reveal: bool,
 
-    /// Write a line feed after the value
+    /// Write a line feed after the value, as is done on a terminal
     #[arg(long)]
     newline: bool,
 
@@ -46,6 +46,9 @@ pub struct Args {
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     show::check_may_be_seen(context, args.reveal, "--reveal")?;
     let options = GetOptions { owner: args.owner, version: args.version, purpose: args.purpose, app: args.app };
-    let value = context.client()?.get(&args.name, &options)?;
+    let value = context
+        .client()?
+        .get(&args.name, &options)
+        .map_err(|error| Failure::of_version(&args.name, args.version, error))?;
     show::write(context, &value, args.newline)
 }

@@ -6,7 +6,7 @@ use tokenvault_proto::{ListOptions, PAGE_MAX, Plain, TokenInfo};
 
 use crate::common::Context;
 use crate::failure::Failure;
-use crate::output::{Align, Table, bytes, escape, moment, moment_or_never};
+use crate::output::{Align, Table, bytes, escape, minute, minute_or_never};
 use crate::parse::{self, Attribute};
 
 /// List tokens, sorted by name, without their values
@@ -92,8 +92,8 @@ fn table(tokens: &[TokenInfo]) -> Table {
             token.version.to_string(),
             bytes(token.size),
             escape(&token.class),
-            moment(token.updated),
-            moment_or_never(token.expires),
+            minute(token.updated),
+            minute_or_never(token.expires),
             attributes.join(" "),
         ]);
     }

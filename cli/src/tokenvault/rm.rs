@@ -24,6 +24,10 @@ pub struct Args {
 
 /// Deletes it.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    context.client()?.delete(&args.name, &DeleteOptions { owner: args.owner, version: args.version })?;
+    let options = DeleteOptions { owner: args.owner, version: args.version };
+    context
+        .client()?
+        .delete(&args.name, &options)
+        .map_err(|error| Failure::of_version(&args.name, args.version, error))?;
     context.output.done()
 }

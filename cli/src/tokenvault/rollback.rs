@@ -31,7 +31,10 @@ struct RolledBack<'a> {
 /// Makes the new version.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let options = DescribeOptions { owner: args.owner };
-    let version = context.client()?.rollback(&args.name, args.version, &options)?;
+    let version = context
+        .client()?
+        .rollback(&args.name, args.version, &options)
+        .map_err(|error| Failure::of_version(&args.name, Some(args.version), error))?;
     if context.output.wants_json() {
         return context.output.json(&RolledBack { name: &args.name, version });
     }

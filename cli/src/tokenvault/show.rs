@@ -30,13 +30,14 @@ pub fn check_may_be_seen(context: &Context, revealed: bool, option: &str) -> Res
     Ok(())
 }
 
-/// Writes the value, byte for byte.
+/// Writes the value, byte for byte. On a terminal a line feed ends it, so that the prompt does not stand behind it.
 pub fn write(context: &Context, value: &Value, newline: bool) -> Result<(), Failure> {
     if context.output.wants_json() {
         return write_json(context, value);
     }
     context.output.write(value.data())?;
-    if newline { context.output.write(b"\n") } else { Ok(()) }
+    let line_feed = newline || context.output.is_terminal() && !value.data().ends_with(b"\n");
+    if line_feed { context.output.write(b"\n") } else { Ok(()) }
 }
 
 /// Metadata and value: `value` when it is text, else `value-base64`.

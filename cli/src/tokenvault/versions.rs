@@ -5,7 +5,7 @@ use tokenvault_proto::{DescribeOptions, Plain, VersionInfo};
 
 use crate::common::Context;
 use crate::failure::Failure;
-use crate::output::{Align, Table, bytes, moment, moment_or_never};
+use crate::output::{Align, Table, bytes, minute, minute_or_never};
 
 /// List the versions of a token, the newest first
 #[derive(clap::Args)]
@@ -47,8 +47,8 @@ fn table(versions: &[VersionInfo]) -> Table {
         table.row([
             version.version.to_string(),
             bytes(version.size),
-            moment(version.created),
-            moment_or_never(version.expires),
+            minute(version.created),
+            minute_or_never(version.expires),
             if version.current { "yes" } else { "no" }.to_owned(),
         ]);
     }

@@ -87,6 +87,28 @@ fn a_value_on_the_command_line_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_value_ends_with_a_line_feed_on_a_terminal_and_nowhere_else() {
+    let vault = Vault::start();
+    ok(run_with(&vault, ALICE, Door::Socket, &["tokenvault", "put", "t"], b"value"));
+    assert_eq!(at_a_terminal(&vault, ALICE, &["tokenvault", "get", "t", "--reveal"]), "value\r\n");
+    assert_eq!(ok(run(&vault, ALICE, Door::Socket, &["tokenvault", "get", "t", "--reveal"])), "value");
+    ok(run_with(&vault, ALICE, Door::Socket, &["tokenvault", "put", "t"], b"line\n"));
+    assert_eq!(at_a_terminal(&vault, ALICE, &["tokenvault", "get", "t", "--reveal"]), "line\r\n");
+}
+
+#[test]
+fn a_version_that_is_not_there_is_told_with_those_that_are() {
+    let vault = Vault::start();
+    ok(run_with(&vault, ALICE, Door::Socket, &["tokenvault", "put", "t"], b"value"));
+    for verb in [&["get", "t", "--version", "7"][..], &["rm", "t", "--version", "7"], &["rollback", "t", "7"]] {
+        let (status, line) = failed(run(&vault, ALICE, Door::Socket, &[&["tokenvault"], verb].concat()));
+        assert_eq!(status, 3);
+        let expected = "tokenvault: no such token, or no version 7 of it; see 'tokenvault versions t'\n";
+        assert_eq!(line, expected, "{verb:?}");
+    }
+}
+
+#[test]
 fn a_value_comes_from_a_file_or_a_descriptor_too() {
     let vault = Vault::start();
     let file = vault.path().join("value");

@@ -22,6 +22,16 @@ pub fn run(vault: &Vault, user: User, door: Door, arguments: &[&str]) -> Output 
     run_with(vault, user, door, arguments, b"")
 }
 
+/// What a terminal shows of a command of plain words.
+pub fn at_a_terminal(vault: &Vault, user: User, arguments: &[&str]) -> String {
+    let program = tokenvault_tests::program::path(arguments[0]);
+    let words = [&[program.to_str().unwrap()], &arguments[1..]].concat().join(" ");
+    let mut command = user.command("/usr/bin/script");
+    command.args(["-qec", &words, "/dev/null"]).env("TOKENVAULT_ADDRESS", vault.address_text(Door::Socket));
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Standard output of a command that must work.
 #[track_caller]
 pub fn ok(output: Output) -> String {

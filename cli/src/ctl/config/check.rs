@@ -58,7 +58,13 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         return context.output.line("The configuration is good.");
     }
     let message = if message.is_empty() { format!("'{}' failed without a word", daemon.display()) } else { message };
-    Err(Failure::Told { status, text: message.strip_prefix("tokenvaultd: ").unwrap_or(&message).to_owned() })
+    Err(Failure::with_status(status, cause(&message), "correct it and check again"))
+}
+
+/// What the daemon says, without the words that its journal needs.
+fn cause(message: &str) -> &str {
+    let message = message.strip_prefix("tokenvaultd: ").unwrap_or(message);
+    message.strip_prefix("error: ").unwrap_or(message)
 }
 
 /// The installed daemon, else the one built beside this command.

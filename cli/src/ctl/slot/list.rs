@@ -5,7 +5,7 @@ use tokenvault_proto::{Plain, SlotInfo};
 
 use crate::common::Context;
 use crate::failure::Failure;
-use crate::output::{Align, Table, escape, moment};
+use crate::output::{Align, Table, escape, minute};
 
 /// List the slots of the vault
 #[derive(clap::Args)]
@@ -38,7 +38,7 @@ fn table(slots: &[SlotInfo]) -> Table {
         table.row([
             slot.id.to_string(),
             escape(&slot.kind),
-            moment(slot.created),
+            minute(slot.created),
             escape(slot.params.as_deref().unwrap_or_default()),
         ]);
     }

@@ -72,17 +72,17 @@ fn reachable(facts: &Facts) -> Option<Answer> {
 }
 
 fn socket(facts: &Facts) -> Option<Answer> {
-    const MEND: &str = "systemd-tmpfiles --create && systemctl restart tokenvaultd";
+    const RESTART: &str = "restart tokenvaultd, which makes it anew";
     let socket = facts.socket.as_ref()?;
     let path = socket.path.display();
     Some(match &socket.entry {
-        Err(why) => warning(format!("{path}: {why}"), "systemctl start tokenvaultd.socket"),
-        Ok(entry) if !entry.is_socket => failed(format!("{path} is not a socket"), MEND),
+        Err(why) => warning(format!("{path}: {why}"), "start tokenvaultd; check 'runtime-dir' in its configuration"),
+        Ok(entry) if !entry.is_socket => failed(format!("{path} is not a socket"), RESTART),
         Ok(entry) if entry.directory_mode & 0o022 != 0 && entry.directory_mode & 0o1000 == 0 => {
-            failed(format!("others can write to the directory of {path}"), MEND)
+            failed(format!("others can write to the directory of {path}"), "chmod go-w that directory")
         }
         Ok(entry) if entry.mode & 0o666 != 0o666 => {
-            warning(format!("{path} has mode {:04o}, and not all users reach it", entry.mode), MEND)
+            warning(format!("{path} has mode {:04o}, and not all users reach it", entry.mode), RESTART)
         }
         Ok(_) => ok(path.to_string()),
     })

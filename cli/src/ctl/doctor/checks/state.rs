@@ -10,7 +10,10 @@ const NEARLY_FULL: u128 = 90;
 pub(super) fn door(answers: &Answers) -> Answer {
     match answers.me.door.as_str() {
         "socket" => ok("the private socket"),
-        door => warning(format!("{door}: it works, at a lower speed"), "systemctl start tokenvaultd.socket"),
+        door => warning(
+            format!("{door}: it works, at a lower speed"),
+            "use the private socket: unset TOKENVAULT_ADDRESS, or mend what the check 'socket' says",
+        ),
     }
 }
 
@@ -32,7 +35,7 @@ pub(super) fn state(answers: &Answers) -> Answer {
 
 pub(super) fn protection(answers: &Answers) -> Answer {
     match answers.status.protection.as_str() {
-        "" => warning("the vault is not open", "tokenvaultctl status"),
+        "" => warning("the vault is not open", "do what the check 'state' says"),
         "host-key" => warning("host-key: a stolen disk gives everything away", "tokenvaultctl slot add tpm2"),
         "recovery" if answers.tpm_fault().is_some() => {
             warning("recovery: the vault does not open by itself after a restart", "mend what the check 'tpm' says")
@@ -46,6 +49,9 @@ pub(super) fn protection(answers: &Answers) -> Answer {
 }
 
 pub(super) fn recovery(answers: &Answers) -> Answer {
+    if answers.status.vault_id.is_empty() {
+        return ok("there is no vault yet");
+    }
     if answers.status.recovery_confirmed {
         return ok("the recovery key is confirmed");
     }
@@ -65,5 +71,8 @@ pub(super) fn quota(answers: &Answers) -> Answer {
         );
         return warning(message, "tokenvault list; tokenvault rm NAME");
     }
-    ok(format!("{} tokens, {}", status.tokens, bytes(status.bytes)))
+    if status.protection.is_empty() {
+        return ok("unknown while the vault is not open");
+    }
+    ok(format!("{} {}, {}", status.tokens, if status.tokens == 1 { "token" } else { "tokens" }, bytes(status.bytes)))
 }

@@ -8,8 +8,13 @@ use super::super::facts::{Entry, Socket};
 use super::*;
 
 fn healthy() -> Facts {
-    let status =
-        Status { state: "serving".into(), protection: "tpm2".into(), recovery_confirmed: true, ..Status::default() };
+    let status = Status {
+        state: "serving".into(),
+        protection: "tpm2".into(),
+        recovery_confirmed: true,
+        vault_id: "00".into(),
+        ..Status::default()
+    };
     let me = WhoAmI { door: "socket".into(), ..WhoAmI::default() };
     let [store, tpm, bus, memory] = std::array::from_fn(|_| "ok".to_owned());
     let health = Health { ok: true, store, tpm, bus, memory, uptime: 0 };
@@ -146,6 +151,7 @@ fn a_sealed_vault_says_once_why_and_gives_the_next_step_of_the_daemon() {
         reason: why.into(),
         next_step: "run 'tokenvaultctl unseal --recovery'".into(),
         recovery_confirmed: true,
+        vault_id: "00".into(),
         ..Status::default()
     };
     let state = found(&facts, "state");
