@@ -139,6 +139,19 @@ fn modes_and_expiry_are_options_of_put() {
 }
 
 #[test]
+fn the_bounds_that_the_commands_know_are_those_of_the_vault() {
+    use tokenvault_proto::{GENERATE_LENGTH_MAX, KEEP_VERSIONS_MAX};
+    let vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    let characters = |length| GenerateOptions { length: Some(length), ..defaults() };
+    assert_eq!(alice.generate("t", &characters(GENERATE_LENGTH_MAX)).unwrap().data().len(), 4096);
+    assert_eq!(code(alice.generate("t", &characters(GENERATE_LENGTH_MAX + 1))), ErrorCode::InvalidArgs);
+    let keep = |versions| PutOptions { keep_versions: Some(versions), ..defaults() };
+    alice.put("t", b"v", &keep(KEEP_VERSIONS_MAX)).unwrap();
+    assert_eq!(code(alice.put("t", b"v", &keep(KEEP_VERSIONS_MAX + 1))), ErrorCode::InvalidArgs);
+}
+
+#[test]
 fn an_administrator_sets_up_recovery_without_a_terminal() {
     let vault = Vault::start();
     let ctl = |arguments: &[&str]| run(&vault, ROOT, Door::Socket, &[&["tokenvaultctl"], arguments].concat());
