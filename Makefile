@@ -5,7 +5,7 @@ DESTDIR ?=
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench doc header man fmt install
+.PHONY: help demo test check bench doc header abi man fmt install
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ header: ## write include/tokenvault.h anew from the C ABI
 
 man: ## write packaging/man anew from the command lines
 	$(CARGO) run --quiet --locked -p tokenvault-cli --example man -- packaging/man
+
+abi: ## write ffi/abi/libtokenvault.abi anew, what programs are linked to
+	@tests/install-deps check
+	@tests/abi renew
 
 fmt: ## format the code
 	$(CARGO) fmt --all
