@@ -14,6 +14,7 @@
 )]
 
 pub mod bus;
+pub mod c_library;
 pub mod config;
 pub mod daemon;
 pub mod door;
@@ -33,7 +34,7 @@ pub mod wire;
 
 pub use config::Settings;
 pub use daemon::Daemon;
-pub use door::Door;
+pub use door::{CLibrary, Coded, Door, Entrance, Tokens};
 pub use raw::RawPeer;
 pub use user::{ALICE, BOB, CAROL, DAEMON, NAMELESS, ROOT, User};
 pub use vault::{Builder, Vault};

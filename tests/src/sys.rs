@@ -1,4 +1,4 @@
-//! System calls no safe wrapper offers. Nothing else in this crate is `unsafe`.
+//! System calls no safe wrapper offers. Nothing else in this crate is `unsafe`, but the C library.
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};

@@ -12,5 +12,6 @@ mod examples;
 mod header;
 mod kit;
 mod linking;
+mod lists;
 mod programs;
 mod restart;

@@ -2,10 +2,10 @@
 
 use crate::common::*;
 
-through_both_doors! {
+through_every_client! {
     fn annotating_changes_what_is_given_and_nothing_else(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         let options = PutOptions { attributes: attributes(&[("a", "1"), ("b", "2")]), ..defaults() };
         alice.put("t", b"value", &options).unwrap();
         let before = alice.describe("t", &defaults()).unwrap();
@@ -24,7 +24,7 @@ through_both_doors! {
 
     fn new_attributes_are_found_and_old_ones_are_not(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("t", b"v", &PutOptions { attributes: attributes(&[("env", "test")]), ..defaults() }).unwrap();
         alice.annotate("t", &AnnotateOptions { attributes: attributes(&[("env", "prod")]), ..defaults() }).unwrap();
         let found = |value: &str| {
@@ -36,7 +36,7 @@ through_both_doors! {
 
     fn a_put_without_attributes_keeps_them(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("t", b"1", &PutOptions { attributes: attributes(&[("k", "v")]), ..defaults() }).unwrap();
         alice.put("t", b"2", &defaults()).unwrap();
         assert_eq!(Some(alice.describe("t", &defaults()).unwrap().attributes), attributes(&[("k", "v")]));
@@ -46,7 +46,7 @@ through_both_doors! {
 
     fn keeping_fewer_versions_drops_the_oldest(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         for value in [b"1", b"2", b"3"] {
             alice.put("t", value, &defaults()).unwrap();
         }
@@ -57,7 +57,7 @@ through_both_doors! {
 
     fn a_purpose_can_be_asked_for_later(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("t", b"1", &defaults()).unwrap();
         alice.put("t", b"2", &defaults()).unwrap();
         alice.annotate("t", &AnnotateOptions { require_purpose: Some(true), ..defaults() }).unwrap();
@@ -68,7 +68,7 @@ through_both_doors! {
 
     fn annotating_what_is_not_there_is_not_found(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         assert_eq!(code(alice.annotate("t", &defaults())), ErrorCode::NotFound);
     }
 }

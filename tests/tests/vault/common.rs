@@ -8,7 +8,10 @@ pub use tokenvault_proto::{
     AddSlotOptions, AnnotateOptions, DeleteOptions, ErrorCode, GenerateOptions, GetOptions, ListOptions,
     MANAGER_INTERFACE, PutOptions, RemoveSlotOptions, TOKENS_INTERFACE, TokenInfo, UnsealOptions,
 };
-pub use tokenvault_tests::{ALICE, BOB, CAROL, Door, NAMELESS, ROOT, User, Vault, Wire, through_both_doors, wait};
+pub use tokenvault_tests::{
+    ALICE, BOB, CAROL, Coded, Door, Entrance, NAMELESS, ROOT, Tokens, User, Vault, Wire, through_both_doors,
+    through_every_client, wait,
+};
 
 /// An X25519 key pair, the second one of RFC 7748, section 6.1: its private half.
 pub const RECOVERY_PRIVATE: [u8; 32] = hex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb");
@@ -22,13 +25,13 @@ pub fn defaults<T: Default>() -> T {
 
 /// The error of a call that must be refused.
 #[track_caller]
-pub fn refused<T>(result: Result<T, Error>) -> Error {
+pub fn refused<T, E>(result: Result<T, E>) -> E {
     result.err().expect("the call should have been refused")
 }
 
 /// Its code.
 #[track_caller]
-pub fn code<T>(result: Result<T, Error>) -> ErrorCode {
+pub fn code<T, E: Coded>(result: Result<T, E>) -> ErrorCode {
     refused(result).code()
 }
 

@@ -1,20 +1,24 @@
 //! Limits: over one, the caller is told at once which; everyone else goes on.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use tokenvault_tests::RawPeer;
 
 use crate::common::*;
 
 #[track_caller]
-fn assert_limit<T>(result: Result<T, Error>, limit: &str) {
+fn assert_limit<T, E: Coded + Display>(result: Result<T, E>, limit: &str) {
     let error = refused(result);
     assert_eq!(error.code(), ErrorCode::LimitsExceeded, "{error}");
     assert!(error.to_string().contains(limit), "the limit is named: {error}");
 }
 
 /// Calls until it is refused for a limit; how often it worked.
-fn until_refused<T>(limit: &str, most: usize, mut call: impl FnMut(usize) -> Result<T, Error>) -> usize {
+fn until_refused<T, E>(limit: &str, most: usize, mut call: impl FnMut(usize) -> Result<T, E>) -> usize
+where
+    E: Coded + Display,
+{
     for number in 0..most {
         match call(number) {
             Err(error) if error.code() == ErrorCode::LimitsExceeded => {
@@ -27,10 +31,10 @@ fn until_refused<T>(limit: &str, most: usize, mut call: impl FnMut(usize) -> Res
     panic!("'{limit}' was not reached by {most} calls");
 }
 
-through_both_doors! {
+through_every_client! {
     fn a_user_can_keep_so_many_tokens(door) {
         let vault = Vault::builder().limit("tokens", 3).start();
-        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        let (alice, bob) = (door.client(&vault, ALICE), door.client(&vault, BOB));
         for name in ["a", "b", "c"] {
             alice.put(name, b"v", &defaults()).unwrap();
         }
@@ -44,7 +48,7 @@ through_both_doors! {
 
     fn a_user_can_keep_so_many_bytes(door) {
         let vault = Vault::builder().limit("bytes", 100_000).start();
-        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        let (alice, bob) = (door.client(&vault, ALICE), door.client(&vault, BOB));
         alice.put("a", &[1; 40_000], &defaults()).unwrap();
         let big = alice.put("b", &[1; 65_000], &defaults());
         assert_limit(big, "bytes");
@@ -56,7 +60,7 @@ through_both_doors! {
 
     fn writes_have_a_rate_and_a_burst(door) {
         let vault = Vault::builder().limit("writes-per-second", 2).start();
-        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        let (alice, bob) = (door.client(&vault, ALICE), door.client(&vault, BOB));
         let done = until_refused("writes-per-second", 500, |n| alice.put("t", format!("{n}").as_bytes(), &defaults()));
         assert!((20..60).contains(&done), "a burst of ten times the rate, not {done}");
         bob.put("t", b"v", &defaults()).unwrap();
@@ -66,7 +70,7 @@ through_both_doors! {
 
     fn reads_have_a_rate(door) {
         let vault = Vault::builder().limit("reads-per-second", 20).start();
-        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        let (alice, bob) = (door.client(&vault, ALICE), door.client(&vault, BOB));
         alice.put("t", b"v", &defaults()).unwrap();
         bob.put("t", b"v", &defaults()).unwrap();
         until_refused("reads-per-second", 2_000, |_| alice.get("t", &defaults()));
@@ -76,7 +80,7 @@ through_both_doors! {
 
     fn guessing_names_has_a_rate(door) {
         let vault = Vault::builder().limit("misses-per-second", 2).start();
-        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        let (alice, bob) = (door.client(&vault, ALICE), door.client(&vault, BOB));
         alice.put("t", b"v", &defaults()).unwrap();
         let done = until_refused("misses-per-second", 500, |n| alice.get(&format!("guess/{n}"), &defaults()));
         assert!((10..40).contains(&done), "a burst of five times the rate, not {done}");
@@ -85,7 +89,7 @@ through_both_doors! {
 
     fn a_limit_of_zero_is_none(door) {
         let vault = Vault::builder().limit("misses-per-second", 0).limit("tokens", 0).limit("bytes", 0).start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("t", b"v", &defaults()).unwrap();
         for number in 0..300 {
             assert_eq!(code(alice.get(&format!("guess/{number}"), &defaults())), ErrorCode::NotFound);
@@ -93,7 +97,9 @@ through_both_doors! {
         let status = alice.status().unwrap();
         assert_eq!((status.quota_tokens, status.quota_bytes), (0, 0));
     }
+}
 
+through_both_doors! {
     fn answers_nobody_reads_are_counted(door) {
         let vault = Vault::builder().limit("pipes", 8).start();
         vault.client(ALICE, door).put("t", b"v", &defaults()).unwrap();

@@ -10,10 +10,10 @@ fn get_machine() -> GetOptions {
     GetOptions { owner: Some("machine".into()), ..defaults() }
 }
 
-through_both_doors! {
+through_every_client! {
     fn root_keeps_the_systems_tokens(door) {
         let vault = Vault::start();
-        let root = vault.client(ROOT, door);
+        let root = door.client(&vault, ROOT);
         root.put("tls/key", b"k", &put_machine()).unwrap();
         let fetched = root.get("tls/key", &get_machine()).unwrap();
         assert_eq!(fetched.data(), b"k");
@@ -25,8 +25,8 @@ through_both_doors! {
 
     fn others_neither_write_nor_see_them(door) {
         let vault = Vault::start();
-        vault.client(ROOT, door).put("tls/key", b"k", &put_machine()).unwrap();
-        let alice = vault.client(ALICE, door);
+        door.client(&vault, ROOT).put("tls/key", b"k", &put_machine()).unwrap();
+        let alice = door.client(&vault, ALICE);
         assert_eq!(code(alice.put("mine", b"v", &put_machine())), ErrorCode::AccessDenied);
         assert_eq!(code(alice.get("tls/key", &get_machine())), ErrorCode::NotFound);
         assert_eq!(code(alice.get("tls/key", &defaults())), ErrorCode::NotFound);
@@ -36,7 +36,7 @@ through_both_doors! {
 
     fn ones_own_tokens_have_three_names_for_their_owner(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("a", b"v", &defaults()).unwrap();
         for owner in ["user:alice", "uid:4242"] {
             let options = GetOptions { owner: Some(owner.into()), ..defaults() };
@@ -46,7 +46,7 @@ through_both_doors! {
 
     fn an_owner_that_is_none_is_refused(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         for owner in ["", "alice", "uid:", "uid:-1", "uid:x", "uid:99999999999", "group:adm", "user:"] {
             let options = GetOptions { owner: Some(owner.into()), ..defaults() };
             let error = refused(alice.get("a", &options));

@@ -2,10 +2,10 @@
 
 use crate::common::*;
 
-through_both_doors! {
+through_every_client! {
     fn a_value_comes_back_byte_for_byte(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         let every_byte: Vec<u8> = (0..=255).collect();
         let values = [b"x".to_vec(), every_byte, vec![0; 4096], vec![b'v'; 4097], vec![0xff; 65_536]];
         for (number, value) in values.iter().enumerate() {
@@ -19,7 +19,7 @@ through_both_doors! {
 
     fn the_metadata_says_what_was_put(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         let options = PutOptions {
             content_type: Some("application/json".into()),
             attributes: attributes(&[("env", "prod"), ("team", "père")]),
@@ -41,7 +41,7 @@ through_both_doors! {
 
     fn create_refuses_a_name_that_is_taken(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         let create = PutOptions { mode: Some("create".into()), ..defaults() };
         assert_eq!(alice.put("a", b"1", &create).unwrap(), 1);
         assert_eq!(code(alice.put("a", b"2", &create)), ErrorCode::Exists);
@@ -50,29 +50,16 @@ through_both_doors! {
 
     fn replace_refuses_a_name_that_is_free(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         let replace = PutOptions { mode: Some("replace".into()), ..defaults() };
         assert_eq!(code(alice.put("a", b"1", &replace)), ErrorCode::NotFound);
         alice.put("a", b"1", &defaults()).unwrap();
         assert_eq!(alice.put("a", b"2", &replace).unwrap(), 2);
     }
 
-    fn a_write_with_an_outdated_version_is_a_conflict(door) {
-        let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
-        let expecting = |version| PutOptions { expect_version: Some(version), ..defaults() };
-        assert_eq!(alice.put("a", b"1", &expecting(0)).unwrap(), 1);
-        assert_eq!(alice.put("a", b"2", &expecting(1)).unwrap(), 2);
-        let error = refused(alice.put("a", b"3", &expecting(1)));
-        assert_eq!(error.code(), ErrorCode::Conflict);
-        assert!(error.to_string().contains('2'), "it names the current version: {error}");
-        assert_eq!(code(alice.put("a", b"3", &expecting(0))), ErrorCode::Conflict);
-        assert_eq!(alice.get("a", &defaults()).unwrap().data(), b"2");
-    }
-
     fn a_token_that_asks_for_a_purpose_is_given_for_one_only(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("a", b"1", &PutOptions { require_purpose: Some(true), ..defaults() }).unwrap();
         assert_eq!(code(alice.get("a", &defaults())), ErrorCode::AccessDenied);
         let asked = GetOptions { purpose: Some("nightly backup".into()), app: Some("cron".into()), ..defaults() };
@@ -81,7 +68,7 @@ through_both_doors! {
 
     fn a_deleted_token_is_gone_and_its_name_is_free(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("a", b"1", &defaults()).unwrap();
         alice.delete("a", &defaults()).unwrap();
         assert_eq!(code(alice.get("a", &defaults())), ErrorCode::NotFound);
@@ -94,7 +81,7 @@ through_both_doors! {
 
     fn a_renamed_token_keeps_everything_but_its_name(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("old", b"1", &PutOptions { attributes: attributes(&[("k", "v")]), ..defaults() }).unwrap();
         alice.put("old", b"2", &defaults()).unwrap();
         alice.rename("old", "new/name", &defaults()).unwrap();
@@ -108,13 +95,28 @@ through_both_doors! {
 
     fn a_rename_onto_a_live_token_is_refused(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("a", b"1", &defaults()).unwrap();
         alice.put("b", b"2", &defaults()).unwrap();
         assert_eq!(code(alice.rename("a", "b", &defaults())), ErrorCode::Exists);
         assert_eq!(code(alice.rename("missing", "c", &defaults())), ErrorCode::NotFound);
         assert_eq!(alice.get("a", &defaults()).unwrap().data(), b"1");
         assert_eq!(alice.get("b", &defaults()).unwrap().data(), b"2");
+    }
+}
+
+through_both_doors! {
+    fn a_write_with_an_outdated_version_is_a_conflict(door) {
+        let vault = Vault::start();
+        let alice = vault.client(ALICE, door);
+        let expecting = |version| PutOptions { expect_version: Some(version), ..defaults() };
+        assert_eq!(alice.put("a", b"1", &expecting(0)).unwrap(), 1);
+        assert_eq!(alice.put("a", b"2", &expecting(1)).unwrap(), 2);
+        let error = refused(alice.put("a", b"3", &expecting(1)));
+        assert_eq!(error.code(), ErrorCode::Conflict);
+        assert!(error.to_string().contains('2'), "it names the current version: {error}");
+        assert_eq!(code(alice.put("a", b"3", &expecting(0))), ErrorCode::Conflict);
+        assert_eq!(alice.get("a", &defaults()).unwrap().data(), b"2");
     }
 }
 

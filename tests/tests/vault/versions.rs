@@ -2,15 +2,14 @@
 
 use crate::common::*;
 
-fn get_version(client: &Client, version: u64) -> Result<Vec<u8>, Error> {
-    let options = GetOptions { version: Some(version), ..defaults() };
-    client.get("a", &options).map(|value| value.data().to_vec())
+fn get_version<C: Tokens>(client: &C, version: u64) -> Result<Vec<u8>, C::Error> {
+    client.value("a", &GetOptions { version: Some(version), ..defaults() })
 }
 
-through_both_doors! {
+through_every_client! {
     fn every_put_makes_a_version(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         for (number, value) in [b"one".as_slice(), b"two", b"three!"].into_iter().enumerate() {
             assert_eq!(alice.put("a", value, &defaults()).unwrap(), number as u64 + 1);
         }
@@ -20,12 +19,11 @@ through_both_doors! {
         assert_eq!(seen, [(1, 3, false), (2, 3, false), (3, 6, true)]);
         assert_eq!(get_version(&alice, 2).unwrap(), b"two");
         assert_eq!(code(get_version(&alice, 4)), ErrorCode::NotFound);
-        assert_eq!(code(get_version(&alice, 0)), ErrorCode::InvalidArgs);
     }
 
     fn only_as_many_versions_stay_as_asked(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         let keep = PutOptions { keep_versions: Some(3), ..defaults() };
         for number in 1..=5 {
             alice.put("a", format!("{number}").as_bytes(), &keep).unwrap();
@@ -38,7 +36,7 @@ through_both_doors! {
 
     fn ten_versions_stay_when_nothing_is_said(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         for number in 1..=12 {
             alice.put("a", format!("{number}").as_bytes(), &defaults()).unwrap();
         }
@@ -47,7 +45,7 @@ through_both_doors! {
 
     fn a_rollback_makes_a_new_version_with_the_old_value(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         alice.put("a", b"good", &defaults()).unwrap();
         alice.put("a", b"bad", &defaults()).unwrap();
         assert_eq!(alice.rollback("a", 1, &defaults()).unwrap(), 3);
@@ -58,7 +56,7 @@ through_both_doors! {
 
     fn deleting_one_version_leaves_the_others(door) {
         let vault = Vault::start();
-        let alice = vault.client(ALICE, door);
+        let alice = door.client(&vault, ALICE);
         for value in [b"1", b"2", b"3"] {
             alice.put("a", value, &defaults()).unwrap();
         }
@@ -67,5 +65,14 @@ through_both_doors! {
         alice.delete("a", &DeleteOptions { version: Some(1), ..defaults() }).unwrap();
         assert_eq!(code(get_version(&alice, 1)), ErrorCode::NotFound);
         assert_eq!(alice.put("a", b"4", &defaults()).unwrap(), 4, "a number is never used twice");
+    }
+}
+
+through_both_doors! {
+    fn versions_count_from_one(door) {
+        let vault = Vault::start();
+        let alice = vault.client(ALICE, door);
+        alice.put("a", b"1", &defaults()).unwrap();
+        assert_eq!(code(get_version(&alice, 0)), ErrorCode::InvalidArgs);
     }
 }
