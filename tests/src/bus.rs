@@ -16,7 +16,7 @@ const CONFIGURATION: &str = include_str!("../bus.conf.in");
 #[derive(Debug)]
 pub struct TestBus {
     socket: PathBuf,
-    _process: Process,
+    process: Process,
 }
 
 impl TestBus {
@@ -47,12 +47,17 @@ impl TestBus {
         let mut address = String::new();
         BufReader::new(announcement).read_line(&mut address).expect("the address of the bus");
         assert!(!address.is_empty(), "the bus did not start; see {}", directory.join("bus.log").display());
-        Self { socket, _process: process }
+        Self { socket, process }
     }
 
     /// Where a bus of this directory listens, running or not.
     pub fn socket_in(directory: &Path) -> PathBuf {
         directory.join("system_bus")
+    }
+
+    /// The process.
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     /// Its D-Bus address.

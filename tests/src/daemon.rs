@@ -24,21 +24,43 @@ pub struct Daemon {
 impl Daemon {
     /// Starts the daemon and waits for READY; panics with its log when it ends before.
     pub fn start(directory: &Path, configuration: &Path, users: &UserDatabase, notify: &Notifications) -> Self {
-        let mut daemon = Self::spawn(directory, configuration, users, notify);
-        let deadline = Instant::now() + PATIENCE;
-        while !notify.receive().iter().any(|said| said == "READY=1") {
-            let event = wait::for_any(&[notify.event(), daemon.process.exit_event().as_fd()], deadline);
-            assert!(event.is_some(), "tokenvaultd was not ready after {PATIENCE:?}");
-            assert!(daemon.process.is_running(), "tokenvaultd ended before it was ready");
-        }
+        let mut daemon = Self::spawn(directory, configuration, users, notify, &[]);
+        assert!(daemon.becomes_ready(notify), "tokenvaultd ended before it was ready");
         daemon
     }
 
-    /// Starts the daemon without waiting, for a start that must fail.
-    pub fn spawn(directory: &Path, configuration: &Path, users: &UserDatabase, notify: &Notifications) -> Self {
+    /// Waits for READY; false when the daemon ends before.
+    pub fn becomes_ready(&mut self, notify: &Notifications) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while !notify.receive().iter().any(|said| said == "READY=1") {
+            let event = wait::for_any(&[notify.event(), self.process.exit_event().as_fd()], deadline);
+            assert!(event.is_some(), "tokenvaultd was not ready after {PATIENCE:?}");
+            if !self.process.is_running() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Starts the daemon without waiting, by the program and arguments `under` if there are any: they must become it.
+    pub fn spawn(
+        directory: &Path,
+        configuration: &Path,
+        users: &UserDatabase,
+        notify: &Notifications,
+        under: &[&str],
+    ) -> Self {
         let log = directory.join("daemon.log");
         let output = File::options().create(true).append(true).open(&log).expect("the log of the daemon");
-        let mut command = DAEMON.command(program::path("tokenvaultd"));
+        let program = program::path("tokenvaultd");
+        let mut command = match under {
+            [] => DAEMON.command(&program),
+            [first, arguments @ ..] => {
+                let mut command = DAEMON.command(first);
+                command.args(arguments).arg(&program);
+                command
+            }
+        };
         users.apply(&mut command);
         let child = command
             .arg("--config")

@@ -14,6 +14,7 @@ use crate::config::{Places, Settings};
 use crate::daemon::Daemon;
 use crate::door::Door;
 use crate::notify::Notifications;
+use crate::process::Process;
 use crate::swtpm::Swtpm;
 use crate::user::{DAEMON, ROOT, User, UserDatabase, require_root};
 use crate::wire::Wire;
@@ -128,15 +129,19 @@ impl Vault {
 
     /// Opens a client of the library as `user`. The connection is made here, so it is that user's for good.
     pub fn client(&self, user: User, door: Door) -> Client {
+        self.client_if_up(user, door).expect("the vault does not answer")
+    }
+
+    /// The same where the daemon may be gone.
+    pub fn client_if_up(&self, user: User, door: Door) -> Option<Client> {
         let address = self.address(door);
         let client = user.run(|| {
-            let client = Client::open(Some(&address)).expect("opening a client");
+            let client = Client::open(Some(&address)).ok()?;
             // A client connects at its first call, and with whoever makes it.
-            client.status().expect("the status of the vault");
-            client
-        });
-        assert_eq!(client.who_am_i().expect("who am I").uid, user.uid);
-        client
+            client.status().ok().map(|_| client)
+        })?;
+        assert_eq!(client.who_am_i().ok()?.uid, user.uid);
+        Some(client)
     }
 
     /// Opens a connection on which a test says whatever it likes, as `user`.
@@ -201,6 +206,11 @@ impl Vault {
         self.daemon.as_mut().expect("the daemon is not running")
     }
 
+    /// The process of the bus.
+    pub fn bus_process(&self) -> &Process {
+        self.bus.as_ref().expect("the bus is not running").process()
+    }
+
     /// Everything the daemon has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path().join("daemon.log")).unwrap_or_default()
@@ -212,10 +222,19 @@ impl Vault {
         self.daemon = Some(Daemon::start(self.path(), &configuration, &self.users, &self.notify));
     }
 
+    /// Starts the daemon by another program, which becomes it (`strace -D`); whether it became ready before it ended.
+    pub fn start_daemon_under(&mut self, under: &[&str]) -> bool {
+        let configuration = self.write_configuration();
+        let mut daemon = Daemon::spawn(self.path(), &configuration, &self.users, &self.notify, under);
+        let ready = daemon.becomes_ready(&self.notify);
+        self.daemon = Some(daemon);
+        ready
+    }
+
     /// Starts the daemon for an end that comes by itself, and waits for that.
     pub fn run_daemon_to_its_end(&mut self) -> ExitStatus {
         let configuration = self.write_configuration();
-        let mut daemon = Daemon::spawn(self.path(), &configuration, &self.users, &self.notify);
+        let mut daemon = Daemon::spawn(self.path(), &configuration, &self.users, &self.notify, &[]);
         daemon.process().wait(wait::PATIENCE).expect("tokenvaultd should have ended")
     }
 

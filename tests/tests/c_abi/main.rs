@@ -14,4 +14,5 @@ mod kit;
 mod linking;
 mod lists;
 mod programs;
+mod residue;
 mod restart;

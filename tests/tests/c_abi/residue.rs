@@ -1,0 +1,96 @@
+//! S11: after thousands of values and keys have passed, no copy of one is left in the memory of the client, of the bus or
+//! of the vault.
+
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+
+use tokenvault_client::Client;
+use tokenvault_proto::{AddSlotOptions, GetOptions};
+use tokenvault_tests::{ALICE, Door, ROOT, Vault, memory, stage};
+
+use crate::kit::{self, Under};
+
+/// Times each key opens the vault.
+const UNSEALS: usize = 200;
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// Runs the C program at a door until all its values have passed; it goes on to wait.
+fn exchange(command: &mut Command, value: &[u8]) -> Child {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(value).unwrap();
+    let mut word = [0; 5];
+    child.stdout.as_mut().unwrap().read_exact(&mut word).expect("the C program failed; see its words above");
+    child
+}
+
+/// A copy may have lost its beginning or its end.
+#[track_caller]
+fn assert_no_copy(pid: u32, secret: &[u8], what: &str) {
+    for half in secret.chunks(secret.len() / 2) {
+        let found = memory::regions_that_hold(pid, half);
+        assert!(found.is_empty(), "{what}: {found:#?}");
+    }
+}
+
+#[test]
+fn no_copy_of_a_value_is_left_anywhere() {
+    let mut vault = Vault::builder().limit("writes-per-second", 0).start();
+    let program = kit::compile(&vault, &kit::source("residue.c"), Under::Plain);
+    for door in Door::ALL {
+        let value = random();
+        // Without the watchman of the other programs: it is the program itself that is searched.
+        let command = || {
+            let mut command = ALICE.command(&program);
+            command.env("TOKENVAULT_ADDRESS", vault.address_text(door));
+            command.env("LD_LIBRARY_PATH", stage::library_directory());
+            // Binding a function at its first call saves the vector registers on the stack, the program's own use of the
+            // value included.
+            command.env("LD_BIND_NOW", "1");
+            command
+        };
+        let mut client = exchange(&mut command(), &value);
+        let mut planted = exchange(command().arg("plant"), &value);
+        assert_no_copy(client.id(), &value, &format!("client, {door:?}"));
+        assert!(!memory::regions_that_hold(planted.id(), &value).is_empty(), "the control: a planted copy is found");
+        for child in [&mut client, &mut planted] {
+            drop(child.stdin.take());
+            assert!(child.wait().unwrap().success());
+        }
+        let (daemon, bus) = (vault.daemon().process().id(), vault.bus_process().id());
+        assert_no_copy(daemon, &value, &format!("daemon, {door:?}"));
+        assert_no_copy(bus, &value, &format!("bus, {door:?}"));
+    }
+    // The control: what is no secret and goes the same ways is found in both.
+    let app = format!("{:032x}", u128::from_ne_bytes(random()[..16].try_into().unwrap()));
+    let asked = GetOptions { app: Some(app.clone()), ..GetOptions::default() };
+    vault.client(ALICE, Door::Bus).get("residue/0", &asked).unwrap();
+    assert!(!memory::regions_that_hold(vault.daemon().process().id(), app.as_bytes()).is_empty());
+    assert!(!memory::regions_that_hold(vault.bus_process().id(), app.as_bytes()).is_empty());
+}
+
+fn add_passphrase(root: &Client, key: &[u8]) {
+    let options = AddSlotOptions { salt: Some(vec![3; 16]), params: Some("$argon2id$v=19$m=65536,t=3,p=1".into()) };
+    root.add_slot("passphrase", key, &options).unwrap();
+}
+
+#[test]
+fn no_copy_of_a_key_that_opens_the_vault_is_left_in_the_daemon() {
+    let mut vault = Vault::builder().allow_host_key().start();
+    let root = vault.client(ROOT, Door::Socket);
+    let key = random();
+    add_passphrase(&root, &key);
+    root.add_slot("host-key", &[], &AddSlotOptions::default()).unwrap();
+    let host_key = std::fs::read(vault.state_directory().join("host.key")).unwrap();
+    for round in 0..UNSEALS {
+        root.seal().unwrap();
+        root.unseal(if round % 4 == 3 { &[] } else { &key }, &Default::default()).unwrap();
+    }
+    let daemon = vault.daemon().process().id();
+    assert_no_copy(daemon, &key, "passphrase key");
+    assert_no_copy(daemon, &host_key, "host key");
+}
