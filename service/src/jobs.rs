@@ -59,11 +59,16 @@ pub async fn keep_opening(service: Arc<Service>, tried: Arc<Notify>) {
         let attempt = blocking(move || Ok(worker.open_unasked())).await;
         first.notify_one();
         match attempt {
-            Ok(Attempt::Later) => tokio::time::sleep(wait).await,
-            Ok(Attempt::Settled) => return,
+            Ok(Attempt::Later) => {
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(RETRY.1);
+            }
+            Ok(Attempt::Settled) => {
+                service.reopen.notified().await;
+                wait = RETRY.0;
+            }
             Err(error) => return log::error!("the vault could not be opened: {error}"),
         }
-        wait = (wait * 2).min(RETRY.1);
     }
 }
 

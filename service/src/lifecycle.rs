@@ -34,11 +34,16 @@ impl Service {
         }
     }
 
-    /// Tries the slots that need nobody, or one of them. Blocks.
+    /// Tries the slots that need nobody, or one of them, because an administrator asked. Where that fails, it is tried again
+    /// by itself as after a start. Blocks.
     ///
     /// # Errors
     /// Why none opened.
-    pub fn unseal_unattended(&self, only: Option<u32>) -> Result<(), Error> {
+    pub fn unseal_asked(&self, only: Option<u32>) -> Result<(), Error> {
+        self.unseal_unattended(only).inspect_err(|_| self.reopen.notify_one())
+    }
+
+    fn unseal_unattended(&self, only: Option<u32>) -> Result<(), Error> {
         let host_key = self.host_key.load(self.config().allow_host_key);
         match only {
             None => self.vault.unseal_unattended(&self.sealer, &host_key),

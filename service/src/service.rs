@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use tokenvault_core::vault::Vault;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::caller::{Limiter, Pace, Turns, Users};
 use crate::config::{Config, Source};
@@ -30,6 +30,8 @@ pub struct Service {
     pub turns: Turns,
     /// Who is listened to less.
     pub pace: Pace,
+    /// Told when a vault that was open may be opened again by itself.
+    pub reopen: Notify,
     /// The key file beside the store.
     pub host_key: HostKeyFile,
     /// Where the settings come from.
@@ -76,6 +78,7 @@ impl Service {
             sealer,
             turns: Turns::default(),
             pace: Pace::default(),
+            reopen: Notify::new(),
             host_key,
             source,
             started: Instant::now(),

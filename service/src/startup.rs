@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use zbus::connection::Builder;
 
 use crate::bus::{Front, serve};
-use crate::caller::{Identity, Limiter, Users};
+use crate::caller::{Identity, Limiter, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
 use crate::door::{self, Peer, PrivateDoor, bind};
@@ -162,6 +162,7 @@ impl door::Host for Host {
             gids: Arc::clone(&peer.gids),
             pid: peer.pid,
             door: tokenvault_core::caller::Door::Socket,
+            contained: is_contained(peer.uid, peer.pid),
         };
         serve(builder, &self.0, Front::Socket(identity))
     }

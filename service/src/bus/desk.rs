@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use zbus::message::Header;
 
 use super::Refusal;
-use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError, is_elsewhere};
+use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
 use crate::service::Service;
 
 /// How a door knows its callers.
@@ -34,6 +34,7 @@ pub struct Desk {
 pub struct Call {
     /// Who asks.
     pub caller: Caller,
+    contained: bool,
     _in_flight: InFlight,
 }
 
@@ -80,7 +81,7 @@ impl Desk {
         W: Future<Output = Result<T, Error>> + Send,
     {
         self.serve(header, kind, |call| async move {
-            if let Err(refused) = judge_admin(&call.caller) {
+            if let Err(refused) = judge_admin(&call) {
                 self.service.vault.note_refusal(&Event::new(&call.caller, operation), &refused);
                 return Err(refused);
             }
@@ -113,7 +114,7 @@ impl Desk {
             )),
             UserError::Unavailable(why) => Error::Unavailable(format!("{why}; retry")),
         })?;
-        Ok(Call { caller: identity.named(user), _in_flight: in_flight })
+        Ok(Call { caller: identity.named(user), contained: identity.contained, _in_flight: in_flight })
     }
 
     /// Has less of a uid that was refused for a limit come in.
@@ -154,11 +155,11 @@ impl Desk {
     }
 }
 
-fn judge_admin(caller: &Caller) -> Result<(), Error> {
-    if !caller.is_root() {
+fn judge_admin(call: &Call) -> Result<(), Error> {
+    if !call.caller.is_root() {
         return Err(Error::AccessDenied("only root administers the vault; use sudo".into()));
     }
-    if caller.pid.is_some_and(is_elsewhere) {
+    if call.contained {
         let text = "the vault is not administered from inside a container; run the command on the system itself";
         return Err(Error::AccessDenied(text.into()));
     }

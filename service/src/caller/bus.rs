@@ -14,7 +14,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use zbus::fdo::DBusProxy;
 use zbus::names::{BusName, UniqueName};
 
-use super::Identity;
+use super::{Identity, is_contained};
 
 /// Names remembered; past it the cache starts over.
 const CACHE_MAX: usize = 4_096;
@@ -73,6 +73,7 @@ impl BusCallers {
             .unix_user_id()
             .ok_or_else(|| Error::AccessDenied("the bus knows no uid for this connection".into()))?;
         let gids = credentials.unix_group_ids().cloned().unwrap_or_default();
-        Ok(Identity { uid, gids: gids.into(), pid: credentials.process_id(), door: Door::Bus })
+        let pid = credentials.process_id();
+        Ok(Identity { uid, gids: gids.into(), pid, door: Door::Bus, contained: is_contained(uid, pid) })
     }
 }

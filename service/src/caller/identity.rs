@@ -16,6 +16,9 @@ pub struct Identity {
     pub pid: Option<u32>,
     /// The door the connection came through.
     pub door: Door,
+    /// Whether the process lives in a container, as far as it could be seen when the connection was made. Looked at for
+    /// root alone.
+    pub contained: bool,
 }
 
 impl Identity {

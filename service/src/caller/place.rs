@@ -1,17 +1,28 @@
 //! Where a process lives: on this system, or in a container with another root file system.
 //!
-//! Root in a container that shares the user namespace is uid 0 here. What the kernel shows of its mounts tells them apart;
-//! where it shows nothing (`hidepid`, a process that is gone) nothing is known and nothing is refused: a pid is a hint.
+//! Root in a container that shares the user namespace is uid 0 here. What the kernel shows of its mounts tells them apart,
+//! when the connection is made: later its process may be gone, and its number another's. Where the kernel shows nothing of
+//! others (`hidepid`), nothing is held against anyone.
 
 use std::fs;
+use std::io::ErrorKind;
 
-/// Whether the process sees another root file system than the daemon and the system's first process do.
-pub fn is_elsewhere(pid: u32) -> bool {
-    let root_of =
-        |process: &str| fs::read_to_string(format!("/proc/{process}/mountinfo")).ok().as_deref().and_then(root);
-    let Some(theirs) = root_of(&pid.to_string()) else { return false };
-    let ours: Vec<String> = ["self", "1"].into_iter().filter_map(root_of).collect();
-    !ours.is_empty() && !ours.contains(&theirs)
+/// Whether a process that connected as `uid` lives in a container; told for root alone, who could do more than others.
+pub fn is_contained(uid: u32, pid: Option<u32>) -> bool {
+    uid == 0 && pid.is_some_and(is_elsewhere)
+}
+
+/// Whether the process sees another root file system than the daemon and the system's first process do, or is gone already:
+/// whoever connects and leaves at once does not want to be looked at.
+fn is_elsewhere(pid: u32) -> bool {
+    let root_of = |process: &str| fs::read_to_string(format!("/proc/{process}/mountinfo")).map(|text| root(&text));
+    let (first, own) = (root_of("1"), root_of("self"));
+    match root_of(&pid.to_string()) {
+        Ok(None) => false,
+        Ok(theirs) => ![first, own].into_iter().flatten().any(|ours| ours == theirs),
+        // Only where others can be seen does one that cannot be seen mean anything.
+        Err(error) => error.kind() == ErrorKind::NotFound && first.is_ok(),
+    }
 }
 
 /// Device and directory that are mounted at `/`, the topmost last (`proc(5)`, mountinfo: id, parent, device, root, point).
@@ -40,8 +51,10 @@ mod tests {
     }
 
     #[test]
-    fn this_process_lives_here_and_nothing_is_held_against_one_that_is_gone() {
-        assert!(!is_elsewhere(std::process::id()));
-        assert!(!is_elsewhere(u32::MAX));
+    fn this_process_lives_here_and_one_that_is_gone_does_not() {
+        assert!(!is_contained(0, Some(std::process::id())));
+        assert!(is_contained(0, Some(u32::MAX)));
+        assert!(!is_contained(1000, Some(u32::MAX)), "nobody asks where others live");
+        assert!(!is_contained(0, None));
     }
 }

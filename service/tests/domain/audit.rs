@@ -44,6 +44,8 @@ fn every_change_is_recorded_in_the_order_it_was_made() {
             ("Delete", "u", 0, 1),
         ]
     );
+    let renamed: Vec<_> = records(&home).into_iter().filter_map(|record| record.renamed_to).collect();
+    assert_eq!(renamed, ["u"], "what becomes of the name later can be followed");
 }
 
 #[test]

@@ -69,7 +69,6 @@ fn kill_before_each(call: &str, last: u64) {
     vault.start_daemon();
     vault.wait_for_state("serving");
     assert!(story.check(&vault.client(ALICE, Door::Socket), &format!("{call}, after the last")));
-    println!("{call}: {last} kills, {} changes", story.number);
 }
 
 macro_rules! killed_before {

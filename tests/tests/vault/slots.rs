@@ -124,6 +124,20 @@ fn a_vault_sealed_by_hand_opens_at_the_next_start() {
 }
 
 #[test]
+fn a_host_key_that_cannot_be_read_is_named() {
+    let vault = Vault::builder().without_tpm().allow_host_key().start();
+    let root = vault.client(ROOT, Door::Socket);
+    root.add_slot("host-key", &[], &defaults()).unwrap();
+    std::fs::remove_file(vault.state_directory().join("host.key")).unwrap();
+    root.seal().unwrap();
+    let refused = refused(root.unseal(&[], &defaults()));
+    assert_eq!(refused.code(), ErrorCode::Sealed);
+    for text in [refused.to_string(), root.status().unwrap().reason] {
+        assert!(text.contains("host.key"), "{text}");
+    }
+}
+
+#[test]
 fn a_host_key_opens_a_machine_without_a_tpm_only_where_it_is_allowed() {
     let mut vault = Vault::builder().without_tpm().allow_host_key().start();
     vault.wait_for_state("uninitialised");

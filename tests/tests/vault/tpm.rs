@@ -143,6 +143,18 @@ fn without_its_tpm_the_vault_stays_sealed_until_it_comes() {
 }
 
 #[test]
+fn a_vault_that_was_sealed_by_hand_opens_when_its_tpm_comes_back_once_that_was_asked() {
+    let mut vault = vault_with_recovery();
+    let root = vault.client(ROOT, Door::Socket);
+    root.seal().unwrap();
+    vault.stop_tpm();
+    assert_eq!(code(root.unseal(&[], &defaults())), ErrorCode::NoTpm);
+    assert!(root.status().unwrap().next_step.contains("tried again by itself"));
+    vault.start_tpm();
+    assert_eq!(vault.wait_for_state("serving").protection, "tpm2");
+}
+
+#[test]
 fn without_its_tpm_the_recovery_key_opens() {
     let mut vault = vault_with_recovery();
     vault.stop_daemon();

@@ -4,6 +4,7 @@
 //! Mutations are recorded in the transaction that makes them. Reads and denials are appended in memory before the answer,
 //! folded (a flood of equal ones is one record with a count), and committed by the writer with whatever else is queued.
 
+mod allowance;
 mod chain;
 mod queue;
 mod record;

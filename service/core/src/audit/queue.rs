@@ -1,8 +1,13 @@
 //! Reads and denials on their way to the log.
+//!
+//! The log keeps a number of records, so whoever could write as many as he likes could push out what others did, and what he
+//! did himself. Equal reads are one record with a count; and a uid whose reads differ faster than [`Allowance`] lets it has
+//! the rest counted without names.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::allowance::Allowance;
 use super::{AuditRecord, Outcome};
 use crate::Timestamp;
 
@@ -49,10 +54,43 @@ struct Run {
     followers: Option<AuditRecord>,
 }
 
+impl Run {
+    /// Whether an equal record falls into its time.
+    fn takes(&self, record: &AuditRecord) -> bool {
+        record.time.as_usec().saturating_sub(self.since.as_usec()) < window(record.outcome)
+    }
+}
+
+const fn window(outcome: Outcome) -> u64 {
+    match outcome {
+        Outcome::Ok => FOLD_READS_USEC,
+        Outcome::Denied | Outcome::NotFound | Outcome::Failed => FOLD_DENIALS_USEC,
+    }
+}
+
 #[derive(Debug, Default)]
 struct Waiting {
     ready: Vec<AuditRecord>,
     runs: HashMap<Key, Run>,
+    allowances: HashMap<u32, Allowance>,
+}
+
+impl Waiting {
+    /// Where a record belongs. One that its uid has no allowance for loses what makes it different from the others.
+    fn place(&mut self, record: &mut AuditRecord) -> Key {
+        let key = Key::of(record);
+        if record.outcome != Outcome::Ok || self.runs.get(&key).is_some_and(|run| run.takes(record)) {
+            return key;
+        }
+        if self.allowances.entry(record.uid).or_default().take(record.time) {
+            return key;
+        }
+        record.name.clear();
+        record.app.clear();
+        record.purpose.clear();
+        (record.owner, record.version) = (None, 0);
+        Key::of(record)
+    }
 }
 
 /// Records that wait for the next commit.
@@ -68,14 +106,13 @@ impl AuditQueue {
 
     /// Notes a read or a denial before it is answered. False when too many wait: the answer must not leave.
     pub fn note(&self, mut record: AuditRecord) -> bool {
-        let window = if record.outcome == Outcome::Ok { FOLD_READS_USEC } else { FOLD_DENIALS_USEC };
-        let key = Key::of(&record);
         let mut waiting = self.lock();
         if waiting.ready.len() + waiting.runs.len() >= WAITING_MAX {
             return false;
         }
+        let key = waiting.place(&mut record);
         if let Some(run) = waiting.runs.get_mut(&key)
-            && record.time.as_usec().saturating_sub(run.since.as_usec()) < window
+            && run.takes(&record)
         {
             match &mut run.followers {
                 Some(followers) => followers.count += record.count,
@@ -101,11 +138,11 @@ impl AuditQueue {
     pub fn take(&self, now: Timestamp, all: bool) -> Vec<AuditRecord> {
         let mut waiting = self.lock();
         let mut taken = std::mem::take(&mut waiting.ready);
+        waiting.allowances.retain(|_, allowance| !allowance.is_whole(now));
         waiting.runs.retain(|key, run| {
-            let window = if key.outcome == Outcome::Ok { FOLD_READS_USEC } else { FOLD_DENIALS_USEC };
             let age = now.as_usec().saturating_sub(run.since.as_usec());
             // A clock that was set back must not keep a run open for ever.
-            let open = !all && age < window && now >= run.since;
+            let open = !all && age < window(key.outcome) && now >= run.since;
             if !open {
                 taken.extend(run.followers.take());
             }
@@ -162,6 +199,20 @@ mod tests {
         let queue = AuditQueue::default();
         assert!(queue.note(read("a", 1)) && queue.note(read("b", 2)));
         assert_eq!(queue.take(Timestamp::from_usec(3), false).len(), 2);
+    }
+
+    #[test]
+    fn a_uid_whose_reads_all_differ_does_not_fill_the_log() {
+        let queue = AuditQueue::default();
+        for number in 0..50_000 {
+            let purpose = number.to_string();
+            assert!(queue.note(AuditRecord { purpose, ..read("a", number * 10) }));
+        }
+        assert!(queue.note(AuditRecord { uid: 8, ..read("b", 500_000) }));
+        let records = queue.take(Timestamp::from_usec(500_000), true);
+        assert!(records.len() < 2_500, "{}", records.len());
+        assert_eq!(records.iter().filter(|record| record.uid == 7).map(|record| record.count).sum::<u64>(), 50_000);
+        assert!(records.iter().any(|record| record.uid == 8 && record.name == "b"), "another's stays as it is");
     }
 
     #[test]

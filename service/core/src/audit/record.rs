@@ -84,6 +84,9 @@ pub struct AuditRecord {
     /// Process id.
     #[n(11)]
     pub pid: Option<u32>,
+    /// The new name, where it was given one.
+    #[n(12)]
+    pub renamed_to: Option<String>,
 }
 
 impl AuditRecord {
@@ -106,6 +109,7 @@ impl AuditRecord {
             app: String::new(),
             purpose: String::new(),
             pid: caller.pid,
+            renamed_to: None,
         }
     }
 }

@@ -20,7 +20,8 @@ impl Vault {
             Ok(open) => open,
             Err(error) => return reply(Err(error)),
         };
-        let event = Event::new(caller, "Rename").about(request.owner.uid(caller), request.name.as_str());
+        let mut event = Event::new(caller, "Rename").about(request.owner.uid(caller), request.name.as_str());
+        event.renamed_to = Some(to.as_str().to_owned());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
         self.write(event, Effect::Grows, reply, move |tx| {
             let principal =

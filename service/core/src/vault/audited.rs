@@ -21,6 +21,7 @@ impl Vault {
             name: event.name.clone(),
             app: event.app.clone(),
             purpose: event.purpose.clone(),
+            renamed_to: event.renamed_to.clone(),
             ..AuditRecord::new(&event.caller, event.operation, self.now())
         }
     }

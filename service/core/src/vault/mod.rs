@@ -161,6 +161,8 @@ pub struct Event {
     pub app: String,
     /// What the caller says it wants the value for.
     pub purpose: String,
+    /// The new name, where it is to get one.
+    pub renamed_to: Option<String>,
 }
 
 impl Event {
@@ -173,6 +175,7 @@ impl Event {
             name: String::new(),
             app: String::new(),
             purpose: String::new(),
+            renamed_to: None,
         }
     }
 

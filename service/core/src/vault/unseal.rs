@@ -71,22 +71,19 @@ impl Vault {
             return Ok(());
         }
         let mut reason = SealReason::NoUnattendedSlot;
-        let mut refused = Error::Sealed(format!(
-            "{}; {}",
-            SealReason::NoUnattendedSlot.text(),
-            SealReason::NoUnattendedSlot.next_step()
-        ));
+        let mut refused = None;
         for row in &stored.slots {
             let attempt = match SlotKind::parse(&row.kind) {
                 Some(SlotKind::Tpm2) => self.try_slot(&stored, row, SlotSecret::Sealer(sealer)),
                 Some(SlotKind::HostKey) => match host_key {
                     HostKey::Key(key) => self.try_slot(&stored, row, SlotSecret::Key(key)),
                     HostKey::Unreadable(text) => {
-                        reason = SealReason::HostKey(text.clone());
+                        (reason, refused) = (SealReason::HostKey(text.clone()), None);
                         continue;
                     }
                     HostKey::NotAllowed => {
-                        reason = SealReason::HostKey("'allow-host-key' is not set in the configuration".into());
+                        let text = "'allow-host-key' is not set in the configuration";
+                        (reason, refused) = (SealReason::HostKey(text.into()), None);
                         continue;
                     }
                 },
@@ -95,11 +92,11 @@ impl Vault {
             match attempt {
                 Ok(vk) => return self.opened_with(&daemon(), &stored, vk, kind_of(row)),
                 Err(error) => {
-                    reason = reason_of(&error);
-                    refused = error.into();
+                    (reason, refused) = (reason_of(&error), Some(error.into()));
                 }
             }
         }
+        let refused = refused.unwrap_or_else(|| Error::Sealed(format!("{}; {}", reason.text(), reason.next_step())));
         self.enter(Inner::Sealed(reason))?;
         Err(refused)
     }
@@ -152,6 +149,9 @@ impl Vault {
         let open = self.open()?;
         let event = Event::new(caller, "Seal");
         let (vault, audited) = (Arc::clone(self), event.clone());
+        // First of all, so that no read comes in behind the records that are written with the last of the keys. Whoever asks
+        // for the keys to go is not refused because the disk is full either.
+        self.enter(Inner::Sealed(SealReason::Administrator))?;
         let records = Arc::new(self.audit.take(self.now(), true));
         let written = Arc::clone(&records);
         let cap = self.settings().audit_records;
@@ -159,8 +159,6 @@ impl Vault {
             written.iter().try_for_each(|record| open.audit.append(tx, record, cap))?;
             vault.record_mutation(&open, tx, &audited, 0)
         });
-        // Whoever asks for the keys to go must not be refused because the disk is full.
-        self.enter(Inner::Sealed(SealReason::Administrator))?;
         recorded.map_err(|error| {
             self.audit.put_back(records.to_vec());
             Error::Unavailable(format!("the vault is sealed now, but the audit log was not written: {error}"))
