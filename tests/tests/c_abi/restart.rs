@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use tokenvault_tests::process::Process;
-use tokenvault_tests::{ALICE, Door, Vault, wait};
+use tokenvault_tests::{ALICE, Door, ROOT, Vault, wait};
 
 use crate::kit::{self, Under};
 use crate::under_everything;
@@ -27,6 +27,8 @@ fn run(under: Under, door: Door) {
         if line.ends_with("start") {
             vault.start_daemon();
             vault.wait_for_state("serving");
+            // The name comes back to the bus by itself.
+            wait::until("the door to open again", || vault.client_if_up(ROOT, door));
         }
         writeln!(tell, "done").unwrap();
     }
@@ -38,4 +40,9 @@ under_everything! {
     fn a_client_outlives_the_daemon(under) {
         run(under, Door::Socket);
     }
+}
+
+#[test]
+fn a_client_of_the_bus_outlives_the_daemon() {
+    run(Under::Plain, Door::Bus);
 }
