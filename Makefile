@@ -19,10 +19,10 @@ test: ## install what is missing, build, and run every test
 check: ## what a change must pass: format, lints, dependencies, documentation, generated files, arrows
 	@tests/check
 
-bench: ## measure Get at both doors, release build
-	@tests/install-deps test
-	$(CARGO) build --release --locked --workspace
-	$(CARGO) bench --locked -p tokenvault-tests --bench get
+bench: ## measure every target beside its reference, release build (FULL=1: a million tokens too; ONLY=latency,flood: these)
+	@tests/install-deps bench
+	$(CARGO) build --release --locked --workspace --exclude tokenvault-tests
+	TMPDIR=/var/tmp FULL='$(FULL)' ONLY='$(ONLY)' $(CARGO) bench --locked -p tokenvault-tests --bench targets
 
 doc: ## build the documentation of the crates into target/doc
 	$(CARGO) doc --locked --workspace --no-deps --document-private-items

@@ -1,0 +1,78 @@
+/* Callers of the vault through libtokenvault; the address is TOKENVAULT_ADDRESS.
+ *     vault [LOAD OPTIONS] get|put PREFIX COUNT BYTES    names are PREFIX and a number below COUNT */
+#include "load.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <tokenvault.h>
+
+static const char *const USAGE = "vault [LOAD OPTIONS] get|put PREFIX COUNT BYTES";
+
+struct caller {
+    tokenvault_client *client;
+    const char *prefix;
+    unsigned number;
+    uint64_t count, first;
+    size_t bytes;
+    int puts;
+    char value[4096];
+};
+
+static void *open_caller(const struct load_place *place) {
+    struct caller *caller = calloc(1, sizeof *caller);
+    if (!caller)
+        abort();
+    caller->puts = !strcmp(load_word(place, 0, USAGE), "put");
+    caller->prefix = load_word(place, 1, USAGE);
+    caller->count = strtoull(load_word(place, 2, USAGE), NULL, 10);
+    caller->bytes = strtoull(load_word(place, 3, USAGE), NULL, 10);
+    caller->number = place->caller;
+    /* Each caller puts a part of the names that is its own. */
+    caller->first = caller->count / place->callers * place->caller;
+    if (caller->bytes > sizeof caller->value)
+        caller->bytes = sizeof caller->value;
+    memset(caller->value, 'v', sizeof caller->value);
+    if (tokenvault_client_open(NULL, &caller->client)) {
+        fprintf(stderr, "vault: %s\n", tokenvault_client_error(NULL));
+        return NULL;
+    }
+    return caller;
+}
+
+static int complain(const struct caller *caller, uint64_t turn) {
+    if (!turn || !caller->number)
+        fprintf(stderr, "vault: %s\n", tokenvault_client_error(caller->client));
+    return 1;
+}
+
+static int call(void *argument, uint64_t turn) {
+    struct caller *caller = argument;
+    char name[256];
+    uint64_t number = caller->puts ? (caller->first + turn) % caller->count : load_pick(turn, caller->number, caller->count);
+    snprintf(name, sizeof name, "%s%06" PRIu64, caller->prefix, number);
+    if (caller->puts) {
+        if (tokenvault_put(caller->client, name, caller->value, caller->bytes, NULL, NULL))
+            return complain(caller, turn);
+        return 0;
+    }
+    tokenvault_value *value = NULL;
+    if (tokenvault_get(caller->client, name, NULL, &value))
+        return complain(caller, turn);
+    int wrong = tokenvault_value_len(value) != caller->bytes;
+    tokenvault_value_free(value);
+    return wrong;
+}
+
+static void close_caller(void *argument) {
+    struct caller *caller = argument;
+    tokenvault_client_close(caller->client);
+    free(caller);
+}
+
+int main(int argc, char **argv) {
+    static const struct load_calls calls = {open_caller, call, close_caller};
+    return load_main(argc, argv, &calls);
+}

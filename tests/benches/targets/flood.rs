@@ -1,0 +1,81 @@
+//! A client that asks as fast as it can and reads no answer, for five seconds: the daemon's memory, and another caller.
+
+use std::collections::HashMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokenvault_proto::TOKENS_INTERFACE;
+use tokenvault_tests::{ALICE, BOB, Door, RawPeer, Vault};
+use zbus::Variant;
+
+use crate::Bench;
+use crate::latency::name_of;
+use crate::load::Sample;
+use crate::report::Bound::AtMost;
+use crate::report::{Report, Row};
+use crate::rounds::{Median, median};
+
+const ROUNDS: usize = 3;
+/// How long a flood lasts; the other caller is measured in it.
+const FLOOD: Duration = Duration::from_secs(5);
+/// Calls written at a time.
+const CALLS: usize = 50;
+
+/// Measures it at both doors.
+pub fn measure(bench: &mut Bench, report: &mut Report) {
+    for door in Door::ALL {
+        measure_at(bench, report, door);
+    }
+}
+
+fn measure_at(bench: &mut Bench, report: &mut Report, door: Door) {
+    let site = &mut bench.big;
+    let (mut alone, mut beside, mut growth) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        site.restart(&[]);
+        let caller = site.get(BOB, door);
+        alone.push(caller.clone().seconds(1.0).run());
+        let before = site.memory_mib("VmRSS");
+        let meanwhile = || caller.clone().seconds(FLOOD.as_secs_f64() - 0.5).run_with_errors();
+        beside.push(answered(during_flood(&site.vault, door, meanwhile)));
+        growth.push(site.memory_mib("VmHWM") - before);
+    }
+    let [alone, beside] = [alone, beside].map(|samples| Median::of(&samples));
+    let door = name_of(door);
+    report.measured(&format!("{door}: another caller's Get, alone"), alone);
+    report.measured(&format!("{door}: another caller's Get, beside a flood"), beside);
+    let what = format!("a client that never reads, 5 s, {door} door");
+    report.row(Row::new(format!("{what}: RSS growth")).ours(median(growth), "MiB").bound(AtMost(8.0)));
+    let row = Row::new(format!("{what}: another caller's p50")).ours(beside.p50, "us");
+    report.row(row.over("alone", alone.p50).bound(AtMost(4.0)));
+}
+
+/// A caller who got no answer while the flood lasted has waited for all of it.
+fn answered(mut sample: Sample) -> Sample {
+    if sample.calls == 0 || sample.errors > 0 {
+        eprintln!("bench:        the other caller got {} answers, {} errors", sample.calls, sample.errors);
+        let all = FLOOD.as_secs_f64() * 1e6;
+        (sample.p50, sample.p99) = (all, all);
+    }
+    sample
+}
+
+/// Does something while another user floods. Whoever is not listened to any more comes back as a new client.
+fn during_flood<T>(vault: &Vault, door: Door, work: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let begun = Instant::now();
+            let mut peer = RawPeer::open(vault, ALICE, door);
+            let options = HashMap::<&str, Variant<'_>>::new();
+            let calls = peer.message(TOKENS_INTERFACE, "Get", &("t/000007", options)).repeat(CALLS);
+            while begun.elapsed() < FLOOD {
+                if peer.flood(&calls, 1) == 0 {
+                    peer = RawPeer::open(vault, ALICE, door);
+                }
+            }
+        });
+        let result = work();
+        flood.join().expect("the flood");
+        result
+    })
+}
