@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokenvault_proto::BUS_NAME;
 use tokio::sync::{Notify, watch};
-use zbus::Connection;
-use zbus::connection::Builder;
 use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::names::WellKnownName;
+use zbus::{Address, Connection};
 
 use crate::bus::{Front, serve};
+use crate::bus_wire;
 use crate::caller::BusCallers;
 use crate::config::Bus;
 use crate::service::Service;
@@ -89,13 +89,15 @@ impl Link {
 }
 
 async fn join(service: &Arc<Service>, bus: &Bus) -> Result<Link, LinkError> {
-    let builder = || match bus {
-        Bus::Address(address) => Builder::address(address.as_str()),
-        Bus::System | Bus::None => Builder::system(),
+    let address = match bus {
+        Bus::Address(address) => Address::try_from(address.as_str())?,
+        Bus::System | Bus::None => Address::system()?,
     };
-    let asking = builder().build().await?;
+    let (_, asking) = bus_wire::connect(&address).await?;
+    let asking = asking.build().await?;
     let callers = Arc::new(BusCallers::new(DBusProxy::new(&asking).await?));
-    let serving = serve(builder(), service, Front::Bus(callers)).build().await?;
+    let (_, serving) = bus_wire::connect(&address).await?;
+    let serving = serve(serving, service, Front::Bus(callers)).build().await?;
     let name = WellKnownName::try_from(BUS_NAME)?;
     let granted = DBusProxy::new(&serving)
         .await?

@@ -5,6 +5,7 @@
 
 pub mod bus;
 pub mod bus_link;
+mod bus_wire;
 pub mod caller;
 pub mod clock;
 pub mod config;

@@ -22,7 +22,7 @@ const USER_NAME_BYTES_MAX: usize = 256;
 
 /// Decodes the option dictionary of a method.
 pub fn options<T: Dictionary>(options: Options) -> Result<T, Error> {
-    T::from_dict(options).map_err(|error| Error::InvalidArgs(error.to_string()))
+    T::from_dict(options.once()?).map_err(|error| Error::InvalidArgs(error.to_string()))
 }
 
 /// Takes the value of a `Put` in.

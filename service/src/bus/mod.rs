@@ -8,23 +8,21 @@ mod decode;
 mod desk;
 mod encode;
 mod manager;
+mod options;
 mod refusal;
 mod tokens;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokenvault_proto::OBJECT_PATH;
-use zbus::OwnedVariant;
 use zbus::connection::Builder;
 
 pub use desk::{Desk, Front, blocking};
 pub use refusal::Refusal;
 
-use crate::service::Service;
+use options::Options;
 
-/// The option dictionary of a call.
-type Options = HashMap<String, OwnedVariant>;
+use crate::service::Service;
 
 /// Serves the object on a connection that is being made.
 pub fn serve<'a>(builder: Builder<'a>, service: &Arc<Service>, front: Front) -> Builder<'a> {

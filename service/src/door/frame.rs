@@ -184,8 +184,8 @@ impl Writer {
     }
 
     async fn refuse(&self, message: &Message, cause: Cause) -> io::Result<()> {
-        match message.header().reply_serial() {
-            Some(call) => self.write(&refusal::instead(call, cause)?).await,
+        match refusal::in_place_of(message, cause)? {
+            Some(refusal) => self.write(&refusal).await,
             None => Ok(()),
         }
     }

@@ -4,10 +4,10 @@
 use super::inbox::MOST_DESCRIPTORS;
 
 /// Largest message taken. The interface's own limits keep every honest request far below.
-pub(super) const MOST_BYTES: usize = 256 * 1024;
+pub(crate) const MOST_BYTES: usize = 256 * 1024;
 
 /// Bytes that say how long a message is.
-pub(super) const PREFIX: usize = 16;
+pub(crate) const PREFIX: usize = 16;
 
 /// `NO_REPLY_EXPECTED` in the flags, which are the third byte.
 const NO_REPLY: u8 = 1;
@@ -18,7 +18,7 @@ const UNIX_FDS: u8 = 9;
 /// Not a message, or not one we take. Nothing can be said of what follows, so the connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed message: {0}")]
-pub(super) struct Malformed(&'static str);
+pub(crate) struct Malformed(&'static str);
 
 impl From<Malformed> for std::io::Error {
     fn from(error: Malformed) -> Self {
@@ -28,27 +28,31 @@ impl From<Malformed> for std::io::Error {
 
 /// What the first bytes of a message say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// Length of the whole message.
-    pub(super) len: usize,
+    pub(crate) len: usize,
     /// Whether it is a method call.
-    pub(super) is_call: bool,
+    pub(crate) is_call: bool,
     /// Whether its sender wants no reply.
-    pub(super) no_reply: bool,
+    pub(crate) no_reply: bool,
     /// Its number.
-    pub(super) serial: u32,
-    order: Order,
-    fields: usize,
+    pub(crate) serial: u32,
+    /// How its numbers are written.
+    pub(crate) order: Order,
+    /// Length of its array of fields.
+    pub(crate) fields: usize,
 }
 
+/// The byte order of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+pub(crate) enum Order {
     Little,
     Big,
 }
 
 impl Order {
-    fn u32(self, bytes: [u8; 4]) -> u32 {
+    /// A number in that order.
+    pub(crate) fn u32(self, bytes: [u8; 4]) -> u32 {
         match self {
             Self::Little => u32::from_le_bytes(bytes),
             Self::Big => u32::from_be_bytes(bytes),
@@ -57,8 +61,16 @@ impl Order {
 }
 
 impl Header {
-    /// Reads the prefix; `None` while it is incomplete.
-    pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
+    /// Reads the prefix of a message that may be taken; `None` while it is incomplete.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
+        match Self::measure(bytes)? {
+            Some(header) if header.len > MOST_BYTES => Err(Malformed("larger than 256 KiB")),
+            header => Ok(header),
+        }
+    }
+
+    /// Reads the prefix of a message of any length; `None` while it is incomplete.
+    pub(crate) fn measure(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         let Some(prefix) = bytes.first_chunk::<PREFIX>() else { return Ok(None) };
         let [order, kind, flags, version, b0, b1, b2, b3, s0, s1, s2, s3, f0, f1, f2, f3] = *prefix;
         let order = match order {
@@ -78,16 +90,13 @@ impl Header {
             return Err(Malformed("serial number 0"));
         }
         let len = usize::try_from(u64::from(fields).next_multiple_of(8) + u64::from(body)).unwrap_or(usize::MAX);
-        if len > MOST_BYTES - PREFIX {
-            return Err(Malformed("larger than 256 KiB"));
-        }
         let fields = usize::try_from(fields).map_err(|_| Malformed("header too large"))?;
-        let len = len + PREFIX;
+        let len = len.saturating_add(PREFIX);
         Ok(Some(Self { len, is_call: kind == 1, no_reply: flags & NO_REPLY != 0, serial, order, fields }))
     }
 
     /// How many descriptors the message says it carries.
-    pub(super) fn descriptors(&self, message: &[u8]) -> Result<usize, Malformed> {
+    pub(crate) fn descriptors(&self, message: &[u8]) -> Result<usize, Malformed> {
         let mut fields = Fields { bytes: message, at: PREFIX, end: PREFIX + self.fields, order: self.order };
         let mut count = 0;
         while let Some(field) = fields.next_field()? {
@@ -100,7 +109,7 @@ impl Header {
 }
 
 /// Makes a message ask for a reply.
-pub(super) fn expect_reply(message: &mut [u8]) {
+pub(crate) fn expect_reply(message: &mut [u8]) {
     if let Some(flags) = message.get_mut(2) {
         *flags &= !NO_REPLY;
     }

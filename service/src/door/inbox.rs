@@ -1,4 +1,4 @@
-//! What came over the socket and was not taken yet: bytes, and the descriptors that came with them.
+//! What came over a socket and was not taken yet: bytes, and the descriptors that came with them.
 //!
 //! Grows with what was received, never with what a sender says is coming.
 
@@ -14,38 +14,45 @@ use crate::sys::socket::{self, ControlRoom};
 const USUAL_ROOM: usize = 4096;
 
 /// Most descriptors one message may carry.
-pub(super) const MOST_DESCRIPTORS: usize = 16;
+pub(crate) const MOST_DESCRIPTORS: usize = 16;
 
 /// Most that can wait here from an honest sender: those of an unfinished message and of the one behind it.
 const MOST_WAITING: usize = 2 * MOST_DESCRIPTORS;
 
 /// The receiving side of one connection.
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
     fds: VecDeque<OwnedFd>,
+    most_fds: usize,
     control: ControlRoom,
 }
 
 impl Inbox {
     /// Nothing received yet.
-    pub(super) fn new() -> Self {
-        Self { buffer: vec![0; USUAL_ROOM], start: 0, end: 0, fds: VecDeque::new(), control: ControlRoom::new() }
+    pub(crate) fn new() -> Self {
+        Self::for_descriptors(MOST_WAITING)
+    }
+
+    /// The same, from a sender that may have more descriptors wait here.
+    pub(crate) fn for_descriptors(most_fds: usize) -> Self {
+        let (buffer, control) = (vec![0; USUAL_ROOM], ControlRoom::new());
+        Self { buffer, start: 0, end: 0, fds: VecDeque::new(), most_fds, control }
     }
 
     /// What waits.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
     /// What waits, to be changed in place.
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         self.buffer.get_mut(self.start..self.end).unwrap_or_default()
     }
 
     /// Forgets the first `count` bytes.
-    pub(super) fn consume(&mut self, count: usize) {
+    pub(crate) fn consume(&mut self, count: usize) {
         self.start = self.end.min(self.start + count);
         if self.start < self.end {
             return;
@@ -57,17 +64,17 @@ impl Inbox {
     }
 
     /// How many descriptors wait.
-    pub(super) fn descriptors(&self) -> usize {
+    pub(crate) fn descriptors(&self) -> usize {
         self.fds.len()
     }
 
     /// The first `count` descriptors, or all if there are fewer.
-    pub(super) fn take_descriptors(&mut self, count: usize) -> Vec<OwnedFd> {
+    pub(crate) fn take_descriptors(&mut self, count: usize) -> Vec<OwnedFd> {
         self.fds.drain(..count.min(self.fds.len())).collect()
     }
 
     /// Waits for more; how many bytes came, 0 at the end.
-    pub(super) async fn receive(&mut self, from: &AsyncFd<OwnedFd>) -> io::Result<usize> {
+    pub(crate) async fn receive(&mut self, from: &AsyncFd<OwnedFd>) -> io::Result<usize> {
         self.make_room();
         loop {
             let mut guard = from.readable().await?;
@@ -91,7 +98,7 @@ impl Inbox {
     }
 
     fn check(&self, count: usize) -> io::Result<usize> {
-        if self.fds.len() > MOST_WAITING {
+        if self.fds.len() > self.most_fds {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "too many file descriptors"));
         }
         Ok(count)

@@ -10,11 +10,11 @@ mod connection;
 mod flight;
 mod frame;
 mod handshake;
-mod header;
+pub(crate) mod header;
 mod hello;
-mod inbox;
+pub(crate) mod inbox;
 mod listener;
-mod refusal;
+pub(crate) mod refusal;
 
 use std::io;
 use std::sync::Arc;

@@ -1,16 +1,20 @@
 //! What goes out in place of a reply that cannot be sent as it is.
 
+use std::io;
 use std::num::NonZeroU32;
 
 use zbus::Message;
+use zbus::names::BusName;
 
 /// Why the reply itself cannot go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(crate) enum Cause {
     /// The client did not negotiate descriptors.
     NoDescriptors,
     /// The kernel passes no more of ours for now.
     TooManyDescriptors,
+    /// The call was too large to be taken in.
+    TooLarge,
 }
 
 impl Cause {
@@ -18,6 +22,7 @@ impl Cause {
         match self {
             Self::NoDescriptors => "org.freedesktop.DBus.Error.NotSupported",
             Self::TooManyDescriptors => "org.tokenvault1.Error.LimitsExceeded",
+            Self::TooLarge => "org.tokenvault1.Error.InvalidArgs",
         }
     }
 
@@ -27,18 +32,31 @@ impl Cause {
                 "values travel as file descriptors, which this connection did not negotiate; connect with NEGOTIATE_UNIX_FD"
             }
             Self::TooManyDescriptors => "limit 'pipes' is reached; too many replies are unread, retry",
+            Self::TooLarge => "the call is larger than 256 KiB; values travel through a pipe, not in the call",
         }
     }
 }
 
-/// An error reply to the call with this number.
-pub(super) fn instead(call: NonZeroU32, cause: Cause) -> std::io::Result<Message> {
-    // zbus makes replies to messages only; of the call, its number is all that goes into one.
-    let error = Message::method_call("/", "Call")
-        .serial(call)
-        .build(&())
-        .and_then(|call| Message::error(&call.header(), cause.name()).build(&cause.text()));
-    error.map_err(std::io::Error::other)
+/// In place of this reply, where it is one.
+pub(crate) fn in_place_of(reply: &Message, cause: Cause) -> io::Result<Option<Message>> {
+    let header = reply.header();
+    let caller = match header.destination() {
+        Some(BusName::Unique(name)) => Some(name.as_str()),
+        _ => None,
+    };
+    header.reply_serial().map(|call| instead(call, caller, cause)).transpose()
+}
+
+/// An error reply to the call with this number, on a bus to this caller.
+pub(crate) fn instead(call: NonZeroU32, caller: Option<&str>, cause: Cause) -> io::Result<Message> {
+    // zbus makes replies to messages only; of the call, its number and who sent it are all that goes into one.
+    let of = Message::method_call("/", "Call").serial(call);
+    let of = match caller {
+        Some(caller) => of.sender(caller),
+        None => of,
+    };
+    let error = of.build(&()).and_then(|call| Message::error(&call.header(), cause.name()).build(&cause.text()));
+    error.map_err(io::Error::other)
 }
 
 #[cfg(test)]
@@ -47,11 +65,15 @@ mod tests {
 
     #[test]
     fn the_refusal_answers_the_call_it_stands_for() {
-        for cause in [Cause::NoDescriptors, Cause::TooManyDescriptors] {
-            let message = instead(NonZeroU32::new(77).unwrap(), cause).unwrap();
+        for cause in [Cause::NoDescriptors, Cause::TooManyDescriptors, Cause::TooLarge] {
+            let message = instead(NonZeroU32::new(77).unwrap(), Some(":1.5"), cause).unwrap();
             let header = message.header();
             assert_eq!(header.reply_serial(), NonZeroU32::new(77));
+            assert_eq!(header.destination().unwrap().as_str(), ":1.5");
             assert_eq!(header.error_name().unwrap().as_str(), cause.name());
+            let another = in_place_of(&message, Cause::NoDescriptors).unwrap().unwrap();
+            assert_eq!(another.header().reply_serial(), NonZeroU32::new(77));
+            assert_eq!(another.header().destination().unwrap().as_str(), ":1.5");
         }
     }
 }

@@ -1,0 +1,99 @@
+//! The half of a bus connection that is written to.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use zbus::Message;
+use zbus::connection::socket::WriteHalf;
+use zbus::export::async_trait::async_trait;
+use zbus::message::Type;
+
+use super::BusWire;
+use crate::door::refusal::{self, Cause};
+use crate::sys::socket;
+
+/// Writes whole messages.
+pub(super) struct Writer {
+    wire: Arc<BusWire>,
+}
+
+impl Writer {
+    pub(super) const fn new(wire: Arc<BusWire>) -> Self {
+        Self { wire }
+    }
+}
+
+impl BusWire {
+    /// Writes a message, or in place of a reply whose descriptors cannot be had, that.
+    pub(super) async fn write(&self, message: &Message) -> io::Result<()> {
+        let _whole = self.writing.lock().await;
+        let written = self.write_whole(message).await;
+        let written = match written {
+            // Too many descriptors of the daemon are on their way to readers who do not read. Nothing was written.
+            Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
+                match refusal::in_place_of(message, Cause::TooManyDescriptors)? {
+                    Some(refusal) => self.write_whole(&refusal).await,
+                    None => Ok(()),
+                }
+            }
+            written => written,
+        };
+        // A message that was cut off leaves nothing to go on with.
+        written.inspect_err(|_| self.hang_up())
+    }
+
+    async fn write_whole(&self, message: &Message) -> io::Result<()> {
+        let mut fds: Vec<BorrowedFd<'_>> = message.data().fds().iter().map(AsFd::as_fd).collect();
+        let mut rest = message.data().bytes();
+        while !rest.is_empty() {
+            let count = self.send(rest, &fds).await?;
+            fds.clear();
+            rest = rest.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    async fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        loop {
+            let mut guard = self.socket.writable().await?;
+            match socket::send(&self.socket, bytes, fds) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                result => return result,
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl WriteHalf for Writer {
+    async fn send_message(&mut self, message: &Message) -> zbus::Result<()> {
+        let written = self.wire.write(message).await;
+        if matches!(message.message_type(), Type::MethodReturn | Type::Error) {
+            self.wire.replied();
+        }
+        Ok(written?)
+    }
+
+    /// The greeting, which zbus writes in bytes.
+    async fn sendmsg(&mut self, buffer: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        self.wire.send(buffer, fds).await
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        self.wire.hang_up();
+        Ok(())
+    }
+
+    fn can_pass_unix_fd(&self) -> bool {
+        true
+    }
+}
+
+// Neither half shows what passes through it: requests name tokens.
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
