@@ -1,6 +1,7 @@
 //! Who asks: from what the kernel or the bus vouches for, to the [`Caller`](tokenvault_core::Caller) value the domain takes.
 
 mod bus;
+mod cache;
 mod identity;
 mod limit;
 mod pace;

@@ -3,25 +3,13 @@
 //! A directory service may hang: look-ups run on threads of their own, few at a time, one per uid, with a deadline, and what
 //! was found is kept for a minute. A uid without an entry is not a user of the vault.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::unistd::{Group, Uid, User};
-use tokio::sync::{OnceCell, Semaphore};
 
-/// How long an answer is kept.
-const KEEP: Duration = Duration::from_secs(60);
-/// How long it is kept that there is no such user: somebody may be adding one right now.
-const KEEP_UNKNOWN: Duration = Duration::from_secs(2);
-/// How long a look-up may take.
-const DEADLINE: Duration = Duration::from_secs(2);
-/// Look-ups of one kind at one time.
-const THREADS: usize = 3;
-/// Answers kept; past it the cache starts over.
-const CACHE_MAX: usize = 4_096;
+use super::cache::Cache;
+
 /// UIDs systemd gives to dynamic users: never the same user twice.
 const DYNAMIC_UIDS: std::ops::RangeInclusive<u32> = 61_184..=65_519;
 
@@ -63,6 +51,11 @@ impl Users {
         self.names.get(uid, move || found(User::from_uid(Uid::from_raw(uid)), |user| user.name.into())).await
     }
 
+    /// Whether the name of a uid is known without asking anybody.
+    pub fn has_name(&self, uid: u32) -> bool {
+        self.names.has(&uid)
+    }
+
     /// The uid of a name.
     ///
     /// # Errors
@@ -79,84 +72,6 @@ impl Users {
     pub async fn gid(&self, name: &str) -> Result<u32, UserError> {
         let asked = name.to_owned();
         self.gids.get(name.to_owned(), move || found(Group::from_name(&asked), |group| group.gid.as_raw())).await
-    }
-}
-
-struct Entry<V> {
-    since: Instant,
-    answer: Arc<OnceCell<Result<V, UserError>>>,
-}
-
-impl<V> Entry<V> {
-    fn keep(&self) -> Duration {
-        match self.answer.get() {
-            Some(Err(_)) => KEEP_UNKNOWN,
-            _ => KEEP,
-        }
-    }
-}
-
-/// Answers to one kind of question, and the few threads that ask it.
-struct Cache<K, V> {
-    entries: Mutex<HashMap<K, Entry<V>>>,
-    threads: Arc<Semaphore>,
-}
-
-impl<K: Hash + Eq + Clone, V: Clone + Send + 'static> Cache<K, V> {
-    fn new() -> Self {
-        Self { entries: Mutex::new(HashMap::new()), threads: Arc::new(Semaphore::new(THREADS)) }
-    }
-
-    /// The kept answer, or what `ask` finds: asked once, however many wait for it.
-    async fn get(&self, key: K, ask: impl FnOnce() -> Result<V, UserError> + Send + 'static) -> Result<V, UserError> {
-        let answer = self.entry(&key);
-        let found = answer.get_or_init(|| self.look_up(ask)).await.clone();
-        if matches!(found, Err(UserError::Unavailable(_))) {
-            // It thaws by itself: the next call asks again.
-            self.forget(&key, &answer);
-        }
-        found
-    }
-
-    fn entry(&self, key: &K) -> Arc<OnceCell<Result<V, UserError>>> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = entries.get(key)
-            && entry.since.elapsed() < entry.keep()
-        {
-            return Arc::clone(&entry.answer);
-        }
-        if entries.len() >= CACHE_MAX {
-            entries.clear();
-        }
-        let answer = Arc::new(OnceCell::new());
-        entries.insert(key.clone(), Entry { since: Instant::now(), answer: Arc::clone(&answer) });
-        answer
-    }
-
-    fn forget(&self, key: &K, answer: &Arc<OnceCell<Result<V, UserError>>>) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.get(key).is_some_and(|entry| Arc::ptr_eq(&entry.answer, answer)) {
-            entries.remove(key);
-        }
-    }
-
-    async fn look_up(&self, ask: impl FnOnce() -> Result<V, UserError> + Send + 'static) -> Result<V, UserError> {
-        let threads = Arc::clone(&self.threads);
-        let asked = async move {
-            let permit =
-                threads.acquire_owned().await.map_err(|_| UserError::Unavailable("the daemon is stopping".into()))?;
-            // The permit goes with the thread, not with who waits for it: a database that hangs keeps its few threads.
-            tokio::task::spawn_blocking(move || {
-                let answer = ask();
-                drop(permit);
-                answer
-            })
-            .await
-            .unwrap_or_else(|_| Err(UserError::Unavailable("the look-up failed".into())))
-        };
-        tokio::time::timeout(DEADLINE, asked)
-            .await
-            .unwrap_or_else(|_| Err(UserError::Unavailable("the user database does not answer".into())))
     }
 }
 
