@@ -9,6 +9,7 @@ use tokenvault_store::{SqliteStore, StoreOptions};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::connection::Builder;
+use zbus::export::async_trait::async_trait;
 
 use crate::bus::{Front, serve};
 use crate::caller::{Identity, Limiter, Users, is_contained};
@@ -155,6 +156,7 @@ fn open_door(service: &Arc<Service>, config: &Config, stop: watch::Receiver<bool
 /// The vault behind the private door.
 struct Host(Arc<Service>);
 
+#[async_trait]
 impl door::Host for Host {
     fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static> {
         let identity = Identity {
@@ -165,6 +167,14 @@ impl door::Host for Host {
             contained: is_contained(peer.uid, peer.pid),
         };
         serve(builder, &self.0, Front::Socket(identity))
+    }
+
+    fn is_known(&self, uid: u32) -> bool {
+        self.0.users.has_name(uid)
+    }
+
+    async fn knows(&self, uid: u32) -> bool {
+        self.0.users.name(uid).await.is_ok()
     }
 
     fn silence(&self, uid: u32) -> Duration {

@@ -1,7 +1,7 @@
 //! The life of one connection: admitted, greeted, served, ended.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::{Connection, OwnedGuid};
 
-use super::admission::{Admission, Place, Refusal};
+use super::admission::{Admission, Place, Refusal, Standing};
 use super::flight::Flight;
 use super::frame::{self, Wire};
 use super::handshake;
@@ -33,7 +33,9 @@ impl Attendant {
     pub(super) fn admit(&self, stream: UnixStream) -> io::Result<Admitted> {
         let limits = *self.limits.borrow();
         let credentials = peer::credentials(&stream)?;
-        let place = self.admission.enter(credentials.uid, &limits).map_err(|refusal| turn_away(&stream, refusal))?;
+        let standing = if self.host.is_known(credentials.uid) { Standing::Known } else { Standing::Newcomer };
+        let place =
+            self.admission.enter(credentials.uid, standing, &limits).map_err(|refusal| turn_away(&stream, refusal))?;
         let mut gids = peer::groups(&stream)?;
         if !gids.contains(&credentials.gid) {
             gids.push(credentials.gid);
@@ -44,7 +46,11 @@ impl Attendant {
 
     /// Greets and serves an admitted client until it leaves or the door closes.
     pub(super) async fn attend(self: Arc<Self>, client: Admitted) -> io::Result<()> {
-        let Admitted { stream, peer, limits, place } = client;
+        let Admitted { stream, peer, limits, mut place } = client;
+        if place.is_newcomers() {
+            let standing = if self.host.knows(peer.uid).await { Standing::Known } else { Standing::Stranger };
+            place.settle(standing, &limits).map_err(|refusal| turn_away(&stream, refusal))?;
+        }
         let socket = ready::watch(stream, Interest::READABLE | Interest::WRITABLE)?;
         let greeting = handshake::greet(&socket, peer.uid, self.guid.as_str());
         let greeted = timeout(limits.handshake, greeting).await??;
@@ -90,10 +96,11 @@ pub(super) struct Admitted {
 }
 
 /// Says why, as far as the greeting has words for it, and closes.
-fn turn_away(stream: &UnixStream, refusal: Refusal) -> io::Error {
+fn turn_away(stream: impl AsFd, refusal: Refusal) -> io::Error {
     let text = match refusal {
         Refusal::Uid => "limit 'connections' of this user is reached; close one and retry",
         Refusal::Door => "too many connections; retry",
+        Refusal::Strangers => "too many connections of users whose names are not known; retry",
     };
     // Whether it arrives or not changes nothing.
     let _ = socket::send(stream, format!("ERROR \"{text}\"\r\n").as_bytes(), &[]);

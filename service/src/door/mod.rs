@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use zbus::connection::Builder;
+use zbus::export::async_trait::async_trait;
 use zbus::{Guid, OwnedGuid};
 
 use self::admission::Admission;
@@ -54,6 +55,12 @@ pub struct DoorLimits {
     pub connections: usize,
     /// Connections of all uids.
     pub connections_total: usize,
+    /// Of these, how many nobody but root can have.
+    pub reserved: usize,
+    /// Connections of all uids that nobody knows.
+    pub strangers: usize,
+    /// Connections of all uids that are just being looked up.
+    pub newcomers: usize,
     /// Calls of one connection that wait for their reply; further ones wait in the socket.
     pub in_flight: u32,
     /// Longest greeting.
@@ -69,6 +76,9 @@ impl Default for DoorLimits {
         Self {
             connections: 64,
             connections_total: 8192,
+            reserved: 64,
+            strangers: 64,
+            newcomers: 1024,
             in_flight: 64,
             handshake: Duration::from_secs(2),
             message: Duration::from_secs(5),
@@ -95,9 +105,20 @@ impl DoorLimits {
 }
 
 /// What stands behind the door.
+#[async_trait]
 pub trait Host: Send + Sync {
     /// Adds to a connection what is served on it to this peer.
     fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static>;
+
+    /// Whether a uid is known to be a user's, without asking anybody.
+    fn is_known(&self, _uid: u32) -> bool {
+        true
+    }
+
+    /// Whether a uid is a user's.
+    async fn knows(&self, uid: u32) -> bool {
+        self.is_known(uid)
+    }
 
     /// How long nothing more of a uid should be read.
     fn silence(&self, _uid: u32) -> Duration {
