@@ -13,7 +13,7 @@ use zbus::names::WellKnownName;
 use zbus::{Address, Connection};
 
 use crate::bus::{Front, serve};
-use crate::bus_wire;
+use crate::bus_wire::{self, BusWire};
 use crate::caller::BusCallers;
 use crate::config::Bus;
 use crate::service::Service;
@@ -21,16 +21,9 @@ use crate::service::Service;
 /// Waits between attempts: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Keeps the daemon on the bus until `stop` becomes true; then it leaves, so that nothing is answered that the audit log no
-/// longer takes. `tried` is told after the first attempt.
+/// Keeps the daemon on the bus until `stop` becomes true; then it leaves in order: nothing that the vault has done goes
+/// without its reply, and nothing is answered that the audit log no longer takes. `tried` is told after the first attempt.
 pub async fn keep(service: Arc<Service>, bus: Bus, tried: Arc<Notify>, mut stop: watch::Receiver<bool>) {
-    tokio::select! {
-        () = stay(&service, bus, tried) => {}
-        _ = stop.wait_for(|stop| *stop) => {}
-    }
-}
-
-async fn stay(service: &Arc<Service>, bus: Bus, tried: Arc<Notify>) {
     if bus == Bus::None {
         service.set_bus_health("none");
         return tried.notify_one();
@@ -38,12 +31,19 @@ async fn stay(service: &Arc<Service>, bus: Bus, tried: Arc<Notify>) {
     let mut wait = RETRY.0;
     let mut told = String::new();
     loop {
-        match join(service, &bus).await {
+        let joined = tokio::select! {
+            joined = join(&service, &bus) => joined,
+            () = told_to(&mut stop) => return,
+        };
+        match joined {
             Ok(link) => {
                 service.set_bus_health("ok");
                 log::info!("on the bus as {BUS_NAME}");
                 tried.notify_one();
-                link.lost().await;
+                tokio::select! {
+                    () = link.lost() => {}
+                    () = told_to(&mut stop) => return link.leave().await,
+                }
                 service.set_bus_health("the bus connection was lost");
                 log::warn!("the bus connection was lost; waiting for the bus");
                 (wait, told) = (RETRY.0, String::new());
@@ -58,9 +58,17 @@ async fn stay(service: &Arc<Service>, bus: Bus, tried: Arc<Notify>) {
                 tried.notify_one();
             }
         }
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = told_to(&mut stop) => return,
+        }
         wait = (wait * 2).min(RETRY.1);
     }
+}
+
+/// Waits until the daemon is to leave: also when whoever could say so is gone.
+async fn told_to(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Why the daemon is not on the bus.
@@ -77,6 +85,7 @@ enum LinkError {
 struct Link {
     serving: Connection,
     asking: Connection,
+    wire: Arc<BusWire>,
 }
 
 impl Link {
@@ -85,6 +94,25 @@ impl Link {
             () = self.serving.closed() => {}
             () = self.asking.closed() => {}
         }
+    }
+
+    /// Gives the name back, so that who calls now finds nobody instead of nothing, and waits for the calls that came before.
+    async fn leave(self) {
+        let released = async {
+            DBusProxy::new(&self.serving).await?.release_name(WellKnownName::try_from(BUS_NAME)?).await?;
+            zbus::Result::Ok(())
+        };
+        if let Err(error) = released.await {
+            log::debug!("the name could not be given back: {error}");
+        }
+        self.wire.settle().await;
+    }
+}
+
+impl Drop for Link {
+    /// However it ends: what was not answered by now is not answered any more.
+    fn drop(&mut self) {
+        self.wire.hang_up();
     }
 }
 
@@ -96,16 +124,17 @@ async fn join(service: &Arc<Service>, bus: &Bus) -> Result<Link, LinkError> {
     let (_, asking) = bus_wire::connect(&address).await?;
     let asking = asking.build().await?;
     let callers = Arc::new(BusCallers::new(DBusProxy::new(&asking).await?));
-    let (_, serving) = bus_wire::connect(&address).await?;
+    let (wire, serving) = bus_wire::connect(&address).await?;
     let serving = serve(serving, service, Front::Bus(callers)).build().await?;
+    let link = Link { serving, asking, wire };
     let name = WellKnownName::try_from(BUS_NAME)?;
-    let granted = DBusProxy::new(&serving)
+    let granted = DBusProxy::new(&link.serving)
         .await?
         .request_name(name, RequestNameFlags::DO_NOT_QUEUE)
         .await
         .map_err(|_| LinkError::Policy)?;
     match granted {
-        RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner => Ok(Link { serving, asking }),
+        RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner => Ok(link),
         RequestNameReply::InQueue | RequestNameReply::Exists => Err(LinkError::Taken),
     }
 }

@@ -19,7 +19,7 @@ use crate::door::{self, Peer, PrivateDoor, bind};
 use crate::host_key::HostKeyFile;
 use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
 use crate::service::{Parts, Service};
-use crate::signals::{Signals, Told};
+use crate::signals::{Listening, Signals, Told};
 use crate::sys::arena::LockedArena;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
@@ -30,6 +30,8 @@ use crate::{bus_link, jobs, sys};
 const FIRST_ATTEMPTS: Duration = Duration::from_secs(3);
 /// What the doors get to finish what is under way at a stop.
 const LAST_REPLIES: Duration = Duration::from_secs(5);
+/// What the disk gets to take the last audit records at a stop.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 /// Writes that may wait, whatever is configured.
 const QUEUE_MAX: usize = 65_536;
 /// Room in the writer's queue for what the daemon writes itself.
@@ -110,12 +112,35 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     notify(&[sd_notify::NotifyState::Stopping]);
     log::info!("stopping");
     stop.send_replace(true);
-    let doors = async { (door.await, bus.await) };
-    if tokio::time::timeout(LAST_REPLIES, doors).await.is_err() {
-        log::warn!("some connections did not end in time and are closed");
+    tokio::select! {
+        ended = finish(&service, [door, bus]) => ended,
+        () = told_again(&mut signals) => Err(Stop::Fatal(
+            "told to stop again and ended at once: calls may have no reply, and the last audit records may be lost".into(),
+        )),
     }
-    jobs::flush(&service, true).await;
-    Ok(())
+}
+
+/// Closes the doors, then commits what the audit log still holds: in this order, so that nothing is answered that it no
+/// longer takes. Neither a client nor a disk that hangs makes it wait for ever.
+async fn finish(service: &Arc<Service>, [mut door, mut bus]: [JoinHandle<()>; 2]) -> Result<(), Stop> {
+    let closed = async { tokio::join!(&mut door, &mut bus) };
+    if tokio::time::timeout(LAST_REPLIES, closed).await.is_err() {
+        log::warn!("some connections did not end in time and are closed");
+        for open in [door, bus].into_iter().filter(|door| !door.is_finished()) {
+            open.abort();
+            // It says that it was cut off.
+            let _ = open.await;
+        }
+    }
+    tokio::time::timeout(LAST_FLUSH, jobs::flush(service, true)).await.map_err(|_| {
+        let seconds = LAST_FLUSH.as_secs();
+        Stop::Fatal(format!("the disk did not answer for {seconds} s; the last audit records were lost"))
+    })
+}
+
+/// Waits until the daemon is told to stop once more.
+async fn told_again(signals: &mut Listening) {
+    while signals.next().await == Told::Reload {}
 }
 
 /// The store as the vault sees it, and the database behind it where there is one.

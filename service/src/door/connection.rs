@@ -63,6 +63,7 @@ impl Attendant {
             message_time: limits.message,
             stall_time: limits.stall,
         });
+        let _end = HangUp(Arc::clone(&wire));
         let builder = Builder::authenticated_socket(frame::split(&wire, greeted.inbox), self.guid.clone())
             .p2p()
             .serve_at(hello::PATH, Hello);
@@ -84,6 +85,15 @@ impl Attendant {
                 let _ = timeout(wire.message_time, wire.flight.settle()).await;
             }
         }
+    }
+}
+
+/// Ends a connection also when its attendant is cut short: nothing is answered then.
+struct HangUp(Arc<Wire>);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        self.0.hang_up();
     }
 }
 
