@@ -2,33 +2,48 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::unistd::write;
 use tokenvault_core::Secret;
 use tokio::io::Interest;
+use tokio::time::timeout;
 
 use super::Reservation;
-use crate::sys::ready;
+use crate::sys::{pipe, ready};
+
+/// How often a reader is looked at in the time it has.
+const LOOKS: u32 = 10;
 
 /// Writes `rest`; gives up, and empties the pipe, when the reader makes no progress for `patience`.
 pub(super) async fn feed(entrance: OwnedFd, rest: Secret, pipe: OwnedFd, patience: Duration, reserved: Reservation) {
-    let written = write_all(entrance, &rest, patience).await;
-    let left = rest.len();
+    let written = write_all(entrance, &rest, &pipe, patience).await;
     drop(rest);
     // The write end is closed by now: whatever is left, the reader finds an end.
-    match written {
-        Ok(()) => reserved.hold(pipe, left),
+    match written.and_then(|()| pipe::waiting(&pipe)) {
+        Ok(left) => reserved.hold(pipe, left),
         Err(_) => reserved.shared.withdraw(&pipe),
     }
 }
 
-async fn write_all(entrance: OwnedFd, rest: &Secret, patience: Duration) -> io::Result<()> {
+async fn write_all(entrance: OwnedFd, rest: &Secret, pipe: &OwnedFd, patience: Duration) -> io::Result<()> {
     let entrance = ready::watch(entrance, Interest::WRITABLE)?;
     let mut written = 0;
     while let Some(left) = rest.expose().get(written..).filter(|left| !left.is_empty()) {
-        let step = entrance.async_io(Interest::WRITABLE, |fd| write(fd, left).map_err(io::Error::from));
-        written += tokio::time::timeout(patience, step).await??;
+        // There is room only when a whole page was read, and a slow reader may go on for long within one.
+        let (mut unread, mut since) = (pipe::waiting(pipe)?, Instant::now());
+        written += loop {
+            let step = entrance.async_io(Interest::WRITABLE, |fd| write(fd, left).map_err(io::Error::from));
+            if let Ok(step) = timeout(patience / LOOKS, step).await {
+                break step?;
+            }
+            let now = pipe::waiting(pipe)?;
+            if now < unread {
+                (unread, since) = (now, Instant::now());
+            } else if since.elapsed() >= patience {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        };
     }
     Ok(())
 }

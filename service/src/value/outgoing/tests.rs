@@ -105,29 +105,58 @@ async fn the_bytes_of_one_uid_leave_half_for_the_next() {
     assert_eq!(counts, [8, 4, 2]);
 }
 
+/// Sends a value through a pipe that holds only `room`, as pipes are when the kernel gives the daemon no larger ones.
+fn send_through(pipes: &Pipes, uid: u32, room: usize, len: usize) -> Result<OwnedFd, SendError> {
+    let (read, write) = pipe::new().unwrap();
+    assert_eq!(pipe::resize(&write, room).unwrap(), room);
+    let (value, reserved) = (secret(len), pipes.reserve(uid, len)?);
+    let (first, rest) = value.expose().split_at(room);
+    reserved.feed(read.try_clone().unwrap(), write, first, rest)?;
+    Ok(read)
+}
+
+/// Reads `first` bytes at once and then a hundred every ten milliseconds.
+async fn read_slowly(pipe: OwnedFd, first: usize) -> Vec<u8> {
+    let read = move || {
+        let (mut pipe, mut bytes) = (File::from(pipe), vec![0; first]);
+        pipe.read_exact(&mut bytes).unwrap();
+        while (&mut pipe).take(100).read_to_end(&mut bytes).unwrap() > 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        bytes
+    };
+    tokio::task::spawn_blocking(read).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_value_that_does_not_fit_is_fed_as_it_is_read() {
     let pipes = pipes(PipeLimits::default());
-    let (read, write) = pipe::new().unwrap();
-    let room = pipe::resize(&write, pipe::PAGE).unwrap();
-    let (value, reserved) = (secret(65_536), pipes.reserve(1000, 65_536).unwrap());
-    let (first, rest) = value.expose().split_at(room);
-    reserved.feed(read.try_clone().unwrap(), write, first, rest).unwrap();
+    let read = send_through(&pipes, 1000, pipe::PAGE, 65_536).unwrap();
     let bytes = tokio::task::spawn_blocking(move || read_all(read)).await.unwrap();
-    assert_eq!(bytes, value.expose());
+    assert_eq!(bytes, secret(65_536).expose());
     until_nothing_is_unread(&pipes).await;
 }
 
 #[tokio::test]
 async fn a_value_that_does_not_fit_is_withdrawn_when_nobody_reads() {
     let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(100), ..PipeLimits::default() });
-    let (read, write) = pipe::new().unwrap();
-    let room = pipe::resize(&write, pipe::PAGE).unwrap();
-    let (value, reserved) = (secret(65_536), pipes.reserve(1000, 65_536).unwrap());
-    let (first, rest) = value.expose().split_at(room);
-    reserved.feed(read.try_clone().unwrap(), write, first, rest).unwrap();
+    let read = send_through(&pipes, 1000, pipe::PAGE, 65_536).unwrap();
     until_nothing_is_unread(&pipes).await;
     assert!(read_all(read).is_empty());
+}
+
+#[tokio::test]
+async fn a_reader_slower_than_a_page_in_the_time_it_has_is_fed_on() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(200), ..PipeLimits::default() });
+    let read = send_through(&pipes, 1000, pipe::PAGE, 6000).unwrap();
+    assert!(read_slowly(read, 0).await == secret(6000).expose());
+}
+
+#[tokio::test]
+async fn a_slow_reader_keeps_its_pipe_after_the_last_was_fed() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(200), ..PipeLimits::default() });
+    let read = send_through(&pipes, 1000, 2 * pipe::PAGE, 9000).unwrap();
+    assert!(read_slowly(read, pipe::PAGE).await == secret(9000).expose());
 }
 
 #[tokio::test]
