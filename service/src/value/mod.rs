@@ -5,6 +5,8 @@
 
 pub mod incoming;
 pub mod outgoing;
+mod share;
 
 pub use incoming::{EmptyValue, IncomingLimits, ReceiveError, receive};
 pub use outgoing::{PipeLimits, Pipes, Reservation, SendError};
+pub use share::{OverShare, Share};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::PipeLimits;
 use crate::sys::pipe;
+use crate::value::share;
 
 /// Old pipes looked at for each new one. More than one, so that those that were read go faster than new ones come.
 const LOOKS_PER_SEND: usize = 2;
@@ -138,8 +139,6 @@ impl Ledger {
     fn has_room(&self, uid: u32, cost: usize, limits: &PipeLimits) -> bool {
         let (count, own) = self.holders.get(&uid).map_or((0, 0), |holder| (holder.count, holder.bytes));
         let others = self.bytes - own;
-        // Half of what the others leave: however many come, there is something for the next one.
-        let share = limits.bytes.saturating_sub(others) / 2;
-        (limits.per_uid == 0 || count < limits.per_uid) && own + cost <= share
+        (limits.per_uid == 0 || count < limits.per_uid) && own + cost <= share::fair(limits.bytes, others)
     }
 }

@@ -16,17 +16,15 @@ use std::time::{Duration, Instant};
 
 use tokenvault_core::Secret;
 use tokenvault_core::port::{SecretMemory, SecretMemoryExhausted};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use self::ledger::{Held, Ledger};
+use super::share::{self, OverShare, Share, Shares};
 use crate::sys::pipe;
 
 /// Above this many unread pipes, new ones are made as small as they can be: the kernel counts the room of all pipes of
 /// the daemon's uid and gives out crippled ones when it runs out.
 const CROWDED: usize = 512;
-
-/// Most values fed into a pipe that is too small for them, all callers together.
-const MOST_FEEDERS: usize = 64;
 
 /// How much may lie unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +49,9 @@ pub enum SendError {
     /// The uid has too much unread (`pipes`).
     #[error("too many replies of this user are unread; read them and retry")]
     Limit,
+    /// The uid has too much in secret memory.
+    #[error(transparent)]
+    Share(#[from] OverShare),
     /// No descriptor, no memory for one.
     #[error("no pipe could be made for the value: {0}")]
     Io(#[from] io::Error),
@@ -66,6 +67,7 @@ impl From<SendError> for tokenvault_core::Error {
                 limit: "pipes",
                 retry: "read the replies you have; unread ones are withdrawn after some seconds".into(),
             },
+            SendError::Share(error) => error.into(),
             SendError::Io(_) => Self::Unavailable(format!("{error}; retry")),
             SendError::Memory(error) => error.into(),
         }
@@ -80,7 +82,7 @@ struct Shared {
     ledger: Mutex<Ledger>,
     limits: Mutex<PipeLimits>,
     memory: Arc<dyn SecretMemory>,
-    feeders: Arc<Semaphore>,
+    shares: Shares,
     nowhere: File,
     wake: Arc<Notify>,
 }
@@ -96,7 +98,7 @@ impl Pipes {
             ledger: Mutex::default(),
             limits: Mutex::new(limits),
             memory,
-            feeders: Arc::new(Semaphore::new(MOST_FEEDERS)),
+            shares: Shares::new(share::MOST),
             nowhere: File::options().write(true).open("/dev/null")?,
             wake: Arc::clone(&wake),
         });
@@ -113,9 +115,11 @@ impl Pipes {
     /// nothing costs nothing.
     ///
     /// # Errors
-    /// [`SendError::Limit`].
+    /// [`SendError::Limit`], [`SendError::Share`].
     pub fn reserve(&self, uid: u32, len: usize) -> Result<Reservation, SendError> {
         let cost = len.max(1).checked_next_multiple_of(pipe::PAGE).ok_or(SendError::Limit)?;
+        let mut share = self.share_of(uid);
+        share.resize(len)?;
         let limits = *lock(&self.0.limits);
         let mut read = Vec::new();
         let admitted = lock(&self.0.ledger).admit(uid, cost, &limits, &mut read);
@@ -124,7 +128,12 @@ impl Pipes {
         if !admitted {
             return Err(SendError::Limit);
         }
-        Ok(Reservation { shared: Arc::clone(&self.0), uid, cost })
+        Ok(Reservation { shared: Arc::clone(&self.0), uid, cost, share })
+    }
+
+    /// A share of the secret memory that the values of a uid may take, those on their way in included; nothing is in it yet.
+    pub fn share_of(&self, uid: u32) -> Share {
+        self.0.shares.of(uid)
     }
 
     /// Unread pipes and their bytes, over all uids.
@@ -164,6 +173,8 @@ pub struct Reservation {
     shared: Arc<Shared>,
     uid: u32,
     cost: usize,
+    /// What the value takes of secret memory until all of it is in the pipe.
+    share: Share,
 }
 
 impl Reservation {
@@ -187,19 +198,16 @@ impl Reservation {
         Ok(read)
     }
 
-    /// Writes `first` now and leaves `rest` to a task of its own.
-    fn feed(self, kept: OwnedFd, write: OwnedFd, first: &[u8], rest: &[u8]) -> Result<(), SendError> {
-        let shared = Arc::clone(&self.shared);
-        let Ok(permit) = Arc::clone(&shared.feeders).try_acquire_owned() else { return Err(SendError::Limit) };
-        let rest = Secret::copy_from(shared.memory.as_ref(), rest)?;
+    /// Writes `first` now and leaves `rest` to a task of its own. Tasks are not counted: each has a pipe and a share, which
+    /// are. When someone has used up what the kernel gives the daemon's pipes, every long value needs one.
+    fn feed(mut self, kept: OwnedFd, write: OwnedFd, first: &[u8], rest: &[u8]) -> Result<(), SendError> {
+        self.share.resize(rest.len())?;
+        let rest = Secret::copy_from(self.shared.memory.as_ref(), rest)?;
         pipe::set_nonblocking(&write)?;
         let mut write = File::from(write);
         write.write_all(first)?;
-        let patience = lock(&shared.limits).withdraw_after;
-        tokio::spawn(async move {
-            feeder::feed(write.into(), rest, kept, patience, self).await;
-            drop(permit);
-        });
+        let patience = lock(&self.shared.limits).withdraw_after;
+        tokio::spawn(feeder::feed(write.into(), rest, kept, patience, self));
         Ok(())
     }
 

@@ -146,6 +146,34 @@ async fn a_value_that_does_not_fit_is_withdrawn_when_nobody_reads() {
 }
 
 #[tokio::test]
+async fn whoever_is_fed_slowly_keeps_nobody_else_from_being_fed() {
+    let pipes = pipes(PipeLimits::default());
+    let hoarded: Vec<_> = (0..300).map(|_| send_through(&pipes, 1000, pipe::PAGE, 65_536)).collect();
+    assert_eq!(hoarded.iter().filter(|pipe| pipe.is_ok()).count(), 256);
+    for _ in 0..10 {
+        let read = send_through(&pipes, 1001, pipe::PAGE, 65_536).unwrap();
+        let bytes = tokio::task::spawn_blocking(move || read_all(read)).await.unwrap();
+        assert_eq!(bytes, secret(65_536).expose());
+    }
+}
+
+#[tokio::test]
+async fn values_on_their_way_of_one_uid_leave_secret_memory_to_the_next() {
+    let pipes = pipes(PipeLimits { per_uid: 0, bytes: usize::MAX, ..PipeLimits::default() });
+    let reserve = |uid| pipes.reserve(uid, 65_536);
+    let reserved: Vec<_> = std::iter::from_fn(|| reserve(1000).ok()).collect();
+    assert_eq!(reserved.len(), share::MOST / 2 / 65_536);
+    assert!(matches!(reserve(1000), Err(SendError::Share(_))));
+    assert!(reserve(1001).is_ok());
+    drop(reserved);
+    // What lies in a pipe takes none.
+    let unread: Vec<_> = (0..100).map(|_| send(&pipes, 1000, 65_536).unwrap()).collect();
+    assert_eq!(pipes.unread().0, unread.len());
+    let reserved: Vec<_> = std::iter::from_fn(|| reserve(1000).ok()).collect();
+    assert_eq!(reserved.len(), share::MOST / 2 / 65_536);
+}
+
+#[tokio::test]
 async fn a_reader_slower_than_a_page_in_the_time_it_has_is_fed_on() {
     let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(200), ..PipeLimits::default() });
     let read = send_through(&pipes, 1000, pipe::PAGE, 6000).unwrap();
