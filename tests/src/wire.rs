@@ -52,6 +52,19 @@ impl Wire {
         self.runtime.block_on(call).map_err(refusal)
     }
 
+    /// Sends a call whose answer nobody waits for.
+    pub fn send<B>(&self, interface: &str, method: &str, body: &B)
+    where
+        B: Serialize + DynamicType,
+    {
+        let mut call = Message::method_call(OBJECT_PATH, method).interface(interface);
+        if let Some(destination) = self.destination {
+            call = call.destination(destination);
+        }
+        let call = call.build(body).expect("a message");
+        self.runtime.block_on(self.connection.send(&call)).expect("sending a call");
+    }
+
     /// Calls a method of the bus itself.
     pub fn call_bus<B>(&self, method: &str, body: &B) -> Result<Message, Refusal>
     where

@@ -9,7 +9,7 @@ use tokenvault_proto::{AddSlotOptions, NoOptions, RemoveSlotOptions, SLOT_SECRET
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
-use super::desk::blocking;
+use super::desk::{Call, blocking};
 use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
 use crate::reload::reload;
@@ -53,7 +53,7 @@ impl Admin {
                 let kind = SlotKind::parse(kind).ok_or_else(|| {
                     Error::InvalidArgs("kind must be 'tpm2', 'recovery', 'passphrase' or 'host-key'".into())
                 })?;
-                let secret = slot_secret(&self.0.service, secret, EmptyValue::Permitted).await?;
+                let secret = slot_secret(&self.0.service, &call, secret, EmptyValue::Permitted).await?;
                 let service = Arc::clone(&self.0.service);
                 blocking(move || add_slot(&service, &call.caller, kind, &secret, &options)).await
             })
@@ -95,7 +95,7 @@ impl Admin {
         self.0
             .serve_admin(&header, Kind::Write, "Unseal", |call| async move {
                 let options = decode::options::<UnsealOptions>(options)?;
-                let secret = slot_secret(&self.0.service, secret, EmptyValue::Permitted).await?;
+                let secret = slot_secret(&self.0.service, &call, secret, EmptyValue::Permitted).await?;
                 let service = Arc::clone(&self.0.service);
                 blocking(move || {
                     if secret.is_empty() {
@@ -118,7 +118,7 @@ impl Admin {
         self.0
             .serve_admin(&header, Kind::Write, "ConfirmRecovery", |call| async move {
                 decode::options::<NoOptions>(options)?;
-                let key = slot_secret(&self.0.service, key, EmptyValue::Refused).await?;
+                let key = slot_secret(&self.0.service, &call, key, EmptyValue::Refused).await?;
                 let vault = Arc::clone(&self.0.service.vault);
                 blocking(move || vault.confirm_recovery(&call.caller, &key)).await
             })
@@ -138,8 +138,8 @@ impl Admin {
 }
 
 /// Takes a slot's secret in: 32 bytes, or none where that means something.
-async fn slot_secret(service: &Service, fd: OwnedFd, empty: EmptyValue) -> Result<Secret, Error> {
-    let secret = decode::slot_secret(service, fd, SLOT_SECRET_BYTES, empty).await?;
+async fn slot_secret(service: &Service, call: &Call, fd: OwnedFd, empty: EmptyValue) -> Result<Secret, Error> {
+    let secret = decode::slot_secret(service, call.caller.uid, fd, SLOT_SECRET_BYTES, empty).await?;
     if secret.is_empty() || secret.len() == SLOT_SECRET_BYTES {
         return Ok(secret);
     }

@@ -15,7 +15,8 @@ use zbus::OwnedFd;
 use super::Options;
 use crate::caller::{UserError, Users};
 use crate::service::Service;
-use crate::value::incoming::{EmptyValue, IncomingLimits, ReceiveError, receive};
+use crate::value::Share;
+use crate::value::incoming::{EmptyValue, IncomingLimits, ReceiveError, Room, receive};
 
 /// Longest user name that is looked up; LOGIN_NAME_MAX of Linux.
 const USER_NAME_BYTES_MAX: usize = 256;
@@ -25,34 +26,52 @@ pub fn options<T: Dictionary>(options: Options) -> Result<T, Error> {
     T::from_dict(options.once()?).map_err(|error| Error::InvalidArgs(error.to_string()))
 }
 
-/// Takes the value of a `Put` in.
-pub async fn value(service: &Service, fd: OwnedFd) -> Result<Secret, Error> {
+/// Takes the value of a `Put` of `uid` in, and what it counts for until it is stored.
+pub async fn value(service: &Service, uid: u32, fd: OwnedFd) -> Result<(Secret, Share), Error> {
     let limit = match service.config().limits.value_bytes {
         0 => VALUE_BYTES_MAX,
         limit => usize::try_from(limit).unwrap_or(VALUE_BYTES_MAX).min(VALUE_BYTES_MAX),
     };
-    take(service, fd, limit, EmptyValue::Refused).await.map_err(|error| match error {
+    let mut share = service.pipes.share_of(uid);
+    let room = Room { share: &mut share, memory: service.vault.memory() };
+    let value = take(service, fd, room, limit, EmptyValue::Refused).await.map_err(|error| match error {
         ReceiveError::TooLarge { limit } => {
             Error::InvalidArgs(format!("the value is longer than {limit} bytes (limit 'value-bytes')"))
         }
         error => error.into(),
-    })
+    })?;
+    Ok((value, share))
 }
 
 /// Takes the secret of a slot in.
-pub async fn slot_secret(service: &Service, fd: OwnedFd, len: usize, empty: EmptyValue) -> Result<Secret, Error> {
-    take(service, fd, len, empty).await.map_err(|error| match error {
+pub async fn slot_secret(
+    service: &Service,
+    uid: u32,
+    fd: OwnedFd,
+    len: usize,
+    empty: EmptyValue,
+) -> Result<Secret, Error> {
+    // Counted while it comes. It is a few bytes, and an administrator's.
+    let mut share = service.pipes.share_of(uid);
+    let room = Room { share: &mut share, memory: service.vault.memory() };
+    take(service, fd, room, len, empty).await.map_err(|error| match error {
         ReceiveError::TooLarge { limit } => Error::InvalidArgs(format!("the secret of a slot has {limit} bytes")),
         error => error.into(),
     })
 }
 
-async fn take(service: &Service, fd: OwnedFd, max_bytes: usize, empty: EmptyValue) -> Result<Secret, ReceiveError> {
+async fn take(
+    service: &Service,
+    fd: OwnedFd,
+    room: Room<'_>,
+    max_bytes: usize,
+    empty: EmptyValue,
+) -> Result<Secret, ReceiveError> {
     let deadline = match service.config().limits.pipe_seconds {
         0 => Duration::MAX,
         seconds => Duration::from_secs(seconds),
     };
-    receive(fd.into(), IncomingLimits { max_bytes, deadline, empty }, service.vault.memory()).await
+    receive(fd.into(), IncomingLimits { max_bytes, deadline, empty }, room).await
 }
 
 /// Checks the number of a version.

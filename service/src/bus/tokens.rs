@@ -47,10 +47,17 @@ impl Tokens {
                 let options = decode::options::<PutOptions>(options)?;
                 let options = decode::put_options(&service.users, options).await?;
                 service.vault.check_open()?;
-                let value = decode::value(service, value).await?;
+                let (value, share) = decode::value(service, call.caller.uid, value).await?;
                 let request = PutRequest { name, options, value };
-                let info = self.0.committed(|reply| service.vault.put(&call.caller, request, reply)).await?;
-                Ok(info.version)
+                let stored = self.0.committed(|reply| {
+                    // The value takes memory until the writer is through with it, also when nobody waits for the answer.
+                    let reply = Box::new(move |result| {
+                        drop(share);
+                        reply(result);
+                    });
+                    service.vault.put(&call.caller, request, reply);
+                });
+                Ok(stored.await?.version)
             })
             .await
     }

@@ -7,6 +7,6 @@ pub mod incoming;
 pub mod outgoing;
 mod share;
 
-pub use incoming::{EmptyValue, IncomingLimits, ReceiveError, receive};
+pub use incoming::{EmptyValue, IncomingLimits, ReceiveError, Room, receive};
 pub use outgoing::{PipeLimits, Pipes, Reservation, SendError};
 pub use share::{OverShare, Share};

@@ -1,16 +1,17 @@
-//! What a user cannot keep from the others by taking all of it: room in the kernel's pipes, and feeders.
+//! What a user cannot keep from the others by taking all of it: room in the kernel's pipes, feeders, secret memory.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokenvault_client::Client;
 use tokenvault_proto::TOKENS_INTERFACE;
-use tokenvault_tests::{ALICE, BOB, Door, Refusal, Vault, Wire};
-use zbus::{OwnedVariant, Variant};
+use tokenvault_tests::{ALICE, BOB, CAROL, Door, ROOT, Refusal, User, Vault, Wire, pipe, wait};
+use zbus::{Fd, OwnedVariant, Variant};
 
 use crate::measure::{alone, assert_memory};
 
@@ -126,4 +127,78 @@ fn pipes_enlarged_and_read_slowly_keep_long_values_from_nobody() {
         bob.puts();
         assert_memory(&mut vault);
     }
+}
+
+/// A user whose Puts never end.
+struct Hoarder {
+    wire: Wire,
+    writers: Vec<File>,
+}
+
+impl Hoarder {
+    /// How many and how long: together, of three users, more than there is secret memory, and the short ones for what the
+    /// long ones leave.
+    const WAVES: [(usize, usize); 3] = [(200, 128 * 1024), (30, 64 * 1024), (20, 16 * 1024)];
+
+    fn at(vault: &Vault, user: User, door: Door) -> Self {
+        Self { wire: vault.wire(user, door), writers: Vec::new() }
+    }
+
+    /// Puts values that have all of their bytes, but no end; waits until each is taken or refused.
+    fn put_without_end(&mut self, (count, size): (usize, usize)) {
+        for _ in 0..count {
+            let (reader, writer) = pipe::open();
+            fcntl(&writer, FcntlArg::F_SETPIPE_SZ(LARGEST)).unwrap();
+            let mut writer = File::from(writer);
+            writer.write_all(&vec![b'x'; size]).unwrap();
+            self.wire.send(TOKENS_INTERFACE, "Put", &("t", Fd::from(reader), Options::new()));
+            self.writers.push(writer);
+        }
+        for writer in &self.writers {
+            wait::until("a value to be taken or refused", || (is_refused(writer) || is_empty(writer)).then_some(()));
+        }
+    }
+
+    fn refused(&self) -> usize {
+        self.writers.iter().filter(|writer| is_refused(writer)).count()
+    }
+}
+
+/// What a pipe without a reader says to its writer.
+fn is_refused(writer: &File) -> bool {
+    let mut polls = [PollFd::new(writer.as_fd(), PollFlags::empty())];
+    poll(&mut polls, PollTimeout::ZERO).unwrap();
+    polls[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
+}
+
+/// Shrinking is refused to a pipe that holds more than that.
+fn is_empty(writer: &File) -> bool {
+    let room = room(writer);
+    let empty = fcntl(writer, FcntlArg::F_SETPIPE_SZ(4096)).is_ok();
+    fcntl(writer, FcntlArg::F_SETPIPE_SZ(room)).unwrap();
+    empty
+}
+
+#[test]
+fn values_that_never_end_leave_secret_memory_to_the_others() {
+    let _alone = alone();
+    let longest = Hoarder::WAVES[0].1;
+    let mut vault = Vault::builder().limit("value-bytes", longest as u64).start();
+    for door in Door::ALL {
+        let bob = Owner::at(&vault, door);
+        let mut hoarders = [ALICE, CAROL, ROOT].map(|user| Hoarder::at(&vault, user, door));
+        for wave in Hoarder::WAVES {
+            hoarders.iter_mut().for_each(|hoarder| hoarder.put_without_end(wave));
+        }
+        bob.puts();
+        bob.gets();
+        let refused = hoarders.each_ref().map(Hoarder::refused);
+        println!("{door:?}: of {} endless values each, {refused:?} refused", hoarders[0].writers.len());
+        assert!(refused.iter().all(|refused| *refused > 0), "they never came to their limit: {refused:?}");
+        drop(hoarders);
+        let carol = vault.client(CAROL, door);
+        let put_the_longest = || carol.put("t", &vec![b'x'; longest], &Default::default()).ok();
+        wait::until("the hoarders' secret memory to be given back", put_the_longest);
+    }
+    assert_memory(&mut vault);
 }

@@ -18,6 +18,7 @@ use tokenvault_core::Secret;
 use tokenvault_core::port::{SecretMemory, SecretMemoryExhausted};
 
 use self::kind::Source;
+use super::share::{OverShare, Share};
 
 /// What an empty value means to the method that takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,9 @@ pub enum ReceiveError {
     /// The descriptor could not be read.
     #[error("the value could not be read: {0}")]
     Io(#[from] io::Error),
+    /// The uid has too much in secret memory.
+    #[error(transparent)]
+    Share(#[from] OverShare),
     /// No room for it.
     #[error(transparent)]
     Memory(#[from] SecretMemoryExhausted),
@@ -75,8 +79,25 @@ impl From<ReceiveError> for tokenvault_core::Error {
             }
             ReceiveError::Timeout(_) => Self::Timeout(error.to_string()),
             ReceiveError::Io(_) => Self::Unavailable(format!("{error}; retry")),
+            ReceiveError::Share(error) => error.into(),
             ReceiveError::Memory(error) => error.into(),
         }
+    }
+}
+
+/// Where a value goes: the share of the user who sends it, and the memory that is taken within it.
+pub struct Room<'a> {
+    /// Grows before memory is taken. It must be kept as long as the value is.
+    pub share: &'a mut Share,
+    /// Where the value lies.
+    pub memory: &'a dyn SecretMemory,
+}
+
+impl Room<'_> {
+    /// Zeros, `len` of them, within the share.
+    fn zeroed(&mut self, len: usize) -> Result<Secret, ReceiveError> {
+        self.share.resize(len)?;
+        Ok(Secret::zeroed(self.memory, len)?)
     }
 }
 
@@ -84,12 +105,12 @@ impl From<ReceiveError> for tokenvault_core::Error {
 ///
 /// # Errors
 /// See [`ReceiveError`].
-pub async fn receive(fd: OwnedFd, limits: IncomingLimits, memory: &dyn SecretMemory) -> Result<Secret, ReceiveError> {
+pub async fn receive(fd: OwnedFd, limits: IncomingLimits, mut room: Room<'_>) -> Result<Secret, ReceiveError> {
     let value = match kind::examine(&fd)? {
-        Source::Pipe => tokio::time::timeout(limits.deadline, pipe::drain(fd, limits.max_bytes, memory))
+        Source::Pipe => tokio::time::timeout(limits.deadline, pipe::drain(fd, limits.max_bytes, room))
             .await
             .map_err(|_| ReceiveError::Timeout(limits.deadline))??,
-        Source::SealedFile { size } => copy_file(&fd, size, limits.max_bytes, memory)?,
+        Source::SealedFile { size } => copy_file(&fd, size, limits.max_bytes, &mut room)?,
     };
     if value.is_empty() && limits.empty == EmptyValue::Refused {
         return Err(ReceiveError::Empty);
@@ -98,9 +119,9 @@ pub async fn receive(fd: OwnedFd, limits: IncomingLimits, memory: &dyn SecretMem
 }
 
 /// Copies a sealed memory file. Its pages are in memory and stay what they are, so this neither waits nor races.
-fn copy_file(fd: &OwnedFd, size: u64, limit: usize, memory: &dyn SecretMemory) -> Result<Secret, ReceiveError> {
+fn copy_file(fd: &OwnedFd, size: u64, limit: usize, room: &mut Room<'_>) -> Result<Secret, ReceiveError> {
     let size = usize::try_from(size).ok().filter(|size| *size <= limit).ok_or(ReceiveError::TooLarge { limit })?;
-    let mut value = Secret::zeroed(memory, size)?;
+    let mut value = room.zeroed(size)?;
     let mut filled = 0;
     while let Some(rest) = value.expose_mut().get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match pread(fd, rest, i64::try_from(filled).map_err(io::Error::other)?) {

@@ -7,11 +7,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::unistd::read;
 use tokenvault_core::Secret;
-use tokenvault_core::port::SecretMemory;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::ReceiveError;
+use super::{ReceiveError, Room};
 use crate::sys::{pipe, ready};
 
 /// Room to begin with; most values are smaller.
@@ -24,10 +23,10 @@ const STEP: usize = 16 * pipe::PAGE;
 const REOPENED_PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads to the end, at most `limit` bytes.
-pub(super) async fn drain(fd: OwnedFd, limit: usize, memory: &dyn SecretMemory) -> Result<Secret, ReceiveError> {
+pub(super) async fn drain(fd: OwnedFd, limit: usize, room: Room<'_>) -> Result<Secret, ReceiveError> {
     let theirs = ready::watch(fd, Interest::READABLE)?;
     let (ours, entrance) = pipe::new()?;
-    let mut collected = Collected::new(limit, memory)?;
+    let mut collected = Collected::new(limit, room)?;
     loop {
         match move_when_ready(&theirs, &entrance).await? {
             0 => return collected.finish(),
@@ -60,14 +59,15 @@ async fn move_when_ready(theirs: &AsyncFd<OwnedFd>, entrance: &OwnedFd) -> io::R
 /// What has come so far, in memory that grows and is wiped as it is left behind.
 struct Collected<'a> {
     limit: usize,
-    memory: &'a dyn SecretMemory,
+    room: Room<'a>,
     bytes: Secret,
     len: usize,
 }
 
 impl<'a> Collected<'a> {
-    fn new(limit: usize, memory: &'a dyn SecretMemory) -> Result<Self, ReceiveError> {
-        Ok(Self { limit, memory, bytes: Secret::zeroed(memory, FIRST_ROOM.min(limit))?, len: 0 })
+    fn new(limit: usize, mut room: Room<'a>) -> Result<Self, ReceiveError> {
+        let bytes = room.zeroed(FIRST_ROOM.min(limit))?;
+        Ok(Self { limit, room, bytes, len: 0 })
     }
 
     /// Takes the `count` bytes that wait in our own pipe.
@@ -92,23 +92,23 @@ impl<'a> Collected<'a> {
         if needed <= self.bytes.len() {
             return Ok(());
         }
-        let room = needed.max(self.bytes.len() * 4).min(self.limit);
-        self.bytes = resized(&self.bytes, self.len, room, self.memory)?;
+        self.resize(needed.max(self.bytes.len() * 4).min(self.limit))
+    }
+
+    fn finish(mut self) -> Result<Secret, ReceiveError> {
+        self.resize(self.len)?;
+        Ok(self.bytes)
+    }
+
+    /// Moves what has come into a region of `len` bytes.
+    fn resize(&mut self, len: usize) -> Result<(), ReceiveError> {
+        let mut to = self.room.zeroed(len)?;
+        for (to, from) in to.expose_mut().iter_mut().zip(self.bytes.expose().iter().take(self.len)) {
+            *to = *from;
+        }
+        self.bytes = to;
         Ok(())
     }
-
-    fn finish(self) -> Result<Secret, ReceiveError> {
-        resized(&self.bytes, self.len, self.len, self.memory)
-    }
-}
-
-/// The first `len` bytes of `from`, in a region of `room` bytes.
-fn resized(from: &Secret, len: usize, room: usize, memory: &dyn SecretMemory) -> Result<Secret, ReceiveError> {
-    let mut to = Secret::zeroed(memory, room)?;
-    for (to, from) in to.expose_mut().iter_mut().zip(from.expose().iter().take(len)) {
-        *to = *from;
-    }
-    Ok(to)
 }
 
 #[cfg(test)]
