@@ -9,8 +9,8 @@
     reason = "a test that cannot go on has failed, and figures are for those who read them"
 )]
 
-mod hoard;
 mod doors;
+mod hoard;
 mod hostile;
 mod measure;
 mod timing;
