@@ -38,7 +38,7 @@ pub async fn commit_audit(service: Arc<Service>) {
     }
 }
 
-/// Commits what waits; with `all`, also what is still being folded.
+/// Commits what waits; with `all`, because the daemon ends, also what is still being folded.
 pub async fn flush(service: &Arc<Service>, all: bool) {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     service.vault.flush_audit(all, Box::new(move |result| drop(sender.send(result))));
@@ -47,7 +47,8 @@ pub async fn flush(service: &Arc<Service>, all: bool) {
     if let Ok(Err(error)) = answer
         && service.vault.check_open().is_ok()
     {
-        log::error!("audit records could not be written and are kept in memory: {error}");
+        let fate = if all { "are lost with the daemon's end" } else { "are kept in memory" };
+        log::error!("audit records could not be written and {fate}: {error}");
     }
 }
 
