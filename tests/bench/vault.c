@@ -3,6 +3,7 @@
 #include "load.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,14 @@ struct caller {
     char value[4096];
 };
 
+/* Says what went wrong, once: a thousand callers mostly fail alike. */
+static int complain(const tokenvault_client *client) {
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&said))
+        fprintf(stderr, "vault: %s\n", tokenvault_client_error(client));
+    return 1;
+}
+
 static void *open_caller(const struct load_place *place) {
     struct caller *caller = calloc(1, sizeof *caller);
     if (!caller)
@@ -36,16 +45,11 @@ static void *open_caller(const struct load_place *place) {
         caller->bytes = sizeof caller->value;
     memset(caller->value, 'v', sizeof caller->value);
     if (tokenvault_client_open(NULL, &caller->client)) {
-        fprintf(stderr, "vault: %s\n", tokenvault_client_error(NULL));
+        complain(NULL);
+        free(caller);
         return NULL;
     }
     return caller;
-}
-
-static int complain(const struct caller *caller, uint64_t turn) {
-    if (!turn || !caller->number)
-        fprintf(stderr, "vault: %s\n", tokenvault_client_error(caller->client));
-    return 1;
 }
 
 static int call(void *argument, uint64_t turn) {
@@ -55,12 +59,12 @@ static int call(void *argument, uint64_t turn) {
     snprintf(name, sizeof name, "%s%06" PRIu64, caller->prefix, number);
     if (caller->puts) {
         if (tokenvault_put(caller->client, name, caller->value, caller->bytes, NULL, NULL))
-            return complain(caller, turn);
+            return complain(caller->client);
         return 0;
     }
     tokenvault_value *value = NULL;
     if (tokenvault_get(caller->client, name, NULL, &value))
-        return complain(caller, turn);
+        return complain(caller->client);
     int wrong = tokenvault_value_len(value) != caller->bytes;
     tokenvault_value_free(value);
     return wrong;

@@ -33,8 +33,8 @@ fn crowd(bench: &mut Bench, report: &mut Report, raised: &[Raised], [of_errors, 
     }
     let median = Median::of(&samples);
     let raised: Vec<&str> = raised.iter().map(|(limit, _)| *limit).collect();
-    let note = format!("({} raised)", raised.join(", "));
-    report.measured(&format!("private: 1,000 callers of one user at once {note}"), median);
+    let note = format!("{} raised", raised.join(", "));
+    report.measured(&format!("private: 1,000 callers of one user at once ({note})"), median);
     let row = |what: &str| Row::new(format!("1,000 concurrent callers of one user, private door: {what}")).note(&note);
     report.row(row("errors").ours(errors as f64, "").bound(of_errors));
     report.row(row("p99").ours(median.p99 / 1e3, "ms").bound(of_p99));

@@ -12,7 +12,7 @@ use crate::rounds::{Median, Scenario, compare_all};
 use crate::site::{OWN_TOKENS, PREFIX, READS, Site};
 use crate::{Bench, bus};
 
-const RAISED: &str = "(reads-per-second raised)";
+const RAISED: &str = "reads-per-second raised";
 
 /// The medians of one door.
 struct AtDoor {

@@ -1,7 +1,7 @@
 //! One run of a load program, and what it found.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tokenvault_tests::User;
@@ -29,6 +29,12 @@ pub struct Load {
     callers: u32,
     amount: Amount,
     pinned: bool,
+}
+
+/// One that runs.
+pub struct Running {
+    child: Child,
+    program: PathBuf,
 }
 
 /// What a load program prints.
@@ -120,10 +126,7 @@ impl Load {
 
     /// Runs it to its end; panics when it fails or any call did.
     pub fn run(&self) -> Sample {
-        let sample = self.run_with_errors();
-        assert_eq!(sample.errors, 0, "{} of {} calls of {:?} failed", sample.errors, sample.calls, self.program);
-        assert!(sample.calls > 0, "{:?} made no call", self.program);
-        sample
+        self.run_with_errors().checked(&self.program)
     }
 
     /// The same where errors are a result.
@@ -134,14 +137,27 @@ impl Load {
 
     /// Every line it prints.
     pub fn lines(&self) -> Vec<Sample> {
-        let output = self.command().stderr(Stdio::inherit()).output().expect("a load program");
-        assert!(output.status.success(), "{:?}: {}", self.program, output.status);
-        String::from_utf8(output.stdout).expect("ASCII").lines().map(Sample::parse).collect()
+        self.start().lines()
     }
 
     /// Starts it, to run beside something else.
-    pub fn spawn(&self) -> Child {
-        self.command().stdout(Stdio::piped()).spawn().expect("a load program")
+    pub fn start(&self) -> Running {
+        let child = self.command().stdout(Stdio::piped()).spawn().expect("a load program");
+        Running { child, program: self.program.clone() }
+    }
+}
+
+impl Running {
+    /// Waits for its end; panics when it fails or any call did.
+    pub fn finish(self) -> Sample {
+        let program = self.program.clone();
+        self.lines()[0].checked(&program)
+    }
+
+    fn lines(self) -> Vec<Sample> {
+        let output = self.child.wait_with_output().expect("a load program");
+        assert!(output.status.success(), "{:?}: {}", self.program, output.status);
+        String::from_utf8(output.stdout).expect("ASCII").lines().map(Sample::parse).collect()
     }
 }
 
@@ -149,6 +165,12 @@ impl Sample {
     /// Calls a second.
     pub fn rate(&self) -> f64 {
         self.calls as f64 / self.seconds
+    }
+
+    fn checked(self, program: &Path) -> Self {
+        assert_eq!(self.errors, 0, "{} calls of {} failed, {} worked", self.errors, program.display(), self.calls);
+        assert!(self.calls > 0, "{} made no call", program.display());
+        self
     }
 
     fn parse(line: &str) -> Self {

@@ -33,6 +33,6 @@ pub fn measure(bench: &mut Bench, report: &mut Report) {
         })
         .collect();
     let row = Row::new("RSS with 1,000 idle connections").ours(site.memory_mib("VmRSS"), "MiB");
-    report.row(row.bound(AtMost(80.0)).note("(connections raised)"));
+    report.row(row.bound(AtMost(80.0)).note("connections raised"));
     drop(peers);
 }

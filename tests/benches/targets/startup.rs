@@ -43,7 +43,7 @@ pub fn measure(bench: &mut Bench, report: &mut Report) {
         daemon.stop();
     }
     vault.start_daemon();
-    let note = format!("and {:.1} ms of the software TPM, taken off", median(chips));
+    let note = format!("the {:.1} ms of the software TPM are taken off", median(chips));
     let row = Row::new("exec to answering, 100,000 tokens").ours(median(without_chip), "ms");
     report.row(row.bound(AtMost(50.0)).note(note));
 }

@@ -7,7 +7,7 @@ pub fn print(report: &Report) {
     for (key, value) in &report.machine {
         println!("{key}: {value}");
     }
-    println!("\n| row | ours | reference | judged | target | |\n|---|--:|--:|--:|--:|---|");
+    println!("\n| row | ours | reference | ratio | target | | |\n|---|--:|--:|--:|--:|---|---|");
     for row in &report.rows {
         println!("{}", markdown(row));
     }
@@ -15,33 +15,33 @@ pub fn print(report: &Report) {
     for (name, median) in &report.scenarios {
         println!("| {name} | {:.1} | {:.1} | {:.0} |", median.p50, median.p99, median.rate);
     }
-    let missed: Vec<&str> =
-        report.rows.iter().filter(|row| row.is_met() == Some(false)).map(|row| row.what.as_str()).collect();
+    let missed: Vec<&Row> = report.rows.iter().filter(|row| row.is_met() == Some(false)).collect();
     println!("\n{} of {} rows miss their target", missed.len(), report.rows.len());
-    for what in missed {
-        println!("MISSED: {what}");
+    for row in missed {
+        println!("MISSED: {}", one_line(row));
     }
     for group in &report.broken {
         println!("NOT MEASURED: the group '{group}' failed; its reason is above");
     }
 }
 
-/// A row while the run goes on.
+/// A row in a line by itself.
 pub fn one_line(row: &Row) -> String {
-    let [ours, reference, judged, target, verdict] = cells(row);
-    format!("{}: {ours} [{reference}] {judged} {target} {verdict}", row.what)
+    let [ours, reference, ratio, target, verdict, note] = cells(row);
+    let words = [ours, reference, ratio, target, verdict, note];
+    let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    format!("{}: {}", row.what, words.join(", "))
 }
 
 fn markdown(row: &Row) -> String {
-    let [ours, reference, judged, target, verdict] = cells(row);
-    format!("| {} | {ours} | {reference} | {judged} | {target} | {verdict} |", row.what)
+    format!("| {} | {} |", row.what, cells(row).join(" | "))
 }
 
-fn cells(row: &Row) -> [String; 5] {
+fn cells(row: &Row) -> [String; 6] {
     let ours = row.ours.map(figure).unwrap_or_default();
     let reference =
         row.reference.as_ref().map(|(name, value)| format!("{name}: {}", figure(*value))).unwrap_or_default();
-    let judged = match (row.judged, &row.reference) {
+    let ratio = match (row.judged, &row.reference) {
         (Some(ratio), Some(_)) => format!("{ratio:.2}x"),
         _ => String::new(),
     };
@@ -55,7 +55,7 @@ fn cells(row: &Row) -> [String; 5] {
         Some(false) => "**MISSED**",
         None => "",
     };
-    [ours, reference, judged, target, [verdict, &row.note].join(" ").trim().to_owned()]
+    [ours, reference, ratio, target, verdict.to_owned(), row.note.clone()]
 }
 
 fn figure(figure: Figure) -> String {

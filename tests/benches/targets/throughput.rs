@@ -30,7 +30,7 @@ pub fn measure(bench: &mut Bench, report: &mut Report) {
                 let row = Row::new(format!("{callers} callers, {} door, {client}", name_of(door))).ours(rate, "/s");
                 row.over("pipe Ping", pipe.rate)
             };
-            report.row(row("libtokenvault", library.rate).bound(bound).note("(reads-per-second raised)"));
+            report.row(row("libtokenvault", library.rate).bound(bound).note("reads-per-second raised"));
             report.row(row("sd-bus", by_hand.rate));
         }
     }

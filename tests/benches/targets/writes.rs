@@ -1,7 +1,5 @@
 //! Durable writes against what the disk gives, and reads beside them.
 
-use std::process::Child;
-
 use tokenvault_tests::{ALICE, BOB, Door};
 
 use crate::Bench;
@@ -12,7 +10,7 @@ use crate::report::{Report, Row};
 use crate::rounds::{Median, ROUNDS, Scenario, compare};
 use crate::site::{READS, WRITES};
 
-const NOTE: &str = "(writes-per-second raised)";
+const NOTE: &str = "writes-per-second, tokens, bytes raised";
 /// Names that are written again and again.
 const NAMES: u64 = 6_400;
 const READERS: u32 = 4;
@@ -20,7 +18,7 @@ const WRITERS: u32 = 2;
 
 /// Measures both.
 pub fn measure(bench: &mut Bench, report: &mut Report) {
-    bench.big.restart(&[READS, WRITES]);
+    bench.big.restart(&[READS, WRITES, ("tokens", 0), ("bytes", 0)]);
     puts(bench, report);
     reads_beside_writers(bench, report);
 }
@@ -43,7 +41,7 @@ fn puts(bench: &mut Bench, report: &mut Report) {
     let [commit, many] = compare(
         report,
         [
-            Scenario::new("plain SQLite, WAL, FULL: one commit, not pinned", commits()),
+            Scenario::new("plain SQLite, WAL, FULL: one commit, all processors", commits()),
             Scenario::new("private: Put, 64 callers", put().callers(64)),
         ],
     );
@@ -53,22 +51,18 @@ fn puts(bench: &mut Bench, report: &mut Report) {
 
 fn reads_beside_writers(bench: &Bench, report: &mut Report) {
     let reads = bench.big.get(ALICE, Door::Socket).callers(READERS);
-    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    let (mut alone, mut beside, mut written) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         alone.push(reads.run());
-        let writers = bench.big.put(BOB, "put/", NAMES).callers(WRITERS).seconds(1.0).spawn();
+        let writers = bench.big.put(BOB, "put/", NAMES).callers(WRITERS).seconds(1.0).start();
         beside.push(reads.run());
-        finish(writers);
+        written.push(writers.finish());
     }
     let [alone, beside] = [alone, beside].map(|samples| Median::of(&samples));
     report.measured("private: Get, 4 callers, no writers", alone);
     report.measured("private: Get, 4 callers, beside 2 writers", beside);
+    report.measured("private: Put, 2 callers, beside 4 readers", Median::of(&written));
     let row = Row::new("reads beside 2 steady writers").ours(beside.rate, "/s");
-    let note = "(reads-per-second, writes-per-second raised)";
+    let note = "reads-per-second, writes-per-second, tokens, bytes raised";
     report.row(row.over("reads alone", alone.rate).bound(AtLeast(0.5)).note(note));
-}
-
-fn finish(writers: Child) {
-    let output = writers.wait_with_output().expect("writers");
-    assert!(output.status.success(), "the writers failed");
 }
