@@ -457,7 +457,7 @@ int tokenvault_describe(struct tokenvault_client *client,
                         struct tokenvault_value **metadata_only);
 
 /**
- * Lists tokens by name. Free the list with tokenvault_list_free.
+ * Lists tokens in the order in which they were first put. Free the list with tokenvault_list_free.
  */
 int tokenvault_list_tokens(struct tokenvault_client *client,
                            const struct tokenvault_list_options *options,

@@ -1,4 +1,4 @@
-//! `tokenvault_list`: tokens by name, or the versions of one.
+//! `tokenvault_list`: tokens, or the versions of one.
 
 use std::ffi::c_char;
 use std::ptr;

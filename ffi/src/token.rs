@@ -109,7 +109,7 @@ pub unsafe extern "C" fn tokenvault_describe(
     unsafe { client::call(client, work) }
 }
 
-/// Lists tokens by name. Free the list with tokenvault_list_free.
+/// Lists tokens in the order in which they were first put. Free the list with tokenvault_list_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_list_tokens(
     client: *mut Client,

@@ -24,11 +24,11 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse::time_ahead, allow_hyphen_values = true)]
     expires_before: Option<u64>,
 
-    /// At most this many tokens
+    /// At most this many tokens: the first by name
     #[arg(long, value_name = "COUNT", value_parser = parse::rows, allow_hyphen_values = true)]
     limit: Option<u32>,
 
-    /// Whose tokens: user:NAME, uid:N or machine; by default your own
+    /// Whose tokens: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 }
@@ -48,8 +48,7 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         expires_before: args.expires_before,
         ..ListOptions::default()
     };
-    let mut tokens = fetch(&context.client()?, options, limit)?;
-    tokens.sort_by(|a, b| a.name.cmp(&b.name));
+    let tokens = first_by_name(fetch(&context.client()?, options)?, limit);
     if context.output.wants_json() {
         return context.output.json(&Tokens { tokens: tokens.iter().map(Plain).collect() });
     }
@@ -57,21 +56,30 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     context.output.table(&table(&tokens), &format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" }))
 }
 
-/// Asks for one page after the other.
-fn fetch(client: &Client, mut options: ListOptions, limit: Option<u32>) -> Result<Vec<TokenInfo>, Failure> {
-    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+/// Asks for one page after the other. The vault, which keeps names encrypted, gives tokens in the order they were first put:
+/// all must be here before the first by name is known.
+fn fetch(client: &Client, mut options: ListOptions) -> Result<Vec<TokenInfo>, Failure> {
+    options.limit = Some(PAGE_MAX);
     let mut tokens = Vec::new();
     loop {
-        let wanted = u32::try_from(limit - tokens.len()).unwrap_or(PAGE_MAX).min(PAGE_MAX);
-        options.limit = Some(wanted);
         let (page, next) = client.list(&options)?;
+        // A page without rows cannot lead on, whatever it says.
+        let last = next.is_empty() || page.is_empty();
         tokens.extend(page);
-        tokens.truncate(limit);
-        if next.is_empty() || tokens.len() == limit {
+        if last {
             return Ok(tokens);
         }
         options.after = Some(next);
     }
+}
+
+/// Sorts by name, then cuts.
+fn first_by_name(mut tokens: Vec<TokenInfo>, limit: Option<u32>) -> Vec<TokenInfo> {
+    tokens.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(limit) = limit {
+        tokens.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    tokens
 }
 
 fn table(tokens: &[TokenInfo]) -> Table {
@@ -103,6 +111,16 @@ fn table(tokens: &[TokenInfo]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_keeps_the_first_by_name_and_not_the_first_that_came() {
+        let named = |name: &str| TokenInfo { name: name.into(), ..TokenInfo::default() };
+        let names = |limit| {
+            let tokens = first_by_name(["c", "a", "b"].map(named).into(), limit);
+            tokens.into_iter().map(|token| token.name).collect::<String>()
+        };
+        assert_eq!((names(None), names(Some(2)), names(Some(9))), ("abc".into(), "ab".into(), "abc".into()));
+    }
 
     #[test]
     fn a_name_cannot_break_the_table() {
