@@ -1,5 +1,8 @@
 //! `tokenvaultctl doctor`: what is well, what is not, and what to do about it.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value as Json;
 
 use crate::common::*;
@@ -118,8 +121,49 @@ fn a_sealed_vault_is_a_failure_with_the_next_step_of_the_daemon() {
     let sealed = vault.wait_for_state("sealed");
     let (status, report) = examine(&vault, ROOT);
     assert_eq!(status, 1);
-    assert_eq!(check(&report, "state"), ("failed".into(), "sealed".into(), sealed.next_step));
-    assert_eq!(check(&report, "tpm").1, sealed.reason);
+    let why = format!("sealed: {}", sealed.reason);
+    assert_eq!(check(&report, "state"), ("failed".into(), why, sealed.next_step));
+    let (_, message, next) = check(&report, "tpm");
+    assert_eq!(message, sealed.reason);
+    assert!(next.contains("tried again by itself"), "{next}");
+}
+
+#[test]
+fn a_damaged_store_is_not_called_a_missing_vault() {
+    let mut vault = vault_with_recovery();
+    vault.stop_daemon();
+    fs::write(vault.state_directory().join("vault.db"), b"this is no database, however often it is read").unwrap();
+    vault.start_daemon();
+    let status = vault.wait_for_state("quarantined");
+    let (_, report) = examine(&vault, ROOT);
+    assert_eq!(check(&report, "recovery").1, "unknown while the vault is quarantined");
+    assert_eq!(check(&report, "store").2, status.next_step);
+}
+
+#[test]
+fn a_state_directory_that_is_open_to_others_is_told_with_the_mode_it_needs() {
+    let mut vault = vault_with_recovery();
+    vault.stop_daemon();
+    let directory = vault.state_directory();
+    fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
+    vault.start_daemon();
+    let status = vault.wait_for_state("read-only");
+    assert_eq!(status.next_step, format!("run 'chmod 0700 {}', then restart tokenvaultd", directory.display()));
+    let (_, report) = examine(&vault, ROOT);
+    assert_eq!((check(&report, "store").2, check(&report, "state").2), (status.next_step.clone(), status.next_step));
+    fs::set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
+    vault.restart();
+    vault.wait_for_state("serving");
+}
+
+#[test]
+fn a_user_who_is_in_no_database_reaches_the_daemon_and_is_refused() {
+    let vault = Vault::start();
+    let (status, report) = examine(&vault, NAMELESS);
+    assert_eq!((status, check(&report, "reachable").0.as_str()), (1, "ok"));
+    let (result, message, next) = check(&report, "caller");
+    assert_eq!(result, "failed");
+    assert!(message.contains("user database") && !next.is_empty(), "{message}; {next}");
 }
 
 #[test]

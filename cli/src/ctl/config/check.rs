@@ -10,6 +10,8 @@ use crate::common::Context;
 use crate::failure::{Failure, describe};
 
 const PROGRAM: &str = "tokenvaultd";
+/// Exit status of a daemon that does not take its configuration.
+const EX_CONFIG: u8 = 78;
 
 /// Let the daemon's program check the configuration, without starting it
 #[derive(clap::Args)]
@@ -32,9 +34,24 @@ struct Verdict {
 /// Runs the check; its exit status is the daemon's.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let daemon = args.daemon.map_or_else(find_daemon, Ok)?;
-    let mut command = Command::new(&daemon);
+    let (status, message) = verdict(&daemon, args.config.as_deref())?;
+    let ok = status == 0;
+    if context.output.wants_json() {
+        context.output.json(&Verdict { ok, message })?;
+        return if ok { Ok(()) } else { Err(Failure::Silent(status)) };
+    }
+    if ok {
+        return context.output.line("The configuration is good.");
+    }
+    let message = if message.is_empty() { format!("'{}' failed without a word", daemon.display()) } else { message };
+    Err(Failure::with_status(status, cause(&message), "correct it and check again"))
+}
+
+/// Exit status and words of the daemon's check.
+fn verdict(daemon: &Path, config: Option<&Path>) -> Result<(u8, String), Failure> {
+    let mut command = Command::new(daemon);
     command.arg("--check-config");
-    if let Some(path) = &args.config {
+    if let Some(path) = config {
         command.arg("--config").arg(path);
     }
     let result = command.output().map_err(|error| {
@@ -46,19 +63,15 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     })?;
     let text = if result.stderr.is_empty() { &result.stdout } else { &result.stderr };
     let message = String::from_utf8_lossy(text).trim().to_owned();
-    let ok = result.status.success();
     // A program that was ended by a signal has no status of its own.
     let status = result.status.code().and_then(|code| u8::try_from(code).ok());
-    let status = status.unwrap_or(ErrorCode::Failed.exit_status());
-    if context.output.wants_json() {
-        context.output.json(&Verdict { ok, message })?;
-        return if ok { Ok(()) } else { Err(Failure::Silent(status)) };
-    }
-    if ok {
-        return context.output.line("The configuration is good.");
-    }
-    let message = if message.is_empty() { format!("'{}' failed without a word", daemon.display()) } else { message };
-    Err(Failure::with_status(status, cause(&message), "correct it and check again"))
+    Ok((status.unwrap_or(ErrorCode::Failed.exit_status()), message))
+}
+
+/// What the daemon has against its installed configuration, where it can be asked.
+pub fn fault_of_the_installed() -> Option<String> {
+    let (status, message) = verdict(&find_daemon().ok()?, None).ok()?;
+    (status == EX_CONFIG).then(|| cause(&message).to_owned())
 }
 
 /// What the daemon says, without the words that its journal needs.

@@ -6,6 +6,7 @@ mod show;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use check::fault_of_the_installed;
 use clap::Subcommand;
 use tokenvault_proto::DEFAULTS_FILE;
 

@@ -4,9 +4,12 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokenvault_proto::{ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, Health, Status, WhoAmI};
+use tokenvault_client::Client;
+use tokenvault_proto::{ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, ErrorCode, Health, Status, WhoAmI};
 
+use super::super::config::fault_of_the_installed;
 use crate::common::Context;
+use crate::failure::{Failure, describe};
 
 /// Kind of the slot that the TPM opens.
 const TPM_KIND: &str = "tpm2";
@@ -14,11 +17,24 @@ const TPM_KIND: &str = "tpm2";
 /// The state of everything.
 pub struct Facts {
     /// The answer of the daemon, or why there is none.
-    pub answers: Result<Answers, String>,
+    pub answers: Result<Answers, Silence>,
     /// The private socket, when the vault is looked for at one.
     pub socket: Option<Socket>,
     /// Seconds since the epoch.
     pub now: u64,
+}
+
+/// No report of the daemon.
+#[derive(Debug, Clone)]
+pub struct Silence {
+    /// Which error it was.
+    pub code: ErrorCode,
+    /// Why.
+    pub cause: String,
+    /// What the error says is to be done.
+    pub next: String,
+    /// What the daemon's own check says against the installed configuration, when that is the one that counts.
+    pub configuration: Option<String>,
 }
 
 /// What the daemon says.
@@ -65,24 +81,30 @@ impl Facts {
     /// Asks the daemon, the file system and the clock.
     pub fn gather(context: &Context) -> Self {
         Self {
-            answers: ask(context).map_err(|failure| cause(&failure.line().unwrap_or_default())),
+            answers: ask(context).map_err(|error| silence(context, error)),
             socket: socket_path(context).map(|path| Socket { entry: look_at(&path), path }),
             now: SystemTime::now().duration_since(UNIX_EPOCH).map(|now| now.as_secs()).unwrap_or_default(),
         }
     }
 }
 
-fn ask(context: &Context) -> Result<Answers, crate::failure::Failure> {
-    let client = context.client()?;
+fn ask(context: &Context) -> Result<Answers, tokenvault_client::Error> {
+    let client = Client::open(context.address())?;
     let me = client.who_am_i()?;
     let slots = if me.uid == 0 { client.slots().ok() } else { None };
     let has_tpm_slot = slots.map(|slots| slots.iter().any(|slot| slot.kind == TPM_KIND));
     Ok(Answers { status: client.status()?, me, health: client.health()?, has_tpm_slot })
 }
 
-/// The line of a failure without its next step, which the report has in a column of its own.
-fn cause(line: &str) -> String {
-    line.rsplit_once("; ").map_or(line, |(cause, _)| cause).to_owned()
+/// What an error says, in the columns of the report, and whether the configuration is to blame.
+fn silence(context: &Context, error: tokenvault_client::Error) -> Silence {
+    let code = error.code();
+    let line = Failure::from(error).line().unwrap_or_default();
+    let (cause, next) = line.rsplit_once("; ").unwrap_or((&line, ""));
+    // A daemon that an address names may have any configuration.
+    let installed = context.address().is_none() && std::env::var_os(ADDRESS_VARIABLE).is_none();
+    let configuration = if installed && code == ErrorCode::Unavailable { fault_of_the_installed() } else { None };
+    Silence { code, cause: cause.to_owned(), next: next.to_owned(), configuration }
 }
 
 /// The private socket that is meant, unless a bus is.
@@ -105,5 +127,5 @@ fn look_at(path: &Path) -> Result<Entry, String> {
             directory_mode: directory.mode() & 0o7777,
         })
     };
-    look().map_err(|error| crate::failure::describe(&error))
+    look().map_err(|error| describe(&error))
 }

@@ -278,8 +278,7 @@ impl Vault {
             }
         });
         if let (State::ReadOnly, Some(why)) = (state, self.store.status().read_only) {
-            reason = why;
-            next_step = "make the state directory's file system writable and restart tokenvaultd".into();
+            (reason, next_step) = cause_and_next_step(why);
         }
         let kept = self.read(|tx| {
             let id = tx.meta(MetaKey::VaultId)?.and_then(|id| <[u8; 16]>::try_from(id).ok());
@@ -297,5 +296,15 @@ impl Vault {
         }
         let theft = vault_id.as_ref().map(|_| Protection::of(&kinds));
         VaultStatus { state, reason, next_step, protection, vault_id, recovery_confirmed, theft }
+    }
+}
+
+/// Why the store cannot be written and what to do about it, which its own line may say after the cause.
+fn cause_and_next_step(why: String) -> (String, String) {
+    const RESTART: &str = "restart tokenvaultd";
+    match why.rsplit_once("; ") {
+        Some((cause, next)) if next.contains(RESTART) => (cause.to_owned(), next.to_owned()),
+        Some((cause, next)) => (cause.to_owned(), format!("{next}, then {RESTART}")),
+        None => (why, format!("make the state directory's file system writable and {RESTART}")),
     }
 }

@@ -7,6 +7,8 @@ mod tests;
 
 use std::borrow::Cow;
 
+use tokenvault_proto::ErrorCode;
+
 use super::facts::{Answers, Facts};
 use super::{Finding, Verdict};
 use crate::output::span;
@@ -24,7 +26,7 @@ type Check<F, A> = (&'static str, fn(&F) -> A);
 
 /// Checks that need only this machine.
 const OF_THE_MACHINE: &[Check<Facts, Option<Answer>>] =
-    &[("reachable", reachable), ("socket", socket), ("clock", clock)];
+    &[("reachable", reachable), ("caller", caller), ("socket", socket), ("clock", clock)];
 /// Checks that need the daemon's answer.
 const OF_THE_DAEMON: &[Check<Answers, Answer>] = &[
     ("door", state::door),
@@ -67,8 +69,30 @@ fn failed(message: impl Into<String>, fix: impl Into<Cow<'static, str>>) -> Answ
 fn reachable(facts: &Facts) -> Option<Answer> {
     Some(match &facts.answers {
         Ok(answers) => ok(format!("the daemon answers, up for {}", span(answers.health.uptime))),
-        Err(why) => failed(why, "systemctl status tokenvaultd"),
+        Err(silence) => match (&silence.configuration, silence.code) {
+            (Some(fault), _) => {
+                let message = format!("{}: its configuration is bad: {fault}", silence.cause);
+                failed(message, "correct it, then systemctl restart tokenvaultd")
+            }
+            (None, ErrorCode::Unavailable) if silence.cause.contains("Permission denied") => {
+                failed(&silence.cause, "let everyone enter the directories of the socket: chmod go+x")
+            }
+            (None, ErrorCode::Unavailable | ErrorCode::Timeout) => {
+                failed(&silence.cause, "systemctl status tokenvaultd")
+            }
+            (None, _) => ok("the daemon answers"),
+        },
     })
+}
+
+/// A daemon that is there and does not report to this caller.
+fn caller(facts: &Facts) -> Option<Answer> {
+    match &facts.answers {
+        Err(silence) if !matches!(silence.code, ErrorCode::Unavailable | ErrorCode::Timeout) => {
+            Some(failed(&silence.cause, silence.next.clone()))
+        }
+        _ => None,
+    }
 }
 
 fn socket(facts: &Facts) -> Option<Answer> {

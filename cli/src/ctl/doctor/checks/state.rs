@@ -18,25 +18,37 @@ pub(super) fn door(answers: &Answers) -> Answer {
 }
 
 pub(super) fn state(answers: &Answers) -> Answer {
-    let (status, health) = (&answers.status, &answers.health);
-    // What another check tells is not told twice.
-    let told = status.reason.is_empty() || [&health.tpm, &health.store].contains(&&status.reason);
-    let message = if told { status.state.clone() } else { format!("{}: {}", status.state, status.reason) };
-    let next =
-        if status.next_step.is_empty() { "journalctl -u tokenvaultd".to_owned() } else { status.next_step.clone() };
+    let status = &answers.status;
+    let message =
+        if status.reason.is_empty() { status.state.clone() } else { format!("{}: {}", status.state, status.reason) };
+    let next = next_step(answers);
     match status.state.as_str() {
         // The one reason a serving vault has is that of `recovery`.
         "serving" => ok("serving"),
         "starting" => warning(message, "tokenvaultctl status"),
-        "read-only" => failed(message, "df /var/lib/tokenvault; journalctl -u tokenvaultd"),
         _ => failed(message, next),
     }
 }
 
+/// What the daemon says is to be done.
+pub(super) fn next_step(answers: &Answers) -> String {
+    let next = &answers.status.next_step;
+    if next.is_empty() { "journalctl -u tokenvaultd".to_owned() } else { next.clone() }
+}
+
 pub(super) fn protection(answers: &Answers) -> Answer {
+    // Whatever opened it this time: the slot that gives the disk away is there.
+    let disk_theft = &answers.status.disk_theft;
+    if disk_theft.starts_with("NOT protected") {
+        let remove = "tokenvaultctl slot remove ID for the host-key slot";
+        let fix = match answers.has_tpm_slot {
+            Some(true) => remove.to_owned(),
+            _ => format!("tokenvaultctl slot add tpm2 (or passphrase), then {remove}"),
+        };
+        return warning(format!("disk theft: {disk_theft}"), fix);
+    }
     match answers.status.protection.as_str() {
         "" => warning("the vault is not open", "do what the check 'state' says"),
-        "host-key" => warning("host-key: a stolen disk gives everything away", "tokenvaultctl slot add tpm2"),
         "recovery" if answers.tpm_fault().is_some() => {
             warning("recovery: the vault does not open by itself after a restart", "mend what the check 'tpm' says")
         }
@@ -49,8 +61,11 @@ pub(super) fn protection(answers: &Answers) -> Answer {
 }
 
 pub(super) fn recovery(answers: &Answers) -> Answer {
-    if answers.status.vault_id.is_empty() {
-        return ok("there is no vault yet");
+    match (answers.status.vault_id.is_empty(), answers.status.state.as_str()) {
+        (true, "uninitialised") => return ok("there is no vault yet"),
+        // What a store that is damaged or out of reach says of itself says nothing.
+        (true, _) | (_, "quarantined") => return ok(format!("unknown while the vault is {}", answers.status.state)),
+        _ => {}
     }
     if answers.status.recovery_confirmed {
         return ok("the recovery key is confirmed");

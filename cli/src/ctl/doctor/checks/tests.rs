@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokenvault_proto::{Health, Status, WhoAmI};
 
-use super::super::facts::{Entry, Socket};
+use super::super::facts::{Entry, Silence, Socket};
 use super::*;
 
 fn healthy() -> Facts {
@@ -61,7 +61,8 @@ fn entry(facts: &mut Facts) -> &mut Entry {
 #[test]
 fn a_healthy_vault_passes_every_check() {
     let findings = run_all(&healthy());
-    assert_eq!(findings.len(), OF_THE_MACHINE.len() + OF_THE_DAEMON.len());
+    // Of a caller that is answered there is nothing to say.
+    assert_eq!(findings.len(), OF_THE_MACHINE.len() - 1 + OF_THE_DAEMON.len());
     assert!(findings.iter().all(|finding| finding.result == Verdict::Ok && finding.fix.is_empty()));
 }
 
@@ -69,7 +70,7 @@ fn a_healthy_vault_passes_every_check() {
 fn each_fault_is_found_by_its_check() {
     let cases: Vec<(&str, Verdict, Finding)> = vec![
         ("state", Verdict::Failed, spoiled(|facts| status(facts).state = "sealed".into())),
-        ("protection", Verdict::Warning, spoiled(|facts| status(facts).protection = "host-key".into())),
+        ("protection", Verdict::Warning, spoiled(|facts| status(facts).disk_theft = "NOT protected: x".into())),
         ("recovery", Verdict::Warning, spoiled(|facts| status(facts).recovery_confirmed = false)),
         ("socket", Verdict::Failed, spoiled(|facts| entry(facts).directory_mode = 0o777)),
         ("socket", Verdict::Warning, spoiled(|facts| entry(facts).mode = 0o600)),
@@ -98,8 +99,55 @@ fn a_quota_is_nearly_used_up_at_nine_tenths_and_no_quota_never_is() {
 
 #[test]
 fn a_daemon_that_does_not_answer_is_one_failure() {
-    let finding = spoiled(|facts| facts.answers = Err("no vault at /x; start it".into()));
-    assert_eq!((finding.check, finding.result), ("reachable", Verdict::Failed));
+    let silent = |cause: &str, configuration: Option<&str>| {
+        spoiled(|facts| facts.answers = Err(silence(ErrorCode::Unavailable, cause, configuration)))
+    };
+    let cases = [
+        ("no vault at /x", None, "systemctl status tokenvaultd"),
+        ("/x: Permission denied", None, "chmod go+x"),
+        ("no vault at /x", Some("/y:1: unknown field"), "correct it"),
+    ];
+    for (cause, configuration, fix) in cases {
+        let finding = silent(cause, configuration);
+        assert_eq!((finding.check, finding.result), ("reachable", Verdict::Failed));
+        assert!(finding.fix.contains(fix) && finding.message.contains(configuration.unwrap_or(cause)), "{finding:?}");
+    }
+}
+
+fn silence(code: ErrorCode, cause: &str, configuration: Option<&str>) -> Silence {
+    Silence { code, cause: cause.into(), next: "do x".into(), configuration: configuration.map(str::to_owned) }
+}
+
+#[test]
+fn a_daemon_that_refuses_the_caller_is_reachable() {
+    let finding = spoiled(|facts| facts.answers = Err(silence(ErrorCode::AccessDenied, "uid 7 is nobody", None)));
+    assert_eq!((finding.check, finding.result), ("caller", Verdict::Failed));
+    assert_eq!((finding.message.as_str(), finding.fix.as_str()), ("uid 7 is nobody", "do x"));
+}
+
+#[test]
+fn what_a_store_out_of_reach_would_say_is_unknown_and_the_daemon_says_what_to_do() {
+    for state in ["quarantined", "read-only"] {
+        let mut facts = healthy();
+        health(&mut facts).store = "it is damaged".into();
+        let (reason, next_step) = ("it is damaged".into(), "restore a backup".into());
+        *status(&mut facts) = Status { state: state.into(), reason, next_step, ..Status::default() };
+        assert_eq!(found(&facts, "recovery").message, format!("unknown while the vault is {state}"));
+        assert_eq!(found(&facts, "store").fix, "restore a backup");
+        assert_eq!(found(&facts, "state").fix, "restore a backup");
+    }
+    let mut facts = healthy();
+    *status(&mut facts) = Status { state: "uninitialised".into(), ..Status::default() };
+    assert_eq!(found(&facts, "recovery").message, "there is no vault yet");
+}
+
+#[test]
+fn a_sealed_vault_asks_the_tpm_again_by_itself() {
+    let mut facts = healthy();
+    health(&mut facts).tpm = "NoTpm: no TPM answers".into();
+    assert!(found(&facts, "tpm").fix.contains("then restart tokenvaultd"));
+    status(&mut facts).state = "sealed".into();
+    assert!(found(&facts, "tpm").fix.contains("tried again by itself"));
 }
 
 #[test]
@@ -142,7 +190,7 @@ fn a_tpm_that_no_slot_needs_is_no_fault() {
 }
 
 #[test]
-fn a_sealed_vault_says_once_why_and_gives_the_next_step_of_the_daemon() {
+fn a_sealed_vault_says_why_and_gives_the_next_step_of_the_daemon() {
     let mut facts = healthy();
     let why = "WrongTpm: this is not the TPM";
     health(&mut facts).tpm = why.into();
@@ -155,7 +203,8 @@ fn a_sealed_vault_says_once_why_and_gives_the_next_step_of_the_daemon() {
         ..Status::default()
     };
     let state = found(&facts, "state");
-    assert_eq!((state.message.as_str(), state.fix.as_str()), ("sealed", "run 'tokenvaultctl unseal --recovery'"));
+    let expected = ("sealed: WrongTpm: this is not the TPM", "run 'tokenvaultctl unseal --recovery'");
+    assert_eq!((state.message.as_str(), state.fix.as_str()), expected);
     assert_eq!(found(&facts, "tpm").message, why);
 }
 
