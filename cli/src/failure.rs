@@ -45,6 +45,8 @@ impl Failure {
     /// Something outside the vault refused: a file, a terminal, a program.
     pub fn io(what: impl fmt::Display, error: &io::Error, next: impl fmt::Display) -> Self {
         let code = match error.kind() {
+            // A descriptor that is not open: the library has no kind for it.
+            _ if error.raw_os_error() == Some(nix::libc::EBADF) => ErrorCode::InvalidArgs,
             io::ErrorKind::NotFound | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
                 ErrorCode::InvalidArgs
             }
@@ -111,8 +113,9 @@ impl From<tokenvault_client::Error> for Failure {
 
 /// `text` with a next step, where the daemon, which says no more than it must, gives none.
 fn complete(code: ErrorCode, text: &str) -> String {
+    let text = as_written_here(text);
     if text.contains("; ") {
-        return text.to_owned();
+        return text;
     }
     let next = match code {
         ErrorCode::NotFound => "see 'tokenvault list'",
@@ -121,6 +124,34 @@ fn complete(code: ErrorCode, text: &str) -> String {
         _ => "see 'tokenvault status'",
     };
     format!("{text}; {next}")
+}
+
+/// `text` of the daemon, which names options as its interface does, with their names on the command line: the same but for
+/// their dashes. An option that the daemon does not know is none of the command line, but of a newer command.
+fn as_written_here(text: &str) -> String {
+    const OPTION: &str = "option '";
+    let mut written = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(OPTION) {
+        written.push_str(before);
+        match after.split_once('\'') {
+            Some((key, after)) if is_option(key) && !before.ends_with("unknown ") => {
+                written.push_str("--");
+                written.push_str(key);
+                rest = after;
+            }
+            _ => {
+                written.push_str(OPTION);
+                rest = after;
+            }
+        }
+    }
+    written.push_str(rest);
+    written
+}
+
+fn is_option(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 /// The system's words for `error`, without the number that Rust appends.
@@ -154,6 +185,25 @@ mod tests {
     fn a_bare_cause_gets_a_next_step_and_a_full_line_stays() {
         assert_eq!(complete(ErrorCode::NotFound, "no such token"), "no such token; see 'tokenvault list'");
         assert_eq!(complete(ErrorCode::Sealed, "sealed; run x"), "sealed; run x");
+    }
+
+    #[test]
+    fn options_have_the_names_of_the_command_line() {
+        let cases = [
+            ("a purpose only; name it in option 'purpose'", "a purpose only; name it in --purpose"),
+            ("option 'owner' must be 'machine'; option 'class' too", "--owner must be 'machine'; --class too"),
+            ("unknown option 'newer'; x", "unknown option 'newer'; x"),
+            ("option 'No Key' and option 'cut; x", "option 'No Key' and option 'cut; x"),
+        ];
+        for (told, written) in cases {
+            assert_eq!(complete(ErrorCode::InvalidArgs, told), written);
+        }
+    }
+
+    #[test]
+    fn a_descriptor_that_is_not_open_is_a_mistake_of_the_command_line() {
+        let failure = Failure::io("cannot read descriptor 9", &io::Error::from(nix::errno::Errno::EBADF), "open it");
+        assert_eq!(failure.status(), 2);
     }
 
     #[test]

@@ -25,6 +25,8 @@ const CHOSEN_KIB_MAX: u32 = 256 * 1024;
 const CHOSEN_PASSES_MAX: u32 = 64;
 /// Most that is ever accepted from a slot.
 const ACCEPTED: Cost = Cost { kib: 4 * 1024 * 1024, passes: 1024 };
+/// Fewest characters of a new passphrase, as NIST SP 800-63B has it.
+const CHARACTERS_MIN: usize = 8;
 /// What a try should take.
 const AIM: Duration = Duration::from_secs(1);
 
@@ -134,17 +136,28 @@ pub fn new_salt() -> Result<[u8; SALT_BYTES], Failure> {
 /// Asks for a new passphrase twice, or reads it.
 ///
 /// # Errors
-/// When it cannot be had or is empty.
+/// When it cannot be had or is too short.
 pub fn choose(source: Option<&Source>) -> Result<SecretBytes, Failure> {
-    match source {
-        Some(source) => read_passphrase(source),
-        None => {
-            let terminal = Terminal::open(INSTEAD)?;
-            let passphrase = terminal.ask_twice("New passphrase", PASSPHRASE_BYTES_MAX)?;
-            check_passphrase(&passphrase)?;
-            Ok(passphrase)
-        }
+    let passphrase = match source {
+        Some(source) => read_passphrase(source)?,
+        None => Terminal::open(INSTEAD)?.ask_twice("New passphrase", PASSPHRASE_BYTES_MAX)?,
+    };
+    check_passphrase(&passphrase)?;
+    check_length(&passphrase)?;
+    Ok(passphrase)
+}
+
+/// Refuses a new passphrase that is guessed whatever a try costs. One that a slot has already is never measured.
+fn check_length(passphrase: &SecretBytes) -> Result<(), Failure> {
+    // What begins a character: every byte but those that continue one in UTF-8.
+    let characters = passphrase.expose().iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+    if characters < CHARACTERS_MIN {
+        return Err(Failure::usage(
+            format_args!("the new passphrase has fewer than {CHARACTERS_MIN} characters"),
+            format_args!("choose one of several words, {CHARACTERS_MIN} characters or more"),
+        ));
     }
+    Ok(())
 }
 
 /// Asks for a passphrase once, or reads it.
@@ -177,6 +190,16 @@ fn memory_kib_max() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_passphrase_has_eight_characters_and_not_only_eight_bytes() {
+        for (text, taken) in [("1234567", false), ("12345678", true), ("äöüäöüä", false), ("äöüäöüäö", true)]
+        {
+            let mut passphrase = SecretBytes::with_capacity(PASSPHRASE_BYTES_MAX);
+            passphrase.extend(text.as_bytes()).unwrap();
+            assert_eq!(check_length(&passphrase).is_ok(), taken, "{text}");
+        }
+    }
 
     #[test]
     fn parameters_survive_the_way_through_a_slot() {

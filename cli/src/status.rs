@@ -23,7 +23,7 @@ fn fields(status: &Status) -> Fields {
     let mut fields = Fields::default();
     fields.add("State", &status.state);
     fields.add("Reason", &status.reason);
-    fields.add("Protection", &status.protection);
+    fields.add("Opened by", &status.protection);
     fields.add("Vault id", &status.vault_id);
     if !status.vault_id.is_empty() {
         fields.add("Recovery", if status.recovery_confirmed { "confirmed" } else { "NOT confirmed" });
@@ -55,6 +55,7 @@ mod tests {
         let status = Status { state, protection, vault_id: "00".into(), quota_tokens: 10, ..Status::default() };
         let text = fields(&status).render(None);
         assert!(text.contains("Recovery: NOT confirmed\n"), "{text}");
+        assert!(text.contains("Opened by: tpm2\n"), "{text}");
         assert!(text.contains("Tokens: 0 of 10\n"), "{text}");
         assert!(text.contains("Bytes: 0B\n"), "{text}");
     }

@@ -1,5 +1,7 @@
 //! `reload`: the daemon reads its configuration again.
 
+use tokenvault_proto::ErrorCode;
+
 use crate::common::Context;
 use crate::failure::Failure;
 
@@ -9,6 +11,11 @@ pub struct Args {}
 
 /// Asks the daemon.
 pub fn run(context: &Context, _: Args) -> Result<(), Failure> {
-    context.client()?.reload()?;
+    context.client()?.reload().map_err(|error| match error.code() {
+        ErrorCode::InvalidArgs => {
+            Failure::new(error.code(), error, "correct it and reload again; the old configuration stays in force")
+        }
+        _ => error.into(),
+    })?;
     context.output.done()
 }

@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     require_purpose: Option<bool>,
 
-    /// Whose token: user:NAME, uid:N or machine; by default your own
+    /// Whose token: machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 }

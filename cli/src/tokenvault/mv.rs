@@ -14,7 +14,7 @@ pub struct Args {
     /// Its new name, which must be free
     to: String,
 
-    /// Whose token: user:NAME, uid:N or machine; by default your own
+    /// Whose token: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 }

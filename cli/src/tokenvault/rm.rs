@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(allow_hyphen_values = true)]
     version: Option<u64>,
 
-    /// Whose token: user:NAME, uid:N or machine; by default your own
+    /// Whose token: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 }

@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(value_parser = parse::version, allow_negative_numbers = true)]
     version: u64,
 
-    /// Whose token: user:NAME, uid:N or machine; by default your own
+    /// Whose token: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 }

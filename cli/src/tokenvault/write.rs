@@ -22,7 +22,7 @@ pub struct WriteArgs {
     #[arg(long, value_name = "CLASS", value_parser = ["machine", "login"])]
     class: Option<String>,
 
-    /// Whose token: machine; by default your own
+    /// Whose token: machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 

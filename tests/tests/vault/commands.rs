@@ -55,6 +55,7 @@ through_both_doors! {
         assert!(me.contains("\"user\":\"alice\"") && me.contains(&format!("\"door\":\"{}\"", door.as_str())), "{me}");
         let text = ok(run(&vault, ALICE, door, &["tokenvault", "status"]));
         assert!(text.contains("serving") && text.contains("NOT protected"), "{text}");
+        assert!(text.contains("Opened by: tpm2"), "{text}");
         let text = ok(run(&vault, ROOT, door, &["tokenvaultctl", "status", "--json=short"]));
         assert!(json(&text).to_string().contains("\"state\":\"serving\""), "{text}");
     }
@@ -75,6 +76,67 @@ through_both_doors! {
         let (status, _) = failed(run(&vault, ALICE, door, &["tokenvault", "run", "--env", "P=none", "--", "echo", "ran"]));
         assert_eq!(status, 3, "without its token the command is not run");
     }
+}
+
+#[test]
+fn a_limit_cuts_the_list_after_it_was_sorted() {
+    let vault = Vault::start();
+    for name in ["c", "a", "b"] {
+        vault.client(ALICE, Door::Socket).put(name, b"v", &defaults()).unwrap();
+    }
+    let listed = |limit: &str| {
+        let text = ok(run(&vault, ALICE, Door::Socket, &["tokenvault", "list", "--limit", limit, "--json=short"]));
+        let names =
+            json(&text)["tokens"].as_array().unwrap().iter().map(|token| token["name"].to_string()).collect::<Vec<_>>();
+        names.join(" ")
+    };
+    assert_eq!(
+        (listed("1"), listed("2"), listed("9")),
+        (r#""a""#.into(), r#""a" "b""#.into(), r#""a" "b" "c""#.into())
+    );
+}
+
+#[test]
+fn a_refusal_speaks_of_the_options_of_the_command_line() {
+    let vault = Vault::start();
+    ok(run_with(&vault, ALICE, Door::Socket, &["tokenvault", "put", "t", "--require-purpose"], b"v"));
+    let told = |arguments: &[&str], user| failed(run(&vault, user, Door::Socket, arguments)).1;
+    let line = told(&["tokenvault", "get", "t"], ALICE);
+    assert!(line.ends_with("name it in --purpose\n"), "{line}");
+    assert!(told(&["tokenvault", "get", "t", "--owner", "bob"], ALICE).contains("--owner must be"));
+    vault.client(ROOT, Door::Socket).add_slot("recovery", &RECOVERY_PUBLIC, &defaults()).unwrap();
+    let line = told(&["tokenvaultctl", "slot", "remove", "2"], ROOT);
+    assert!(line.ends_with("remove it with --force\n"), "{line}");
+}
+
+#[test]
+fn what_cannot_be_read_or_is_too_short_is_a_mistake_of_the_command_line() {
+    let vault = Vault::start();
+    let (status, line) = failed(run(&vault, ALICE, Door::Socket, &["tokenvault", "put", "t", "--from-fd", "9"]));
+    assert_eq!(status, 2);
+    assert!(line.contains("descriptor 9"), "{line}");
+    let add = ["tokenvaultctl", "slot", "add", "passphrase", "--passphrase-fd", "0"];
+    let (status, line) = failed(run_with(&vault, ROOT, Door::Socket, &add, b"seven77\n"));
+    assert_eq!(status, 2);
+    assert!(line.contains("8 characters or more") && !line.contains("seven77"), "{line}");
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_the_place_to_correct() {
+    let vault = Vault::start();
+    let path = vault.write_configuration();
+    fs::write(&path, "no-such-key = 1\n").unwrap();
+    let (status, line) = failed(run(&vault, ROOT, Door::Socket, &["tokenvaultctl", "reload"]));
+    assert_eq!(status, 2);
+    assert!(line.contains("no-such-key") && line.contains("; correct it and reload again"), "{line}");
+}
+
+#[test]
+fn sealing_says_until_when() {
+    let vault = Vault::start();
+    let sealed = run(&vault, ROOT, Door::Socket, &["tokenvaultctl", "seal"]);
+    assert!(String::from_utf8_lossy(&sealed.stderr).contains("until it is unsealed or the daemon starts again"));
+    ok(sealed);
 }
 
 #[test]

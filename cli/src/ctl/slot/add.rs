@@ -17,7 +17,8 @@ use crate::recovery::{self, Keeping};
 
 /// Add a slot, and print its number
 ///
-/// A recovery key is made here, shown once and typed back; a passphrase is asked for twice.
+/// A recovery key is made here, shown once and typed back; a passphrase, 8 characters or more, is asked
+/// for twice.
 #[derive(clap::Args)]
 pub struct Args {
     /// What opens the slot

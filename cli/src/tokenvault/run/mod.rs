@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     app: Option<String>,
 
-    /// Whose tokens: user:NAME, uid:N or machine; by default your own
+    /// Whose tokens: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 

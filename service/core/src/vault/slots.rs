@@ -184,7 +184,7 @@ fn check_removal(slots: &[SlotRow], id: u32, force: bool) -> Result<(), Error> {
     if !is_tpm(slot) && others == 0 && !force {
         return Err(Error::AccessDenied(
             "it is the last slot that does not need the TPM: when that breaks, nothing opens the vault; \
-             add another first, or say 'force'"
+             add another first, or remove it with option 'force'"
                 .into(),
         ));
     }
