@@ -160,7 +160,7 @@ typedef struct tokenvault_get_options {
      */
     size_t size;
     /**
-     * Whose token: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+     * Whose token: `user:NAME`, `uid:N`, or `machine`, the system's own, kept by uid 0; NULL: the caller's own.
      */
     const char *owner;
     /**
@@ -210,7 +210,7 @@ typedef struct tokenvault_put_options {
      */
     const char *const *attributes;
     /**
-     * Whose token: `machine`; NULL: the caller's own.
+     * Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
      */
     const char *owner;
     /**
@@ -272,7 +272,7 @@ typedef struct tokenvault_generate_options {
      */
     const char *const *attributes;
     /**
-     * Whose token: `machine`; NULL: the caller's own.
+     * Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
      */
     const char *owner;
     /**
@@ -302,7 +302,7 @@ typedef struct tokenvault_list_options {
      */
     const char *prefix;
     /**
-     * Whose tokens: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+     * Whose tokens: `user:NAME`, `uid:N`, or `machine`, the system's own, kept by uid 0; NULL: the caller's own.
      */
     const char *owner;
     /**
@@ -328,7 +328,7 @@ typedef struct tokenvault_token_options {
      */
     size_t size;
     /**
-     * Whose token: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+     * Whose token: `user:NAME`, `uid:N`, or `machine`, the system's own, kept by uid 0; NULL: the caller's own.
      */
     const char *owner;
 } tokenvault_token_options;
@@ -342,7 +342,7 @@ typedef struct tokenvault_annotate_options {
      */
     size_t size;
     /**
-     * Whose token: `machine`; NULL: the caller's own.
+     * Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
      */
     const char *owner;
     /**
@@ -376,7 +376,7 @@ typedef struct tokenvault_delete_options {
      */
     size_t size;
     /**
-     * Whose token: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+     * Whose token: `user:NAME`, `uid:N`, or `machine`, the system's own, kept by uid 0; NULL: the caller's own.
      */
     const char *owner;
     /**

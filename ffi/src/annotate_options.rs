@@ -15,7 +15,7 @@ use crate::options::{self, Options};
 pub struct AnnotateOptions {
     /// sizeof this structure.
     pub size: usize,
-    /// Whose token: `machine`; NULL: the caller's own.
+    /// Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
     pub owner: *const c_char,
     /// key, value, key, value, ..., NULL. They replace those of the token.
     pub attributes: *const *const c_char,

@@ -14,7 +14,7 @@ use crate::options::{self, Options};
 pub struct GetOptions {
     /// sizeof this structure.
     pub size: usize,
-    /// Whose token: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+    /// Whose token: `user:NAME`, `uid:N`, or `machine`, the system's own, kept by uid 0; NULL: the caller's own.
     pub owner: *const c_char,
     /// What the value is wanted for; written to the audit log.
     pub purpose: *const c_char,

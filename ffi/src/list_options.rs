@@ -17,7 +17,7 @@ pub struct ListOptions {
     pub size: usize,
     /// Only names that start with this.
     pub prefix: *const c_char,
-    /// Whose tokens: `user:NAME`, `uid:N`, `machine`; NULL: the caller's own.
+    /// Whose tokens: `user:NAME`, `uid:N`, or `machine`, the system's own, kept by uid 0; NULL: the caller's own.
     pub owner: *const c_char,
     /// Only tokens that carry all of these: key, value, key, value, ..., NULL.
     pub attributes: *const *const c_char,

@@ -84,9 +84,9 @@ pub fn judge(caller: Standing, owner: Option<u32>, action: Action) -> Decision {
         },
         Action::Write => match caller.role {
             Role::Developer | Role::Admin => Decision::Allow,
-            Role::Consumer | Role::Auditor => {
-                Decision::Deny("your role may read tokens, not store them; an administrator can change it")
-            }
+            Role::Consumer | Role::Auditor => Decision::Deny(
+                "your role may read tokens, not store them; an administrator can change 'users.default-role'",
+            ),
         },
     }
 }

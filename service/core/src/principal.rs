@@ -146,7 +146,7 @@ impl Principal {
         }
         Err(Error::AccessDenied(format!(
             "the tokens of uid {} were stored for a user of another name and are frozen; \
-             an administrator decides whether they are adopted or purged",
+             they come back when the user has that name again",
             caller.uid
         )))
     }

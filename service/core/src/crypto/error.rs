@@ -48,7 +48,9 @@ impl From<CryptoError> for Error {
             | CryptoError::UnknownFormat(_)
             | CryptoError::WrongKey
             | CryptoError::Damaged
-            | CryptoError::Padding => Self::Quarantined(format!("{error}; ask the administrator to restore a backup")),
+            | CryptoError::Padding => {
+                Self::Quarantined(format!("{error}; ask the administrator to put a copy of the state directory back"))
+            }
             CryptoError::TooLong | CryptoError::KeyLength(_) | CryptoError::PublicKey | CryptoError::Random(_) => {
                 Self::Internal(error.to_string())
             }

@@ -244,7 +244,9 @@ impl Put<'_> {
 fn over(limit: &'static str, value: u64) -> Error {
     Error::LimitsExceeded {
         limit,
-        retry: format!("your quota is {value}; delete tokens or versions, or ask an administrator for more"),
+        retry: format!(
+            "your quota is {value}; delete tokens or versions, or have an administrator raise it in the configuration"
+        ),
     }
 }
 

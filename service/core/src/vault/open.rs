@@ -183,7 +183,9 @@ impl Vault {
         };
         if !allowed {
             return Err(Error::AccessDenied(
-                "you are not enrolled in the vault, and 'users.enrol' takes in nobody new; ask an administrator".into(),
+                "you are not enrolled in the vault, and 'users.enrol' in its configuration does not take you in; \
+                 an administrator can change it, or add you to the group it means"
+                    .into(),
             ));
         }
         let machine = Caller { uid: 0, user: "root".into(), ..caller.clone() };

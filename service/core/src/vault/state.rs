@@ -274,7 +274,8 @@ impl Vault {
             Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
             Inner::Unavailable(reason) => (reason.clone(), "mend the cause and restart tokenvaultd".into(), None),
             Inner::Quarantined(reason) => {
-                (reason.clone(), "keep the state directory as it is and restore a backup of it".into(), None)
+                let next = "keep the state directory as it is; then put a copy back that was made while tokenvaultd was stopped";
+                (reason.clone(), next.into(), None)
             }
         });
         if let (State::ReadOnly, Some(why)) = (state, self.store.status().read_only) {
