@@ -71,7 +71,8 @@ fn verdict(daemon: &Path, config: Option<&Path>) -> Result<(u8, String), Failure
 /// What the daemon has against its installed configuration, where it can be asked.
 pub fn fault_of_the_installed() -> Option<String> {
     let (status, message) = verdict(&find_daemon().ok()?, None).ok()?;
-    (status == EX_CONFIG).then(|| cause(&message).to_owned())
+    // A file that this caller may not read says nothing of what the daemon reads in it.
+    (status == EX_CONFIG && !message.contains("Permission denied")).then(|| cause(&message).to_owned())
 }
 
 /// What the daemon says, without the words that its journal needs.

@@ -18,6 +18,10 @@ const EARLIEST: u64 = 1_767_225_600;
 /// After this X.509 and file systems stop counting: 2038-01-19.
 const LATEST: u64 = 2_147_483_647;
 
+/// The system's words for EACCES.
+const DENIED: &str = "Permission denied";
+const LET_EVERYONE_IN: &str = "let everyone enter the directories of the socket: chmod go+x";
+
 /// What a check says: verdict, what was found, what to do.
 type Answer = (Verdict, String, Cow<'static, str>);
 
@@ -74,9 +78,7 @@ fn reachable(facts: &Facts) -> Option<Answer> {
                 let message = format!("{}: its configuration is bad: {fault}", silence.cause);
                 failed(message, "correct it, then systemctl restart tokenvaultd")
             }
-            (None, ErrorCode::Unavailable) if silence.cause.contains("Permission denied") => {
-                failed(&silence.cause, "let everyone enter the directories of the socket: chmod go+x")
-            }
+            (None, ErrorCode::Unavailable) if silence.cause.contains(DENIED) => failed(&silence.cause, LET_EVERYONE_IN),
             (None, ErrorCode::Unavailable | ErrorCode::Timeout) => {
                 failed(&silence.cause, "systemctl status tokenvaultd")
             }
@@ -100,6 +102,7 @@ fn socket(facts: &Facts) -> Option<Answer> {
     let socket = facts.socket.as_ref()?;
     let path = socket.path.display();
     Some(match &socket.entry {
+        Err(why) if why == DENIED => warning(format!("{path}: {why}"), LET_EVERYONE_IN),
         Err(why) => warning(format!("{path}: {why}"), "start tokenvaultd; check 'runtime-dir' in its configuration"),
         Ok(entry) if !entry.is_socket => failed(format!("{path} is not a socket"), RESTART),
         Ok(entry) if entry.directory_mode & 0o022 != 0 && entry.directory_mode & 0o1000 == 0 => {
