@@ -37,5 +37,5 @@ pub fn measure(bench: &mut Bench, report: &mut Report) {
     }
     report.row(Row::new("libtokenvault: first open").ours(median(opens), "ms").bound(AtMost(1.0)));
     let row = Row::new("libtokenvault: first open and first Get").ours(median(firsts), "ms");
-    report.row(row.note("an open connects at its first call"));
+    report.row(row.note("the open has connected already"));
 }
