@@ -8,5 +8,5 @@ pub mod outgoing;
 mod share;
 
 pub use incoming::{EmptyValue, IncomingLimits, ReceiveError, Room, receive};
-pub use outgoing::{PipeLimits, Pipes, Reservation, SendError};
+pub use outgoing::{PipeLimits, Pipes, Post, Reservation, SendError};
 pub use share::{OverShare, Share};

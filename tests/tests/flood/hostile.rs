@@ -68,6 +68,32 @@ fn a_flood_of_calls_that_is_never_read_does_not_grow_the_daemon() {
 }
 
 #[test]
+fn values_that_are_never_read_do_not_block_the_bus() {
+    let _alone = alone();
+    let mut vault = Vault::start();
+    let bob = Bystander::at(&vault, Door::Bus);
+    vault.client(ALICE, Door::Bus).put("t", b"alice's", &Default::default()).unwrap();
+    // The bus counts the descriptors of unread replies against the vault, and takes nothing more from it at 64. Pipes are
+    // withdrawn after a while, and lie in the bus all the same.
+    let over = Instant::now() + Duration::from_secs(8);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut peer = RawPeer::open(&vault, ALICE, Door::Bus);
+            let calls = peer.message(TOKENS_INTERFACE, "Get", &("t", Options::new())).repeat(50);
+            while Instant::now() < over {
+                peer.flood(&calls, 1);
+            }
+        });
+        while Instant::now() < over {
+            bob.is_served();
+        }
+    });
+    let alice = vault.client(ALICE, Door::Bus);
+    wait::until("the place of those who are gone", || alice.get("t", &Default::default()).ok());
+    assert_memory(&mut vault);
+}
+
+#[test]
 fn a_client_that_does_not_read_is_not_read_either() {
     const CALLS: usize = 30_000;
     let _alone = alone();

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::PipeLimits;
+use super::posts::{PostId, Posts};
 use crate::sys::pipe;
 use crate::value::share;
 
@@ -24,6 +26,8 @@ pub(super) struct Held {
     pub(super) left: usize,
     /// When to empty it, unless the reader makes progress.
     pub(super) withdraw_at: Instant,
+    /// Where it went over the bus.
+    pub(super) post: Option<PostId>,
 }
 
 impl Held {
@@ -46,9 +50,19 @@ pub(super) struct Ledger {
     holders: HashMap<u32, Holder>,
     count: usize,
     bytes: usize,
+    pub(super) posts: Posts,
 }
 
 impl Ledger {
+    /// Counts one more descriptor on its way to a connection of `uid`. Pipes found read are moved to `read`, to be closed.
+    pub(super) fn post(&mut self, uid: u32, to: &Arc<str>, read: &mut Vec<OwnedFd>) -> Option<PostId> {
+        let now = Instant::now();
+        self.posts.send(uid, to, now).or_else(|| {
+            self.let_go_of_read(uid, LOOKS_AT_LIMIT, read);
+            self.posts.send(uid, to, now)
+        })
+    }
+
     /// Counts one more pipe of `cost` bytes for `uid`, or refuses. Pipes found read are moved to `read`, to be closed.
     pub(super) fn admit(&mut self, uid: u32, cost: usize, limits: &PipeLimits, read: &mut Vec<OwnedFd>) -> bool {
         self.let_go_of_read(uid, LOOKS_PER_SEND, read);
@@ -108,6 +122,11 @@ impl Ledger {
                     continue;
                 }
                 gone.push((*uid, held.cost));
+                match (held.post, unread) {
+                    (Some(post), 0) => self.posts.arrived(*uid, post),
+                    (Some(post), _) => self.posts.withdraw(*uid, post, now),
+                    (None, _) => {}
+                }
                 if unread == 0 { read.push(held.pipe) } else { overdue.push(held.pipe) }
             }
         }
@@ -126,6 +145,7 @@ impl Ledger {
             let Some(held) = holder.held.pop_front() else { break };
             if held.unread() == 0 {
                 freed.push(held.cost);
+                held.post.into_iter().for_each(|post| self.posts.arrived(uid, post));
                 read.push(held.pipe);
             } else {
                 holder.held.push_back(held);

@@ -7,6 +7,7 @@
 
 mod feeder;
 mod ledger;
+mod posts;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,12 +20,16 @@ use tokenvault_core::port::{SecretMemory, SecretMemoryExhausted};
 use tokio::sync::Notify;
 
 use self::ledger::{Held, Ledger};
+use self::posts::PostId;
 use super::share::{self, OverShare, Share, Shares};
 use crate::sys::pipe;
 
 /// Above this many unread pipes, new ones are made as small as they can be: the kernel counts the room of all pipes of
 /// the daemon's uid and gives out crippled ones when it runs out.
 const CROWDED: usize = 512;
+
+/// How long a reply waits until others of its user have been read off the bus, and between two looks at them.
+const POST_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(1));
 
 /// How much may lie unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,12 +116,48 @@ impl Pipes {
         *lock(&self.0.limits) = limits;
     }
 
-    /// A place for a value of `len` bytes on its way to `uid`. Comes before the value is made or decrypted: who reads
+    /// A place for one descriptor on its way over the bus to the connection `to`. Waits a moment while the user has as many
+    /// unread as it may have.
+    ///
+    /// # Errors
+    /// [`SendError::Limit`].
+    pub async fn post(&self, uid: u32, to: &Arc<str>) -> Result<Post, SendError> {
+        let begun = Instant::now();
+        loop {
+            let mut read = Vec::new();
+            let posted = lock(&self.0.ledger).post(uid, to, &mut read);
+            drop(read);
+            if let Some(id) = posted {
+                return Ok(Post { shared: Arc::clone(&self.0), uid, id: Some(id) });
+            }
+            if begun.elapsed() >= POST_PATIENCE.0 {
+                return Err(SendError::Limit);
+            }
+            tokio::time::sleep(POST_PATIENCE.1).await;
+        }
+    }
+
+    /// Connections of the bus that did not read in time and may be gone.
+    pub fn doubtful(&self) -> Vec<Arc<str>> {
+        lock(&self.0.ledger).posts.doubtful()
+    }
+
+    /// A connection of the bus is gone.
+    pub fn forget(&self, to: &str) {
+        lock(&self.0.ledger).posts.forget(to);
+    }
+
+    /// The bus is gone.
+    pub fn forget_all(&self) {
+        lock(&self.0.ledger).posts.forget_all();
+    }
+
+    /// A place for a value of `len` bytes on its way to `uid`, with its place on the bus where it goes there. Comes before the value is made or decrypted: who reads
     /// nothing costs nothing.
     ///
     /// # Errors
     /// [`SendError::Limit`], [`SendError::Share`].
-    pub fn reserve(&self, uid: u32, len: usize) -> Result<Reservation, SendError> {
+    pub fn reserve(&self, uid: u32, len: usize, post: Option<Post>) -> Result<Reservation, SendError> {
         let cost = len.max(1).checked_next_multiple_of(pipe::PAGE).ok_or(SendError::Limit)?;
         let mut share = self.share_of(uid);
         share.resize(len)?;
@@ -128,7 +169,7 @@ impl Pipes {
         if !admitted {
             return Err(SendError::Limit);
         }
-        Ok(Reservation { shared: Arc::clone(&self.0), uid, cost, share })
+        Ok(Reservation { shared: Arc::clone(&self.0), uid, cost, share, post })
     }
 
     /// A share of the secret memory that the values of a uid may take, those on their way in included; nothing is in it yet.
@@ -175,6 +216,22 @@ pub struct Reservation {
     cost: usize,
     /// What the value takes of secret memory until all of it is in the pipe.
     share: Share,
+    post: Option<Post>,
+}
+
+/// A place for one descriptor on the bus, given back on drop unless a descriptor takes it.
+pub struct Post {
+    shared: Arc<Shared>,
+    uid: u32,
+    id: Option<PostId>,
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            lock(&self.shared.ledger).posts.cancel(self.uid, id);
+        }
+    }
 }
 
 impl Reservation {
@@ -211,10 +268,24 @@ impl Reservation {
         Ok(())
     }
 
+    /// Empties a pipe that went out and was not read in time.
+    fn withdraw(mut self, pipe: &OwnedFd) {
+        self.shared.withdraw(pipe);
+        if let Some(post) = self.take_post() {
+            lock(&self.shared.ledger).posts.withdraw(self.uid, post, Instant::now());
+        }
+    }
+
+    /// The descriptor is out of our hands: its place is not given back on drop any more.
+    fn take_post(&mut self) -> Option<PostId> {
+        self.post.as_mut().and_then(|post| post.id.take())
+    }
+
     /// Leaves the place to a pipe that waits to be read.
     fn hold(mut self, pipe: OwnedFd, len: usize) {
         let withdraw_at = Instant::now() + lock(&self.shared.limits).withdraw_after;
-        let held = Held { pipe, cost: std::mem::take(&mut self.cost), left: len, withdraw_at };
+        let post = self.take_post();
+        let held = Held { pipe, cost: std::mem::take(&mut self.cost), left: len, withdraw_at, post };
         lock(&self.shared.ledger).hold(self.uid, held);
         self.shared.wake.notify_one();
     }

@@ -16,7 +16,7 @@ fn secret(len: usize) -> Secret {
 }
 
 fn send(pipes: &Pipes, uid: u32, len: usize) -> Result<OwnedFd, SendError> {
-    pipes.reserve(uid, len)?.send(&secret(len))
+    pipes.reserve(uid, len, None)?.send(&secret(len))
 }
 
 fn read_all(pipe: OwnedFd) -> Vec<u8> {
@@ -109,7 +109,7 @@ async fn the_bytes_of_one_uid_leave_half_for_the_next() {
 fn send_through(pipes: &Pipes, uid: u32, room: usize, len: usize) -> Result<OwnedFd, SendError> {
     let (read, write) = pipe::new().unwrap();
     assert_eq!(pipe::resize(&write, room).unwrap(), room);
-    let (value, reserved) = (secret(len), pipes.reserve(uid, len)?);
+    let (value, reserved) = (secret(len), pipes.reserve(uid, len, None)?);
     let (first, rest) = value.expose().split_at(room);
     reserved.feed(read.try_clone().unwrap(), write, first, rest)?;
     Ok(read)
@@ -160,7 +160,7 @@ async fn whoever_is_fed_slowly_keeps_nobody_else_from_being_fed() {
 #[tokio::test]
 async fn values_on_their_way_of_one_uid_leave_secret_memory_to_the_next() {
     let pipes = pipes(PipeLimits { per_uid: 0, bytes: usize::MAX, ..PipeLimits::default() });
-    let reserve = |uid| pipes.reserve(uid, 65_536);
+    let reserve = |uid| pipes.reserve(uid, 65_536, None);
     let reserved: Vec<_> = std::iter::from_fn(|| reserve(1000).ok()).collect();
     assert_eq!(reserved.len(), share::MOST / 2 / 65_536);
     assert!(matches!(reserve(1000), Err(SendError::Share(_))));
