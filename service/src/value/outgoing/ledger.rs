@@ -116,6 +116,8 @@ impl Ledger {
                 if unread > 0 && unread < held.left {
                     held.left = unread;
                     held.withdraw_at = now + patience;
+                    // Whoever reads a part of it has it.
+                    held.post.take().into_iter().for_each(|post| self.posts.arrived(*uid, post));
                 }
                 if unread > 0 && now < held.withdraw_at {
                     holder.held.push_back(held);
