@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokenvault_proto::BUS_NAME;
 use tokio::sync::{Notify, watch};
 use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
-use zbus::names::{BusName, WellKnownName};
+use zbus::names::WellKnownName;
 use zbus::{Address, Connection};
 
 use crate::bus::{Front, serve};
@@ -17,13 +17,9 @@ use crate::bus_wire::{self, BusWire};
 use crate::caller::BusCallers;
 use crate::config::Bus;
 use crate::service::Service;
-use crate::value::Pipes;
 
 /// Waits between attempts: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-
-/// How often the bus is asked whether those who do not read their replies are still there.
-const DOUBT: Duration = Duration::from_secs(1);
 
 /// Keeps the daemon on the bus until `stop` becomes true; then it leaves in order: nothing that the vault has done goes
 /// without its reply, and nothing is answered that the audit log no longer takes. `tried` is told after the first attempt.
@@ -46,10 +42,8 @@ pub async fn keep(service: Arc<Service>, bus: Bus, tried: Arc<Notify>, mut stop:
                 tried.notify_one();
                 tokio::select! {
                     () = link.lost() => {}
-                    () = link.forget_the_gone(&service.pipes) => {}
                     () = told_to(&mut stop) => return link.leave().await,
                 }
-                service.pipes.forget_all();
                 service.set_bus_health("the bus connection was lost");
                 log::warn!("the bus connection was lost; waiting for the bus");
                 (wait, told) = (RETRY.0, String::new());
@@ -99,23 +93,6 @@ impl Link {
         tokio::select! {
             () = self.serving.closed() => {}
             () = self.asking.closed() => {}
-        }
-    }
-
-    /// Asks the bus, as long as it is there, whether those who do not read are.
-    async fn forget_the_gone(&self, pipes: &Pipes) {
-        let Ok(bus) = DBusProxy::new(&self.asking).await else { return };
-        loop {
-            tokio::time::sleep(DOUBT).await;
-            for connection in pipes.doubtful() {
-                let Ok(name) = BusName::try_from(&*connection) else { continue };
-                match bus.name_has_owner(name).await {
-                    Ok(true) => {}
-                    Ok(false) => pipes.forget(&connection),
-                    // The connection ends, and whoever waits for that is told.
-                    Err(error) => log::debug!("the bus does not say who is there: {error}"),
-                }
-            }
         }
     }
 

@@ -36,8 +36,6 @@ pub struct Call {
     /// Who asks.
     pub caller: Caller,
     contained: bool,
-    /// Its connection to the bus, where it came over one.
-    connection: Option<Arc<str>>,
     _in_flight: InFlight,
 }
 
@@ -59,7 +57,7 @@ impl Desk {
     {
         let identity = self.identify(header).await?;
         let uid = identity.uid;
-        let outcome = match self.enter(identity, header, kind).await {
+        let outcome = match self.enter(identity, kind).await {
             Ok(call) => match work(call).await {
                 Err(Error::NotFound) => self.service.limiter.pay_miss(uid).and(Err(Error::NotFound)),
                 worked => worked,
@@ -106,7 +104,7 @@ impl Desk {
         }
     }
 
-    async fn enter(&self, identity: Identity, header: &Header<'_>, kind: Kind) -> Result<Call, Error> {
+    async fn enter(&self, identity: Identity, kind: Kind) -> Result<Call, Error> {
         let limiter = &self.service.limiter;
         let in_flight = limiter.enter(identity.uid)?;
         limiter.pay(identity.uid, kind)?;
@@ -117,19 +115,15 @@ impl Desk {
             )),
             UserError::Unavailable(why) => Error::Unavailable(format!("{why}; retry")),
         })?;
-        let connection = match &self.front {
-            Front::Socket(_) => None,
-            Front::Bus(_) => header.sender().map(|sender| Arc::from(sender.as_str())),
-        };
         let contained = identity.contained;
-        Ok(Call { caller: identity.named(user), contained, connection, _in_flight: in_flight })
+        Ok(Call { caller: identity.named(user), contained, _in_flight: in_flight })
     }
 
     /// A place on the bus for a descriptor in the reply to a call; none is needed at the private door.
     pub async fn post(&self, call: &Call) -> Result<Option<Post>, Error> {
-        match &call.connection {
-            Some(connection) => Ok(Some(self.service.pipes.post(call.caller.uid, connection).await?)),
-            None => Ok(None),
+        match &self.front {
+            Front::Socket(_) => Ok(None),
+            Front::Bus(_) => Ok(Some(self.service.pipes.post(call.caller.uid).await?)),
         }
     }
 

@@ -152,11 +152,7 @@ impl ReadHalf for Reader {
         if self.left == 0 {
             self.next().await?;
         }
-        let count = buffer.len().min(self.left);
-        for (to, from) in buffer.iter_mut().zip(self.inbox.bytes().iter().take(count)) {
-            *to = *from;
-        }
-        self.inbox.consume(count);
+        let count = self.inbox.hand_out(buffer, self.left);
         self.left -= count;
         Ok((count, std::mem::take(&mut self.fds)))
     }

@@ -63,6 +63,16 @@ impl Inbox {
         }
     }
 
+    /// Hands out as much of the first `count` bytes as `to` has room for; how much.
+    pub(crate) fn hand_out(&mut self, to: &mut [u8], count: usize) -> usize {
+        let count = count.min(to.len()).min(self.bytes().len());
+        for (to, from) in to.iter_mut().zip(self.bytes().iter().take(count)) {
+            *to = *from;
+        }
+        self.consume(count);
+        count
+    }
+
     /// How many descriptors wait.
     pub(crate) fn descriptors(&self) -> usize {
         self.fds.len()

@@ -1,10 +1,13 @@
 //! Pipes and sealed memory files, below what the standard library offers.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::pipe2;
 
 /// Size of a page on every platform we build for, and what any pipe holds at the least.
@@ -65,6 +68,29 @@ pub fn move_now(from: impl AsFd, to: impl AsFd, most: usize) -> io::Result<usize
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// A descriptor that finds a pipe again and is no end of it (`O_PATH`).
+///
+/// # Errors
+/// The kernel's; without `/proc` there is none.
+pub fn place(pipe: impl AsFd) -> io::Result<OwnedFd> {
+    Ok(File::options().read(true).custom_flags(libc::O_PATH).open(file_of(&pipe))?.into())
+}
+
+/// Whether anyone holds a read end of the pipe at `place`: its write end is in error when nobody does (`poll(2)`).
+pub fn has_reader(place: impl AsFd) -> bool {
+    let Ok(write) = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(file_of(&place)) else {
+        return true;
+    };
+    let mut polled = [PollFd::new(write.as_fd(), PollFlags::empty())];
+    // What cannot be asked may be there.
+    let _asked = poll(&mut polled, PollTimeout::ZERO);
+    !polled.iter().any(|end| end.revents().is_some_and(|events| events.contains(PollFlags::POLLERR)))
+}
+
+fn file_of(fd: &impl AsFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
 }
 
 /// Lets writes to this description fail instead of blocking.

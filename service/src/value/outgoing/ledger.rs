@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::PipeLimits;
@@ -26,7 +25,7 @@ pub(super) struct Held {
     pub(super) left: usize,
     /// When to empty it, unless the reader makes progress.
     pub(super) withdraw_at: Instant,
-    /// Where it went over the bus.
+    /// Its place on the bus, until it has arrived.
     pub(super) post: Option<PostId>,
 }
 
@@ -54,12 +53,12 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Counts one more descriptor on its way to a connection of `uid`. Pipes found read are moved to `read`, to be closed.
-    pub(super) fn post(&mut self, uid: u32, to: &Arc<str>, read: &mut Vec<OwnedFd>) -> Option<PostId> {
-        let now = Instant::now();
-        self.posts.send(uid, to, now).or_else(|| {
+    /// Counts one more descriptor on its way to `uid`. Pipes found read are moved to `read`, to be closed.
+    pub(super) fn post(&mut self, uid: u32, read: &mut Vec<OwnedFd>) -> Option<PostId> {
+        self.posts.send(uid).or_else(|| {
             self.let_go_of_read(uid, LOOKS_AT_LIMIT, read);
-            self.posts.send(uid, to, now)
+            self.posts.let_go_of_closed();
+            self.posts.send(uid)
         })
     }
 
@@ -105,7 +104,7 @@ impl Ledger {
         &mut self,
         patience: Duration,
         read: &mut Vec<OwnedFd>,
-        overdue: &mut Vec<OwnedFd>,
+        overdue: &mut Vec<(u32, Held)>,
     ) -> bool {
         let now = Instant::now();
         let mut gone = Vec::new();
@@ -117,19 +116,19 @@ impl Ledger {
                     held.left = unread;
                     held.withdraw_at = now + patience;
                     // Whoever reads a part of it has it.
-                    held.post.take().into_iter().for_each(|post| self.posts.arrived(*uid, post));
+                    held.post.take().into_iter().for_each(|post| self.posts.let_go(*uid, post));
                 }
                 if unread > 0 && now < held.withdraw_at {
                     holder.held.push_back(held);
                     continue;
                 }
                 gone.push((*uid, held.cost));
-                match (held.post, unread) {
-                    (Some(post), 0) => self.posts.arrived(*uid, post),
-                    (Some(post), _) => self.posts.withdraw(*uid, post, now),
-                    (None, _) => {}
+                if unread > 0 {
+                    overdue.push((*uid, held));
+                    continue;
                 }
-                if unread == 0 { read.push(held.pipe) } else { overdue.push(held.pipe) }
+                held.post.into_iter().for_each(|post| self.posts.let_go(*uid, post));
+                read.push(held.pipe);
             }
         }
         for (uid, cost) in gone {
@@ -147,7 +146,7 @@ impl Ledger {
             let Some(held) = holder.held.pop_front() else { break };
             if held.unread() == 0 {
                 freed.push(held.cost);
-                held.post.into_iter().for_each(|post| self.posts.arrived(uid, post));
+                held.post.into_iter().for_each(|post| self.posts.let_go(uid, post));
                 read.push(held.pipe);
             } else {
                 holder.held.push_back(held);

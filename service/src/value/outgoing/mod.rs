@@ -116,16 +116,16 @@ impl Pipes {
         *lock(&self.0.limits) = limits;
     }
 
-    /// A place for one descriptor on its way over the bus to the connection `to`. Waits a moment while the user has as many
-    /// unread as it may have.
+    /// A place for one descriptor on its way over the bus to `uid`. Waits a moment while the user has as many unread as it
+    /// may have.
     ///
     /// # Errors
     /// [`SendError::Limit`].
-    pub async fn post(&self, uid: u32, to: &Arc<str>) -> Result<Post, SendError> {
+    pub async fn post(&self, uid: u32) -> Result<Post, SendError> {
         let begun = Instant::now();
         loop {
             let mut read = Vec::new();
-            let posted = lock(&self.0.ledger).post(uid, to, &mut read);
+            let posted = lock(&self.0.ledger).post(uid, &mut read);
             drop(read);
             if let Some(id) = posted {
                 return Ok(Post { shared: Arc::clone(&self.0), uid, id: Some(id) });
@@ -135,21 +135,6 @@ impl Pipes {
             }
             tokio::time::sleep(POST_PATIENCE.1).await;
         }
-    }
-
-    /// Connections of the bus that did not read in time and may be gone.
-    pub fn doubtful(&self) -> Vec<Arc<str>> {
-        lock(&self.0.ledger).posts.doubtful()
-    }
-
-    /// A connection of the bus is gone.
-    pub fn forget(&self, to: &str) {
-        lock(&self.0.ledger).posts.forget(to);
-    }
-
-    /// The bus is gone.
-    pub fn forget_all(&self) {
-        lock(&self.0.ledger).posts.forget_all();
     }
 
     /// A place for a value of `len` bytes on its way to `uid`, with its place on the bus where it goes there. Comes before the value is made or decrypted: who reads
@@ -197,9 +182,15 @@ impl Shared {
         }
     }
 
-    /// Empties a pipe from our side; its reader finds the end.
-    fn withdraw(&self, pipe: &OwnedFd) {
+    /// Empties a pipe from our side; its reader finds the end. On the bus it keeps its place while it may lie there.
+    fn withdraw(&self, uid: u32, pipe: &OwnedFd, post: Option<PostId>) {
         while matches!(pipe::move_now(pipe, self.nowhere.as_fd(), 16 * pipe::PAGE), Ok(moved) if moved > 0) {}
+        let Some(post) = post else { return };
+        match pipe::place(pipe) {
+            Ok(place) => lock(&self.ledger).posts.withdraw(uid, post, place),
+            // It cannot be found again: better a place too many than one that never comes back.
+            Err(_) => lock(&self.ledger).posts.let_go(uid, post),
+        }
     }
 }
 
@@ -229,7 +220,7 @@ pub struct Post {
 impl Drop for Post {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            lock(&self.shared.ledger).posts.cancel(self.uid, id);
+            lock(&self.shared.ledger).posts.let_go(self.uid, id);
         }
     }
 }
@@ -270,10 +261,8 @@ impl Reservation {
 
     /// Empties a pipe that went out and was not read in time.
     fn withdraw(mut self, pipe: &OwnedFd) {
-        self.shared.withdraw(pipe);
-        if let Some(post) = self.take_post() {
-            lock(&self.shared.ledger).posts.withdraw(self.uid, post, Instant::now());
-        }
+        let post = self.take_post();
+        self.shared.withdraw(self.uid, pipe, post);
     }
 
     /// The descriptor is out of our hands: its place is not given back on drop any more.
@@ -310,7 +299,7 @@ async fn withdraw_unread(shared: Weak<Shared>, wake: Arc<Notify>) {
             let (mut read, mut overdue) = (Vec::new(), Vec::new());
             let patience = lock(&shared.limits).withdraw_after;
             let empty = lock(&shared.ledger).sweep_all(patience, &mut read, &mut overdue);
-            overdue.iter().for_each(|pipe| shared.withdraw(pipe));
+            overdue.iter().for_each(|(uid, held)| shared.withdraw(*uid, &held.pipe, held.post));
             if empty {
                 break;
             }

@@ -188,6 +188,22 @@ async fn a_slow_reader_keeps_its_pipe_after_the_last_was_fed() {
 }
 
 #[tokio::test]
+async fn a_place_on_the_bus_comes_back_when_an_unread_value_was_closed_and_not_before() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(100), ..PipeLimits::default() });
+    let mut unread = Vec::new();
+    for _ in 0..24 {
+        let post = pipes.post(1000).await.unwrap();
+        unread.push(pipes.reserve(1000, 5, Some(post)).unwrap().send(&secret(5)).unwrap());
+    }
+    until_nothing_is_unread(&pipes).await;
+    assert!(matches!(pipes.post(1000).await, Err(SendError::Limit)), "they may lie in the bus");
+    assert!(pipes.post(1001).await.is_ok(), "another user has places of its own");
+    drop(unread);
+    let places: Vec<Post> = [pipes.post(1000).await, pipes.post(1000).await].into_iter().flatten().collect();
+    assert_eq!(places.len(), 2, "who throws values away unread is not shut out");
+}
+
+#[tokio::test]
 async fn the_timer_ends_with_the_last_handle() {
     let pipes = pipes(PipeLimits::default());
     let weak = Arc::downgrade(&pipes.0);
