@@ -136,11 +136,70 @@ macro_rules! results {
         $(? $($(#[$opt_meta:meta])* $opt:ident: $opt_ty:ty = $opt_key:literal,)*)?
     }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, zbus::SerializeDict, zbus::DeserializeDict, zbus::Type)]
+        #[derive(Debug, Clone, Default, PartialEq, zbus::Type)]
         #[zbus(signature = "a{sv}")]
         pub struct $name {
-            $($(#[$field_meta])* #[zbus(rename = $key)] pub $field: $ty,)*
-            $($($(#[$opt_meta])* #[zbus(rename = $opt_key)] pub $opt: Option<$opt_ty>,)*)?
+            $($(#[$field_meta])* pub $field: $ty,)*
+            $($($(#[$opt_meta])* pub $opt: Option<$opt_ty>,)*)?
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap;
+                use $crate::variant::Outgoing;
+                let mut map = serializer.serialize_map(None)?;
+                $(map.serialize_entry($key, &Outgoing(&self.$field))?;)*
+                $($(if let Some(value) = &self.$opt {
+                    map.serialize_entry($opt_key, &Outgoing(value))?;
+                })*)?
+                map.end()
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                use serde::de::{Error, IgnoredAny, MapAccess};
+                use $crate::variant::Incoming;
+
+                struct Entries;
+
+                impl<'de> serde::de::Visitor<'de> for Entries {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("the dictionary ", stringify!($name)))
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        $(let mut $field: Option<$ty> = None;)*
+                        $($(let mut $opt: Option<$opt_ty> = None;)*)?
+                        while let Some(key) = map.next_key::<&str>()? {
+                            match key {
+                                $($key => {
+                                    if $field.replace(map.next_value::<Incoming<$ty>>()?.0).is_some() {
+                                        return Err(A::Error::duplicate_field($key));
+                                    }
+                                })*
+                                $($($opt_key => {
+                                    if $opt.replace(map.next_value::<Incoming<$opt_ty>>()?.0).is_some() {
+                                        return Err(A::Error::duplicate_field($opt_key));
+                                    }
+                                })*)?
+                                // From a daemon that is newer.
+                                _ => {
+                                    map.next_value::<IgnoredAny>()?;
+                                }
+                            }
+                        }
+                        Ok($name {
+                            $($field: $field.ok_or_else(|| A::Error::missing_field($key))?,)*
+                            $($($opt,)*)?
+                        })
+                    }
+                }
+
+                deserializer.deserialize_map(Entries)
+            }
         }
 
         impl serde::Serialize for $crate::dictionary::Plain<'_, $name> {

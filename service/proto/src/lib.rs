@@ -10,6 +10,7 @@ mod error;
 mod option;
 mod place;
 mod result;
+mod variant;
 
 pub use address::{Address, AddressError};
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain};
