@@ -1,10 +1,11 @@
 //! `org.tokenvault1.Admin`: slots, sealing, configuration.
 
-use tokenvault_proto::{AddSlotOptions, Dictionary, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions};
+use tokenvault_proto::{AddSlotOptions, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions};
 
 use crate::client::Client;
 use crate::error::Error;
 use crate::method;
+use crate::text::Text;
 
 impl Client {
     /// The slots of the vault; also while it is sealed.
@@ -12,7 +13,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn slots(&self) -> Result<Vec<SlotInfo>, Error> {
-        self.call(&method::SLOTS, &NoOptions::default().to_dict())
+        self.call(&method::SLOTS, &NoOptions::default())
     }
 
     /// Adds a slot and returns its number. `secret` is the recovery public key or the derived passphrase key, 32 bytes,
@@ -21,7 +22,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn add_slot(&self, kind: &str, secret: &[u8], options: &AddSlotOptions) -> Result<u32, Error> {
-        self.call_with_value(&method::ADD_SLOT, secret, |pipe| (kind, pipe, options.to_dict()))
+        self.call_with_value(&method::ADD_SLOT, secret, |pipe| (Text(kind), pipe, options))
     }
 
     /// Removes a slot.
@@ -29,7 +30,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn remove_slot(&self, id: u32, options: &RemoveSlotOptions) -> Result<(), Error> {
-        self.call(&method::REMOVE_SLOT, &(id, options.to_dict()))
+        self.call(&method::REMOVE_SLOT, &(id, options))
     }
 
     /// Closes the vault until it is unsealed.
@@ -37,7 +38,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn seal(&self) -> Result<(), Error> {
-        self.call(&method::SEAL, &NoOptions::default().to_dict())
+        self.call(&method::SEAL, &NoOptions::default())
     }
 
     /// Opens the vault with `secret`: the recovery private key, or the derived passphrase key; empty: by the TPM.
@@ -45,7 +46,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn unseal(&self, secret: &[u8], options: &UnsealOptions) -> Result<(), Error> {
-        self.call_with_value(&method::UNSEAL, secret, |pipe| (pipe, options.to_dict()))
+        self.call_with_value(&method::UNSEAL, secret, |pipe| (pipe, options))
     }
 
     /// Shows that the recovery private key was written down.
@@ -53,7 +54,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn confirm_recovery(&self, key: &[u8]) -> Result<(), Error> {
-        self.call_with_value(&method::CONFIRM_RECOVERY, key, |pipe| (pipe, NoOptions::default().to_dict()))
+        self.call_with_value(&method::CONFIRM_RECOVERY, key, |pipe| (pipe, NoOptions::default()))
     }
 
     /// Reads the configuration again.
@@ -61,6 +62,6 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn reload(&self) -> Result<(), Error> {
-        self.call(&method::RELOAD, &NoOptions::default().to_dict())
+        self.call(&method::RELOAD, &NoOptions::default())
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zbus::message::{Builder, Type};
+use serde::{Deserialize, Serialize};
+use zbus::message::{Body, Builder, Type};
 use zbus::{DynamicType, Fd, Message};
 
-use crate::client::{Client, Driver};
-use crate::connection::{self, Connection, Failure, Prepared};
+use crate::client::Client;
+use crate::connection::{Connection, Failure, Prepared};
 use crate::error::Error;
 use crate::method::Method;
 use crate::pipe;
@@ -23,17 +23,15 @@ impl Client {
         B: Serialize + DynamicType,
         R: DeserializeOwned + zbus::Type,
     {
-        self.call_until(method, self.until(method), body)
+        decode(method, &self.ask(method, self.until(method), body)?)
     }
 
-    /// As [`Client::call`], for one that has something left to do before its deadline.
-    pub(crate) fn call_until<B, R>(&self, method: &Method, until: Instant, body: &B) -> Result<R, Error>
+    /// As [`Client::call`], for one that has something left to do before its deadline; the reply is still to be decoded.
+    pub(crate) fn ask<B>(&self, method: &Method, until: Instant, body: &B) -> Result<Body, Error>
     where
         B: Serialize + DynamicType,
-        R: DeserializeOwned + zbus::Type,
     {
-        let reply = self.exchange(method, until, &|head| prepare(head, body, None))?;
-        decode(method, &reply)
+        self.exchange(method, until, &|head| prepare(head, body, None))
     }
 
     /// A call that hands over `value` by pipe; `body` puts the pipe in its place among the arguments.
@@ -54,47 +52,41 @@ impl Client {
         decode(method, &reply)
     }
 
-    /// Sends what `prepare` makes and returns the reply. It is made anew for the second attempt.
+    /// Sends what `prepare` makes and returns what the reply carries. It is made anew for the second attempt.
     fn exchange<'v>(
         &self,
         method: &Method,
         until: Instant,
         prepare: &dyn Fn(Builder<'static>) -> Result<Prepared<'v>, Error>,
-    ) -> Result<Message, Error> {
-        self.with_driver(|driver| {
-            if Instant::now() >= until {
-                return Err(Error::queued(method.member, self.deadline_of(method)));
-            }
-            let Driver { runtime, connection } = driver;
-            runtime.block_on(async {
-                let first = self.attempt(method, until, connection, prepare).await?;
-                let again = match &first {
-                    Ok(_) | Err(Failure::Late) => false,
-                    Err(Failure::Unsent(_)) => true,
-                    Err(Failure::Lost(_)) => method.repeatable,
-                };
-                let outcome = if again { self.attempt(method, until, connection, prepare).await? } else { first };
-                outcome.map_err(|failure| self.explain(method, failure))
-            })
-        })
+    ) -> Result<Body, Error> {
+        let mut kept = self.take_turn()?;
+        if Instant::now() >= until {
+            return Err(Error::queued(method.member, self.deadline_of(method)));
+        }
+        let first = self.attempt(method, until, &mut kept, prepare)?;
+        let again = match &first {
+            Ok(_) | Err(Failure::Late) => false,
+            Err(Failure::Unsent(_)) => true,
+            Err(Failure::Lost(_)) => method.repeatable,
+        };
+        let outcome = if again { self.attempt(method, until, &mut kept, prepare)? } else { first };
+        let reply = outcome.map_err(|failure| self.explain(method, failure))?;
+        if reply.message_type() == Type::Error { Err(Error::from_reply(&reply)) } else { Ok(reply.body()) }
     }
 
     /// One attempt on the kept connection or a fresh one, which is kept only when it served.
-    async fn attempt<'v>(
+    fn attempt<'v>(
         &self,
         method: &Method,
         until: Instant,
         kept: &mut Option<Connection>,
         prepare: &dyn Fn(Builder<'static>) -> Result<Prepared<'v>, Error>,
     ) -> Result<Result<Message, Failure>, Error> {
-        let connection = match kept.take().filter(Connection::is_open) {
+        let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => self.connect(until).await?,
+            None => self.connect(until)?,
         };
-        let outcome = match prepare(connection.message(method)) {
-            Ok(call) => Ok(connection.exchange(call, until).await),
-            Err(error) => Err(error),
-        };
+        let outcome = prepare(connection.message(method)).map(|call| connection.exchange(call, until));
         // After a deadline the stream may hold half a message or a late reply: it is not trusted again.
         if !matches!(outcome, Ok(Err(_))) {
             *kept = Some(connection);
@@ -104,22 +96,20 @@ impl Client {
 
     fn explain(&self, method: &Method, failure: Failure) -> Error {
         match failure {
-            Failure::Unsent(cause) => Error::unsent(&connection::cause(&cause)),
+            Failure::Unsent(cause) => Error::unsent(&cause),
             Failure::Lost(cause) => Error::lost(method.member, &cause, method.repeatable),
             Failure::Late => Error::late(method.member, self.deadline_of(method), method.repeatable),
         }
     }
 }
 
-/// Builds the message. What cannot be encoded is the caller's mistake; a string with a zero byte is found only by reading
-/// the message again, and sent all the same it would end the connection.
+/// Builds the message. What cannot be encoded is the caller's mistake.
 fn prepare<'v, B>(head: Builder<'static>, body: &B, rest: Option<pipe::Rest<'v>>) -> Result<Prepared<'v>, Error>
 where
     B: Serialize + DynamicType,
 {
-    let refused = |error| Error::invalid(format!("the name or an option cannot be sent: {error}"));
-    let message = head.build(body).map_err(refused)?;
-    message.body().validate().map_err(refused)?;
+    let message =
+        head.build(body).map_err(|error| Error::invalid(format!("the name or an option cannot be sent: {error}")))?;
     let len = message.data().bytes().len();
     if len > MESSAGE_BYTES_MAX {
         let text = format!("the name and options take {len} bytes; {MESSAGE_BYTES_MAX} can be sent");
@@ -128,12 +118,10 @@ where
     Ok(Prepared { message, rest })
 }
 
-fn decode<R>(method: &Method, reply: &Message) -> Result<R, Error>
+/// What a reply says. It may borrow from the reply.
+pub(crate) fn decode<'r, R>(method: &Method, reply: &'r Body) -> Result<R, Error>
 where
-    R: DeserializeOwned + zbus::Type,
+    R: Deserialize<'r> + zbus::Type,
 {
-    if reply.message_type() == Type::Error {
-        return Err(Error::from_reply(reply));
-    }
-    reply.body().deserialize::<R>().map_err(|error| Error::malformed(method.member, &error))
+    reply.deserialize::<R>().map_err(|error| Error::malformed(method.member, &error))
 }

@@ -1,15 +1,16 @@
-//! The client: the doors it knows, the connection it keeps, the runtime that the calling thread drives.
+//! The client: the doors it knows, the connection it keeps, the process it belongs to.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokenvault_proto::Address;
-use tokio::runtime::Runtime;
 
 use crate::address;
 use crate::connection::Connection;
+use crate::door;
 use crate::error::Error;
 use crate::method::Method;
+use crate::sys::Birth;
 
 /// Longer than any program waits; keeps a deadline within what clocks can count.
 const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -25,15 +26,9 @@ pub struct Client {
     doors: Vec<Address>,
     deadline: Option<Duration>,
     /// The process that opened it.
-    pid: u32,
-    /// `None` only once the client is gone.
-    driver: Mutex<Option<Driver>>,
-}
-
-/// What one call at a time needs.
-pub(crate) struct Driver {
-    pub(crate) runtime: Runtime,
-    pub(crate) connection: Option<Connection>,
+    birth: Birth,
+    /// `None` while a call has it, and after one that failed.
+    connection: Mutex<Option<Connection>>,
 }
 
 impl Client {
@@ -44,14 +39,8 @@ impl Client {
     /// `InvalidArgs` when the environment names no address, `Unavailable` when no door can be opened.
     pub fn open(address: Option<&Address>) -> Result<Self, Error> {
         let doors = address::resolve(address)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|error| Error::local("start the client", &error))?;
-        let connection = runtime.block_on(Connection::open(&doors, Instant::now() + OPEN_DEADLINE))?;
-        let driver = Driver { runtime, connection: Some(connection) };
-        Ok(Self { doors, deadline: None, pid: std::process::id(), driver: Mutex::new(Some(driver)) })
+        let connection = door::open(&doors, Instant::now() + OPEN_DEADLINE)?;
+        Ok(Self { doors, deadline: None, birth: Birth::new(), connection: Mutex::new(Some(connection)) })
     }
 
     /// How long each later call may take, instead of 25 s (120 s for the calls of administrators).
@@ -68,41 +57,20 @@ impl Client {
         Instant::now() + self.deadline_of(method)
     }
 
-    pub(crate) async fn connect(&self, until: Instant) -> Result<Connection, Error> {
-        Connection::open(&self.doors, until).await
+    pub(crate) fn connect(&self, until: Instant) -> Result<Connection, Error> {
+        door::open(&self.doors, until)
     }
 
-    /// Runs `work` with the runtime and the connection, when it is this thread's turn.
-    pub(crate) fn with_driver<R>(&self, work: impl FnOnce(&mut Driver) -> Result<R, Error>) -> Result<R, Error> {
+    /// The place where the connection is kept, when it is this thread's turn.
+    ///
+    /// In a child the connection is of no use, and closing it there does its parent's no harm: it is never shut down.
+    pub(crate) fn take_turn(&self) -> Result<MutexGuard<'_, Option<Connection>>, Error> {
         // Before the lock: in a child, the thread that holds it may not exist.
-        if self.is_forked() {
+        if self.birth.is_elsewhere() {
             return Err(Error::forked());
         }
-        // A driver is consistent at every point where a panic could leave it: the connection is out of it meanwhile.
-        let mut driver: MutexGuard<'_, _> = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
-        driver.as_mut().ok_or_else(Error::forked).and_then(work)
-    }
-
-    fn is_forked(&self) -> bool {
-        std::process::id() != self.pid
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let is_forked = self.is_forked();
-        let driver = self.driver.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Driver { runtime, connection }) = driver else {
-            return;
-        };
-        if is_forked {
-            // The epoll set and the socket are shared with the parent: taking ours down would take down the parent's.
-            std::mem::forget((runtime, connection));
-            return;
-        }
-        drop(connection);
-        // Nothing is left to wait for, and waiting is not allowed where this may be dropped.
-        runtime.shutdown_background();
+        // The place is consistent wherever a panic could leave it: the connection is out of it during a call.
+        Ok(self.connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,26 +1,29 @@
-//! One connection to one door: opened, then one call at a time.
+//! An open door: one call at a time.
+//!
+//! There is no runtime and no thread: the calling thread sends, waits and receives. A call whose value fits its pipe, as
+//! nearly all do, is one system call to send and one to wait and receive.
 
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Instant;
 
-use futures_core::Stream;
 use nix::errno::Errno;
-use tokenvault_proto::{Address, BUS_NAME, OBJECT_PATH};
-use zbus::address::Transport;
-use zbus::address::transport::{Unix, UnixSocket};
-use zbus::connection::Builder;
-use zbus::message::Type;
-use zbus::{Message, MessageStream, message};
+use nix::poll::{PollFd, PollFlags};
+use tokenvault_proto::OBJECT_PATH;
+use zbus::Message;
+use zbus::message::{self, Type};
 
-use crate::address;
-use crate::error::Error;
+use crate::deadline;
+use crate::inbox::Inbox;
 use crate::method::Method;
+use crate::peer::Answers;
 use crate::pipe::Rest;
+use crate::stream::Stream;
 
-/// An open door.
+/// A greeted connection.
 pub(crate) struct Connection {
-    wire: zbus::Connection,
+    stream: Stream,
+    inbox: Inbox,
+    answers: Answers,
     /// On a bus the vault has a name; at its own socket it is the only one there.
     destination: Option<&'static str>,
 }
@@ -33,9 +36,10 @@ pub(crate) struct Prepared<'v> {
 }
 
 /// Why there is no reply.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The daemon never had the whole message: nothing was done.
-    Unsent(zbus::Error),
+    Unsent(String),
     /// The daemon may have had it.
     Lost(String),
     /// The deadline passed first.
@@ -43,36 +47,9 @@ pub(crate) enum Failure {
 }
 
 impl Connection {
-    /// Opens the first of `doors` that can be opened.
-    pub(crate) async fn open(doors: &[Address], until: Instant) -> Result<Self, Error> {
-        let mut tried = String::new();
-        for door in doors {
-            let cause = match tokio::time::timeout_at(until.into(), Self::open_door(door)).await {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(error)) => cause(&error),
-                Err(_) => "no answer".to_owned(),
-            };
-            let and = if tried.is_empty() { "" } else { ", nor at " };
-            tried.push_str(&format!("{and}{} ({cause})", address::describe(door)));
-        }
-        Err(Error::unreachable(&tried))
-    }
-
-    async fn open_door(door: &Address) -> Result<Self, zbus::Error> {
-        let (builder, destination) = match door {
-            Address::Socket(path) => {
-                let transport = Transport::Unix(Unix::new(UnixSocket::File(path.clone())));
-                (Builder::address(zbus::Address::new(transport)).p2p(), None)
-            }
-            Address::Bus(bus) => (Builder::address(bus.as_str()), Some(BUS_NAME)),
-            Address::SystemBus => (Builder::address(address::system_bus().as_str()), Some(BUS_NAME)),
-        };
-        Ok(Self { wire: builder.build().await?, destination })
-    }
-
-    /// Whether nothing has gone wrong with it so far. A peer that went away meanwhile shows only when a call is sent.
-    pub(crate) fn is_open(&self) -> bool {
-        !self.wire.is_closed()
+    /// On what was greeted; `inbox` has what came behind the greeting.
+    pub(crate) fn new(stream: Stream, inbox: Inbox, destination: Option<&'static str>) -> Self {
+        Self { stream, inbox, answers: Answers::default(), destination }
     }
 
     /// The head of a call through this door.
@@ -84,51 +61,118 @@ impl Connection {
         }
     }
 
-    /// Sends a call and waits for its reply, be it a result or an error.
-    pub(crate) async fn exchange(&self, call: Prepared<'_>, until: Instant) -> Result<Message, Failure> {
-        tokio::time::timeout_at(until.into(), self.send_and_wait(call)).await.unwrap_or(Err(Failure::Late))
+    /// Sends a call and waits for its reply, be it a result or an error. After a failure nothing more can be said through
+    /// this connection.
+    ///
+    /// The message, and with it the read end of a value's pipe, is kept until the reply: see [`Rest::feed`].
+    pub(crate) fn exchange(&mut self, call: Prepared<'_>, until: Instant) -> Result<Message, Failure> {
+        let Prepared { message, rest } = call;
+        let fds = message.data().fds().iter().map(AsRawFd::as_raw_fd).collect();
+        let sending = Sending { bytes: message.data().bytes(), is_begun: false, fds, rest };
+        self.converse(&message, sending, until)
     }
 
-    /// The message, and with it the read end of a value's pipe, is kept until the reply: see [`Rest::feed`].
-    async fn send_and_wait(&self, call: Prepared<'_>) -> Result<Message, Failure> {
-        let Prepared { message, rest } = call;
-        let mut incoming = MessageStream::from(&self.wire);
-        // A message is acted on when its last byte is there, so a send that fails was never acted on.
-        self.wire.send(&message).await.map_err(Failure::Unsent)?;
-        let reply = reply_to(&mut incoming, &message);
-        let Some(rest) = rest else {
-            return reply.await;
-        };
-        tokio::pin!(reply);
-        tokio::select! {
-            reply = &mut reply => return reply,
-            fed = rest.feed() => fed.map_err(|error| Failure::Lost(error.to_string()))?,
+    /// Waits for the reply to a call that was sent with the greeting.
+    pub(crate) fn await_reply(&mut self, call: &Message, until: Instant) -> Result<Message, Failure> {
+        self.converse(call, Sending { bytes: &[], is_begun: true, fds: Vec::new(), rest: None }, until)
+    }
+
+    /// Sends and receives until the reply is here. What else comes is answered if it asks for it, and dropped.
+    fn converse(&mut self, call: &Message, mut sending: Sending<'_, '_>, until: Instant) -> Result<Message, Failure> {
+        let serial = Some(call.primary_header().serial_num());
+        loop {
+            while let Some(message) = self.inbox.next().map_err(|error| sending.failed(cause(&error)))? {
+                let is_reply = matches!(message.message_type(), Type::MethodReturn | Type::Error);
+                if is_reply && message.header().reply_serial() == serial && sending.bytes.is_empty() {
+                    return Ok(message);
+                }
+                self.answers.answer(&message).map_err(|error| sending.failed(cause(&error)))?;
+            }
+            let received = self.send_and_receive(&mut sending, until);
+            if received.map_err(|errno| sending.broken(errno))? == Some(0) {
+                return Err(sending.failed("closed".to_owned()));
+            }
         }
-        reply.await
+    }
+
+    /// One turn: sends what can be sent, then waits, for bytes or for room to send the rest. How many bytes came, 0 at the
+    /// end of the stream.
+    fn send_and_receive(&mut self, sending: &mut Sending<'_, '_>, until: Instant) -> Result<Option<usize>, Errno> {
+        // What is begun is finished before anything else is said.
+        if sending.is_begun || self.answer()? {
+            sending.send_more(&self.stream)?;
+        }
+        let is_said = sending.bytes.is_empty() && self.answer()?;
+        if is_said && sending.rest.is_none() {
+            return self.stream.receive(&mut self.inbox, until).map(Some);
+        }
+        let mut fds = Vec::with_capacity(2);
+        let events = if is_said { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT };
+        fds.push(PollFd::new(self.stream.as_fd(), events));
+        if let Some(rest) = sending.rest.as_ref().filter(|_| sending.bytes.is_empty()) {
+            fds.push(PollFd::new(rest.as_fd(), PollFlags::POLLOUT));
+        }
+        deadline::wait(&mut fds, until)?;
+        self.stream.receive_now(&mut self.inbox)
+    }
+
+    /// Sends the answers that wait; whether all are sent.
+    fn answer(&mut self) -> Result<bool, Errno> {
+        while !self.answers.bytes().is_empty() {
+            match self.stream.send(self.answers.bytes(), &[])? {
+                0 => return Ok(false),
+                count => self.answers.consume(count),
+            }
+        }
+        Ok(true)
     }
 }
 
-/// The reply among what comes in.
-async fn reply_to(incoming: &mut MessageStream, call: &Message) -> Result<Message, Failure> {
-    let serial = Some(call.primary_header().serial_num());
-    loop {
-        match poll_fn(|context| Pin::new(&mut *incoming).poll_next(context)).await {
-            Some(Ok(message)) => {
-                let is_reply = matches!(message.message_type(), Type::MethodReturn | Type::Error);
-                if is_reply && message.header().reply_serial() == serial {
-                    return Ok(message);
+/// A call on its way.
+struct Sending<'m, 'v> {
+    /// What the socket has not taken yet.
+    bytes: &'m [u8],
+    is_begun: bool,
+    fds: Vec<RawFd>,
+    rest: Option<Rest<'v>>,
+}
+
+impl Sending<'_, '_> {
+    /// Sends what the socket takes, then writes what the value's pipe takes.
+    fn send_more(&mut self, stream: &Stream) -> Result<(), Errno> {
+        while !self.bytes.is_empty() {
+            match stream.send(self.bytes, &self.fds)? {
+                0 => return Ok(()),
+                count => {
+                    self.bytes = self.bytes.get(count..).unwrap_or_default();
+                    self.is_begun = true;
+                    self.fds.clear();
                 }
             }
-            Some(Err(error)) => return Err(Failure::Lost(cause(&error))),
-            None => return Err(Failure::Lost("closed".to_owned())),
         }
+        if let Some(rest) = &mut self.rest
+            && rest.feed()?
+        {
+            // Closes the pipe.
+            self.rest = None;
+        }
+        Ok(())
+    }
+
+    fn broken(&self, errno: Errno) -> Failure {
+        if errno == Errno::ETIMEDOUT { Failure::Late } else { self.failed(errno.desc().to_owned()) }
+    }
+
+    /// A message is acted on when its last byte is there, so one that was not sent as a whole was never acted on.
+    fn failed(&self, cause: String) -> Failure {
+        if self.bytes.is_empty() { Failure::Lost(cause) } else { Failure::Unsent(cause) }
     }
 }
 
 /// The innermost reason; the layers above only repeat what the caller knows.
 pub(crate) fn cause(error: &zbus::Error) -> String {
     match error {
-        zbus::Error::InputOutput(error) | zbus::Error::Connection(error, _) => match error.raw_os_error() {
+        zbus::Error::InputOutput(error) => match error.raw_os_error() {
             // Without the number that std puts behind it.
             Some(number) => Errno::from_raw(number).desc().to_owned(),
             None => error.to_string(),
@@ -136,3 +180,6 @@ pub(crate) fn cause(error: &zbus::Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

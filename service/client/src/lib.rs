@@ -13,11 +13,21 @@ mod admin;
 mod call;
 mod client;
 mod connection;
+mod deadline;
+mod door;
+mod endpoint;
 mod error;
+#[cfg(test)]
+mod fixture;
+mod greeting;
+mod inbox;
 mod manager;
 mod method;
+mod peer;
 mod pipe;
+mod stream;
 mod sys;
+mod text;
 mod tokens;
 mod value;
 

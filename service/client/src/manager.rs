@@ -1,6 +1,6 @@
 //! `org.tokenvault1.Manager`: state, identity, health.
 
-use tokenvault_proto::{Dictionary, Health, NoOptions, Status, WhoAmI};
+use tokenvault_proto::{Health, NoOptions, Status, WhoAmI};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -12,7 +12,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn status(&self) -> Result<Status, Error> {
-        self.call(&method::STATUS, &NoOptions::default().to_dict())
+        self.call(&method::STATUS, &NoOptions::default())
     }
 
     /// Who the vault takes this program for.
@@ -20,7 +20,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn who_am_i(&self) -> Result<WhoAmI, Error> {
-        self.call(&method::WHO_AM_I, &NoOptions::default().to_dict())
+        self.call(&method::WHO_AM_I, &NoOptions::default())
     }
 
     /// Health of the daemon's parts.
@@ -28,6 +28,6 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn health(&self) -> Result<Health, Error> {
-        self.call(&method::HEALTH, &NoOptions::default().to_dict())
+        self.call(&method::HEALTH, &NoOptions::default())
     }
 }

@@ -1,14 +1,13 @@
 //! Outgoing values: written into a pipe of our own, whose read end goes to the daemon.
 //!
 //! The bytes go from the caller's memory into the kernel and nowhere else. Whatever fits is written before the call is
-//! sent, and the write end closed, so that a small value needs no thread and no turn of the runtime.
+//! sent, and the write end closed, so that a small value needs nothing while the call is under way.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{pipe2, write};
-use tokio::net::unix::pipe::Sender;
 
 use crate::error::Error;
 
@@ -31,13 +30,25 @@ pub(crate) struct Rest<'v> {
 
 /// Puts as much of `value` as fits into a new pipe. The pipe is closed for writing when all of it did.
 pub(crate) fn send(value: &[u8]) -> Result<Outgoing<'_>, Error> {
+    send_with(value, |end| {
+        if value.len() > PIPE_BYTES {
+            grow(end, value.len());
+        }
+    })
+}
+
+/// As [`send`], with a pipe that stays as small as it is.
+#[cfg(test)]
+pub(crate) fn send_small(value: &[u8]) -> Result<Outgoing<'_>, Error> {
+    send_with(value, |_| {})
+}
+
+fn send_with(value: &[u8], enlarge: impl FnOnce(&OwnedFd)) -> Result<Outgoing<'_>, Error> {
     let failed = |errno| Error::local("make a pipe for the value", &errno);
     let (read, end) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
     // Ours only: the two ends of a pipe have their own flags, and the daemon sets what it wants on its end.
     fcntl(&end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(failed)?;
-    if value.len() > PIPE_BYTES {
-        grow(&end, value.len());
-    }
+    enlarge(&end);
     let written = fill(&end, value).map_err(failed)?;
     let rest = match value.get(written..) {
         Some(bytes) if !bytes.is_empty() => Some(Rest { write: end, bytes }),
@@ -68,29 +79,32 @@ fn fill(end: &OwnedFd, value: &[u8]) -> Result<usize, Errno> {
 }
 
 impl Rest<'_> {
-    /// Writes the rest as the daemon makes room, then closes the pipe.
+    /// Writes as much as the daemon has made room for; whether that was all. The pipe is to be closed then.
     ///
     /// The caller keeps a read end open meanwhile: a pipe without readers would send this program a signal. So a daemon
     /// that does not want the value leaves this waiting, and its answer ends the wait.
-    pub(crate) async fn feed(mut self) -> std::io::Result<()> {
-        let sender = Sender::from_owned_fd(self.write)?;
-        while !self.bytes.is_empty() {
-            sender.writable().await?;
-            match sender.try_write(self.bytes) {
-                Ok(count) => self.bytes = self.bytes.get(count..).unwrap_or_default(),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    pub(crate) fn feed(&mut self) -> Result<bool, Errno> {
+        let written = fill(&self.write, self.bytes)?;
+        self.bytes = self.bytes.get(written..).unwrap_or_default();
+        Ok(self.bytes.is_empty())
+    }
+}
+
+impl AsFd for Rest<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.write.as_fd()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::time::{Duration, Instant};
+
+    use nix::poll::{PollFd, PollFlags};
 
     use super::*;
+    use crate::deadline;
 
     #[test]
     fn what_does_not_fit_is_fed_as_the_reader_makes_room() {
@@ -103,8 +117,12 @@ mod tests {
             let mut seen = Vec::new();
             std::io::PipeReader::from(read).read_to_end(&mut seen).map(|_| seen)
         });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-        runtime.block_on(Rest { write: end, bytes: &value[written..] }.feed()).unwrap();
+        let until = Instant::now() + Duration::from_secs(10);
+        let mut rest = Rest { write: end, bytes: &value[written..] };
+        while !rest.feed().unwrap() {
+            deadline::wait(&mut [PollFd::new(rest.as_fd(), PollFlags::POLLOUT)], until).unwrap();
+        }
+        drop(rest);
         assert!(reader.join().unwrap().unwrap() == value);
     }
 

@@ -1,15 +1,19 @@
 //! `org.tokenvault1.Tokens`: the caller's tokens.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 
+use serde::Serialize;
 use tokenvault_proto::{
-    AnnotateOptions, DeleteOptions, DescribeOptions, Dictionary, GenerateOptions, GetOptions, ListOptions, PutOptions,
-    TokenInfo, VersionInfo,
+    AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions, PutOptions, TokenInfo,
+    VersionInfo,
 };
+use zbus::Type;
 
+use crate::call;
 use crate::client::Client;
 use crate::error::Error;
 use crate::method::{self, Method};
+use crate::text::Text;
 use crate::value::Value;
 
 impl Client {
@@ -26,7 +30,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn put(&self, name: &str, value: &[u8], options: &PutOptions) -> Result<u64, Error> {
-        self.call_with_value(&method::PUT, value, |pipe| (name, pipe, options.to_dict()))
+        self.call_with_value(&method::PUT, value, |pipe| (Text(name), pipe, options))
     }
 
     /// Has the vault make a value, stores it and returns it.
@@ -42,7 +46,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn describe(&self, name: &str, options: &DescribeOptions) -> Result<TokenInfo, Error> {
-        self.call(&method::DESCRIBE, &(name, options.to_dict()))
+        self.call(&method::DESCRIBE, &(Text(name), options))
     }
 
     /// One page of tokens, and where the next begins: empty after the last.
@@ -50,7 +54,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn list(&self, options: &ListOptions) -> Result<(Vec<TokenInfo>, String), Error> {
-        self.call(&method::LIST, &options.to_dict())
+        self.call(&method::LIST, options)
     }
 
     /// Changes what `options` gives and nothing else.
@@ -58,7 +62,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn annotate(&self, name: &str, options: &AnnotateOptions) -> Result<(), Error> {
-        self.call(&method::ANNOTATE, &(name, options.to_dict()))
+        self.call(&method::ANNOTATE, &(Text(name), options))
     }
 
     /// Gives a token another name.
@@ -66,7 +70,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn rename(&self, from: &str, to: &str, options: &DescribeOptions) -> Result<(), Error> {
-        self.call(&method::RENAME, &(from, to, options.to_dict()))
+        self.call(&method::RENAME, &(Text(from), Text(to), options))
     }
 
     /// Deletes a token, or one version of it.
@@ -74,7 +78,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn delete(&self, name: &str, options: &DeleteOptions) -> Result<(), Error> {
-        self.call(&method::DELETE, &(name, options.to_dict()))
+        self.call(&method::DELETE, &(Text(name), options))
     }
 
     /// The versions that are kept.
@@ -82,7 +86,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn versions(&self, name: &str, options: &DescribeOptions) -> Result<Vec<VersionInfo>, Error> {
-        self.call(&method::VERSIONS, &(name, options.to_dict()))
+        self.call(&method::VERSIONS, &(Text(name), options))
     }
 
     /// Makes a new version with the value of an old one and returns its number.
@@ -90,13 +94,15 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn rollback(&self, name: &str, version: u64, options: &DescribeOptions) -> Result<u64, Error> {
-        self.call(&method::ROLLBACK, &(name, version, options.to_dict()))
+        self.call(&method::ROLLBACK, &(Text(name), version, options))
     }
 
     /// A call that answers with a value. The value is read after other threads may have their turn again.
-    fn fetch(&self, method: &Method, name: &str, options: &impl Dictionary) -> Result<Value, Error> {
+    fn fetch(&self, method: &Method, name: &str, options: &(impl Serialize + Type)) -> Result<Value, Error> {
         let until = self.until(method);
-        let (pipe, info): (zbus::OwnedFd, TokenInfo) = self.call_until(method, until, &(name, options.to_dict()))?;
-        Value::receive(&OwnedFd::from(pipe), info, until)
+        let reply = self.ask(method, until, &(Text(name), options))?;
+        // Borrowed, since a copy of it would be one more descriptor to make and to close.
+        let (pipe, info): (zbus::Fd<'_>, TokenInfo) = call::decode(method, &reply)?;
+        Value::receive(pipe.as_fd(), info, until)
     }
 }

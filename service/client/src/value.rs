@@ -1,16 +1,18 @@
 //! Incoming values: read from the daemon's pipe into memory that is wiped.
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::unistd::read;
 use tokenvault_proto::{ErrorCode, TokenInfo};
 use zeroize::Zeroizing;
 
+use crate::deadline;
 use crate::error::Error;
+use crate::sys;
 
 /// Larger than any value a vault is configured to keep; a size beyond it is a broken answer, not memory to allocate.
 const VALUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -33,7 +35,7 @@ impl Value {
     }
 
     /// Reads exactly the bytes that `info` announces.
-    pub(crate) fn receive(pipe: &OwnedFd, info: TokenInfo, until: Instant) -> Result<Self, Error> {
+    pub(crate) fn receive(pipe: BorrowedFd<'_>, info: TokenInfo, until: Instant) -> Result<Self, Error> {
         let size = usize::try_from(info.size)
             .ok()
             .filter(|_| info.size <= VALUE_BYTES_MAX)
@@ -43,11 +45,9 @@ impl Value {
         let mut data = Zeroizing::new(vec![0; size + 1]);
         let mut count = 0;
         while count < size {
-            await_bytes(pipe, count, size, until)?;
-            match read(pipe, data.get_mut(count..).unwrap_or_default()) {
-                Ok(0) => return Err(withdrawn(count, size)),
+            match read_some(pipe, data.get_mut(count..).unwrap_or_default(), until) {
+                Ok(0) | Err(Errno::ETIMEDOUT) => return Err(withdrawn(count, size)),
                 Ok(more) => count += more,
-                Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(errno) => return Err(Error::local("read the value", &errno)),
             }
         }
@@ -59,17 +59,22 @@ impl Value {
     }
 }
 
-/// Waits until the pipe has bytes or its end.
-fn await_bytes(pipe: &OwnedFd, count: usize, size: usize, until: Instant) -> Result<(), Error> {
+/// Reads what comes next, 0 at the end of the pipe. The daemon fills the pipe before it answers, so nearly always all of the
+/// value is there; if not, it is waited for.
+fn read_some(pipe: BorrowedFd<'_>, buffer: &mut [u8], until: Instant) -> Result<usize, Errno> {
+    let readable = || deadline::wait(&mut [PollFd::new(pipe, PollFlags::POLLIN)], until);
     loop {
-        let left = until.saturating_duration_since(Instant::now());
-        // Rounded up, so that the last millisecond is waited for and not spun through.
-        let left = PollTimeout::try_from(left.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], left) {
-            Ok(0) => return Err(withdrawn(count, size)),
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::local("wait for the value", &errno)),
+        let result = match sys::read_now(pipe, buffer) {
+            Err(Errno::EAGAIN | Errno::EINTR) => {
+                readable()?;
+                continue;
+            }
+            // The kernel does not do this with pipes, so it is waited for first.
+            Err(_) => readable().and_then(|()| read(pipe, buffer)),
+            result => result,
+        };
+        if result != Err(Errno::EINTR) {
+            return result;
         }
     }
 }
@@ -87,6 +92,7 @@ impl fmt::Debug for Value {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
     use std::time::Duration;
 
     use nix::unistd::{pipe, write};
@@ -105,7 +111,7 @@ mod tests {
     fn the_announced_bytes_are_the_value() {
         let (reader, writer) = pipe().unwrap();
         write(&writer, b"abc").unwrap();
-        let value = Value::receive(&reader, info(3), soon()).unwrap();
+        let value = Value::receive(reader.as_fd(), info(3), soon()).unwrap();
         assert_eq!(value.data(), b"abc");
     }
 
@@ -114,7 +120,7 @@ mod tests {
         let (reader, writer) = pipe().unwrap();
         write(&writer, b"ab").unwrap();
         drop(writer);
-        let error = Value::receive(&reader, info(3), soon()).unwrap_err();
+        let error = Value::receive(reader.as_fd(), info(3), soon()).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Timeout);
         assert!(error.to_string().contains("2 of 3"), "{error}");
     }
@@ -123,7 +129,7 @@ mod tests {
     fn a_pipe_that_stalls_is_a_timeout_at_the_deadline() {
         let (reader, writer) = pipe().unwrap();
         write(&writer, b"ab").unwrap();
-        let error = Value::receive(&reader, info(3), Instant::now() + Duration::from_millis(20)).unwrap_err();
+        let error = Value::receive(reader.as_fd(), info(3), Instant::now() + Duration::from_millis(20)).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Timeout);
     }
 
@@ -131,14 +137,14 @@ mod tests {
     fn more_bytes_than_announced_are_refused() {
         let (reader, writer) = pipe().unwrap();
         write(&writer, b"abcd").unwrap();
-        let error = Value::receive(&reader, info(3), soon()).unwrap_err();
+        let error = Value::receive(reader.as_fd(), info(3), soon()).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Failed);
     }
 
     #[test]
     fn an_absurd_size_is_refused_before_memory_is_taken() {
         let (reader, _writer) = pipe().unwrap();
-        let error = Value::receive(&reader, info(u64::MAX), soon()).unwrap_err();
+        let error = Value::receive(reader.as_fd(), info(u64::MAX), soon()).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Failed);
     }
 

@@ -9,20 +9,21 @@ pub trait FieldType: Sized {
     /// Its D-Bus signature, for messages to people.
     const SIGNATURE: &'static str;
 
-    /// For the wire.
-    fn to_variant(&self) -> Variant<'static>;
+    /// Whether a string in it has a zero byte, which no message can carry.
+    fn has_zero_byte(&self) -> bool;
 
     /// From the wire; `None` when the variant holds another type.
     fn from_variant(value: OwnedVariant) -> Option<Self>;
 }
 
 macro_rules! field_type {
-    ($($ty:ty = $signature:literal),* $(,)?) => {$(
+    ($($ty:ty = $signature:literal, $has_zero_byte:expr;)*) => {$(
         impl FieldType for $ty {
             const SIGNATURE: &'static str = $signature;
 
-            fn to_variant(&self) -> Variant<'static> {
-                Variant::from(self.clone())
+            fn has_zero_byte(&self) -> bool {
+                let has_zero_byte: fn(&Self) -> bool = $has_zero_byte;
+                has_zero_byte(self)
             }
 
             fn from_variant(value: OwnedVariant) -> Option<Self> {
@@ -33,14 +34,21 @@ macro_rules! field_type {
 }
 
 field_type! {
-    String = "s",
-    bool = "b",
-    u32 = "u",
-    u64 = "t",
-    BTreeMap<String, String> = "a{ss}",
-    Vec<u8> = "ay",
-    Vec<String> = "as",
+    String = "s", |text| has_zero(text);
+    bool = "b", |_| false;
+    u32 = "u", |_| false;
+    u64 = "t", |_| false;
+    BTreeMap<String, String> = "a{ss}", |map| map.iter().any(|(key, value)| has_zero(key) || has_zero(value));
+    Vec<u8> = "ay", |_| false;
+    Vec<String> = "as", |texts| texts.iter().any(|text| has_zero(text));
 }
+
+fn has_zero(text: &str) -> bool {
+    text.as_bytes().contains(&0)
+}
+
+/// Why a string cannot be sent.
+pub const ZERO_BYTE: &str = "a string has a zero byte in it";
 
 /// What was wrong with an option dictionary; the text names the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,16 +75,13 @@ impl std::fmt::Display for OptionError {
 
 impl std::error::Error for OptionError {}
 
-/// An option dictionary.
+/// An option dictionary. What is set of it serialises to the wire, unless no message can carry it.
 pub trait Dictionary: Sized + Default {
     /// Decodes the dictionary of a call.
     ///
     /// # Errors
     /// [`OptionError`] naming the first key that is unknown or has the wrong type.
     fn from_dict(dict: HashMap<String, OwnedVariant>) -> Result<Self, OptionError>;
-
-    /// Encodes what is set.
-    fn to_dict(&self) -> HashMap<&'static str, Variant<'static>>;
 }
 
 /// A result dictionary as plain data: serialises to JSON with the keys of the wire, absent values left out.
@@ -86,9 +91,24 @@ pub struct Plain<'a, T>(pub &'a T);
 macro_rules! options {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $ty:ty = $key:literal,)* }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq)]
+        #[derive(Debug, Clone, Default, PartialEq, zbus::Type)]
+        #[zbus(signature = "a{sv}")]
         pub struct $name {
             $($(#[$field_meta])* pub $field: Option<$ty>,)*
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                #[allow(unused_mut)]
+                let mut map = serializer.serialize_map(None)?;
+                $(if let Some(value) = &self.$field {
+                    if $crate::dictionary::FieldType::has_zero_byte(value) {
+                        return Err(<S::Error as serde::ser::Error>::custom($crate::dictionary::ZERO_BYTE));
+                    }
+                    serde::ser::SerializeMap::serialize_entry(&mut map, $key, &$crate::variant::Outgoing(value))?;
+                })*
+                serde::ser::SerializeMap::end(map)
+            }
         }
 
         impl $crate::dictionary::Dictionary for $name {
@@ -115,15 +135,6 @@ macro_rules! options {
                     }
                 }
                 Ok(options)
-            }
-
-            fn to_dict(&self) -> std::collections::HashMap<&'static str, zbus::Variant<'static>> {
-                #[allow(unused_mut)]
-                let mut dict = std::collections::HashMap::new();
-                $(if let Some(value) = &self.$field {
-                    dict.insert($key, $crate::dictionary::FieldType::to_variant(value));
-                })*
-                dict
             }
         }
     };

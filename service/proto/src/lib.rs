@@ -13,7 +13,7 @@ mod result;
 mod variant;
 
 pub use address::{Address, AddressError};
-pub use dictionary::{Dictionary, FieldType, OptionError, Plain};
+pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
 pub use option::{
     AddSlotOptions, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,

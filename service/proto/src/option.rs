@@ -185,7 +185,10 @@ options! {
 mod tests {
     use std::collections::HashMap;
 
-    use zbus::{OwnedVariant, Variant};
+    use serde::Serialize;
+    use zbus::wire::serialized::Context;
+    use zbus::wire::{Endian, to_bytes};
+    use zbus::{OwnedVariant, Type, Variant};
 
     use super::*;
     use crate::dictionary::{Dictionary, OptionError};
@@ -224,14 +227,40 @@ mod tests {
         assert_eq!(error, OptionError::WrongType { key: "version", expected: "t" });
     }
 
+    fn encode(options: &(impl Serialize + Type)) -> zbus::Result<HashMap<String, OwnedVariant>> {
+        let bytes = to_bytes(Context::new(Endian::Little, 0), options)?;
+        Ok(bytes.deserialize().unwrap().0)
+    }
+
     #[test]
     fn what_was_encoded_decodes_to_the_same() {
-        let options = GenerateOptions { length: Some(9), prefix: Some("x".into()), ..Default::default() };
-        let wire: HashMap<String, OwnedVariant> = options
-            .to_dict()
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), OwnedVariant::try_from(value).unwrap()))
-            .collect();
+        let options = GenerateOptions {
+            length: Some(9),
+            prefix: Some("x".into()),
+            attributes: Some(BTreeMap::from([("env".into(), "prod".into())])),
+            ttl: Some(7),
+            require_purpose: Some(true),
+            ..Default::default()
+        };
+        let wire = encode(&options).unwrap();
+        assert_eq!(wire.len(), 5);
         assert_eq!(GenerateOptions::from_dict(wire).unwrap(), options);
+        assert!(encode(&NoOptions {}).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_zero_byte_in_any_string_is_refused() {
+        let put = |key: &str, value: &str| PutOptions {
+            attributes: Some(BTreeMap::from([(key.to_owned(), value.to_owned())])),
+            ..Default::default()
+        };
+        let owner = PutOptions { owner: Some("a\0b".into()), ..Default::default() };
+        assert!(encode(&put("a", "b")).is_ok());
+        for options in [owner, put("a\0", "b"), put("a", "\0b")] {
+            let error = encode(&options).unwrap_err();
+            assert!(error.to_string().contains("zero byte"), "{error}");
+        }
+        let salt = AddSlotOptions { salt: Some(vec![0, 1]), params: None };
+        assert!(encode(&salt).is_ok(), "bytes are no string");
     }
 }

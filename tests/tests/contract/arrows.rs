@@ -78,6 +78,16 @@ fn the_daemon_takes_the_wire_format_of_the_worker_and_not_its_libraries() {
 }
 
 #[test]
+fn the_client_has_no_runtime() {
+    let metadata = metadata();
+    let client = metadata.workspace_packages().into_iter().find(|package| package.name == "tokenvault-client").unwrap();
+    let normal = client.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+    let zbus = normal.into_iter().find(|dependency| dependency.name == "zbus").unwrap();
+    assert_eq!(zbus.features, ["comms"], "messages, and nothing that drives a connection");
+    assert!(!linked(client).contains("tokio"));
+}
+
+#[test]
 fn the_domain_knows_no_runtime_bus_database_or_tpm() {
     let metadata = metadata();
     let core = metadata.workspace_packages().into_iter().find(|package| package.name == "tokenvault-core").unwrap();

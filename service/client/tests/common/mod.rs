@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use futures_core::Stream;
 use tokenvault_client::{Address, Client, Status, TokenInfo};
 use tokio::sync::oneshot;
 use zbus::connection::Builder;
+use zbus::export::futures_core::Stream;
 use zbus::message::Type;
 use zbus::{Connection, Fd, Guid, Message, MessageStream, OwnedVariant};
 

@@ -1,5 +1,19 @@
-//! The one question that only the C library answers.
+//! What only the C library and the kernel can do: the one place of this crate with unsafe code.
 #![allow(unsafe_code)]
+
+mod birth;
+#[cfg(test)]
+mod interrupt;
+mod message;
+mod pipe;
+mod socket;
+
+pub(crate) use birth::Birth;
+#[cfg(test)]
+pub(crate) use interrupt::Interruptible;
+pub(crate) use message::{endian, parse};
+pub(crate) use pipe::read_now;
+pub(crate) use socket::{MOST_DESCRIPTORS, Mode, receive, send};
 
 /// Whether this program runs with more rights than the user who started it (setuid, setgid, file capabilities), so that
 /// the environment is somebody else's to choose.

@@ -1,0 +1,96 @@
+//! Opening a connection to the vault: at its own socket, or on a bus.
+
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::socket::UnixAddr;
+use tokenvault_proto::{Address, BUS_NAME};
+use zbus::Message;
+use zbus::message::Type;
+
+use crate::address;
+use crate::connection::{Connection, Failure, cause};
+use crate::endpoint::{self, Endpoint};
+use crate::error::Error;
+use crate::greeting::{self, Refused};
+use crate::inbox::Inbox;
+use crate::stream::Stream;
+
+/// The bus itself.
+const BUS: &str = "org.freedesktop.DBus";
+
+/// Opens the first of `doors` that can be opened.
+pub(crate) fn open(doors: &[Address], until: Instant) -> Result<Connection, Error> {
+    let mut tried = String::new();
+    for door in doors {
+        let cause = match open_door(door, until) {
+            Ok(connection) => return Ok(connection),
+            Err(cause) => cause,
+        };
+        let and = if tried.is_empty() { "" } else { ", nor at " };
+        tried.push_str(&format!("{and}{} ({cause})", address::describe(door)));
+    }
+    Err(Error::unreachable(&tried))
+}
+
+fn open_door(door: &Address, until: Instant) -> Result<Connection, String> {
+    match door {
+        Address::Socket(path) => {
+            let socket = UnixAddr::new(path.as_path()).map_err(|errno| errno.desc().to_owned())?;
+            open_socket(&Endpoint { socket, guid: None }, until)
+        }
+        Address::Bus(bus) => open_bus(bus, until),
+        Address::SystemBus => open_bus(&address::system_bus(), until),
+    }
+}
+
+fn open_socket(endpoint: &Endpoint, until: Instant) -> Result<Connection, String> {
+    let (stream, inbox) = greet(endpoint, &[], until)?;
+    Ok(Connection::new(stream, inbox, None))
+}
+
+/// Opens the first way to a bus that can be opened.
+fn open_bus(address: &str, until: Instant) -> Result<Connection, String> {
+    let mut causes = Vec::new();
+    for way in endpoint::parse(address) {
+        match way.and_then(|endpoint| join_bus(&endpoint, until)) {
+            Ok(connection) => return Ok(connection),
+            Err(cause) => causes.push(cause),
+        }
+    }
+    Err(if causes.is_empty() { "it is empty".to_owned() } else { causes.join("; ") })
+}
+
+/// A bus wants to hear a call of its own before any other.
+fn join_bus(endpoint: &Endpoint, until: Instant) -> Result<Connection, String> {
+    let hello = Message::method_call("/org/freedesktop/DBus", "Hello").destination(BUS).interface(BUS).build(&());
+    let hello = hello.map_err(|error| cause(&error))?;
+    let (stream, inbox) = greet(endpoint, hello.data().bytes(), until)?;
+    let mut connection = Connection::new(stream, inbox, Some(BUS_NAME));
+    let welcome = connection.await_reply(&hello, until).map_err(|failure| match failure {
+        Failure::Unsent(cause) | Failure::Lost(cause) => cause,
+        Failure::Late => broken(Errno::ETIMEDOUT),
+    })?;
+    match welcome.message_type() {
+        Type::Error => Err(Error::from_reply(&welcome).to_string()),
+        _ => Ok(connection),
+    }
+}
+
+fn greet(endpoint: &Endpoint, call: &[u8], until: Instant) -> Result<(Stream, Inbox), String> {
+    let mut stream = Stream::connect(&endpoint.socket, until).map_err(broken)?;
+    let mut inbox = Inbox::new();
+    let greeted = greeting::greet(&mut stream, &mut inbox, call, endpoint.guid.as_deref(), until);
+    greeted.map_err(|refused| match refused {
+        Refused::Said(text) => text,
+        Refused::Broken(errno) => broken(errno),
+    })?;
+    Ok((stream, inbox))
+}
+
+fn broken(errno: Errno) -> String {
+    if errno == Errno::ETIMEDOUT { "no answer".to_owned() } else { errno.desc().to_owned() }
+}
+
+#[cfg(test)]
+mod tests;
