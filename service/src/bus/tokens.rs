@@ -149,8 +149,8 @@ impl Tokens {
     /// Lists tokens in the order they were first put, a page at a time. Metadata only.
     ///
     /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s. `shared-with-me` b.
-    /// `expires-before` t. `limit` u: rows of the page (100, at most 1000). `after` s: `next` of the page before; an empty
-    /// `next` is the end.
+    /// `expires-before` t. `limit` u: most rows of the page (100, at most 1000); it has fewer where these
+    /// would be over 256 KiB, and at least one. `after` s: `next` of the page before; an empty `next` is the end.
     #[zbus(out_args("tokens", "next"))]
     async fn list(
         &self,

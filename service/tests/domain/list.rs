@@ -1,7 +1,7 @@
 //! Listing: filters, pages and their cursors.
 
 use tokenvault_core::name::NamePrefix;
-use tokenvault_core::token::{ListRequest, PutOptions};
+use tokenvault_core::token::{ListRequest, PAGE_BYTES_MAX, PutOptions};
 
 use crate::fixture::*;
 
@@ -144,4 +144,35 @@ fn a_cursor_outlives_a_restart() {
     home.restart();
     let alice = home.alice();
     assert_eq!(alice.names(&ListRequest { after, ..alice.everything() }), ["b"]);
+}
+
+/// As many attributes as a token may carry, each as long as it may be.
+fn heavy() -> PutOptions {
+    let pairs: Vec<_> = (0..32).map(|at| (format!("{at:064}"), "v".repeat(1024))).collect();
+    let pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    PutOptions { attributes: Some(attributes(&pairs)), ..PutOptions::default() }
+}
+
+#[test]
+fn a_page_ends_where_its_metadata_gets_large_and_the_next_goes_on_from_there() {
+    let home = Home::new();
+    let alice = home.alice();
+    let names: Vec<_> = (0..100).map(|number| format!("t{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let options = if number % 3 == 0 { heavy() } else { PutOptions::default() };
+        alice.put_with(name, b"1", options).unwrap();
+    }
+    let (mut told, mut pages, mut request) = (Vec::new(), 0, alice.everything());
+    loop {
+        let page = alice.page(&request).unwrap();
+        assert!(!page.tokens.is_empty() && page.reply_bytes() <= PAGE_BYTES_MAX, "{}", page.reply_bytes());
+        told.extend(page.tokens.into_iter().map(|token| token.name));
+        pages += 1;
+        if page.next.is_empty() {
+            break;
+        }
+        request.after = page.next;
+    }
+    assert_eq!(told, names);
+    assert_eq!(pages, 5, "34 rows of 35 KB, seven to a page");
 }

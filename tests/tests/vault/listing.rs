@@ -1,5 +1,11 @@
 //! `List`: metadata in pages, filtered.
 
+use std::collections::BTreeMap;
+
+use tokenvault_core::Timestamp;
+use tokenvault_core::token::{Class, TokenInfo as DomainInfo};
+use tokenvault_proto::Dictionary;
+
 use crate::common::*;
 
 fn put_many(client: &impl Tokens, names: &[&str]) {
@@ -99,6 +105,34 @@ through_both_doors! {
         assert_eq!(seen, expected);
     }
 
+    fn a_page_of_large_rows_ends_early_and_nothing_is_lost_or_doubled(door) {
+        let vault = Vault::start();
+        let alice = vault.client(ALICE, door);
+        let pairs: BTreeMap<String, String> = (0..32).map(|at| (format!("{at:064}"), "v".repeat(1024))).collect();
+        let heavy = PutOptions { attributes: Some(pairs), content_type: Some("text/plain".into()), ..defaults() };
+        let light = PutOptions { ttl: Some(3_600_000_000), ..defaults() };
+        let expected: Vec<String> = (0..40).map(|number| format!("page/{number:02}")).collect();
+        for (number, name) in expected.iter().enumerate() {
+            alice.put(name, b"v", if number % 2 == 0 { &heavy } else { &light }).unwrap();
+        }
+        let (mut seen, mut pages, mut after) = (Vec::new(), 0, None);
+        loop {
+            let wanted = ListOptions { limit: Some(1000), after, ..defaults() };
+            let (reply, (tokens, next)) = page_on_the_wire(&vault, door, &wanted);
+            let core_says: usize = tokens.iter().map(estimated).sum();
+            assert!(reply <= 256 * 1024 && reply <= core_says + 320, "{reply} bytes, {core_says} estimated");
+            assert!(core_says < reply + reply / 4, "{reply} bytes, {core_says} estimated");
+            seen.extend(tokens.into_iter().map(|token| token.name));
+            pages += 1;
+            if next.is_empty() {
+                break;
+            }
+            after = Some(next);
+        }
+        assert_eq!(seen, expected);
+        assert_eq!(pages, 3, "20 rows of 35 KB, seven to a page");
+    }
+
     fn a_page_is_at_most_a_thousand(door) {
         let vault = Vault::start();
         let alice = vault.client(ALICE, door);
@@ -123,4 +157,30 @@ through_both_doors! {
             assert_eq!(error.code(), ErrorCode::InvalidArgs, "{after}");
         }
     }
+}
+
+/// A page, and the bytes of the reply it came in.
+fn page_on_the_wire(vault: &Vault, door: Door, wanted: &ListOptions) -> (usize, (Vec<TokenInfo>, String)) {
+    let reply = vault.wire(ALICE, door).call(TOKENS_INTERFACE, "List", &wanted.to_dict()).unwrap();
+    let body = reply.body();
+    (body.len(), body.deserialize().unwrap())
+}
+
+/// What the domain says a row takes on the wire.
+fn estimated(row: &TokenInfo) -> usize {
+    let row = row.clone();
+    let domain = DomainInfo {
+        name: row.name,
+        owner: ALICE.uid,
+        version: row.version,
+        size: row.size,
+        class: Class::Machine,
+        content_type: row.content_type,
+        attributes: row.attributes,
+        created: Timestamp::from_usec(row.created),
+        updated: Timestamp::from_usec(row.updated),
+        expires: row.expires.map(Timestamp::from_usec),
+        require_purpose: row.require_purpose,
+    };
+    domain.reply_bytes()
 }

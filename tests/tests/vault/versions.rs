@@ -1,5 +1,7 @@
 //! Versions: every put makes one, old ones stay as long as asked, and can be had back.
 
+use std::collections::HashMap;
+
 use crate::common::*;
 
 fn get_version<C: Tokens>(client: &C, version: u64) -> Result<Vec<u8>, C::Error> {
@@ -75,4 +77,18 @@ through_both_doors! {
         alice.put("a", b"1", &defaults()).unwrap();
         assert_eq!(code(get_version(&alice, 0)), ErrorCode::InvalidArgs);
     }
+}
+
+#[test]
+fn all_versions_that_a_token_can_have_fit_into_a_reply() {
+    let vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    for _ in 0..10 {
+        alice.put("a", b"v", &PutOptions { ttl: Some(3_600_000_000), ..defaults() }).unwrap();
+    }
+    let none: HashMap<&str, zbus::Variant<'static>> = HashMap::new();
+    let reply = vault.wire(ALICE, Door::Socket).call(TOKENS_INTERFACE, "Versions", &("a", &none)).unwrap();
+    // Thousand are the most; what a row takes is what the domain says of it.
+    assert!(reply.body().len() <= 10 * 128 + 8, "{} bytes", reply.body().len());
+    assert!(tokenvault_proto::KEEP_VERSIONS_MAX * 128 < 256 * 1024);
 }

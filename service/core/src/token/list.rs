@@ -9,8 +9,12 @@ use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::request::ListRequest;
 use crate::vault::{Event, OpenVault, Vault};
 
-/// Rows taken from the store at a time while filtering.
-const STEP: usize = 256;
+/// Most bytes of a page ([`Page::reply_bytes`]), unless its only row has more. A token may carry 35 KB of attributes: a
+/// thousand of those would end the daemon's connection to the bus, and lie in its memory until they are read.
+pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// Rows taken from the store at a time.
+const STEP: usize = 64;
 const CURSOR: &str = "list-cursor";
 
 /// A page of tokens, in the order they were first put.
@@ -49,23 +53,29 @@ impl Vault {
             .map(|(key, value)| tag::attribute_tag(&principal.index_key, key, value))
             .collect();
         let mut after = cursor.decode(&request.after)?;
-        let mut tokens = Vec::new();
+        let mut page = Page::default();
+        let mut bytes = page.reply_bytes();
         loop {
             let rows = self.read(|tx| Ok(tx.tokens(principal.id, &tags, after, STEP)?))?;
             let exhausted = rows.len() < STEP;
             for (row, head) in rows {
-                after = row.id;
+                let before = std::mem::replace(&mut after, row.id);
                 let found = Found::open(shelf.records(), row, head)?;
                 if !matches(&found, request) || found.version.is_expired(shelf.now) {
                     continue;
                 }
-                tokens.push(found.into_info(principal.uid)?);
-                if tokens.len() == request.limit {
-                    return Ok(Page { tokens, next: cursor.encode(after)? });
+                let info = found.into_info(principal.uid)?;
+                bytes += info.reply_bytes();
+                if bytes > PAGE_BYTES_MAX && !page.tokens.is_empty() {
+                    return Ok(Page { next: cursor.encode(before)?, ..page });
+                }
+                page.tokens.push(info);
+                if page.tokens.len() == request.limit {
+                    return Ok(Page { next: cursor.encode(after)?, ..page });
                 }
             }
             if exhausted {
-                return Ok(Page { tokens, next: String::new() });
+                return Ok(page);
             }
         }
     }

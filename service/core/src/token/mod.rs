@@ -14,13 +14,14 @@ mod list;
 mod metadata;
 mod put;
 mod rename;
+mod reply_size;
 mod request;
 mod rollback;
 mod version;
 
 pub use found::TokenInfo;
 pub use get::Opened;
-pub use list::Page;
+pub use list::{PAGE_BYTES_MAX, Page};
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
 pub use request::{
     Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,

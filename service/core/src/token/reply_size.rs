@@ -1,0 +1,37 @@
+//! How large an answer becomes on the wire, so that it can be bounded before it is made.
+//!
+//! An upper estimate: the dictionaries of `tokenvault-proto`, with the padding of D-Bus at its worst. A test compares it with
+//! real replies.
+
+use super::{Page, TokenInfo, VersionInfo};
+
+/// A token's dictionary with every text empty: its keys, their types, its numbers.
+const TOKEN_BYTES: usize = 400;
+/// What an attribute takes beside its texts.
+const ATTRIBUTE_BYTES: usize = 24;
+/// A version's dictionary.
+const VERSION_BYTES: usize = 128;
+/// What surrounds the rows of a page, where the next one begins included.
+const PAGE_BYTES: usize = 320;
+
+impl TokenInfo {
+    /// Bytes of a reply that tells this.
+    pub fn reply_bytes(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(key, value)| ATTRIBUTE_BYTES + key.len() + value.len());
+        TOKEN_BYTES + self.name.len() + self.content_type.len() + attributes.sum::<usize>()
+    }
+}
+
+impl VersionInfo {
+    /// Bytes of a row that tells this. A token keeps so few versions that a list of all needs no pages.
+    pub const fn reply_bytes(&self) -> usize {
+        VERSION_BYTES
+    }
+}
+
+impl Page {
+    /// Bytes of a reply that tells this.
+    pub fn reply_bytes(&self) -> usize {
+        PAGE_BYTES + self.tokens.iter().map(TokenInfo::reply_bytes).sum::<usize>()
+    }
+}
