@@ -91,7 +91,7 @@ results! {
         machine_theft: String = "machine-theft",
         /// The caller's tokens.
         tokens: u64 = "tokens",
-        /// The caller's stored bytes.
+        /// The caller's stored bytes: values, padded, and what is kept beside them.
         bytes: u64 = "bytes",
         /// Most tokens the caller may have; 0: no limit.
         quota_tokens: u64 = "quota-tokens",

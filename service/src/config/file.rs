@@ -107,7 +107,7 @@ limits! {
     attachment_bytes = 16_777_216;
     /// Most tokens of a principal.
     tokens = 10_000;
-    /// Most stored bytes of a principal, over all versions.
+    /// Most stored bytes of a principal, over all versions and with their metadata.
     bytes = 67_108_864;
     /// Most issued tokens of a principal.
     issued = 100_000;

@@ -91,6 +91,7 @@ fn counters_never_go_below_zero() {
     let (work, told) = job(move |tx| {
         let refused = tx.add_usage(alice, -1, 0);
         assert!(matches!(refused, Err(StoreError::Internal(_))), "{refused:?}");
+        tx.add_usage(alice, 0, -10)?;
         tx.add_usage(alice, 1, 10)
     });
     store.submit(Box::new(work));

@@ -71,7 +71,7 @@ fn an_expired_name_is_free_and_what_takes_it_inherits_nothing() {
     assert_eq!(alice.version_numbers("t"), [info.version], "no version of the one before comes back");
     assert_eq!(refused(alice.get_version("t", 1)), Refused::NotFound);
     assert_eq!(refused(alice.rollback("t", 1)), Refused::NotFound);
-    assert_eq!(alice.usage().unwrap(), (1, 64));
+    assert_eq!(alice.usage().unwrap(), (1, TOKEN + VERSION));
     let wanted = ListRequest { attributes: attributes(&[("a", "1")]), ..alice.everything() };
     assert_eq!(alice.names(&wanted), [""; 0]);
 }
@@ -82,10 +82,10 @@ fn an_expired_token_that_is_deleted_is_not_found_and_frees_its_quota() {
     let alice = home.alice();
     alice.put_with("t", b"1", for_a_second()).unwrap();
     home.clock.advance_usec(SECOND);
-    assert_eq!(alice.usage().unwrap(), (1, 64));
+    assert_eq!(alice.usage().unwrap(), (1, TOKEN + VERSION));
     assert_eq!(refused(home.bob().delete("t")), Refused::NotFound);
     assert_eq!(refused(alice.delete_version("t", 1)), Refused::NotFound);
-    assert_eq!(alice.usage().unwrap(), (1, 64));
+    assert_eq!(alice.usage().unwrap(), (1, TOKEN + VERSION));
     assert_eq!(refused(alice.delete("t")), Refused::NotFound);
     assert_eq!(alice.usage().unwrap(), (0, 0));
 }

@@ -1,7 +1,8 @@
 //! Limits on values and quotas of a principal.
 
 use tokenvault_core::Error;
-use tokenvault_core::token::{Expiry, PutOptions};
+use tokenvault_core::name::Attributes;
+use tokenvault_core::token::{Annotation, Expiry, PutOptions};
 
 use crate::fixture::*;
 
@@ -50,22 +51,24 @@ fn the_token_after_the_last_allowed_one_is_refused() {
     home.bob().put("c", b"1").unwrap();
     alice.delete("a").unwrap();
     alice.put("c", b"1").unwrap();
-    assert_eq!(alice.usage().unwrap(), (2, 3 * 64));
+    assert_eq!(alice.usage().unwrap(), (2, 2 * TOKEN + 3 * VERSION));
 }
 
 #[test]
 fn bytes_count_padded_and_with_all_versions() {
     let home = Home::new();
     let alice = home.alice();
-    home.set(|settings| settings.bytes = 3 * 64);
+    home.set(|settings| settings.bytes = 2 * TOKEN + 3 * VERSION);
     alice.put("t", b"1").unwrap();
     alice.put("t", &SMALL).unwrap();
     alice.put("u", b"1").unwrap();
     assert_eq!(limit_of(alice.put("t", b"1")), "bytes");
     assert_eq!(limit_of(alice.put("v", b"1")), "bytes");
     assert_eq!(limit_of(alice.rollback("t", 1)), "bytes");
-    assert_eq!((alice.version_numbers("t"), alice.usage().unwrap()), (vec![2, 1], (2, 3 * 64)));
+    assert_eq!((alice.version_numbers("t"), alice.usage().unwrap()), (vec![2, 1], (2, 2 * TOKEN + 3 * VERSION)));
     alice.delete_version("t", 1).unwrap();
+    assert_eq!(limit_of(alice.put("v", b"1")), "bytes", "a token takes more than a version");
+    alice.delete("u").unwrap();
     alice.put("v", b"1").unwrap();
 }
 
@@ -85,12 +88,12 @@ fn a_version_that_displaces_as_much_as_it_adds_is_taken_over_the_quota() {
 fn zero_switches_a_quota_off() {
     let home = Home::new();
     let alice = home.alice();
-    home.set(|settings| (settings.tokens, settings.bytes) = (1, 64));
+    home.set(|settings| (settings.tokens, settings.bytes) = (1, TOKEN + VERSION));
     alice.put("a", b"1").unwrap();
     assert_eq!(refused(alice.put("b", b"1")), Refused::LimitsExceeded);
     home.set(|settings| (settings.tokens, settings.bytes) = (0, 0));
     alice.put("b", b"1").unwrap();
-    assert_eq!(home.vault().usage(&alice.caller).unwrap(), [2, 128, 0, 0]);
+    assert_eq!(home.vault().usage(&alice.caller).unwrap(), [2, 2 * (TOKEN + VERSION), 0, 0]);
 }
 
 #[test]
@@ -102,5 +105,40 @@ fn what_has_expired_counts_until_its_name_is_taken() {
     home.clock.advance_usec(SECOND);
     assert_eq!(limit_of(alice.put("u", b"1")), "tokens");
     alice.put("t", b"2").unwrap();
-    assert_eq!(alice.usage().unwrap(), (1, 64));
+    assert_eq!(alice.usage().unwrap(), (1, TOKEN + VERSION));
+}
+
+#[test]
+fn metadata_counts_and_what_makes_it_grow_is_refused_over_the_quota() {
+    let home = Home::new();
+    let alice = home.alice();
+    let long = attributes(&[("a", &"v".repeat(1_000)), ("b", &"v".repeat(1_000))]);
+    let with = |attributes: &Attributes| Annotation { attributes: Some(attributes.clone()), ..Annotation::default() };
+    alice.put("t", b"1").unwrap();
+    home.set(|settings| settings.bytes = 2_000);
+    assert_eq!(limit_of(alice.annotate("t", with(&long))), "bytes");
+    let options = PutOptions { attributes: Some(long.clone()), ..PutOptions::default() };
+    assert_eq!(limit_of(alice.put_with("u", b"1", options.clone())), "bytes");
+    assert_eq!(alice.usage().unwrap(), (1, TOKEN + VERSION));
+    home.set(|settings| settings.bytes = 4_000);
+    alice.annotate("t", with(&long)).unwrap();
+    let (_, bytes) = alice.usage().unwrap();
+    assert!((2_500..3_000).contains(&bytes), "{bytes}");
+    home.set(|settings| settings.bytes = 1);
+    assert_eq!(limit_of(alice.rename("t", &"n".repeat(200))), "bytes");
+    alice.rename("t", "u").unwrap();
+    alice.annotate("u", with(&Attributes::default())).unwrap();
+    assert_eq!(alice.usage().unwrap(), (1, TOKEN + VERSION));
+    home.check_counters();
+    alice.delete("u").unwrap();
+    assert_eq!(alice.usage().unwrap(), (0, 0));
+}
+
+#[test]
+fn a_token_that_an_earlier_build_counted_for_less_can_be_deleted() {
+    let mut home = Home::new();
+    home.alice().put("t", b"1").unwrap();
+    home.tamper(|file| file.run("UPDATE principal SET bytes = 64"));
+    home.alice().delete("t").unwrap();
+    assert_eq!(home.alice().usage().unwrap(), (0, 0));
 }

@@ -45,7 +45,7 @@ fn keeping_fewer_versions_lets_the_oldest_go_at_once() {
     put_numbers(&alice, "t", 5);
     alice.annotate("t", Annotation { keep_versions: Some(2), ..Annotation::default() }).unwrap();
     assert_eq!(alice.version_numbers("t"), [5, 4]);
-    assert_eq!(alice.usage().unwrap(), (1, 2 * 64));
+    assert_eq!(alice.usage().unwrap(), (1, TOKEN + 2 * VERSION));
     alice.annotate("t", Annotation { keep_versions: Some(5), ..Annotation::default() }).unwrap();
     assert_eq!(alice.version_numbers("t"), [5, 4], "what went does not come back");
 }

@@ -108,7 +108,7 @@ pub struct PrincipalRow {
     pub key: Vec<u8>,
     /// Tokens, expired ones included until they are deleted.
     pub tokens: u64,
-    /// Stored value bytes over all versions, padded.
+    /// Stored bytes over all versions: values, padded, and what is kept beside them.
     pub bytes: u64,
 }
 
@@ -248,7 +248,7 @@ pub trait WriteTx: ReadTx {
     fn insert_principal(&mut self, row: &PrincipalRow) -> Result<i64, StoreError>;
     /// Replaces a principal's record, key and counters.
     fn update_principal(&mut self, row: &PrincipalRow) -> Result<(), StoreError>;
-    /// Adds to the counters of a principal (negative: takes away).
+    /// Adds to the counters of a principal (negative: takes away). Bytes end at zero.
     fn add_usage(&mut self, principal: i64, tokens: i64, bytes: i64) -> Result<(), StoreError>;
     /// Adds a token without versions; returns its row number. Its metadata is set with [`WriteTx::update_token`] before the
     /// job ends, because the metadata is bound to that number.

@@ -8,8 +8,9 @@ use crate::policy::Action;
 use crate::port::WriteTx;
 use crate::token::found::{Found, Shelf};
 use crate::token::metadata::VersionMeta;
-use crate::token::put::{drop_old_versions, signed};
+use crate::token::put::drop_old_versions;
 use crate::token::request::{Annotation, NamedRequest, check_keep_versions};
+use crate::token::usage::{self, Change};
 use crate::vault::{Effect, Event, Reply, Vault};
 
 impl Vault {
@@ -42,6 +43,7 @@ fn annotate(
     change: &Annotation,
 ) -> Result<(), Error> {
     let records = shelf.records();
+    let mut counted = Change { freed: usage::of_token(&found.row, &found.meta), ..Change::default() };
     let mut meta = found.meta.clone();
     meta.updated = shelf.now;
     if let Some(attributes) = &change.attributes {
@@ -63,12 +65,15 @@ fn annotate(
         records.seal_version(&mut head, &version)?;
         records.seal_dek((&found.row, &meta), (&mut head, &version), &dek)?;
         tx.update_version(&head)?;
+        counted.freed += usage::of_version(&found.head);
+        counted.added += usage::of_version(&head);
     }
     let mut row = found.row;
     records.seal_token(&mut row, &meta)?;
     tx.update_token(&row)?;
-    let freed = drop_old_versions(tx, &row, meta.keep_versions)?;
-    Ok(tx.add_usage(shelf.principal.id, 0, -signed(freed)?)?)
+    counted.added += usage::of_token(&row, &meta);
+    counted.freed += drop_old_versions(tx, &row, meta.keep_versions)?;
+    counted.count_within_quota(tx, vault, shelf.principal)
 }
 
 fn changed_version(before: &VersionMeta, change: &Annotation, shelf: &Shelf<'_>) -> Result<VersionMeta, Error> {

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::policy::Action;
 use crate::port::WriteTx;
 use crate::token::found::{Found, Shelf};
-use crate::token::put::signed;
 use crate::token::request::NamedRequest;
+use crate::token::usage::{self, Change};
 use crate::vault::{Effect, Event, Reply, Vault};
 
 impl Vault {
@@ -33,7 +33,7 @@ impl Vault {
             match version {
                 Some(_) if !live => return Err(Error::NotFound),
                 Some(version) => delete_version(tx, &shelf, found, version)?,
-                None => delete_token(tx, &shelf, &found)?,
+                None => delete_token(tx, &found)?.count(tx, &principal)?,
             }
             vault.record_mutation(&open, tx, &audited, version.unwrap_or(0))?;
             Ok(live)
@@ -41,10 +41,11 @@ impl Vault {
     }
 }
 
-fn delete_token(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: &Found) -> Result<(), Error> {
-    let bytes: u64 = tx.versions(found.row.id)?.iter().map(|head| head.stored_bytes).sum();
+/// Takes a token away with everything it holds; what is to be counted for it.
+pub(super) fn delete_token(tx: &mut dyn WriteTx, found: &Found) -> Result<Change, Error> {
+    let versions: u64 = tx.versions(found.row.id)?.iter().map(usage::of_version).sum();
     tx.delete_token(found.row.id)?;
-    Ok(tx.add_usage(shelf.principal.id, -1, -signed(bytes)?)?)
+    Ok(Change { tokens: -1, added: 0, freed: versions + usage::of_token(&found.row, &found.meta) })
 }
 
 fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version: u64) -> Result<(), Error> {
@@ -53,14 +54,15 @@ fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version
         return Err(Error::NotFound);
     }
     let newest_left = versions.iter().rev().find(|head| head.version != version).map(|head| head.version);
-    let Some(newest_left) = newest_left else { return delete_token(tx, shelf, &found) };
-    let freed = tx.delete_version(found.row.id, version)?.map_or(0, |head| head.stored_bytes);
-    tx.add_usage(shelf.principal.id, 0, -signed(freed)?)?;
+    let Some(newest_left) = newest_left else { return delete_token(tx, &found)?.count(tx, shelf.principal) };
+    let freed = tx.delete_version(found.row.id, version)?.map_or(0, |head| usage::of_version(&head));
+    let freed = freed + usage::of_token(&found.row, &found.meta);
     let Found { mut row, mut meta, .. } = found;
     if row.current == version {
         row.current = newest_left;
     }
     meta.updated = shelf.now;
     shelf.records().seal_token(&mut row, &meta)?;
-    Ok(tx.update_token(&row)?)
+    tx.update_token(&row)?;
+    Change { tokens: 0, added: usage::of_token(&row, &meta), freed }.count(tx, shelf.principal)
 }

@@ -17,6 +17,7 @@ mod rename;
 mod reply_size;
 mod request;
 mod rollback;
+mod usage;
 mod version;
 
 pub use found::TokenInfo;

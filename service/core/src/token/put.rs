@@ -13,6 +13,7 @@ use crate::principal::Principal;
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::{Class, TokenMeta, VALUE, VersionMeta};
 use crate::token::request::{KEEP_VERSIONS_DEFAULT, PutMode, PutOptions, PutRequest, check_keep_versions};
+use crate::token::usage::{self, Change};
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
 
 impl Vault {
@@ -125,7 +126,12 @@ impl Put<'_> {
         // What an expired token held before does not come back with its name.
         let keep = if live.is_some() { meta.keep_versions } else { 1 };
         let dropped = drop_old_versions(tx, &row, keep)?;
-        self.account(tx, before.is_none(), head.stored_bytes, dropped)?;
+        let change = Change {
+            tokens: i64::from(before.is_none()),
+            added: usage::of_token(&row, &meta) + usage::of_version(&head),
+            freed: dropped + before.map_or(0, |found| usage::of_token(&found.row, &found.meta)),
+        };
+        change.count_within_quota(tx, self.vault, self.shelf.principal)?;
         Found { row, meta, head, version }.into_info(self.shelf.principal.uid)
     }
 
@@ -220,38 +226,6 @@ impl Put<'_> {
         tx.insert_version(&row)?;
         Ok(row.head)
     }
-
-    /// Counts the new version in, and refuses what is over the quota.
-    fn account(&self, tx: &mut dyn WriteTx, new_token: bool, added: u64, dropped: u64) -> Result<(), Error> {
-        let principal = self.shelf.principal;
-        tx.add_usage(principal.id, i64::from(new_token), signed(added)? - signed(dropped)?)?;
-        let row = tx
-            .principal_by_id(principal.id)?
-            .ok_or_else(|| Error::Internal(format!("principal {} is gone", principal.id)))?;
-        let settings = self.vault.settings();
-        let tokens = principal.quota_tokens.unwrap_or(settings.tokens);
-        let bytes = principal.quota_bytes.unwrap_or(settings.bytes);
-        if new_token && tokens > 0 && row.tokens > tokens {
-            return Err(over("tokens", tokens));
-        }
-        if added > dropped && bytes > 0 && row.bytes > bytes {
-            return Err(over("bytes", bytes));
-        }
-        Ok(())
-    }
-}
-
-fn over(limit: &'static str, value: u64) -> Error {
-    Error::LimitsExceeded {
-        limit,
-        retry: format!(
-            "your quota is {value}; delete tokens or versions, or have an administrator raise it in the configuration"
-        ),
-    }
-}
-
-pub(super) fn signed(bytes: u64) -> Result<i64, Error> {
-    i64::try_from(bytes).map_err(|_| Error::Internal("a size is over 63 bits".into()))
 }
 
 /// Removes the oldest versions beyond `keep`; the bytes that became free.
@@ -261,7 +235,7 @@ pub(super) fn drop_old_versions(tx: &mut dyn WriteTx, row: &TokenRow, keep: u32)
     let mut freed = 0;
     for head in versions.iter().filter(|head| head.version != row.current).take(surplus) {
         if let Some(head) = tx.delete_version(row.id, head.version)? {
-            freed += head.stored_bytes;
+            freed += usage::of_version(&head);
         }
     }
     Ok(freed)

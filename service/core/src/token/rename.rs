@@ -8,9 +8,10 @@ use crate::error::Error;
 use crate::name::TokenName;
 use crate::policy::Action;
 use crate::port::WriteTx;
+use crate::token::delete::delete_token;
 use crate::token::found::Shelf;
-use crate::token::put::signed;
 use crate::token::request::NamedRequest;
+use crate::token::usage::{self, Change};
 use crate::vault::{Effect, Event, Reply, Vault};
 
 impl Vault {
@@ -44,7 +45,7 @@ fn rename(
     if from == to {
         return Ok(());
     }
-    make_way(tx, shelf, to)?;
+    let mut counted = make_way(tx, shelf, to)?;
     let mut row = found.row.clone();
     row.name_tag = tag::name_tag(&shelf.principal.index_key, to);
     let mut meta = found.meta.clone();
@@ -52,16 +53,17 @@ fn rename(
     meta.updated = shelf.now;
     shelf.rewrap(tx, (&found.row, &found.meta), (&row, &meta), vault.memory())?;
     shelf.records().seal_token(&mut row, &meta)?;
-    Ok(tx.update_token(&row)?)
+    tx.update_token(&row)?;
+    counted.added += usage::of_token(&row, &meta);
+    counted.freed += usage::of_token(&found.row, &found.meta);
+    counted.count_within_quota(tx, vault, shelf.principal)
 }
 
-/// Frees the new name where an expired token still holds it.
-fn make_way(tx: &mut dyn WriteTx, shelf: Shelf<'_>, to: &TokenName) -> Result<(), Error> {
-    let Some(holder) = shelf.find_any(tx, to)? else { return Ok(()) };
+/// Frees the new name where an expired token still holds it; what is to be counted for that.
+fn make_way(tx: &mut dyn WriteTx, shelf: Shelf<'_>, to: &TokenName) -> Result<Change, Error> {
+    let Some(holder) = shelf.find_any(tx, to)? else { return Ok(Change::default()) };
     if !holder.version.is_expired(shelf.now) {
         return Err(Error::Exists);
     }
-    let bytes: u64 = tx.versions(holder.row.id)?.iter().map(|head| head.stored_bytes).sum();
-    tx.delete_token(holder.row.id)?;
-    Ok(tx.add_usage(shelf.principal.id, -1, -signed(bytes)?)?)
+    delete_token(tx, &holder)
 }

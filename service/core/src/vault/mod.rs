@@ -47,7 +47,7 @@ pub struct Settings {
     pub value_bytes: u64,
     /// Most tokens of a principal.
     pub tokens: u64,
-    /// Most stored bytes of a principal.
+    /// Most stored bytes of a principal, metadata included.
     pub bytes: u64,
     /// Who is taken in.
     pub enrolment: Enrolment,

@@ -59,8 +59,10 @@ pub(super) fn update_principal(c: &Connection, row: &PrincipalRow) -> Result<(),
     execute_one(c, SQL, (row.id, signed(row.tokens)?, signed(row.bytes)?, &row.record, &row.key))
 }
 
+/// Bytes end at zero: what a build before the first release counted for less than it is counted for now must not keep anyone
+/// from deleting it.
 pub(super) fn add_usage(c: &Connection, principal: i64, tokens: i64, bytes: i64) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE principal SET tokens = tokens + ?2, bytes = bytes + ?3 WHERE id = ?1";
+    const SQL: &str = "UPDATE principal SET tokens = tokens + ?2, bytes = max(bytes + ?3, 0) WHERE id = ?1";
     execute_one(c, SQL, (principal, tokens, bytes))
 }
 

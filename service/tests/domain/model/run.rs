@@ -13,7 +13,7 @@ use crate::fixture::*;
 const OPERATIONS: usize = 2_000;
 const NAMES: [&str; 7] = ["a", "b", "c", "d/e", "d/f", "g h", "\u{e9}"];
 const QUOTA_TOKENS: usize = 5;
-const QUOTA_BYTES: u64 = 2_048;
+const QUOTA_BYTES: u64 = 5_000;
 
 /// A vault, what it should hold, and the choices.
 struct Run {
@@ -116,6 +116,7 @@ impl Run {
     /// Compares everything either user can see.
     fn compare(&self) {
         let now = self.now();
+        self.home.check_counters();
         for (user, shelf) in [self.home.alice(), self.home.bob()].iter().zip(&self.shelves) {
             assert_eq!(user.usage().unwrap(), shelf.usage());
             for pairs in [vec![], vec![("k", "1")], vec![("k", "2"), ("l", "1")]] {

@@ -21,6 +21,12 @@ impl Version {
     fn is_live(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|expires| now < expires)
     }
+
+    fn bytes(&self) -> u64 {
+        let expires = self.expires.map_or(0, |_| 1 + TIME);
+        let meta = 1 + 1 + head(self.value.len()) + 1 + TIME + expires + 1 + text(&self.content_type);
+        padded_len(self.value.len()).unwrap() as u64 + (SEALED + meta + SEALED + 32).next_multiple_of(64)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +52,13 @@ impl Token {
         self.current().is_live(now)
     }
 
+    fn bytes(&self, name: &str) -> u64 {
+        let attributes = self.attributes.iter().map(|(key, value)| text(key) + text(value)).sum::<u64>();
+        let meta = 1 + 1 + text(name) + 1 + head(self.attributes.len()) + attributes + 2 * (1 + TIME);
+        let flags = 1 + head(self.keep) + 1 + 1;
+        (SEALED + meta + flags).next_multiple_of(64) + 64 * self.attributes.len() as u64
+    }
+
     fn prune(&mut self) {
         let surplus = self.versions.len().saturating_sub(self.keep);
         self.versions.drain(..surplus);
@@ -60,6 +73,23 @@ pub struct Shelf {
     places: u64,
     pub quota_tokens: usize,
     pub quota_bytes: u64,
+}
+
+/// What is added to something by sealing it, and what a time is in CBOR.
+const SEALED: u64 = 1 + 32 + 32 + 16;
+const TIME: u64 = 9;
+
+/// Bytes of a number or a length in CBOR.
+const fn head(number: usize) -> u64 {
+    match number {
+        0..24 => 1,
+        24..256 => 2,
+        _ => 3,
+    }
+}
+
+fn text(text: &str) -> u64 {
+    head(text.len()) + text.len() as u64
 }
 
 type Answer<T> = Result<T, Refused>;
@@ -78,9 +108,11 @@ impl Shelf {
     }
 
     pub fn usage(&self) -> (u64, u64) {
-        let versions = self.tokens.values().flat_map(|token| &token.versions);
-        let bytes = versions.map(|version| padded_len(version.value.len()).unwrap() as u64).sum();
-        (self.tokens.len() as u64, bytes)
+        let bytes = self
+            .tokens
+            .iter()
+            .map(|(name, token)| token.bytes(name) + token.versions.iter().map(Version::bytes).sum::<u64>());
+        (self.tokens.len() as u64, bytes.sum())
     }
 
     pub fn put(&mut self, name: &str, value: &[u8], options: &PutOptions, now: Timestamp) -> Answer<TokenInfo> {
@@ -217,13 +249,15 @@ impl Shelf {
         if self.live(to, now).is_ok() {
             return Err(Refused::Exists);
         }
+        let before = self.clone();
         let mut token = self.tokens.remove(from).ok_or(Refused::NotFound)?;
         token.updated = now;
         self.tokens.insert(to.to_owned(), token);
-        Ok(())
+        self.check_quota(before)
     }
 
     pub fn annotate(&mut self, name: &str, change: &Annotation, now: Timestamp) -> Answer<()> {
+        let before = self.clone();
         let token = self.live_mut(name, now)?;
         token.updated = now;
         token.attributes = change.attributes.clone().map_or(token.attributes.clone(), |given| given.into_map());
@@ -232,7 +266,7 @@ impl Shelf {
         let current = token.versions.last_mut().expect("a token has a version");
         current.expires = change.expiry.map_or(current.expires, |expiry| resolve(expiry, now));
         token.prune();
-        Ok(())
+        self.check_quota(before)
     }
 
     pub fn rollback(&mut self, name: &str, version: u64, now: Timestamp) -> Answer<TokenInfo> {
