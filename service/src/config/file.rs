@@ -22,7 +22,7 @@ pub enum Enrol {
 pub enum AuditReads {
     /// Within 100 ms after the value was given.
     Batched,
-    /// Before the value is given.
+    /// Before the value is given; of equal ones within a second, the first.
     Durable,
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 
-use tokenvault_core::audit::Outcome;
+use tokenvault_core::audit::{Outcome, Receipt};
 use tokenvault_core::owner::Owner;
 use tokenvault_core::token::Annotation;
 use tokenvault_core::vault::{NewSlot, daemon};
@@ -119,33 +120,78 @@ fn reads_wait_for_a_commit_and_are_durable_after_one() {
     assert!(records(&home).iter().any(|record| record.operation == "Get"));
 }
 
-#[test]
-fn where_the_log_is_durable_a_value_waits_for_its_own_record() {
+/// A vault whose log is durable, with a token.
+fn durable() -> Home {
     let home = Home::new();
     home.set(|settings| settings.audit_durable = true);
     home.alice().put("t", b"1").unwrap();
-    let before = home.read(|tx| tx.audit_head()).unwrap().seq;
-    for _ in 0..2 {
-        let receipt = home.alice().open("t").unwrap().receipt.expect("a receipt to settle");
-        wait(|reply| home.vault().settle(receipt, reply)).unwrap();
-    }
-    assert_eq!(home.read(|tx| tx.audit_head()).unwrap().seq, before + 2, "none is folded away");
-    assert_eq!(records(&home).iter().filter(|record| record.operation == "Get" && record.count == 1).count(), 2);
+    home
+}
+
+fn receipt(home: &Home) -> Receipt {
+    home.alice().open("t").unwrap().receipt.expect("a receipt to settle")
+}
+
+fn gets(home: &Home) -> Vec<u64> {
+    records(home).iter().filter(|record| record.operation == "Get").map(|record| record.count).collect()
 }
 
 #[test]
-fn a_value_whose_record_cannot_be_written_is_not_settled() {
-    let home = Home::new();
-    home.set(|settings| settings.audit_durable = true);
-    home.alice().put("t", b"1").unwrap();
-    let receipt = |home: &Home| home.alice().open("t").unwrap().receipt.expect("a receipt to settle");
+fn where_the_log_is_durable_a_value_waits_for_its_record_and_equal_ones_are_counted_behind_it() {
+    let home = durable();
+    let before = home.read(|tx| tx.audit_head()).unwrap().seq;
+    let first = receipt(&home);
+    wait(|reply| home.vault().settle(first, reply)).unwrap();
+    assert_eq!(home.read(|tx| tx.audit_head()).unwrap().seq, before + 1, "it is there before the value leaves");
+    for _ in 0..100 {
+        assert!(home.alice().open("t").unwrap().receipt.is_none(), "there is nothing to wait for any more");
+    }
+    home.clock.advance_usec(SECOND);
+    let next = receipt(&home);
+    wait(|reply| home.vault().settle(next, reply)).unwrap();
+    let mut counts = gets(&home);
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 1, 100]);
+}
+
+#[test]
+fn a_read_behind_one_whose_record_is_being_written_waits_for_it() {
+    let home = durable();
     let (first, second) = (receipt(&home), receipt(&home));
+    let (sender, answered) = channel();
+    home.vault().settle(second, Box::new(move |result| sender.send(answer(result)).unwrap()));
+    assert!(answered.try_recv().is_err(), "nothing is written yet");
+    wait(|reply| home.vault().settle(first, reply)).unwrap();
+    assert_eq!(answered.recv().unwrap(), Ok(()));
+    assert_eq!(gets(&home), [1, 1]);
+}
+
+#[test]
+fn a_value_whose_record_cannot_be_written_is_not_settled_nor_is_one_behind_it() {
+    let home = durable();
+    let (first, behind) = (receipt(&home), receipt(&home));
     let foreign = home.database();
     foreign.lock();
     assert_eq!(refused(wait(|reply| home.vault().settle(first, reply))), Refused::Unavailable);
+    assert_eq!(refused(wait(|reply| home.vault().settle(behind, reply))), Refused::Unavailable);
     foreign.unlock();
+    let again = receipt(&home);
+    wait(|reply| home.vault().settle(again, reply)).unwrap();
+    home.clock.advance_usec(SECOND);
+    let (late, behind) = (receipt(&home), receipt(&home));
     home.vault().seal(&daemon()).unwrap();
-    assert_eq!(refused(wait(|reply| home.vault().settle(second, reply))), Refused::Sealed);
+    assert_eq!(refused(wait(|reply| home.vault().settle(late, reply))), Refused::Sealed);
+    assert_eq!(refused(wait(|reply| home.vault().settle(behind, reply))), Refused::Unavailable);
+}
+
+#[test]
+fn a_read_that_is_given_up_leaves_none_waiting_behind_it() {
+    let home = durable();
+    let (first, second) = (receipt(&home), receipt(&home));
+    drop(first);
+    assert_eq!(refused(wait(|reply| home.vault().settle(second, reply))), Refused::Unavailable);
+    let next = receipt(&home);
+    wait(|reply| home.vault().settle(next, reply)).unwrap();
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod common;
 
 mod attributes;
+mod audit;
 mod bad_input;
 mod bad_value;
 mod bus;

@@ -5,9 +5,10 @@
 //! the rest counted without names.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::allowance::Allowance;
+use super::receipt::{First, Receipt};
 use super::{AuditRecord, Outcome};
 use crate::Timestamp;
 
@@ -51,6 +52,8 @@ impl Key {
 #[derive(Debug)]
 struct Run {
     since: Timestamp,
+    /// Where reads wait until the first record is durable: how far it is.
+    first: Option<Arc<First>>,
     followers: Option<AuditRecord>,
 }
 
@@ -58,6 +61,19 @@ impl Run {
     /// Whether an equal record falls into its time.
     fn takes(&self, record: &AuditRecord) -> bool {
         record.time.as_usec().saturating_sub(self.since.as_usec()) < window(record.outcome)
+    }
+
+    /// Counts one that follows.
+    fn count(&mut self, mut record: AuditRecord) {
+        match &mut self.followers {
+            Some(followers) => followers.count += record.count,
+            None => {
+                if record.outcome != Outcome::Ok {
+                    record.name.clear();
+                }
+                self.followers = Some(record);
+            }
+        }
     }
 }
 
@@ -91,7 +107,22 @@ impl Waiting {
         (record.owner, record.version) = (None, 0);
         Key::of(record)
     }
+
+    fn is_full(&self) -> bool {
+        self.ready.len() + self.runs.len() >= WAITING_MAX
+    }
+
+    /// Begins a run where there was none, or one that has ended.
+    fn begin(&mut self, key: Key, run: Run) {
+        if let Some(Run { followers: Some(followers), .. }) = self.runs.insert(key, run) {
+            self.ready.push(followers);
+        }
+    }
 }
+
+/// Too many records wait: the answer must not leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overflow;
 
 /// Records that wait for the next commit.
 #[derive(Debug, Default)]
@@ -100,37 +131,52 @@ pub struct AuditQueue {
 }
 
 impl AuditQueue {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a read or a denial before it is answered. False when too many wait: the answer must not leave.
-    pub fn note(&self, mut record: AuditRecord) -> bool {
+    /// Notes a read or a denial before it is answered.
+    ///
+    /// # Errors
+    /// [`Overflow`]: the answer must not leave.
+    pub fn note(&self, mut record: AuditRecord) -> Result<(), Overflow> {
         let mut waiting = self.lock();
-        if waiting.ready.len() + waiting.runs.len() >= WAITING_MAX {
-            return false;
+        if waiting.is_full() {
+            return Err(Overflow);
         }
         let key = waiting.place(&mut record);
         if let Some(run) = waiting.runs.get_mut(&key)
             && run.takes(&record)
         {
-            match &mut run.followers {
-                Some(followers) => followers.count += record.count,
-                None => {
-                    if record.outcome != Outcome::Ok {
-                        record.name.clear();
-                    }
-                    run.followers = Some(record);
-                }
-            }
-            return true;
+            run.count(record);
+            return Ok(());
         }
-        let run = Run { since: record.time, followers: None };
-        if let Some(Run { followers: Some(followers), .. }) = waiting.runs.insert(key, run) {
-            waiting.ready.push(followers);
-        }
+        waiting.begin(key, Run { since: record.time, first: None, followers: None });
         waiting.ready.push(record);
-        true
+        Ok(())
+    }
+
+    /// Notes a read whose value waits until a record of it is durable: its own, or that of an equal one before it, behind which
+    /// it is counted. Without a receipt it has nothing to wait for.
+    ///
+    /// # Errors
+    /// [`Overflow`]: the answer must not leave.
+    pub fn note_durably(&self, mut record: AuditRecord) -> Result<Option<Receipt>, Overflow> {
+        let mut waiting = self.lock();
+        if waiting.is_full() {
+            return Err(Overflow);
+        }
+        let key = waiting.place(&mut record);
+        if let Some(run) = waiting.runs.get_mut(&key)
+            && run.takes(&record)
+            && let Some(first) = run.first.clone().filter(|first| !first.has_failed())
+        {
+            run.count(record);
+            return Ok(Receipt::behind(first));
+        }
+        let first = Arc::new(First::default());
+        waiting.begin(key, Run { since: record.time, first: Some(Arc::clone(&first)), followers: None });
+        Ok(Some(Receipt::of(first, record)))
     }
 
     /// Takes what has to be committed now: new records, and the followers of runs that ended before `now`. With `all`, also
@@ -166,83 +212,4 @@ impl AuditQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Caller, caller::Door};
-
-    fn read(name: &str, at: u64) -> AuditRecord {
-        let caller = Caller { uid: 7, gids: [7].into(), user: "alice".into(), door: Door::Socket, pid: None };
-        AuditRecord { name: name.into(), ..AuditRecord::new(&caller, "Get", Timestamp::from_usec(at)) }
-    }
-
-    #[test]
-    fn the_first_read_waits_for_no_window() {
-        let queue = AuditQueue::default();
-        assert!(queue.note(read("a", 10)));
-        assert_eq!(queue.take(Timestamp::from_usec(11), false).len(), 1);
-    }
-
-    #[test]
-    fn equal_reads_of_a_second_are_one_more_record_with_their_count() {
-        let queue = AuditQueue::default();
-        for at in 0..1_000 {
-            assert!(queue.note(read("a", 10 + at)));
-        }
-        assert_eq!(queue.take(Timestamp::from_usec(2_000), false).len(), 1);
-        let rest = queue.take(Timestamp::from_usec(10 + FOLD_READS_USEC), false);
-        assert_eq!(rest.iter().map(|record| record.count).collect::<Vec<_>>(), [999]);
-        assert!(queue.is_idle());
-    }
-
-    #[test]
-    fn different_reads_are_not_folded() {
-        let queue = AuditQueue::default();
-        assert!(queue.note(read("a", 1)) && queue.note(read("b", 2)));
-        assert_eq!(queue.take(Timestamp::from_usec(3), false).len(), 2);
-    }
-
-    #[test]
-    fn a_uid_whose_reads_all_differ_does_not_fill_the_log() {
-        let queue = AuditQueue::default();
-        for number in 0..50_000 {
-            let purpose = number.to_string();
-            assert!(queue.note(AuditRecord { purpose, ..read("a", number * 10) }));
-        }
-        assert!(queue.note(AuditRecord { uid: 8, ..read("b", 500_000) }));
-        let records = queue.take(Timestamp::from_usec(500_000), true);
-        assert!(records.len() < 2_500, "{}", records.len());
-        assert_eq!(records.iter().filter(|record| record.uid == 7).map(|record| record.count).sum::<u64>(), 50_000);
-        assert!(records.iter().any(|record| record.uid == 8 && record.name == "b"), "another's stays as it is");
-    }
-
-    #[test]
-    fn denials_are_folded_without_the_names_that_were_tried() {
-        let queue = AuditQueue::default();
-        for name in ["a", "b", "c"] {
-            assert!(queue.note(AuditRecord { outcome: Outcome::NotFound, ..read(name, 5) }));
-        }
-        let records = queue.take(Timestamp::from_usec(6), true);
-        assert_eq!(records.iter().map(|record| record.count).sum::<u64>(), 3);
-        assert_eq!(records.len(), 2);
-    }
-
-    #[test]
-    fn nothing_is_lost_when_a_commit_fails() {
-        let queue = AuditQueue::default();
-        queue.note(read("a", 1));
-        let taken = queue.take(Timestamp::from_usec(2), false);
-        queue.note(read("b", 3));
-        queue.put_back(taken);
-        let names: Vec<_> = queue.take(Timestamp::from_usec(4), false).into_iter().map(|record| record.name).collect();
-        assert_eq!(names, ["a", "b"]);
-    }
-
-    #[test]
-    fn a_clock_set_back_does_not_keep_a_run_open() {
-        let queue = AuditQueue::default();
-        queue.note(read("a", 1_000));
-        queue.note(read("a", 1_001));
-        assert_eq!(queue.take(Timestamp::from_usec(1), false).len(), 2);
-        assert!(queue.is_idle());
-    }
-}
+mod tests;

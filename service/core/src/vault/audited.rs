@@ -5,13 +5,11 @@ use std::sync::atomic::Ordering;
 
 use super::write::{Effect, Reply};
 use super::{Event, OpenVault, Vault};
-use crate::audit::{AuditRecord, ChainFault, verify};
+use crate::audit::{AuditRecord, ChainFault, Overflow, verify};
 use crate::error::Error;
 use crate::port::WriteTx;
 
-/// The record of a read whose answer waits for it.
-#[derive(Debug)]
-pub struct Receipt(AuditRecord);
+pub use crate::audit::Receipt;
 
 impl Vault {
     /// The record of an event that went well.
@@ -39,34 +37,41 @@ impl Vault {
     }
 
     /// Sees to it that a read is recorded before its answer leaves: notes it for the next commit, or, where the log is to be
-    /// durable, gives the receipt that has to be committed with [`Vault::settle`] first.
+    /// durable and no equal read of the same second is yet, gives the receipt that has to be settled with [`Vault::settle`]
+    /// first.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the log cannot take more: a read that cannot be recorded is refused.
     pub(crate) fn note_read(&self, event: Event, version: u64) -> Result<Option<Receipt>, Error> {
         let record = AuditRecord { version, ..self.record_of(&event) };
-        if self.settings().audit_durable {
-            return Ok(Some(Receipt(record)));
-        }
-        if !self.audit_full.load(Ordering::Relaxed) && self.audit.note(record) {
-            self.wake_audit();
-            return Ok(None);
-        }
-        Err(Error::Unavailable(
-            "the audit log cannot be written, so nothing is read; free space on the state directory's file system"
-                .into(),
-        ))
+        let noted = if self.audit_full.load(Ordering::Relaxed) {
+            Err(Overflow)
+        } else if self.settings().audit_durable {
+            self.audit.note_durably(record)
+        } else {
+            self.audit.note(record).map(|()| None)
+        };
+        let receipt = noted.map_err(|Overflow| unwritten())?;
+        self.wake_audit();
+        Ok(receipt)
     }
 
-    /// Commits the record of a read; its answer may leave when this has answered Ok.
-    pub fn settle(self: &Arc<Self>, receipt: Receipt, reply: Reply<()>) {
+    /// Sees to it that a record of a read is durable; its answer may leave when this has answered Ok.
+    pub fn settle(self: &Arc<Self>, mut receipt: Receipt, reply: Reply<()>) {
+        let Some(record) = receipt.take_record() else {
+            return receipt.wait(|durable| reply(if durable { Ok(()) } else { Err(unwritten()) }));
+        };
+        let settle: Reply<()> = Box::new(move |written| {
+            receipt.settle(written.is_ok());
+            reply(written);
+        });
         let open = match self.open() {
             Ok(open) => open,
-            Err(error) => return reply(Err(error)),
+            Err(error) => return settle(Err(error)),
         };
         let cap = self.settings().audit_records;
         let event = Event::new(&super::slots::daemon(), "Audit");
-        self.write(event, Effect::Reserved, reply, move |tx| open.audit.append(tx, &receipt.0, cap));
+        self.write(event, Effect::Reserved, settle, move |tx| open.audit.append(tx, &record, cap));
     }
 
     /// Sets who is told that records wait. Called on the read path: it must be quick. The first one stays.
@@ -123,4 +128,10 @@ impl Vault {
         let open = self.open()?;
         self.read(|tx| verify(&open.audit, tx))
     }
+}
+
+fn unwritten() -> Error {
+    Error::Unavailable(
+        "the audit log cannot be written, so nothing is read; free space on the state directory's file system".into(),
+    )
 }

@@ -108,7 +108,7 @@ impl Vault {
     pub fn note_refusal(&self, event: &Event, error: &Error) {
         let outcome = Outcome::of(error);
         if matches!(outcome, Outcome::Denied | Outcome::NotFound) {
-            self.audit.note(AuditRecord { outcome, ..self.record_of(event) });
+            let _refused_all_the_same = self.audit.note(AuditRecord { outcome, ..self.record_of(event) });
             self.wake_audit();
         }
     }
