@@ -22,7 +22,7 @@ impl Service {
         match self.vault.state() {
             State::Uninitialised => self.make_unasked(),
             State::Sealed if self.vault.seal_reason() != Some(SealReason::Administrator) => {
-                match self.unseal_unattended(None) {
+                match self.unseal_unattended(&daemon(), None) {
                     Ok(()) => {
                         log::info!("the vault is open");
                         Attempt::Settled
@@ -39,15 +39,15 @@ impl Service {
     ///
     /// # Errors
     /// Why none opened.
-    pub fn unseal_asked(&self, only: Option<u32>) -> Result<(), Error> {
-        self.unseal_unattended(only).inspect_err(|_| self.reopen.notify_one())
+    pub fn unseal_asked(&self, caller: &Caller, only: Option<u32>) -> Result<(), Error> {
+        self.unseal_unattended(caller, only).inspect_err(|_| self.reopen.notify_one())
     }
 
-    fn unseal_unattended(&self, only: Option<u32>) -> Result<(), Error> {
+    fn unseal_unattended(&self, caller: &Caller, only: Option<u32>) -> Result<(), Error> {
         let host_key = self.host_key.load(self.config().allow_host_key);
         match only {
-            None => self.vault.unseal_unattended(&self.sealer, &host_key),
-            Some(id) => self.vault.unseal_unattended_slot(&self.sealer, &host_key, id),
+            None => self.vault.unseal_unattended(caller, &self.sealer, &host_key),
+            Some(id) => self.vault.unseal_unattended_slot(caller, &self.sealer, &host_key, id),
         }
     }
 

@@ -99,7 +99,7 @@ impl Admin {
                 let service = Arc::clone(&self.0.service);
                 blocking(move || {
                     if secret.is_empty() {
-                        return service.unseal_asked(options.slot);
+                        return service.unseal_asked(&call.caller, options.slot);
                     }
                     service.vault.unseal_with(&call.caller, &secret, options.slot)
                 })

@@ -84,7 +84,7 @@ fn each_answer_of_the_tpm_has_its_own_reason_and_next_step() {
     let mut steps = Vec::new();
     for (error, word, step) in answers {
         let sealer = ScriptedSealer::refusing(error.clone());
-        assert_eq!(refused(home.vault().unseal_unattended(&sealer, &HostKey::NotAllowed)), Refused::Tpm);
+        assert_eq!(refused(home.vault().unseal_unattended(&daemon(), &sealer, &HostKey::NotAllowed)), Refused::Tpm);
         let status = home.vault().status();
         assert_eq!(status.state, State::Sealed);
         assert!(status.reason.starts_with(&format!("{word}: ")), "{}", status.reason);
@@ -98,7 +98,7 @@ fn each_answer_of_the_tpm_has_its_own_reason_and_next_step() {
     }
     steps.dedup();
     assert_eq!(steps.len(), 6, "the five states of a TPM differ in what to do about them");
-    home.vault().unseal_unattended(&ScriptedSealer::default(), &HostKey::NotAllowed).unwrap();
+    home.vault().unseal_unattended(&daemon(), &ScriptedSealer::default(), &HostKey::NotAllowed).unwrap();
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn what_is_wrong_with_a_host_key_is_said() {
         (HostKey::Key(key(&[9; 32])), "not the one of this vault", Refused::AccessDenied),
     ];
     for (host_key, reason, answer) in keys {
-        assert_eq!(refused(home.vault().unseal_unattended(&ScriptedSealer::default(), &host_key)), answer);
+        assert_eq!(refused(home.vault().unseal_unattended(&daemon(), &ScriptedSealer::default(), &host_key)), answer);
         let status = home.vault().status();
         assert!(status.reason.contains(reason), "{}", status.reason);
         assert!(status.next_step.contains("host key"), "{}", status.next_step);
@@ -145,6 +145,21 @@ fn sealing_writes_down_the_reads_that_were_waiting() {
     let told: Vec<_> = log.iter().map(|record| (record.operation.as_str(), record.uid, record.count)).collect();
     let last = &told[told.len() - 4..];
     assert_eq!(last, [("Get", ALICE, 1), ("Get", ALICE, 2), ("Seal", ROOT, 1), ("Unseal", ROOT, 1)]);
+}
+
+#[test]
+fn an_unseal_that_an_administrator_asked_for_is_recorded_as_hers() {
+    let home = Home::new();
+    let root = home.root().caller;
+    for caller in [&root, &daemon()] {
+        home.vault().seal(&root).unwrap();
+        home.vault().unseal_unattended(caller, &ScriptedSealer::default(), &HostKey::Key(key(&HOST_KEY))).unwrap();
+    }
+    home.vault().seal(&root).unwrap();
+    home.vault().unseal_unattended_slot(&root, &ScriptedSealer::default(), &HostKey::Key(key(&HOST_KEY)), 1).unwrap();
+    let unseals = records(&home).into_iter().filter(|record| record.operation == "Unseal");
+    let told: Vec<_> = unseals.map(|record| (record.door, record.pid)).collect();
+    assert_eq!(told, [(1, Some(4711)), (2, None), (1, Some(4711))]);
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn a_vault_can_be_made_with_each_slot_that_serves_after_a_start() {
         restart_sealed(&mut home);
         match first.kind() {
             SlotKind::Passphrase => unseal_with(&home, &DERIVED, None).unwrap(),
-            _ => home.vault().unseal_unattended(&sealer, &HostKey::Key(key(&HOST_KEY))).unwrap(),
+            _ => home.vault().unseal_unattended(&daemon(), &sealer, &HostKey::Key(key(&HOST_KEY))).unwrap(),
         }
         assert_eq!(home.alice().get("t").unwrap(), b"1");
         assert_eq!(home.vault().status().protection, Some(first.kind()));
@@ -94,7 +94,7 @@ fn every_slot_opens_the_same_vault() {
         assert_eq!(home.alice().get("t").unwrap(), b"1");
     }
     restart_sealed(&mut home);
-    home.vault().unseal_unattended(&sealer, &HostKey::NotAllowed).unwrap();
+    home.vault().unseal_unattended(&daemon(), &sealer, &HostKey::NotAllowed).unwrap();
     assert_eq!(home.vault().status().protection, Some(SlotKind::Tpm2), "the next slot is tried when one does not open");
 }
 
@@ -199,7 +199,7 @@ fn another_tpm_is_answered_by_recovery_and_a_new_slot() {
     home.alice().put("t", b"1").unwrap();
     restart_sealed(&mut home);
     sealer.tell(Some(SealError::WrongTpm));
-    let refusal = home.vault().unseal_unattended(&sealer, &HostKey::NotAllowed);
+    let refusal = home.vault().unseal_unattended(&daemon(), &sealer, &HostKey::NotAllowed);
     assert!(matches!(refusal, Err(Error::Tpm(SealError::WrongTpm))));
     assert_eq!(home.vault().seal_reason(), Some(SealReason::Tpm(SealError::WrongTpm)));
     unseal_with(&home, &PRIVATE, None).unwrap();
@@ -208,7 +208,7 @@ fn another_tpm_is_answered_by_recovery_and_a_new_slot() {
     let slot = home.vault().add_slot(&daemon(), &NewSlot::Tpm2(&sealer)).unwrap();
     remove(&home, 1, false).unwrap();
     restart_sealed(&mut home);
-    home.vault().unseal_unattended(&sealer, &HostKey::NotAllowed).unwrap();
+    home.vault().unseal_unattended(&daemon(), &sealer, &HostKey::NotAllowed).unwrap();
     assert_eq!(home.alice().get("t").unwrap(), b"1");
     assert_eq!(home.vault().slots().unwrap().last().unwrap().id, slot);
 }

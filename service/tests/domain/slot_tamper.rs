@@ -135,7 +135,8 @@ fn a_quarantined_vault_is_not_opened_by_trying_again() {
     let mut home = with_recovery();
     home.tamper(|file| file.change("DELETE FROM meta WHERE key = 'slot-mac'", []));
     for _ in 0..2 {
-        let again = home.vault().unseal_unattended(&ScriptedSealer::default(), &HostKey::Key(key(&HOST_KEY)));
+        let again =
+            home.vault().unseal_unattended(&daemon(), &ScriptedSealer::default(), &HostKey::Key(key(&HOST_KEY)));
         assert_eq!(refused(again), Refused::Quarantined);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::slots::{daemon, vault_id, verify_table};
+use super::slots::{vault_id, verify_table};
 use super::state::Inner;
 use super::{Effect, Event, OpenVault, SealReason, Vault, VaultId};
 use crate::crypto::mac;
@@ -30,12 +30,18 @@ struct Stored {
 }
 
 impl Vault {
-    /// Tries the slots that need nobody: TPM, host key. Blocks as long as the TPM does.
+    /// Tries the slots that need nobody: TPM, host key. `caller` is the administrator who asked, or the daemon. Blocks as long
+    /// as the TPM does.
     ///
     /// # Errors
     /// Why none opened; [`Vault::status`] then says it as well.
-    pub fn unseal_unattended(self: &Arc<Self>, sealer: &dyn Sealer, host_key: &HostKey) -> Result<(), Error> {
-        self.unseal_by_itself(sealer, host_key, None)
+    pub fn unseal_unattended(
+        self: &Arc<Self>,
+        caller: &Caller,
+        sealer: &dyn Sealer,
+        host_key: &HostKey,
+    ) -> Result<(), Error> {
+        self.unseal_by_itself(caller, sealer, host_key, None)
     }
 
     /// The same with one slot only.
@@ -44,15 +50,17 @@ impl Vault {
     /// [`Error::InvalidArgs`] when that slot is not there or needs somebody, and as above.
     pub fn unseal_unattended_slot(
         self: &Arc<Self>,
+        caller: &Caller,
         sealer: &dyn Sealer,
         host_key: &HostKey,
         id: u32,
     ) -> Result<(), Error> {
-        self.unseal_by_itself(sealer, host_key, Some(id))
+        self.unseal_by_itself(caller, sealer, host_key, Some(id))
     }
 
     fn unseal_by_itself(
         self: &Arc<Self>,
+        caller: &Caller,
         sealer: &dyn Sealer,
         host_key: &HostKey,
         only: Option<u32>,
@@ -90,7 +98,7 @@ impl Vault {
                 _ => continue,
             };
             match attempt {
-                Ok(vk) => return self.opened_with(&daemon(), &stored, vk, kind_of(row)),
+                Ok(vk) => return self.opened_with(caller, &stored, vk, kind_of(row)),
                 Err(error) => {
                     (reason, refused) = (reason_of(&error), Some(error.into()));
                 }
