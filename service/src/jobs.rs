@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokenvault_core::Error;
 use tokenvault_core::vault::State;
 use tokenvault_store::SqliteStore;
 use tokio::sync::Notify;
@@ -24,31 +25,63 @@ pub async fn commit_audit(service: Arc<Service>) {
     let noted = Arc::new(Notify::new());
     let waker = Arc::clone(&noted);
     service.vault.on_audit(move || waker.notify_one());
+    let mut health = AuditHealth::default();
     loop {
         noted.notified().await;
         tokio::time::sleep(AUDIT_DELAY).await;
-        flush(&service, false).await;
+        health.heed(&service, flush(&service, false).await);
         while service.vault.audit_waits() {
             tokio::select! {
                 () = noted.notified() => tokio::time::sleep(AUDIT_DELAY).await,
                 () = tokio::time::sleep(AUDIT_RUNS) => {}
             }
-            flush(&service, false).await;
+            health.heed(&service, flush(&service, false).await);
         }
     }
 }
 
-/// Commits what waits; with `all`, because the daemon ends, also what is still being folded.
-pub async fn flush(service: &Arc<Service>, all: bool) {
+/// Whether the last attempt to write the audit log failed. It is tried many times a second: only a change is told.
+#[derive(Default)]
+struct AuditHealth {
+    failure: Option<String>,
+}
+
+impl AuditHealth {
+    fn heed(&mut self, service: &Service, outcome: Result<(), Error>) {
+        match self.change(outcome.map_err(|error| error.to_string())) {
+            // While the vault is not open the records simply wait.
+            Some(Err(_)) if service.vault.check_open().is_err() => self.failure = None,
+            Some(Err(why)) => log::error!("audit records could not be written and are kept in memory: {why}"),
+            Some(Ok(())) => log::info!("the audit log is written again"),
+            None => {}
+        }
+    }
+
+    /// The outcome, where it is another than before.
+    fn change(&mut self, outcome: Result<(), String>) -> Option<Result<(), String>> {
+        let failure = outcome.err();
+        if failure == self.failure {
+            return None;
+        }
+        self.failure.clone_from(&failure);
+        Some(failure.map_or(Ok(()), Err))
+    }
+}
+
+/// Commits what waits; with `all` also what is still being folded.
+async fn flush(service: &Arc<Service>, all: bool) -> Result<(), Error> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     service.vault.flush_audit(all, Box::new(move |result| drop(sender.send(result))));
-    let answer = receiver.await;
-    // While the vault is not open the records simply wait.
-    if let Ok(Err(error)) = answer
-        && service.vault.check_open().is_ok()
-    {
-        let fate = if all { "are lost with the daemon's end" } else { "are kept in memory" };
-        log::error!("audit records could not be written and {fate}: {error}");
+    receiver.await.unwrap_or_else(|_| Err(Error::Unavailable("the vault is stopping".into())))
+}
+
+/// Commits what waits and what is still being folded, because the daemon ends; says what is lost.
+pub async fn flush_last(service: &Arc<Service>) {
+    if let Err(error) = flush(service, true).await {
+        let lost = service.vault.audit_waiting();
+        if lost > 0 {
+            log::error!("audit records could not be written and are lost with the daemon's end ({lost}): {error}");
+        }
     }
 }
 
@@ -78,7 +111,7 @@ pub async fn verify_structure(service: Arc<Service>, store: Arc<SqliteStore>) {
     let verified = blocking(move || Ok(store.verify_structure()?)).await;
     match verified {
         Ok(()) => {}
-        Err(tokenvault_core::Error::Quarantined(reason)) => {
+        Err(Error::Quarantined(reason)) => {
             log::error!("the store is damaged and the vault is quarantined: {reason}");
             service.vault.quarantine(reason);
         }
@@ -105,5 +138,22 @@ pub async fn feed_watchdog(service: Arc<Service>) {
         if let Err(error) = sd_notify::notify(&states) {
             log::warn!("the service manager could not be notified: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_change_of_the_audit_log_is_told() {
+        let mut health = AuditHealth::default();
+        let mut told = |outcome: Result<(), &str>| health.change(outcome.map_err(str::to_owned));
+        assert_eq!(told(Ok(())), None);
+        assert_eq!(told(Err("full")), Some(Err("full".into())));
+        assert_eq!(told(Err("full")), None);
+        assert_eq!(told(Err("read-only")), Some(Err("read-only".into())));
+        assert_eq!(told(Ok(())), Some(Ok(())));
+        assert_eq!(told(Ok(())), None);
     }
 }

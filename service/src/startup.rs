@@ -132,7 +132,7 @@ async fn finish(service: &Arc<Service>, [mut door, mut bus]: [JoinHandle<()>; 2]
             let _ = open.await;
         }
     }
-    tokio::time::timeout(LAST_FLUSH, jobs::flush(service, true)).await.map_err(|_| {
+    tokio::time::timeout(LAST_FLUSH, jobs::flush_last(service)).await.map_err(|_| {
         let seconds = LAST_FLUSH.as_secs();
         Stop::Fatal(format!("the disk did not answer for {seconds} s; the last audit records were lost"))
     })

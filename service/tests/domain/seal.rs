@@ -7,7 +7,7 @@ use tokenvault_core::owner::Owner;
 use tokenvault_core::port::{HeapMemory, SealError, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 use tokenvault_core::slot::SlotKind;
 use tokenvault_core::token::Annotation;
-use tokenvault_core::vault::{HostKey, NewSlot, SealReason, State, daemon};
+use tokenvault_core::vault::{Event, HostKey, NewSlot, SealReason, State, daemon};
 
 use crate::fixture::*;
 
@@ -145,6 +145,32 @@ fn sealing_writes_down_the_reads_that_were_waiting() {
     let told: Vec<_> = log.iter().map(|record| (record.operation.as_str(), record.uid, record.count)).collect();
     let last = &told[told.len() - 4..];
     assert_eq!(last, [("Get", ALICE, 1), ("Get", ALICE, 2), ("Seal", ROOT, 1), ("Unseal", ROOT, 1)]);
+}
+
+#[test]
+fn a_read_that_still_holds_keys_of_a_vault_that_was_sealed_is_refused() {
+    let home = Home::new();
+    home.alice().put("t", b"1").unwrap();
+    for durable in [true, false] {
+        home.set(|settings| settings.audit_durable = durable);
+        let seal_meanwhile = || home.vault().seal(&home.root().caller);
+        assert_eq!(refused(home.alice().open_when("t", seal_meanwhile)), Refused::Sealed);
+        assert_eq!(home.vault().audit_waiting(), 0, "no record is left behind");
+        home.unseal().unwrap();
+    }
+    home.alice().get("t").unwrap();
+    assert_eq!(records(&home).iter().filter(|record| record.operation == "Get").count(), 1);
+}
+
+#[test]
+fn who_is_refused_at_a_sealed_vault_is_written_down_when_it_is_open_again() {
+    let home = Home::new();
+    home.vault().seal(&home.root().caller).unwrap();
+    let denied = tokenvault_core::Error::AccessDenied("not root".into());
+    home.vault().note_refusal(&Event::new(&home.bob().caller, "Unseal"), &denied);
+    assert_eq!(home.vault().audit_waiting(), 1);
+    home.unseal().unwrap();
+    assert!(records(&home).iter().any(|record| record.uid == BOB));
 }
 
 #[test]

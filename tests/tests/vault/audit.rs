@@ -30,3 +30,18 @@ through_both_doors! {
         assert!((1..=most).contains(&written), "{written} records of 500 equal reads");
     }
 }
+
+#[test]
+fn records_that_a_stop_cannot_write_are_counted_in_the_log() {
+    let mut vault = Vault::builder().start();
+    let bob = vault.client(BOB, Door::Socket);
+    vault.client(ROOT, Door::Socket).seal().unwrap();
+    // Refused, and written down as soon as there are keys.
+    assert_eq!(code(bob.seal()), ErrorCode::AccessDenied);
+    vault.stop_daemon();
+    assert!(vault.log().contains("are lost with the daemon's end (1)"), "{}", vault.log());
+    vault.start_daemon();
+    vault.wait_for_state("serving");
+    vault.stop_daemon();
+    assert_eq!(vault.log().matches("are lost").count(), 1, "nothing is said where nothing is lost");
+}

@@ -12,6 +12,6 @@ mod receipt;
 mod record;
 
 pub use chain::{AuditKey, ChainFault, verify};
-pub use queue::{AuditQueue, FOLD_DENIALS_USEC, FOLD_READS_USEC, Overflow};
+pub use queue::{AuditQueue, FOLD_DENIALS_USEC, FOLD_READS_USEC, NotNoted};
 pub use receipt::Receipt;
 pub use record::{AuditRecord, Outcome};

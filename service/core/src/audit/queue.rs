@@ -89,6 +89,8 @@ struct Waiting {
     ready: Vec<AuditRecord>,
     runs: HashMap<Key, Run>,
     allowances: HashMap<u32, Allowance>,
+    /// Whether reads are refused.
+    closed: bool,
 }
 
 impl Waiting {
@@ -108,8 +110,28 @@ impl Waiting {
         Key::of(record)
     }
 
-    fn is_full(&self) -> bool {
-        self.ready.len() + self.runs.len() >= WAITING_MAX
+    fn check(&self, record: &AuditRecord) -> Result<(), NotNoted> {
+        // Who is refused at a sealed vault is written down when it is open again.
+        if self.closed && record.outcome == Outcome::Ok {
+            return Err(NotNoted::Closed);
+        }
+        if self.ready.len() + self.runs.len() >= WAITING_MAX { Err(NotNoted::Full) } else { Ok(()) }
+    }
+
+    /// Takes what is ready, and the followers of runs that ended before `now`, or of all.
+    fn take(&mut self, now: Timestamp, all: bool) -> Vec<AuditRecord> {
+        let mut taken = std::mem::take(&mut self.ready);
+        self.allowances.retain(|_, allowance| !allowance.is_whole(now));
+        self.runs.retain(|key, run| {
+            let age = now.as_usec().saturating_sub(run.since.as_usec());
+            // A clock that was set back must not keep a run open for ever.
+            let open = !all && age < window(key.outcome) && now >= run.since;
+            if !open {
+                taken.extend(run.followers.take());
+            }
+            open
+        });
+        taken
     }
 
     /// Begins a run where there was none, or one that has ended.
@@ -120,9 +142,14 @@ impl Waiting {
     }
 }
 
-/// Too many records wait: the answer must not leave.
+/// Why something was not noted: its answer must not leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overflow;
+pub enum NotNoted {
+    /// Too many records wait.
+    Full,
+    /// The keys of the log are gone: whoever reads now does so behind a seal.
+    Closed,
+}
 
 /// Records that wait for the next commit.
 #[derive(Debug, Default)]
@@ -138,12 +165,10 @@ impl AuditQueue {
     /// Notes a read or a denial before it is answered.
     ///
     /// # Errors
-    /// [`Overflow`]: the answer must not leave.
-    pub fn note(&self, mut record: AuditRecord) -> Result<(), Overflow> {
+    /// [`NotNoted`]: the answer must not leave.
+    pub fn note(&self, mut record: AuditRecord) -> Result<(), NotNoted> {
         let mut waiting = self.lock();
-        if waiting.is_full() {
-            return Err(Overflow);
-        }
+        waiting.check(&record)?;
         let key = waiting.place(&mut record);
         if let Some(run) = waiting.runs.get_mut(&key)
             && run.takes(&record)
@@ -160,12 +185,10 @@ impl AuditQueue {
     /// it is counted. Without a receipt it has nothing to wait for.
     ///
     /// # Errors
-    /// [`Overflow`]: the answer must not leave.
-    pub fn note_durably(&self, mut record: AuditRecord) -> Result<Option<Receipt>, Overflow> {
+    /// [`NotNoted`]: the answer must not leave.
+    pub fn note_durably(&self, mut record: AuditRecord) -> Result<Option<Receipt>, NotNoted> {
         let mut waiting = self.lock();
-        if waiting.is_full() {
-            return Err(Overflow);
-        }
+        waiting.check(&record)?;
         let key = waiting.place(&mut record);
         if let Some(run) = waiting.runs.get_mut(&key)
             && run.takes(&record)
@@ -182,19 +205,25 @@ impl AuditQueue {
     /// Takes what has to be committed now: new records, and the followers of runs that ended before `now`. With `all`, also
     /// those of runs that still go on.
     pub fn take(&self, now: Timestamp, all: bool) -> Vec<AuditRecord> {
+        self.lock().take(now, all)
+    }
+
+    /// Takes everything, and notes no read any more: whoever still holds keys of a vault that was sealed comes too late.
+    pub fn close(&self, now: Timestamp) -> Vec<AuditRecord> {
         let mut waiting = self.lock();
-        let mut taken = std::mem::take(&mut waiting.ready);
-        waiting.allowances.retain(|_, allowance| !allowance.is_whole(now));
-        waiting.runs.retain(|key, run| {
-            let age = now.as_usec().saturating_sub(run.since.as_usec());
-            // A clock that was set back must not keep a run open for ever.
-            let open = !all && age < window(key.outcome) && now >= run.since;
-            if !open {
-                taken.extend(run.followers.take());
-            }
-            open
-        });
-        taken
+        waiting.closed = true;
+        waiting.take(now, true)
+    }
+
+    /// Notes reads again.
+    pub fn reopen(&self) {
+        self.lock().closed = false;
+    }
+
+    /// Records that would have to be written if nothing more came.
+    pub fn waiting(&self) -> usize {
+        let waiting = self.lock();
+        waiting.ready.len() + waiting.runs.values().filter(|run| run.followers.is_some()).count()
     }
 
     /// Puts back what could not be committed.

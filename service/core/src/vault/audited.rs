@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::write::{Effect, Reply};
 use super::{Event, OpenVault, Vault};
-use crate::audit::{AuditRecord, ChainFault, Overflow, verify};
+use crate::audit::{AuditRecord, ChainFault, NotNoted, verify};
 use crate::error::Error;
 use crate::port::WriteTx;
 
@@ -41,17 +41,21 @@ impl Vault {
     /// first.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the log cannot take more: a read that cannot be recorded is refused.
+    /// [`Error::Unavailable`] when the log cannot take more, [`Error::Sealed`] when it takes no reads: one that cannot be
+    /// recorded is refused.
     pub(crate) fn note_read(&self, event: Event, version: u64) -> Result<Option<Receipt>, Error> {
         let record = AuditRecord { version, ..self.record_of(&event) };
         let noted = if self.audit_full.load(Ordering::Relaxed) {
-            Err(Overflow)
+            Err(NotNoted::Full)
         } else if self.settings().audit_durable {
             self.audit.note_durably(record)
         } else {
             self.audit.note(record).map(|()| None)
         };
-        let receipt = noted.map_err(|Overflow| unwritten())?;
+        let receipt = noted.map_err(|why| match why {
+            NotNoted::Full => unwritten(),
+            NotNoted::Closed => Error::Sealed("it was sealed while this was read".into()),
+        })?;
         self.wake_audit();
         Ok(receipt)
     }
@@ -88,6 +92,11 @@ impl Vault {
     /// Whether records wait that can be committed: while the vault is not open they have to go on waiting.
     pub fn audit_waits(&self) -> bool {
         !self.audit.is_idle() && self.check_open().is_ok()
+    }
+
+    /// How many records wait that nobody has begun to commit.
+    pub fn audit_waiting(&self) -> usize {
+        self.audit.waiting()
     }
 
     /// Commits the records that wait. With `all`, also those that are still being folded. Answers once they are durable;

@@ -157,10 +157,10 @@ impl Vault {
         let open = self.open()?;
         let event = Event::new(caller, "Seal");
         let (vault, audited) = (Arc::clone(self), event.clone());
-        // First of all, so that no read comes in behind the records that are written with the last of the keys. Whoever asks
-        // for the keys to go is not refused because the disk is full either.
+        // First of all, and no read is noted from here on, so that none comes in behind the records that are written with the
+        // last of the keys. Whoever asks for the keys to go is not refused because the disk is full either.
         self.enter(Inner::Sealed(SealReason::Administrator))?;
-        let records = Arc::new(self.audit.take(self.now(), true));
+        let records = Arc::new(self.audit.close(self.now()));
         let written = Arc::clone(&records);
         let cap = self.settings().audit_records;
         let recorded = self.write_and_wait(event, Effect::Reserved, move |tx| {
@@ -205,6 +205,7 @@ impl Vault {
             .and_then(|keyring| OpenVault::new(self, stored.id, vk, keyring, by))
             .and_then(|open| self.read(|tx| verify_table(self, &open, tx)).map(|()| Arc::new(open)));
         let open = opened.inspect_err(|error| self.quarantine_after(error))?;
+        self.audit.reopen();
         self.enter(Inner::Open(Arc::clone(&open)))?;
         self.wake_audit();
         let event = Event::new(caller, "Unseal");
