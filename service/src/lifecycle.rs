@@ -5,6 +5,7 @@ use tokenvault_core::slot::SlotKind;
 use tokenvault_core::vault::{NewSlot, SealReason, State, daemon};
 use tokenvault_core::{Caller, Error};
 
+use crate::caller::is_chrooted;
 use crate::service::Service;
 
 /// How an attempt to open the vault unasked went.
@@ -115,8 +116,5 @@ fn image_under_construction() -> Option<&'static str> {
     if set("SYSTEMD_OFFLINE") || set("SYSTEMD_IN_CHROOT") {
         return Some("the system is being installed or repaired; the vault is made when it runs");
     }
-    use std::os::unix::fs::MetadataExt;
-    let (Ok(here), Ok(init)) = (std::fs::metadata("/"), std::fs::metadata("/proc/1/root")) else { return None };
-    let same = here.dev() == init.dev() && here.ino() == init.ino();
-    (!same).then_some("tokenvaultd runs in a chroot; the vault is made when it runs outside")
+    is_chrooted().then_some("tokenvaultd runs in a chroot; the vault is made when it runs outside")
 }

@@ -13,6 +13,6 @@ pub use bus::BusCallers;
 pub use identity::Identity;
 pub use limit::{InFlight, Kind, Limiter};
 pub use pace::Pace;
-pub use place::is_contained;
+pub use place::{is_chrooted, is_contained};
 pub use turns::{Turn, Turns};
 pub use users::{UserError, Users};

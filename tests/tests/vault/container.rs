@@ -1,8 +1,11 @@
-//! Root of a container that shares the user namespace is not the administrator of the system around it.
+//! Root of a container that shares the user namespace is not the administrator of the system around it; and no vault is made
+//! in a chroot.
 
-use std::process::Output;
+use std::fs::File;
+use std::process::{Output, Stdio};
 
-use tokenvault_tests::program;
+use tokenvault_tests::process::Process;
+use tokenvault_tests::{DAEMON, program};
 
 use crate::common::*;
 
@@ -44,4 +47,36 @@ fn root_of_a_container_does_not_administer_the_vault() {
         assert_eq!(contained.status.code(), Some(4), "{text}");
         assert!(text.contains("container"), "{text}");
     }
+}
+
+#[test]
+fn a_daemon_in_a_chroot_makes_no_vault() {
+    let vault = Vault::builder().prepare();
+    let configuration = vault.write_configuration();
+    let tree = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(tree.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let log = File::create(vault.path().join("chroot.log")).unwrap();
+    let mut command = vault.command(ROOT, "/usr/bin/unshare", Door::Socket);
+    let uid = DAEMON.uid.to_string();
+    let places = [vault.path(), program::directory().as_ref(), "/proc".as_ref(), "/etc".as_ref()];
+    command
+        .args(["--mount", "--", "/bin/sh", "-c", CONTAINER, "sh"])
+        .arg(tree.path())
+        .args(places)
+        .args(["--", "/usr/bin/setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups"])
+        .arg(program::path("tokenvaultd"))
+        .arg("--config")
+        .arg(configuration)
+        .stdin(Stdio::null())
+        .stderr(log);
+    let mut daemon = Process::adopt(command.spawn().unwrap());
+    let address = vault.address(Door::Socket);
+    let status = wait::until("the daemon in the chroot to answer", || {
+        assert!(daemon.is_running(), "{}", std::fs::read_to_string(vault.path().join("chroot.log")).unwrap());
+        ROOT.run(|| Client::open(Some(&address)).and_then(|client| client.status()))
+            .ok()
+            .filter(|status| status.state != "starting" && !status.reason.contains("no TPM was asked"))
+    });
+    assert_eq!(status.state, "uninitialised", "{status:?}");
+    assert!(status.reason.contains("chroot"), "{status:?}");
 }
