@@ -5,15 +5,15 @@ use tokenvault_core::vault::SlotView;
 use tokenvault_proto as proto;
 
 /// A token, for one who owns it.
-pub fn token(info: TokenInfo) -> proto::TokenInfo {
+pub fn token(info: &TokenInfo) -> proto::TokenInfo {
     proto::TokenInfo {
-        name: info.name,
+        name: info.name.clone(),
         owner: format!("uid:{}", info.owner),
         version: info.version,
         size: info.size,
         class: info.class.as_str().to_owned(),
-        content_type: info.content_type,
-        attributes: info.attributes,
+        content_type: info.content_type.clone(),
+        attributes: info.attributes.clone(),
         created: info.created.as_usec(),
         updated: info.updated.as_usec(),
         expires: info.expires.map(tokenvault_core::Timestamp::as_usec),

@@ -90,7 +90,7 @@ impl Tokens {
                     .0
                     .committed(|reply| service.vault.put_generated(&call.caller, name, options, value, reply))
                     .await?;
-                Ok((fd.into(), encode::token(info)))
+                Ok((fd.into(), encode::token(&info)))
             })
             .await
     }
@@ -123,7 +123,7 @@ impl Tokens {
                     self.0.committed(|reply| service.vault.settle(receipt, reply)).await?;
                 }
                 let fd = opened.place.send(&opened.value).map_err(Error::from)?;
-                Ok((fd.into(), encode::token(opened.info)))
+                Ok((fd.into(), encode::token(&opened.info)))
             })
             .await
     }
@@ -141,7 +141,7 @@ impl Tokens {
                 let options = decode::options::<DescribeOptions>(options)?;
                 let service = &self.0.service;
                 let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
-                Ok(encode::token(service.vault.describe(&call.caller, &request)?))
+                Ok(encode::token(&service.vault.describe(&call.caller, &request)?))
             })
             .await
     }
@@ -175,7 +175,7 @@ impl Tokens {
                 };
                 let next = "retry with fewer lists at a time, or a smaller limit";
                 let page = self.0.within_time("the list was not complete", next, listed).await?;
-                Ok((page.tokens.into_iter().map(encode::token).collect(), page.next))
+                Ok((page.tokens.iter().map(encode::token).collect(), page.next))
             })
             .await
     }

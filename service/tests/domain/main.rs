@@ -17,6 +17,7 @@ mod annotate;
 mod audit;
 mod audit_tamper;
 mod expiry;
+mod hot;
 mod isolation;
 mod list;
 mod mode;

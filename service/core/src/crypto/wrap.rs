@@ -44,7 +44,8 @@ pub fn seal(key: &Secret, purpose: &str, aad: &[u8], plaintext: &[u8]) -> Result
     blob.resize(header.saturating_add(plaintext.len()), 0);
     let ciphertext = blob.get_mut(header..).unwrap_or_default();
     let buffer = InOutBuf::new(plaintext, ciphertext).map_err(|_| CryptoError::TooLong)?;
-    let tag = keys.cipher()?.encrypt_inout_detached(&NONCE.into(), aad, buffer).map_err(|_| CryptoError::TooLong)?;
+    let tag =
+        cipher(keys.message())?.encrypt_inout_detached(&NONCE.into(), aad, buffer).map_err(|_| CryptoError::TooLong)?;
     blob.extend_from_slice(&tag);
     Ok(blob)
 }
@@ -64,6 +65,34 @@ pub fn open(
     let sealed = Sealed::parse(blob)?;
     let mut plaintext = Secret::zeroed(memory, sealed.ciphertext.len())?;
     sealed.decrypt(key, purpose, aad, plaintext.expose_mut())?;
+    Ok(plaintext)
+}
+
+/// The key of one message, once the message has shown that it was encrypted with `key` for this purpose and place: with it
+/// the message is opened again for less, by [`open_again`].
+///
+/// # Errors
+/// As [`open`], but damage is found only when it is opened.
+pub fn message_key(
+    key: &Secret,
+    purpose: &str,
+    aad: &[u8],
+    blob: &[u8],
+    memory: &dyn SecretMemory,
+) -> Result<Secret, CryptoError> {
+    let keys = Sealed::parse(blob)?.keys(key, purpose, aad)?;
+    Ok(Secret::copy_from(memory, keys.message())?)
+}
+
+/// Decrypts a message with its own key into secret memory.
+///
+/// # Errors
+/// [`CryptoError::Truncated`], [`CryptoError::UnknownFormat`], [`CryptoError::Damaged`], also with the key of another message;
+/// [`CryptoError::KeyLength`], [`CryptoError::Memory`].
+pub fn open_again(key: &Secret, aad: &[u8], blob: &[u8], memory: &dyn SecretMemory) -> Result<Secret, CryptoError> {
+    let sealed = Sealed::parse(blob)?;
+    let mut plaintext = Secret::zeroed(memory, sealed.ciphertext.len())?;
+    sealed.decrypt_with(&cipher(key.expose())?, aad, plaintext.expose_mut())?;
     Ok(plaintext)
 }
 
@@ -100,12 +129,18 @@ impl<'a> Sealed<'a> {
 
     /// Writes the plaintext to `out`, which has the length of the ciphertext. Nothing is written unless all is authentic.
     fn decrypt(&self, key: &Secret, purpose: &str, aad: &[u8], out: &mut [u8]) -> Result<(), CryptoError> {
+        self.decrypt_with(&cipher(self.keys(key, purpose, aad)?.message())?, aad, out)
+    }
+
+    /// The keys of the message, if they are derived from `key`.
+    fn keys(&self, key: &Secret, purpose: &str, aad: &[u8]) -> Result<MessageKeys, CryptoError> {
         let keys = MessageKeys::derive(key, self.salt, purpose, aad)?;
-        if !mac::equal(keys.commitment(), self.commitment) {
-            return Err(CryptoError::WrongKey);
-        }
+        if mac::equal(keys.commitment(), self.commitment) { Ok(keys) } else { Err(CryptoError::WrongKey) }
+    }
+
+    fn decrypt_with(&self, cipher: &Aes256Gcm, aad: &[u8], out: &mut [u8]) -> Result<(), CryptoError> {
         let buffer = InOutBuf::new(self.ciphertext, out).map_err(|_| CryptoError::Truncated)?;
-        keys.cipher()?
+        cipher
             .decrypt_inout_detached(&Nonce::from(NONCE), aad, buffer, &Tag::from(*self.tag))
             .map_err(|_| CryptoError::Damaged)
     }
@@ -126,12 +161,15 @@ impl MessageKeys {
         Ok(Self(keys))
     }
 
-    fn cipher(&self) -> Result<Aes256Gcm, CryptoError> {
-        let (key, _) = self.0.split_at(KEY_BYTES);
-        Aes256Gcm::new_from_slice(key).map_err(|_| CryptoError::KeyLength(key.len()))
+    fn message(&self) -> &[u8] {
+        self.0.split_at(KEY_BYTES).0
     }
 
     fn commitment(&self) -> &[u8] {
         self.0.split_at(KEY_BYTES).1
     }
+}
+
+fn cipher(key: &[u8]) -> Result<Aes256Gcm, CryptoError> {
+    Aes256Gcm::new_from_slice(key).map_err(|_| CryptoError::KeyLength(key.len()))
 }

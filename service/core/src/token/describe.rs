@@ -18,7 +18,7 @@ impl Vault {
         let describe = || {
             let principal = self.judged(&open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { vault: &open.id, principal: &principal, now: self.now() };
-            self.read(|tx| shelf.find(tx, &request.name))?.into_info(principal.uid)
+            self.read(|tx| shelf.find(tx, &request.name))?.info(principal.uid)
         };
         describe().inspect_err(|error| self.note_refusal(&event, error))
     }

@@ -37,6 +37,13 @@ pub struct TokenInfo {
     pub require_purpose: bool,
 }
 
+impl TokenInfo {
+    /// Whether the version has expired at `now`.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| now >= expires)
+    }
+}
+
 /// A token row, one version of it, and what stands in them.
 pub(super) struct Found {
     pub row: TokenRow,
@@ -60,16 +67,16 @@ impl Found {
     }
 
     /// What the caller is told.
-    pub fn into_info(self, owner: u32) -> Result<TokenInfo, Error> {
+    pub fn info(&self, owner: u32) -> Result<TokenInfo, Error> {
         let class = self.class()?;
         Ok(TokenInfo {
-            name: self.meta.name,
+            name: self.meta.name.clone(),
             owner,
             version: self.head.version,
             size: self.version.size,
             class,
-            content_type: self.version.content_type,
-            attributes: self.meta.attributes,
+            content_type: self.version.content_type.clone(),
+            attributes: self.meta.attributes.clone(),
             created: self.meta.created,
             updated: self.meta.updated,
             expires: self.version.expires,

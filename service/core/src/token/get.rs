@@ -1,5 +1,7 @@
 //! `Get`: the read path.
 
+use std::sync::Arc;
+
 use crate::crypto::{pad, tag, wrap};
 use crate::error::Error;
 use crate::policy::Action;
@@ -7,13 +9,13 @@ use crate::port::VersionRow;
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::VALUE;
 use crate::token::request::GetRequest;
-use crate::vault::{Event, OpenVault, Receipt, Vault};
-use crate::{Caller, Secret};
+use crate::vault::{Event, HotToken, Look, OpenVault, Receipt, Vault};
+use crate::{Caller, Secret, Timestamp};
 
 /// A value on its way out.
 pub struct Opened<P> {
     /// The token and version it is of.
-    pub info: TokenInfo,
+    pub info: Arc<TokenInfo>,
     /// The value.
     pub value: Secret,
     /// What was made for it.
@@ -53,6 +55,39 @@ impl Vault {
     ) -> Result<Opened<P>, Error> {
         let principal = self.judged(open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
         let shelf = Shelf { vault: &open.id, principal: &principal, now: self.now() };
+        let look = match request.version {
+            None => self.find_hot(open, &principal, request.name.as_str()),
+            Some(_) => Look::Busy,
+        };
+        let (found, ticket) = match look {
+            Look::Found(token) => (Some(token), None),
+            Look::Missing(ticket) => (None, Some(ticket)),
+            Look::Busy => (None, None),
+        };
+        let (token, place) = match found {
+            Some(token) => {
+                check(&token.info, shelf.now, request)?;
+                let place = make_place(token.info.size)?;
+                (token, place)
+            }
+            None => self.read_token(&shelf, request, make_place)?,
+        };
+        let value = pad::unpad(wrap::open_again(&token.key, token.aad.as_bytes(), &token.value, self.memory())?)?;
+        let info = Arc::clone(&token.info);
+        if let Some(ticket) = ticket {
+            self.keep_hot(ticket, request.name.as_str(), token);
+        }
+        Ok(Opened { info, value, place, receipt: None })
+    }
+
+    /// Reads a token and, when there is a place for its value, opens everything but that.
+    fn read_token<P>(
+        &self,
+        shelf: &Shelf<'_>,
+        request: &GetRequest,
+        make_place: impl FnOnce(u64) -> Result<P, Error>,
+    ) -> Result<(Arc<HotToken>, P), Error> {
+        let (principal, records) = (shelf.principal, shelf.records());
         let name_tag = tag::name_tag(&principal.index_key, &request.name);
         let (row, version, current) = self
             .read(|tx| {
@@ -67,28 +102,43 @@ impl Vault {
             })?
             .ok_or(Error::NotFound)?;
         let VersionRow { head, value } = version;
-        let found = Found::open(shelf.records(), row, head)?;
+        let found = Found::open(records, row, head)?;
         // A token whose current version has expired is gone, and its older versions with it.
-        let superseding = current.map(|head| shelf.records().open_version(&head)).transpose()?;
-        if found.version.is_expired(shelf.now) || superseding.is_some_and(|current| current.is_expired(shelf.now)) {
+        let superseding = current.map(|head| records.open_version(&head)).transpose()?;
+        if superseding.is_some_and(|current| current.is_expired(shelf.now)) {
             return Err(Error::NotFound);
         }
-        if found.meta.require_purpose && request.purpose.as_str().is_empty() {
-            return Err(Error::AccessDenied(
-                "this token is given out for a stated purpose only; name it in option 'purpose'".into(),
-            ));
-        }
-        let place = make_place(found.version.size)?;
-        let value = self.open_value(&shelf, &found, &value)?;
-        Ok(Opened { info: found.into_info(principal.uid)?, value, place, receipt: None })
+        let info = Arc::new(found.info(principal.uid)?);
+        check(&info, shelf.now, request)?;
+        let place = make_place(info.size)?;
+        let aad = records.value_aad(found.row.id, found.head.version);
+        let key = wrap::message_key(&self.open_dek(shelf, &found)?, VALUE, aad.as_bytes(), &value, self.memory())?;
+        Ok((Arc::new(HotToken { info, key, aad, value }), place))
+    }
+
+    fn open_dek(&self, shelf: &Shelf<'_>, found: &Found) -> Result<Secret, Error> {
+        shelf.records().open_dek((&found.row, &found.meta), (&found.head, &found.version), self.memory())
     }
 
     /// Decrypts the value of a version that was found.
     pub(super) fn open_value(&self, shelf: &Shelf<'_>, found: &Found, value: &[u8]) -> Result<Secret, Error> {
         let records = shelf.records();
-        let dek = records.open_dek((&found.row, &found.meta), (&found.head, &found.version), self.memory())?;
+        let dek = self.open_dek(shelf, found)?;
         let aad = records.value_aad(found.row.id, found.head.version);
         let padded = wrap::open(&dek, VALUE, aad.as_bytes(), value, self.memory())?;
-        Ok(pad::unpad(&padded, self.memory())?)
+        Ok(pad::unpad(padded)?)
     }
+}
+
+/// Whether a version that was found may be given out for what the caller says it wants it for.
+fn check(info: &TokenInfo, now: Timestamp, request: &GetRequest) -> Result<(), Error> {
+    if info.is_expired(now) {
+        return Err(Error::NotFound);
+    }
+    if info.require_purpose && request.purpose.as_str().is_empty() {
+        return Err(Error::AccessDenied(
+            "this token is given out for a stated purpose only; name it in option 'purpose'".into(),
+        ));
+    }
+    Ok(())
 }

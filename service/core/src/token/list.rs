@@ -64,7 +64,7 @@ impl Vault {
                 if !matches(&found, request) || found.version.is_expired(shelf.now) {
                     continue;
                 }
-                let info = found.into_info(principal.uid)?;
+                let info = found.info(principal.uid)?;
                 bytes += info.reply_bytes();
                 if bytes > PAGE_BYTES_MAX && !page.tokens.is_empty() {
                     return Ok(Page { next: cursor.encode(before)?, ..page });

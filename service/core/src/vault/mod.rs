@@ -5,13 +5,14 @@
 
 mod audited;
 mod create;
+mod hot;
 mod open;
 mod slots;
 mod state;
 mod unseal;
 mod write;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use crate::audit::AuditQueue;
@@ -22,6 +23,7 @@ use crate::{Caller, Timestamp};
 
 pub use crate::crypto::VaultId;
 pub use audited::Receipt;
+pub(crate) use hot::{HotToken, Look};
 pub use open::OpenVault;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{Protection, SealReason, State, VaultStatus, tpm_error_name};
@@ -83,6 +85,10 @@ pub struct Vault {
     /// Held while the vault is made, opened, sealed or its slots change: one at a time.
     lifecycle: Mutex<()>,
     audit: AuditQueue,
+    /// Tokens that were read lately.
+    hot: hot::HotTokens,
+    /// How often keys were made ready to be used.
+    openings: AtomicU64,
     /// Set while the audit log cannot take records because there is no space for them.
     audit_full: AtomicBool,
     /// Told when records wait for [`Vault::flush_audit`].
@@ -105,6 +111,8 @@ impl Vault {
             state: RwLock::new(state::Inner::Starting),
             lifecycle: Mutex::new(()),
             audit: AuditQueue::default(),
+            hot: hot::HotTokens::default(),
+            openings: AtomicU64::new(0),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
         })

@@ -1,9 +1,11 @@
 //! The keys of an open vault, and the principal behind a caller.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Enrolment, Vault, VaultId};
+use super::hot::Ticket;
+use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
 use crate::crypto::tag;
 use crate::error::Error;
@@ -31,12 +33,15 @@ pub struct OpenVault {
     /// Kind of the slot that opened it.
     pub(super) opened_by: SlotKind,
     principals: RwLock<HashMap<u32, Arc<Principal>>>,
+    /// Which opening of the vault this is, from 1.
+    pub(super) opening: u64,
 }
 
 impl OpenVault {
     pub(super) fn new(vault: &Vault, id: VaultId, vk: Secret, keyring: Keyring, by: SlotKind) -> Result<Self, Error> {
         let audit = AuditKey::derive(keyring.audit(), &id, vault.memory())?;
-        Ok(Self { id, vk, keyring, audit, opened_by: by, principals: RwLock::default() })
+        let opening = vault.openings.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Self { id, vk, keyring, audit, opened_by: by, principals: RwLock::default(), opening })
     }
 
     fn keys<'a>(&'a self, vault: &'a Vault) -> PrincipalKeys<'a> {
@@ -62,6 +67,16 @@ impl OpenVault {
 }
 
 impl Vault {
+    /// Looks for a token among those that were read lately.
+    pub(crate) fn find_hot(&self, open: &OpenVault, owner: &Principal, name: &str) -> Look {
+        self.hot.find(open.opening, owner.uid, name)
+    }
+
+    /// Keeps a token that was read, where nothing says that it may have changed meanwhile.
+    pub(crate) fn keep_hot(&self, ticket: Ticket, name: &str, token: Arc<HotToken>) {
+        self.hot.keep(ticket, name, token);
+    }
+
     /// Judges an action on the tokens of `owner`; their principal, or `None` when it is allowed but has none yet.
     pub(crate) fn judged(
         &self,

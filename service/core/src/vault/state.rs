@@ -183,6 +183,10 @@ impl Vault {
         if let Inner::Quarantined(reason) = &*now {
             return Err(Error::Quarantined(reason.clone()));
         }
+        self.hot.restart(match &state {
+            Inner::Open(open) => open.opening,
+            _ => 0,
+        });
         *now = state;
         Ok(())
     }

@@ -26,8 +26,17 @@ struct Job<T, W> {
     event: Event,
     effect: Effect,
     work: W,
+    /// Whether it has begun to change what reads may find.
+    begun: bool,
     outcome: Option<Result<T, Error>>,
     reply: Reply<T>,
+}
+
+impl<T, W> Job<T, W> {
+    /// Whether it may change tokens: the audit log's own records do not.
+    fn changes_tokens(&self) -> bool {
+        self.event.owner.is_some() || self.effect != Effect::Reserved
+    }
 }
 
 impl<T, W> WriteJob for Job<T, W>
@@ -36,6 +45,10 @@ where
     W: FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send,
 {
     fn run(&mut self, tx: &mut dyn WriteTx) -> Result<(), JobFailure> {
+        if !self.begun && self.changes_tokens() {
+            self.vault.hot.begin_write(self.event.owner);
+            self.begun = true;
+        }
         let outcome = (self.work)(tx);
         let failed = outcome.is_err();
         self.outcome = Some(outcome);
@@ -43,6 +56,9 @@ where
     }
 
     fn finish(mut self: Box<Self>, committed: Result<(), StoreError>) {
+        if self.begun {
+            self.vault.hot.end_write(self.event.owner);
+        }
         let result = match committed {
             Ok(()) => self.outcome.take().unwrap_or_else(|| Err(Error::Internal("a write did not run".into()))),
             Err(error) => Err(self.vault.store_failed(error)),
@@ -72,7 +88,7 @@ impl Vault {
         work: impl FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send + 'static,
     ) {
         let vault = Arc::clone(self);
-        self.store.submit(Box::new(Job { vault, event, effect, work, outcome: None, reply }));
+        self.store.submit(Box::new(Job { vault, event, effect, work, begun: false, outcome: None, reply }));
     }
 
     /// Writes and waits. Only for threads that may block.

@@ -1,0 +1,200 @@
+//! Tokens that were read lately, opened: all that a `Get` needs but the caller's right to it.
+//!
+//! Everything in a row is encrypted and bound to its place, which costs several derivations and decryptions a read. Here
+//! lies what they led to: the metadata, the encrypted value, and its key in secret memory. The value itself is decrypted
+//! anew for each read and stays nowhere.
+//!
+//! What is found here is what the store would answer. A write takes everything of its owner's out before it is committed,
+//! and until its end nothing of that owner is kept, so no read finds a state that a commit has ended. What was read before
+//! a write began, or with keys that have been put away since, is not kept either.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::Secret;
+use crate::crypto::aad::Aad;
+use crate::token::TokenInfo;
+
+/// Bytes kept of one owner, and of all; past it they start over.
+const BYTES_EACH: usize = 2 << 20;
+const BYTES: usize = 16 << 20;
+/// Longest encrypted value that is kept: decrypting a longer one costs more than finding it.
+const VALUE_BYTES_MAX: usize = 4_096 + 128;
+/// What a token takes beside its texts, roughly.
+const TOKEN_BYTES: usize = 768;
+
+/// A token as it was read.
+pub(crate) struct HotToken {
+    /// What its owner is told of it.
+    pub(crate) info: Arc<TokenInfo>,
+    /// The key its value is encrypted with.
+    pub(crate) key: Secret,
+    /// What the value is bound to.
+    pub(crate) aad: Aad,
+    /// The encrypted value.
+    pub(crate) value: Vec<u8>,
+}
+
+impl HotToken {
+    fn bytes(&self) -> usize {
+        TOKEN_BYTES + self.info.reply_bytes() + self.value.len()
+    }
+}
+
+/// What a look for a token led to.
+pub(crate) enum Look {
+    /// The token.
+    Found(Arc<HotToken>),
+    /// It is not here; what is read instead may be kept, if this is shown.
+    Missing(Ticket),
+    /// What is read now is not to be kept.
+    Busy,
+}
+
+/// When a read began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticket {
+    opening: u64,
+    owner: u32,
+    state: u64,
+}
+
+type Tokens = HashMap<Box<str>, Arc<HotToken>>;
+
+struct Shelf {
+    tokens: Tokens,
+    bytes: usize,
+    /// Writes of this owner that are under way.
+    writes: u32,
+    /// Differs after each time that everything was taken out.
+    state: u64,
+}
+
+#[derive(Default)]
+struct Books {
+    /// Which opening of the vault the tokens are of; 0 while nothing is kept.
+    opening: u64,
+    owners: HashMap<u32, Shelf>,
+    bytes: usize,
+    last_state: u64,
+    /// Writes under way that may concern every owner.
+    writes_to_all: u32,
+}
+
+impl Books {
+    fn shelf(&mut self, owner: u32) -> &mut Shelf {
+        let last_state = &mut self.last_state;
+        self.owners.entry(owner).or_insert_with(|| {
+            *last_state += 1;
+            Shelf { tokens: Tokens::new(), bytes: 0, writes: 0, state: *last_state }
+        })
+    }
+
+    /// Takes everything of an owner out; to be dropped, which wipes, after the lock is released.
+    fn clear(&mut self, owner: u32) -> Tokens {
+        self.last_state += 1;
+        let Some(shelf) = self.owners.get_mut(&owner) else { return Tokens::new() };
+        self.bytes -= std::mem::take(&mut shelf.bytes);
+        shelf.state = self.last_state;
+        std::mem::take(&mut shelf.tokens)
+    }
+
+    /// Takes everything out. The shelf of an owner with a write under way is needed until the write ends.
+    fn clear_all(&mut self) -> Vec<Tokens> {
+        let owners: Vec<u32> = self.owners.keys().copied().collect();
+        let cleared = owners.into_iter().map(|owner| self.clear(owner)).collect();
+        self.owners.retain(|_, shelf| shelf.writes > 0);
+        cleared
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct HotTokens(Mutex<Books>);
+
+impl HotTokens {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        // Nothing panics while the lock is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wipes everything and keeps from now on what is read with the keys of this opening of the vault; 0: nothing.
+    pub(super) fn restart(&self, opening: u64) {
+        let mut books = self.books();
+        books.opening = opening;
+        let cleared = books.clear_all();
+        drop(books);
+        drop(cleared);
+    }
+
+    /// Looks for a token of an owner, for a read with the keys of an opening.
+    pub(super) fn find(&self, opening: u64, owner: u32, name: &str) -> Look {
+        let mut books = self.books();
+        if books.opening != opening || books.writes_to_all > 0 {
+            return Look::Busy;
+        }
+        let shelf = books.shelf(owner);
+        match shelf.tokens.get(name) {
+            Some(token) => Look::Found(Arc::clone(token)),
+            None if shelf.writes > 0 => Look::Busy,
+            None => Look::Missing(Ticket { opening, owner, state: shelf.state }),
+        }
+    }
+
+    /// Keeps what was read, unless it may have changed since the read began.
+    pub(super) fn keep(&self, ticket: Ticket, name: &str, token: Arc<HotToken>) {
+        if token.value.len() > VALUE_BYTES_MAX {
+            return;
+        }
+        let bytes = token.bytes();
+        let mut books = self.books();
+        if books.opening != ticket.opening || books.shelf(ticket.owner).state != ticket.state {
+            return;
+        }
+        let cleared = match (books.bytes + bytes > BYTES, books.shelf(ticket.owner).bytes + bytes > BYTES_EACH) {
+            (true, _) => books.clear_all(),
+            (_, true) => Vec::from([books.clear(ticket.owner)]),
+            _ => Vec::new(),
+        };
+        let shelf = books.shelf(ticket.owner);
+        let replaced = shelf.tokens.insert(name.into(), token);
+        let more = bytes - replaced.as_ref().map_or(0, |token| token.bytes());
+        shelf.bytes += more;
+        books.bytes += more;
+        drop(books);
+        drop((cleared, replaced));
+    }
+
+    /// A write to the tokens of one owner begins, or one that may concern everybody's.
+    pub(super) fn begin_write(&self, owner: Option<u32>) {
+        let mut books = self.books();
+        let cleared = match owner {
+            Some(owner) => {
+                let cleared = books.clear(owner);
+                books.shelf(owner).writes += 1;
+                Vec::from([cleared])
+            }
+            None => {
+                books.writes_to_all += 1;
+                books.clear_all()
+            }
+        };
+        drop(books);
+        drop(cleared);
+    }
+
+    /// A write that was begun has ended, committed or not.
+    pub(super) fn end_write(&self, owner: Option<u32>) {
+        let mut books = self.books();
+        match owner {
+            None => books.writes_to_all = books.writes_to_all.saturating_sub(1),
+            Some(owner) => {
+                let shelf = books.shelf(owner);
+                shelf.writes = shelf.writes.saturating_sub(1);
+                if shelf.writes == 0 && shelf.tokens.is_empty() {
+                    books.owners.remove(&owner);
+                }
+            }
+        }
+    }
+}
