@@ -9,8 +9,8 @@ use tokenvault_core::{Caller, Error};
 use tokio::sync::oneshot;
 use zbus::message::Header;
 
-use super::Refusal;
-use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
+use super::{Refusal, dispatch};
+use crate::caller::{BusCallers, Identity, Kind, UserError};
 use crate::service::Service;
 use crate::value::Post;
 
@@ -36,7 +36,6 @@ pub struct Call {
     /// Who asks.
     pub caller: Caller,
     contained: bool,
-    _in_flight: InFlight,
 }
 
 impl Desk {
@@ -106,7 +105,7 @@ impl Desk {
 
     async fn enter(&self, identity: Identity, kind: Kind) -> Result<Call, Error> {
         let limiter = &self.service.limiter;
-        let in_flight = limiter.enter(identity.uid)?;
+        dispatch::keep_place(limiter.enter(identity.uid)?);
         limiter.pay(identity.uid, kind)?;
         let user = self.service.users.name(identity.uid).await.map_err(|error| match error {
             UserError::Unknown => Error::AccessDenied(format!(
@@ -116,14 +115,18 @@ impl Desk {
             UserError::Unavailable(why) => Error::Unavailable(format!("{why}; retry")),
         })?;
         let contained = identity.contained;
-        Ok(Call { caller: identity.named(user), contained, _in_flight: in_flight })
+        Ok(Call { caller: identity.named(user), contained })
     }
 
     /// A place on the bus for a descriptor in the reply to a call; none is needed at the private door.
     pub async fn post(&self, call: &Call) -> Result<Option<Post>, Error> {
         match &self.front {
             Front::Socket(_) => Ok(None),
-            Front::Bus(_) => Ok(Some(self.service.pipes.post(call.caller.uid).await?)),
+            Front::Bus(_) => {
+                // Who waits for a place should wait for something.
+                self.service.vault.check_open()?;
+                Ok(Some(self.service.pipes.post(call.caller.uid).await?))
+            }
         }
     }
 

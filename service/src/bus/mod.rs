@@ -6,6 +6,7 @@
 mod admin;
 mod decode;
 mod desk;
+mod dispatch;
 mod encode;
 mod manager;
 mod options;
@@ -20,6 +21,7 @@ use zbus::connection::Builder;
 pub use desk::{Desk, Front, blocking};
 pub use refusal::Refusal;
 
+use dispatch::Begun;
 use options::Options;
 
 use crate::service::Service;
@@ -28,7 +30,7 @@ use crate::service::Service;
 pub fn serve<'a>(builder: Builder<'a>, service: &Arc<Service>, front: Front) -> Builder<'a> {
     let desk = Desk::new(Arc::clone(service), front);
     builder
-        .serve_at(OBJECT_PATH, manager::Manager(desk.clone()))
-        .serve_at(OBJECT_PATH, tokens::Tokens(desk.clone()))
-        .serve_at(OBJECT_PATH, admin::Admin(desk))
+        .serve_at(OBJECT_PATH, Begun::new(manager::Manager(desk.clone())))
+        .serve_at(OBJECT_PATH, Begun::new(tokens::Tokens(desk.clone())))
+        .serve_at(OBJECT_PATH, Begun::new(admin::Admin(desk)))
 }

@@ -13,4 +13,5 @@ mod doors;
 mod hoard;
 mod hostile;
 mod measure;
+mod replies;
 mod timing;
