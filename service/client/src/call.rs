@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use zbus::message::{Body, Builder, Type};
+use zbus::message::{Body, Type};
 use zbus::{DynamicType, Fd, Message};
 
 use crate::client::Client;
 use crate::connection::{Connection, Failure, Prepared};
 use crate::error::Error;
+use crate::head::Head;
 use crate::method::Method;
 use crate::pipe;
 
@@ -57,7 +58,7 @@ impl Client {
         &self,
         method: &Method,
         until: Instant,
-        prepare: &dyn Fn(Builder<'static>) -> Result<Prepared<'v>, Error>,
+        prepare: &dyn Fn(Head) -> Result<Prepared<'v>, Error>,
     ) -> Result<Body, Error> {
         let mut kept = self.take_turn()?;
         if Instant::now() >= until {
@@ -80,13 +81,13 @@ impl Client {
         method: &Method,
         until: Instant,
         kept: &mut Option<Connection>,
-        prepare: &dyn Fn(Builder<'static>) -> Result<Prepared<'v>, Error>,
+        prepare: &dyn Fn(Head) -> Result<Prepared<'v>, Error>,
     ) -> Result<Result<Message, Failure>, Error> {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => self.connect(until)?,
         };
-        let outcome = prepare(connection.message(method)).map(|call| connection.exchange(call, until));
+        let outcome = prepare(connection.head(method)).map(|call| connection.exchange(call, until));
         // After a deadline the stream may hold half a message or a late reply: it is not trusted again.
         if !matches!(outcome, Ok(Err(_))) {
             *kept = Some(connection);
@@ -104,18 +105,18 @@ impl Client {
 }
 
 /// Builds the message. What cannot be encoded is the caller's mistake.
-fn prepare<'v, B>(head: Builder<'static>, body: &B, rest: Option<pipe::Rest<'v>>) -> Result<Prepared<'v>, Error>
+fn prepare<'v, B>(head: Head, body: &B, rest: Option<pipe::Rest<'v>>) -> Result<Prepared<'v>, Error>
 where
     B: Serialize + DynamicType,
 {
-    let message =
-        head.build(body).map_err(|error| Error::invalid(format!("the name or an option cannot be sent: {error}")))?;
-    let len = message.data().bytes().len();
+    let call =
+        head.call(body).map_err(|error| Error::invalid(format!("the name or an option cannot be sent: {error}")))?;
+    let len = call.bytes.len();
     if len > MESSAGE_BYTES_MAX {
         let text = format!("the name and options take {len} bytes; {MESSAGE_BYTES_MAX} can be sent");
         return Err(Error::invalid(text));
     }
-    Ok(Prepared { message, rest })
+    Ok(Prepared { call, rest })
 }
 
 /// What a reply says. It may borrow from the reply.

@@ -3,16 +3,17 @@
 //! There is no runtime and no thread: the calling thread sends, waits and receives. A call whose value fits its pipe, as
 //! nearly all do, is one system call to send and one to wait and receive.
 
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
-use tokenvault_proto::OBJECT_PATH;
 use zbus::Message;
-use zbus::message::{self, Type};
+use zbus::message::Type;
 
 use crate::deadline;
+use crate::head::{Call, Head};
 use crate::inbox::Inbox;
 use crate::method::Method;
 use crate::peer::Answers;
@@ -26,11 +27,13 @@ pub(crate) struct Connection {
     answers: Answers,
     /// On a bus the vault has a name; at its own socket it is the only one there.
     destination: Option<&'static str>,
+    /// The number of the last call.
+    serial: NonZeroU32,
 }
 
 /// A call, ready to be sent.
 pub(crate) struct Prepared<'v> {
-    pub(crate) message: Message,
+    pub(crate) call: Call,
     /// What is still to be written of the value that goes with it.
     pub(crate) rest: Option<Rest<'v>>,
 }
@@ -49,41 +52,41 @@ pub(crate) enum Failure {
 impl Connection {
     /// On what was greeted; `inbox` has what came behind the greeting.
     pub(crate) fn new(stream: Stream, inbox: Inbox, destination: Option<&'static str>) -> Self {
-        Self { stream, inbox, answers: Answers::default(), destination }
+        Self { stream, inbox, answers: Answers::default(), destination, serial: NonZeroU32::MIN }
     }
 
-    /// The head of a call through this door.
-    pub(crate) fn message(&self, method: &Method) -> message::Builder<'static> {
-        let head = Message::method_call(OBJECT_PATH, method.member).interface(method.interface);
-        match self.destination {
-            Some(name) => head.destination(name),
-            None => head,
-        }
+    /// The head of the next call through this door.
+    pub(crate) fn head(&mut self, method: &Method) -> Head {
+        self.serial = self.serial.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        Head::new(method, self.destination, self.serial)
     }
 
     /// Sends a call and waits for its reply, be it a result or an error. After a failure nothing more can be said through
     /// this connection.
     ///
-    /// The message, and with it the read end of a value's pipe, is kept until the reply: see [`Rest::feed`].
-    pub(crate) fn exchange(&mut self, call: Prepared<'_>, until: Instant) -> Result<Message, Failure> {
-        let Prepared { message, rest } = call;
-        let fds = message.data().fds().iter().map(AsRawFd::as_raw_fd).collect();
-        let sending = Sending { bytes: message.data().bytes(), is_begun: false, fds, rest };
-        self.converse(&message, sending, until)
+    /// The call, and with it the read end of a value's pipe, is kept until the reply: see [`Rest::feed`].
+    pub(crate) fn exchange(&mut self, prepared: Prepared<'_>, until: Instant) -> Result<Message, Failure> {
+        let Prepared { call, rest } = prepared;
+        let fds = call.body.fds().iter().map(AsRawFd::as_raw_fd).collect();
+        self.converse(call.serial, Sending { bytes: &call.bytes, is_begun: false, fds, rest }, until)
     }
 
     /// Waits for the reply to a call that was sent with the greeting.
-    pub(crate) fn await_reply(&mut self, call: &Message, until: Instant) -> Result<Message, Failure> {
-        self.converse(call, Sending { bytes: &[], is_begun: true, fds: Vec::new(), rest: None }, until)
+    pub(crate) fn await_reply(&mut self, serial: NonZeroU32, until: Instant) -> Result<Message, Failure> {
+        self.converse(serial, Sending { bytes: &[], is_begun: true, fds: Vec::new(), rest: None }, until)
     }
 
     /// Sends and receives until the reply is here. What else comes is answered if it asks for it, and dropped.
-    fn converse(&mut self, call: &Message, mut sending: Sending<'_, '_>, until: Instant) -> Result<Message, Failure> {
-        let serial = Some(call.primary_header().serial_num());
+    fn converse(
+        &mut self,
+        serial: NonZeroU32,
+        mut sending: Sending<'_, '_>,
+        until: Instant,
+    ) -> Result<Message, Failure> {
         loop {
             while let Some(message) = self.inbox.next().map_err(|error| sending.failed(cause(&error)))? {
                 let is_reply = matches!(message.message_type(), Type::MethodReturn | Type::Error);
-                if is_reply && message.header().reply_serial() == serial && sending.bytes.is_empty() {
+                if is_reply && message.header().reply_serial() == Some(serial) && sending.bytes.is_empty() {
                     return Ok(message);
                 }
                 self.answers.answer(&message).map_err(|error| sending.failed(cause(&error)))?;

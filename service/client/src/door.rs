@@ -1,11 +1,11 @@
 //! Opening a connection to the vault: at its own socket, or on a bus.
 
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::socket::UnixAddr;
 use tokenvault_proto::{Address, BUS_NAME};
-use zbus::Message;
 use zbus::message::Type;
 
 use crate::address;
@@ -13,11 +13,18 @@ use crate::connection::{Connection, Failure, cause};
 use crate::endpoint::{self, Endpoint};
 use crate::error::Error;
 use crate::greeting::{self, Refused};
+use crate::head::Head;
 use crate::inbox::Inbox;
 use crate::stream::Stream;
 
-/// The bus itself.
-const BUS: &str = "org.freedesktop.DBus";
+/// What a bus wants to hear before any other call.
+const HELLO: Head = Head {
+    path: "/org/freedesktop/DBus",
+    interface: "org.freedesktop.DBus",
+    member: "Hello",
+    destination: Some("org.freedesktop.DBus"),
+    serial: NonZeroU32::MIN,
+};
 
 /// Opens the first of `doors` that can be opened.
 pub(crate) fn open(doors: &[Address], until: Instant) -> Result<Connection, Error> {
@@ -61,13 +68,11 @@ fn open_bus(address: &str, until: Instant) -> Result<Connection, String> {
     Err(if causes.is_empty() { "it is empty".to_owned() } else { causes.join("; ") })
 }
 
-/// A bus wants to hear a call of its own before any other.
 fn join_bus(endpoint: &Endpoint, until: Instant) -> Result<Connection, String> {
-    let hello = Message::method_call("/org/freedesktop/DBus", "Hello").destination(BUS).interface(BUS).build(&());
-    let hello = hello.map_err(|error| cause(&error))?;
-    let (stream, inbox) = greet(endpoint, hello.data().bytes(), until)?;
+    let hello = HELLO.call(&()).map_err(|error| cause(&error))?;
+    let (stream, inbox) = greet(endpoint, &hello.bytes, until)?;
     let mut connection = Connection::new(stream, inbox, Some(BUS_NAME));
-    let welcome = connection.await_reply(&hello, until).map_err(|failure| match failure {
+    let welcome = connection.await_reply(hello.serial, until).map_err(|failure| match failure {
         Failure::Unsent(cause) | Failure::Lost(cause) => cause,
         Failure::Late => broken(Errno::ETIMEDOUT),
     })?;

@@ -20,6 +20,7 @@ mod error;
 #[cfg(test)]
 mod fixture;
 mod greeting;
+mod head;
 mod inbox;
 mod manager;
 mod method;

@@ -13,7 +13,12 @@ use crate::pipe;
 use crate::sys::Interruptible;
 
 fn call<'v>(body: &str) -> Prepared<'v> {
-    Prepared { message: Message::method_call("/a", "B").build(&body).unwrap(), rest: None }
+    prepared(&Message::method_call("/a", "B").build(&body).unwrap(), None)
+}
+
+fn prepared<'v>(message: &Message, rest: Option<Rest<'v>>) -> Prepared<'v> {
+    let (bytes, serial) = (message.data().bytes().to_vec(), message.primary_header().serial_num());
+    Prepared { call: Call { bytes, serial, body: message.data().clone() }, rest }
 }
 
 /// One call while `peer` is played by `part` in another thread, which gets the call.
@@ -325,7 +330,7 @@ fn a_value_larger_than_its_pipe_is_fed_while_the_call_is_under_way() {
                 }
                 peer.send(&reply_to(&call).build(&"done").unwrap());
             });
-            assert_says(connection.exchange(Prepared { message, rest: outgoing.rest }, soon()), "done");
+            assert_says(connection.exchange(prepared(&message, outgoing.rest), soon()), "done");
         });
     }
 }
@@ -336,7 +341,7 @@ fn a_peer_that_calls_is_answered() {
         let ping = Message::method_call("/", "Ping").interface("org.freedesktop.DBus.Peer").build(&()).unwrap();
         let other = Message::method_call("/a", "Other").build(&()).unwrap();
         let quiet =
-            Message::method_call("/a", "Quiet").with_flags(message::Flags::NO_REPLY_EXPECTED).build(&()).unwrap();
+            Message::method_call("/a", "Quiet").with_flags(zbus::message::Flags::NO_REPLY_EXPECTED).build(&()).unwrap();
         for question in [&quiet, &ping, &other] {
             peer.send(question);
         }

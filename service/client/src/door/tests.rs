@@ -2,6 +2,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread;
 
+use zbus::Message;
+
 use super::*;
 use crate::fixture::{Peer, in_millis, reply_to, soon};
 
