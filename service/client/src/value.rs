@@ -133,6 +133,26 @@ mod tests {
         assert_eq!(error.code(), ErrorCode::Timeout);
     }
 
+    /// The kernel refuses to read from a named pipe without waiting, as older ones do from any: what is there, what comes
+    /// later and what never comes is told apart all the same.
+    #[test]
+    fn a_pipe_that_must_be_waited_for_first_gives_the_same_value() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let pipe = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+        assert_eq!(sys::read_now(&pipe, &mut [0]), Err(Errno::EOPNOTSUPP));
+        write(&pipe, b"ab").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| write(&pipe, b"c").unwrap());
+            let value = Value::receive(pipe.as_fd(), info(3), soon()).unwrap();
+            assert_eq!(value.data(), b"abc");
+        });
+        write(&pipe, b"ab").unwrap();
+        let error = Value::receive(pipe.as_fd(), info(3), Instant::now() + Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Timeout);
+    }
+
     #[test]
     fn more_bytes_than_announced_are_refused() {
         let (reader, writer) = pipe().unwrap();
