@@ -78,9 +78,17 @@ impl Peer {
 
     /// Sends a message with the descriptors that it carries.
     pub(crate) fn send(&self, message: &Message) {
-        let fds: Vec<RawFd> = message.data().fds().iter().map(AsRawFd::as_raw_fd).collect();
-        self.say_with(message.data().bytes(), &fds);
+        self.say_with(message.data().bytes(), &numbers(message));
     }
+
+    /// Sends a short message if the client has not gone yet.
+    pub(crate) fn send_if_there(&self, message: &Message) {
+        let _ = self.stream.send(message.data().bytes(), &numbers(message));
+    }
+}
+
+fn numbers(message: &Message) -> Vec<RawFd> {
+    message.data().fds().iter().map(AsRawFd::as_raw_fd).collect()
 }
 
 /// A reply to `call`, to be built.
