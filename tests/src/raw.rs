@@ -84,6 +84,11 @@ impl RawPeer {
         call.build(&()).expect("a message").data().bytes().to_vec()
     }
 
+    /// The shortest message that is no call, of one type: a signal, or the answer to a call nobody made.
+    pub fn shortest_message(kind: u8) -> [u8; 16] {
+        [b'l', kind, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+    }
+
     /// Sends bytes.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)

@@ -25,6 +25,10 @@ use super::inbox::Inbox;
 use super::refusal::{self, Cause};
 use crate::sys::socket;
 
+/// Messages that are no calls, taken of one client over its whole connection. An honest one sends none: the vault asks its
+/// clients nothing, so there is nothing to answer, and it watches no signal.
+const MOST_NO_CALLS: u32 = 16;
+
 /// What both halves know of their connection.
 pub(super) struct Wire {
     /// The socket.
@@ -53,7 +57,7 @@ impl Wire {
 
 /// A connection zbus can use, from a socket that was greeted and what came behind the greeting.
 pub(super) fn split(wire: &Arc<Wire>, inbox: Inbox) -> BoxedSplit {
-    let reader = Reader { wire: Arc::clone(wire), inbox, left: 0, fds: Vec::new() };
+    let reader = Reader { wire: Arc::clone(wire), inbox, left: 0, fds: Vec::new(), no_calls: 0 };
     Split::new(Box::new(reader), Box::new(Writer { wire: Arc::clone(wire) }))
 }
 
@@ -64,6 +68,8 @@ struct Reader {
     /// Bytes of the present message that zbus has not asked for yet.
     left: usize,
     fds: Vec<OwnedFd>,
+    /// Messages so far that were no calls.
+    no_calls: u32,
 }
 
 impl Reader {
@@ -83,7 +89,11 @@ impl Reader {
                 self.left = header.len;
                 return Ok(true);
             }
-            // The vault calls no one, so there are no replies to it; signals say nothing to it.
+            // No ticket is taken for these, so nothing else would keep a client from having them read for ever.
+            self.no_calls += 1;
+            if self.no_calls > MOST_NO_CALLS {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "too many messages that are no calls"));
+            }
             self.fds.clear();
             self.inbox.consume(header.len);
         }

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use tokio::io::unix::AsyncFd;
+use tokio::task::coop::consume_budget;
 
 use crate::sys::socket::{self, ControlRoom};
 
@@ -85,6 +86,8 @@ impl Inbox {
 
     /// Waits for more; how many bytes came, 0 at the end.
     pub(crate) async fn receive(&mut self, from: &AsyncFd<OwnedFd>) -> io::Result<usize> {
+        // A socket with something in it is no reason to wait: a sender who keeps it full would never let go of the thread.
+        consume_budget().await;
         self.make_room();
         loop {
             let mut guard = from.readable().await?;
@@ -123,6 +126,40 @@ impl Inbox {
             (self.start, self.end) = (0, self.end - self.start);
         } else {
             self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use tokio::io::Interest;
+
+    use super::*;
+    use crate::sys::ready;
+
+    #[tokio::test]
+    async fn who_keeps_the_socket_full_does_not_keep_the_thread() {
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        // Descriptors end a read, so that this takes as many reads.
+        for _ in 0..200 {
+            socket::send(&sender, b"x", &[sender.as_fd()]).unwrap();
+        }
+        let receiver = ready::watch(receiver.into(), Interest::READABLE).unwrap();
+        let mut inbox = Inbox::for_descriptors(usize::MAX);
+        // The runtime has seen the socket once: from here on nothing has to be waited for.
+        inbox.receive(&receiver).await.unwrap();
+        let receive_all = async {
+            while inbox.bytes().len() < 200 {
+                inbox.receive(&receiver).await.unwrap();
+            }
+        };
+        tokio::select! {
+            biased;
+            () = receive_all => panic!("nothing else had a turn"),
+            () = std::future::ready(()) => {}
         }
     }
 }

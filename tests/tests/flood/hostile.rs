@@ -107,6 +107,30 @@ fn a_client_that_does_not_read_is_not_read_either() {
 }
 
 #[test]
+fn messages_that_are_no_calls_hold_up_nobody() {
+    const PEERS: usize = 8;
+    let _alone = alone();
+    let vault = Vault::start();
+    let bob = Bystander::at(&vault, Door::Socket);
+    let over = Instant::now() + Duration::from_secs(2);
+    std::thread::scope(|scope| {
+        let vault = &vault;
+        // Method returns, errors, signals, and a type that nobody knows.
+        let flood = |number: usize| {
+            let mut peer = RawPeer::open(vault, ALICE, Door::Socket);
+            let messages = RawPeer::shortest_message([2, 3, 4, 5][number % 4]).repeat(4096);
+            while Instant::now() < over && peer.flood(&messages, 1) == 1 {}
+            peer.is_hung_up_on()
+        };
+        let floods: Vec<_> = (0..PEERS).map(|number| scope.spawn(move || flood(number))).collect();
+        while Instant::now() < over {
+            bob.is_served();
+        }
+        assert!(floods.into_iter().all(|flood| flood.join().unwrap()), "who sends nothing but noise is listened to");
+    });
+}
+
+#[test]
 fn a_user_at_ten_times_its_rate_does_not_slow_another() {
     let _alone = alone();
     let mut vault = Vault::builder().limit("misses-per-second", 10).start();
