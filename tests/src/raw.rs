@@ -1,10 +1,11 @@
 //! A peer that speaks in bytes: half handshakes, false headers, floods, and replies that are never read.
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use serde::Serialize;
 use tokenvault_proto::{BUS_NAME, OBJECT_PATH};
 use zbus::{DynamicType, Message};
@@ -17,6 +18,8 @@ use crate::wire;
 
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
+/// How long a peer that takes nothing is written to.
+const FLOOD_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A connection of one user, authenticated and then left to the test.
 #[derive(Debug)]
@@ -94,10 +97,21 @@ impl RawPeer {
         self.stream.write_all(bytes)
     }
 
+    /// Sends bytes, and descriptors with the first of them; not for long where the peer takes no more.
+    pub fn write_with(&mut self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let numbers: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&numbers)];
+        let parts = [io::IoSlice::new(bytes)];
+        self.stream.set_write_timeout(Some(FLOOD_PATIENCE))?;
+        let flags = MsgFlags::MSG_NOSIGNAL;
+        let sent = sendmsg::<UnixAddr>(self.stream.as_raw_fd(), &parts, &rights, flags, None)?;
+        self.stream.write_all(&bytes[sent..])
+    }
+
     /// Sends `bytes` again and again without reading until the peer takes no more, is gone, or `times` are done; how
     /// many times it was sent.
     pub fn flood(&mut self, bytes: &[u8], times: usize) -> usize {
-        self.stream.set_write_timeout(Some(std::time::Duration::from_millis(500))).expect("a timeout");
+        self.stream.set_write_timeout(Some(FLOOD_PATIENCE)).expect("a timeout");
         (0..times).take_while(|_| self.stream.write_all(bytes).is_ok()).count()
     }
 

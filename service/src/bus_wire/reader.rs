@@ -13,11 +13,14 @@ use zbus::export::async_trait::async_trait;
 use super::BusWire;
 use super::skip::Skip;
 use crate::door::header::{Header, MOST_BYTES};
-use crate::door::inbox::{Inbox, MOST_DESCRIPTORS};
+use crate::door::inbox::Inbox;
 use crate::door::refusal::{self, Cause};
 
 /// Longest message of D-Bus (specification, "Message Protocol"). What claims more is none, and the bus has lost its way.
 const MOST_BYTES_OF_DBUS: usize = 128 * 1024 * 1024;
+
+/// Most descriptors of a message that zbus is shown.
+const MOST_DESCRIPTORS: usize = 16;
 
 /// Longest line of the greeting.
 const LONGEST_LINE: usize = 4096;
@@ -53,7 +56,7 @@ impl Reader {
     /// Waits until `count` bytes are here.
     pub(super) async fn wait_for(&mut self, count: usize) -> io::Result<()> {
         while self.inbox.bytes().len() < count {
-            let more = self.inbox.receive(&self.wire.socket).await?;
+            let more = self.inbox.receive_any(&self.wire.socket).await?.bytes;
             if more == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

@@ -21,7 +21,7 @@ use zbus::message::Type;
 use super::Host;
 use super::flight::Flight;
 use super::header::{self, Header};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, MOST_DESCRIPTORS};
 use super::refusal::{self, Cause};
 use crate::sys::socket;
 
@@ -131,7 +131,11 @@ impl Reader {
             return Ok(Vec::new());
         }
         let message = self.inbox.bytes().get(..header.len).unwrap_or_default();
-        let fds = header.descriptors(message).map(|count| self.inbox.take_descriptors(count))?;
+        let count = header.descriptors(message)?;
+        if count > MOST_DESCRIPTORS {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "more file descriptors than any method takes"));
+        }
+        let fds = self.inbox.take_descriptors(count);
         if self.inbox.bytes().len() == header.len && self.inbox.descriptors() > 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "file descriptors that belong to no message"));
         }

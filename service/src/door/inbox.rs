@@ -9,13 +9,13 @@ use std::os::fd::OwnedFd;
 use tokio::io::unix::AsyncFd;
 use tokio::task::coop::consume_budget;
 
-use crate::sys::socket::{self, ControlRoom};
+use crate::sys::socket::{self, ControlRoom, Received};
 
 /// Room of an idle connection.
 const USUAL_ROOM: usize = 4096;
 
-/// Most descriptors one message may carry.
-pub(crate) const MOST_DESCRIPTORS: usize = 16;
+/// Most descriptors one message may carry: no method takes more.
+pub(super) const MOST_DESCRIPTORS: usize = 2;
 
 /// Most that can wait here from an honest sender: those of an unfinished message and of the one behind it.
 const MOST_WAITING: usize = 2 * MOST_DESCRIPTORS;
@@ -38,7 +38,8 @@ impl Inbox {
 
     /// The same, from a sender that may have more descriptors wait here.
     pub(crate) fn for_descriptors(most_fds: usize) -> Self {
-        let (buffer, control) = (vec![0; USUAL_ROOM], ControlRoom::new());
+        // No room for more: what a sender has too much of, the kernel does not even give out.
+        let (buffer, control) = (vec![0; USUAL_ROOM], ControlRoom::new(most_fds));
         Self { buffer, start: 0, end: 0, fds: VecDeque::new(), most_fds, control }
     }
 
@@ -86,6 +87,18 @@ impl Inbox {
 
     /// Waits for more; how many bytes came, 0 at the end.
     pub(crate) async fn receive(&mut self, from: &AsyncFd<OwnedFd>) -> io::Result<usize> {
+        let received = self.receive_any(from).await?;
+        if self.fds.len() > self.most_fds || received.truncated && self.fds.len() == self.most_fds {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "too many file descriptors"));
+        }
+        if received.truncated {
+            return Err(io::Error::other("the daemon can have no more file descriptors"));
+        }
+        Ok(received.bytes)
+    }
+
+    /// The same from a sender who stands for many: that descriptors are missing is told, and nothing is too much.
+    pub(crate) async fn receive_any(&mut self, from: &AsyncFd<OwnedFd>) -> io::Result<Received> {
         // A socket with something in it is no reason to wait: a sender who keeps it full would never let go of the thread.
         consume_budget().await;
         self.make_room();
@@ -97,24 +110,18 @@ impl Inbox {
             match socket::receive(from, room, &mut self.control, &mut self.fds) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 Err(error) => return Err(error),
-                Ok(count) => {
+                Ok(received) => {
+                    let Received { bytes, truncated } = received;
                     // Less than there was room for: the socket is empty, and asking it again can be saved. Unless
-                    // descriptors came, which end a read early.
-                    if count > 0 && count < size && self.fds.len() == waiting {
+                    // descriptors came, which end a read early, also where none could be had.
+                    if bytes > 0 && bytes < size && self.fds.len() == waiting && !truncated {
                         guard.clear_ready();
                     }
-                    self.end += count;
-                    return self.check(count);
+                    self.end += bytes;
+                    return Ok(received);
                 }
             }
         }
-    }
-
-    fn check(&self, count: usize) -> io::Result<usize> {
-        if self.fds.len() > self.most_fds {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "too many file descriptors"));
-        }
-        Ok(count)
     }
 
     fn make_room(&mut self) {
