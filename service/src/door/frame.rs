@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use zbus::Message;
 use zbus::connection::socket::{BoxedSplit, ReadHalf, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
@@ -22,8 +22,8 @@ use super::Host;
 use super::flight::Flight;
 use super::header::{self, Header};
 use super::inbox::{Inbox, MOST_DESCRIPTORS};
+use super::outbox;
 use super::refusal::{self, Cause};
-use crate::sys::socket;
 
 /// Messages that are no calls, taken of one client over its whole connection. An honest one sends none: the vault asks its
 /// clients nothing, so there is nothing to answer, and it watches no signal.
@@ -43,7 +43,7 @@ pub(super) struct Wire {
     pub(super) passes_fds: bool,
     /// Longest time from the first byte of a message to its last.
     pub(super) message_time: Duration,
-    /// Longest time a client may leave its replies unread.
+    /// Longest time a reply may wait for room in the client's socket.
     pub(super) stall_time: Duration,
 }
 
@@ -201,20 +201,8 @@ impl Writer {
     }
 
     async fn write(&self, message: &Message) -> io::Result<()> {
-        let mut fds: Vec<BorrowedFd<'_>> = message.data().fds().iter().map(AsFd::as_fd).collect();
-        let mut rest = message.data().bytes();
-        while !rest.is_empty() {
-            let mut guard = timeout(self.wire.stall_time, self.wire.socket.writable()).await??;
-            match socket::send(&self.wire.socket, rest, &fds) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
-                Err(error) => return Err(error),
-                Ok(count) => {
-                    fds.clear();
-                    rest = rest.get(count..).unwrap_or_default();
-                }
-            }
-        }
-        Ok(())
+        let fds: Vec<BorrowedFd<'_>> = message.data().fds().iter().map(AsFd::as_fd).collect();
+        outbox::send_all(&self.wire.socket, message.data().bytes(), &fds, self.wire.stall_time).await
     }
 }
 

@@ -5,17 +5,21 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
 
 use super::inbox::Inbox;
-use crate::sys::socket;
+use super::outbox;
 
 /// Longest line, its end not counted. Real ones stay below 50 bytes.
 const LONGEST_LINE: usize = 256;
 
 /// Most lines before BEGIN. Real clients send four.
 const MOST_LINES: usize = 32;
+
+/// The greeting as a whole has its time; an answer needs none of its own.
+const PATIENCE: Duration = Duration::MAX;
 
 /// A greeted client.
 pub(super) struct Greeted {
@@ -49,7 +53,7 @@ pub(super) async fn greet(socket: &AsyncFd<OwnedFd>, uid: u32, guid: &str) -> io
                     answers.push_str("\r\n");
                 }
                 Answer::Begun => {
-                    send(socket, answers.as_bytes()).await?;
+                    outbox::send_all(socket, answers.as_bytes(), &[], PATIENCE).await?;
                     return finish(inbox, dialogue.passes_fds);
                 }
             }
@@ -57,7 +61,7 @@ pub(super) async fn greet(socket: &AsyncFd<OwnedFd>, uid: u32, guid: &str) -> io
                 return Err(violation("too many lines before BEGIN"));
             }
         }
-        send(socket, answers.as_bytes()).await?;
+        outbox::send_all(socket, answers.as_bytes(), &[], PATIENCE).await?;
         receive(&mut inbox, socket).await?;
     }
 }
@@ -88,18 +92,6 @@ fn first_line(bytes: &[u8]) -> io::Result<Option<(&str, usize)>> {
         None if bytes.len() > LONGEST_LINE + 1 => Err(violation("a line too long")),
         None => Ok(None),
     }
-}
-
-async fn send(socket: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let mut guard = socket.writable().await?;
-        match socket::send(socket, bytes, &[]) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
-            Err(error) => return Err(error),
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-        }
-    }
-    Ok(())
 }
 
 fn violation(what: &'static str) -> io::Error {

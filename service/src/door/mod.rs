@@ -14,6 +14,7 @@ pub(crate) mod header;
 mod hello;
 pub(crate) mod inbox;
 mod listener;
+pub(crate) mod outbox;
 pub(crate) mod refusal;
 
 use std::io;
