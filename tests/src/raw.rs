@@ -1,10 +1,12 @@
 //! A peer that speaks in bytes: half handshakes, false headers, floods, and replies that are never read.
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use serde::Serialize;
 use tokenvault_proto::{BUS_NAME, OBJECT_PATH};
@@ -49,10 +51,18 @@ impl RawReply {
 impl RawPeer {
     /// Connects as `user`, authenticates, and on the bus says Hello.
     pub fn open(vault: &Vault, user: User, door: Door) -> Self {
+        Self::open_if_let_in(vault, user, door).expect("the door refused EXTERNAL authentication")
+    }
+
+    /// The same where the door may be full.
+    pub fn open_if_let_in(vault: &Vault, user: User, door: Door) -> Option<Self> {
         let mut peer = Self { stream: Self::connect(vault, user, door).expect("connecting to the door"), door };
         let uid: String = user.uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
-        peer.write(format!("\0AUTH EXTERNAL {uid}\r\n").as_bytes()).expect("authenticating");
-        assert!(peer.read_line().starts_with("OK "), "the door refused EXTERNAL authentication");
+        // Who is turned away may find nobody to say it to.
+        peer.write(format!("\0AUTH EXTERNAL {uid}\r\n").as_bytes()).ok()?;
+        if !peer.read_line().starts_with("OK ") {
+            return None;
+        }
         peer.write(b"NEGOTIATE_UNIX_FD\r\n").expect("negotiating");
         assert_eq!(peer.read_line(), "AGREE_UNIX_FD\r\n");
         peer.write(b"BEGIN\r\n").expect("beginning");
@@ -60,7 +70,7 @@ impl RawPeer {
             peer.write(&Self::message_to_bus("Hello")).expect("saying Hello");
             while !peer.read_reply().expect("an answer of the bus").is_return() {}
         }
-        peer
+        Some(peer)
     }
 
     /// Only connects; nothing has been said.
@@ -123,6 +133,18 @@ impl RawPeer {
                 return Some(RawReply { bytes });
             }
         }
+    }
+
+    /// Says that nothing more comes, and waits until the peer has hung up; what it sent stays unread.
+    pub fn leave_unread(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        wait::for_any(&[self.stream.as_fd()], deadline).expect("nothing was sent");
+        self.stream.shutdown(Shutdown::Write).expect("the peer hung up first");
+        wait::until("the peer to hang up", || {
+            let mut polls = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+            poll(&mut polls, PollTimeout::ZERO).expect("poll");
+            polls[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)).then_some(())
+        });
     }
 
     /// Waits until the peer hangs up; false when it has not after the usual patience.

@@ -4,13 +4,15 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use zbus::connection::Builder;
 use zbus::{Connection, OwnedGuid};
 
+use super::account::Accounts;
 use super::admission::{Admission, Place, Refusal, Standing};
 use super::flight::Flight;
 use super::frame::{self, Wire};
@@ -19,9 +21,13 @@ use super::hello::{self, Hello};
 use super::{DoorLimits, Host, Peer, closing};
 use crate::sys::{peer, ready, socket};
 
+/// First and longest pause between two looks at what a client has not read.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
 /// What every connection of the door needs.
 pub(super) struct Attendant {
     pub(super) admission: Admission,
+    pub(super) accounts: Accounts,
     pub(super) guid: OwnedGuid,
     pub(super) host: Arc<dyn Host>,
     pub(super) limits: watch::Receiver<DoorLimits>,
@@ -58,11 +64,13 @@ impl Attendant {
             socket,
             flight: Flight::new(limits.in_flight),
             host: Arc::clone(&self.host),
+            account: self.accounts.of(peer.uid, limits.descriptors),
             uid: peer.uid,
             passes_fds: greeted.passes_fds,
             message_time: limits.message,
             stall_time: limits.stall,
         });
+        wire.account.join(&wire);
         let _end = HangUp(Arc::clone(&wire));
         let builder = Builder::authenticated_socket(frame::split(&wire, greeted.inbox), self.guid.clone())
             .p2p()
@@ -73,6 +81,12 @@ impl Attendant {
         wire.hang_up();
         let _ = timeout(limits.message, wire.flight.settle()).await;
         wire.flight.close();
+        drop(connection);
+        // So does what the client has not read. It is under way whether or not this end is there.
+        tokio::select! {
+            () = until_read(&wire) => {}
+            () = closing(self.stop.clone()) => {}
+        }
         drop(place);
         Ok(())
     }
@@ -85,6 +99,15 @@ impl Attendant {
                 let _ = timeout(wire.message_time, wire.flight.settle()).await;
             }
         }
+    }
+}
+
+/// Waits until a client that was hung up on has read what was sent to it, or has closed its end. Of neither is there an event.
+async fn until_read(wire: &Wire) {
+    let mut pause = LOOK_AGAIN.0;
+    while socket::unread(&wire.socket).is_ok_and(|unread| unread > 0) {
+        sleep(pause).await;
+        pause = LOOK_AGAIN.1.min(pause * 2);
     }
 }
 

@@ -19,6 +19,7 @@ use zbus::export::async_trait::async_trait;
 use zbus::message::Type;
 
 use super::Host;
+use super::account::Account;
 use super::flight::Flight;
 use super::header::{self, Header};
 use super::inbox::{Inbox, MOST_DESCRIPTORS};
@@ -37,6 +38,8 @@ pub(super) struct Wire {
     pub(super) flight: Flight,
     /// What stands behind the door.
     pub(super) host: Arc<dyn Host>,
+    /// What its uid holds of the daemon's descriptors.
+    pub(super) account: Arc<Account>,
     /// Whose connection it is.
     pub(super) uid: u32,
     /// Whether the client said it can take descriptors.
@@ -82,7 +85,8 @@ impl Reader {
             }
             self.fds = self.take_descriptors(&header)?;
             if header.is_call {
-                if !self.wire.flight.take_off(header.serial, header.len, header.no_reply).await {
+                let taken_in = self.wire.account.take_in(self.fds.len()).await;
+                if !self.wire.flight.take_off(header.serial, header.len, header.no_reply, taken_in).await {
                     return Ok(false);
                 }
                 header::expect_reply(self.inbox.bytes_mut());
@@ -183,6 +187,9 @@ impl Writer {
         let carries_fds = !message.data().fds().is_empty();
         if carries_fds && !self.wire.passes_fds {
             return self.refuse(message, Cause::NoDescriptors).await;
+        }
+        if carries_fds && !self.wire.account.let_out() {
+            return self.refuse(message, Cause::TooManyDescriptors).await;
         }
         match self.write(message).await {
             // Too many descriptors of the daemon are on their way to readers who do not read. Nothing was written.

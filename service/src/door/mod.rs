@@ -5,6 +5,7 @@
 //! sent, by the calls it has in flight, by the connections its uid has. No client waits for another.
 //! This room knows nothing of tokens: what is served is the [`Host`]'s.
 
+mod account;
 mod admission;
 mod connection;
 mod flight;
@@ -27,11 +28,13 @@ use zbus::connection::Builder;
 use zbus::export::async_trait::async_trait;
 use zbus::{Guid, OwnedGuid};
 
+use self::account::Accounts;
 use self::admission::Admission;
 use self::connection::{Admitted, Attendant};
 use self::listener::SocketFile;
 pub use self::listener::{DoorSocket, bind};
 use crate::config::Limits;
+use crate::sys::process;
 
 /// Who is at the other end, as the kernel recorded it when the connection was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,10 @@ pub struct Peer {
 const OVER_LIMIT: u32 = 64;
 /// Calls of one connection taken in, whatever is configured.
 const IN_FLIGHT_MAX: u32 = 4096;
+
+/// One in so many descriptors of the daemon may have come with calls of one uid; a value that comes takes two more. And one in
+/// so many of what the kernel lets it have under way may lie in replies to one uid, which is the same number.
+const SHARES_OF_DESCRIPTORS: usize = 8;
 
 /// What clients may take up. Read anew for each connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +75,11 @@ pub struct DoorLimits {
     pub handshake: Duration,
     /// Longest time from the first byte of a message to its last (`request-seconds`).
     pub message: Duration,
-    /// Longest time a client may leave its replies unread.
+    /// Longest time a reply may wait for room in the client's socket. What found room may lie there unread for as long as the
+    /// client has the socket: the connection keeps its place for it, and values are refused while too many lie there.
     pub stall: Duration,
+    /// Descriptors that came with calls of one uid and have no reply, and of those under way in its unread replies.
+    pub descriptors: usize,
 }
 
 impl Default for DoorLimits {
@@ -84,6 +94,7 @@ impl Default for DoorLimits {
             handshake: Duration::from_secs(2),
             message: Duration::from_secs(5),
             stall: Duration::from_secs(30),
+            descriptors: 1024,
         }
     }
 }
@@ -101,7 +112,8 @@ impl DoorLimits {
             0 => Self::default().message,
             seconds => Duration::from_secs(seconds),
         };
-        Self { connections, in_flight, message, ..Self::default() }
+        let descriptors = process::most_descriptors() / SHARES_OF_DESCRIPTORS;
+        Self { connections, in_flight, message, descriptors, ..Self::default() }
     }
 }
 
@@ -149,7 +161,8 @@ impl PrivateDoor {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
         let guid = OwnedGuid::from(Guid::generate());
-        let attendant = Attendant { admission: Admission::default(), guid, host, limits, stop };
+        let attendant =
+            Attendant { admission: Admission::default(), accounts: Accounts::default(), guid, host, limits, stop };
         Ok(Self { listener, file, attendant: Arc::new(attendant) })
     }
 

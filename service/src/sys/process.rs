@@ -27,3 +27,8 @@ pub fn raise_limits() {
         }
     }
 }
+
+/// How many descriptors the process may have open, and have under way in messages as well (`RLIMIT_NOFILE`).
+pub fn most_descriptors() -> usize {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+}
