@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokenvault_core::port::{SecretMemory, Store, StoreError};
 use tokenvault_core::vault::Vault;
+use tokenvault_proto::BUS_NAME;
 use tokenvault_store::{SqliteStore, StoreOptions};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -12,7 +13,7 @@ use zbus::connection::Builder;
 use zbus::export::async_trait::async_trait;
 
 use crate::bus::{Front, serve};
-use crate::caller::{Identity, Limiter, Users, is_contained};
+use crate::caller::{Identity, Kind, Limiter, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
 use crate::door::{self, Peer, PrivateDoor, bind};
@@ -202,9 +203,18 @@ impl door::Host for Host {
         self.0.users.name(uid).await.is_ok()
     }
 
+    fn admits(&self, uid: u32, interface: Option<&[u8]>) -> bool {
+        // A handler pays for its call and says so where it cannot; to the others nobody could say it.
+        interface.is_some_and(is_ours) || self.0.limiter.pay(uid, Kind::Read).is_ok()
+    }
+
     fn silence(&self, uid: u32) -> Duration {
         self.0.pace.silence(uid)
     }
+}
+
+fn is_ours(interface: &[u8]) -> bool {
+    interface.strip_prefix(BUS_NAME.as_bytes()).is_some_and(|rest| rest.starts_with(b"."))
 }
 
 /// Starts everything that runs beside the doors, and waits a moment for the first attempts at TPM and bus.

@@ -30,6 +30,9 @@ use super::refusal::{self, Cause};
 /// clients nothing, so there is nothing to answer, and it watches no signal.
 const MOST_NO_CALLS: u32 = 16;
 
+/// Pause of a connection whose user is over a rate.
+const RATE_PAUSE: Duration = Duration::from_millis(10);
+
 /// What both halves know of their connection.
 pub(super) struct Wire {
     /// The socket.
@@ -85,6 +88,7 @@ impl Reader {
             }
             self.fds = self.take_descriptors(&header)?;
             if header.is_call {
+                self.wait_for_rate(&header).await;
                 let taken_in = self.wire.account.take_in(self.fds.len()).await;
                 if !self.wire.flight.take_off(header.serial, header.len, header.no_reply, taken_in).await {
                     return Ok(false);
@@ -102,6 +106,16 @@ impl Reader {
             self.inbox.consume(header.len);
         }
         Ok(false)
+    }
+
+    /// Waits until the call may be answered, as far as nobody else sees to that.
+    async fn wait_for_rate(&self, header: &Header) {
+        let message = self.inbox.bytes().get(..header.len).unwrap_or_default();
+        // What cannot be read here zbus may still be able to read.
+        let interface = header.interface(message).ok().flatten();
+        while !self.wire.host.admits(self.wire.uid, interface) {
+            sleep(RATE_PAUSE).await;
+        }
     }
 
     /// Waits until a message is here as a whole; `None` at the end.

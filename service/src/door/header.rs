@@ -10,6 +10,9 @@ pub(crate) const PREFIX: usize = 16;
 /// `NO_REPLY_EXPECTED` in the flags, which are the third byte.
 const NO_REPLY: u8 = 1;
 
+/// Code of the header field that names the interface.
+const INTERFACE: u8 = 2;
+
 /// Code of the header field that counts descriptors.
 const UNIX_FDS: u8 = 9;
 
@@ -95,7 +98,7 @@ impl Header {
 
     /// How many descriptors the message says it carries.
     pub(crate) fn descriptors(&self, message: &[u8]) -> Result<usize, Malformed> {
-        let mut fields = Fields { bytes: message, at: PREFIX, end: PREFIX + self.fields, order: self.order };
+        let mut fields = self.walk(message);
         let mut count = 0;
         while let Some(field) = fields.next_field()? {
             if let Field::UnixFds(found) = field {
@@ -103,6 +106,21 @@ impl Header {
             }
         }
         Ok(count)
+    }
+
+    /// The interface that is called, where the message names one.
+    pub(crate) fn interface<'a>(&self, message: &'a [u8]) -> Result<Option<&'a [u8]>, Malformed> {
+        let mut fields = self.walk(message);
+        while let Some(field) = fields.next_field()? {
+            if let Field::Interface(name) = field {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    fn walk<'a>(&self, message: &'a [u8]) -> Fields<'a> {
+        Fields { bytes: message, at: PREFIX, end: PREFIX + self.fields, order: self.order }
     }
 }
 
@@ -113,7 +131,8 @@ pub(crate) fn expect_reply(message: &mut [u8]) {
     }
 }
 
-enum Field {
+enum Field<'a> {
+    Interface(&'a [u8]),
     UnixFds(u32),
     Other,
 }
@@ -126,8 +145,8 @@ struct Fields<'a> {
     order: Order,
 }
 
-impl Fields<'_> {
-    fn next_field(&mut self) -> Result<Option<Field>, Malformed> {
+impl<'a> Fields<'a> {
+    fn next_field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
         self.align(8);
         if self.at >= self.end {
             return Ok(None);
@@ -136,8 +155,12 @@ impl Fields<'_> {
         let [code, 1, kind, 0] = self.take::<4>()? else { return Err(Malformed("header field of a compound type")) };
         match kind {
             b's' | b'o' => {
-                let len = self.u32()?;
+                let (len, from) = (self.u32()?, self.at);
                 self.skip(u64::from(len) + 1)?;
+                if (code, kind) == (INTERFACE, b's') {
+                    // Without its final 0.
+                    return Ok(Some(Field::Interface(self.bytes.get(from..self.at - 1).unwrap_or_default())));
+                }
             }
             b'g' => {
                 let [len] = self.take::<1>()?;
@@ -211,6 +234,8 @@ mod tests {
             assert_eq!(header.serial, message.primary_header().serial_num().get());
             assert!(header.is_call && !header.no_reply);
             assert_eq!(header.descriptors(bytes).unwrap(), count);
+            let interface = message.header().interface().map(|name| name.as_bytes().to_vec());
+            assert_eq!(header.interface(bytes).unwrap().map(<[u8]>::to_vec), interface);
         }
     }
 
@@ -239,14 +264,14 @@ mod tests {
         let bytes = message.data().bytes().to_vec();
         let header = Header::read(&bytes).unwrap().unwrap();
         for len in PREFIX..bytes.len() {
-            let _ = header.descriptors(&bytes[..len]);
+            let _ = (header.descriptors(&bytes[..len]), header.interface(&bytes[..len]));
         }
         for at in 0..bytes.len() {
             for value in [0, 1, 9, b'g', b's', b'u', b'v', 0x7F, 0xFF] {
                 let mut damaged = bytes.clone();
                 damaged[at] = value;
                 if let Ok(Some(header)) = Header::read(&damaged) {
-                    let _ = header.descriptors(&damaged);
+                    let _ = (header.descriptors(&damaged), header.interface(&damaged));
                 }
             }
         }

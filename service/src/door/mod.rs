@@ -133,6 +133,12 @@ pub trait Host: Send + Sync {
         self.is_known(uid)
     }
 
+    /// Whether a call to this interface may be answered now; if not, it is asked again in a moment. What the host answers itself
+    /// it counts itself; everything else (`Introspect`, `Ping`, properties) is answered below it.
+    fn admits(&self, _uid: u32, _interface: Option<&[u8]>) -> bool {
+        true
+    }
+
     /// How long nothing more of a uid should be read.
     fn silence(&self, _uid: u32) -> Duration {
         Duration::ZERO

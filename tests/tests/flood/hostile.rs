@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokenvault_proto::{MANAGER_INTERFACE, TOKENS_INTERFACE};
-use tokenvault_tests::{ALICE, Door, RawPeer, Vault, pipe, wait};
+use tokenvault_tests::{ALICE, BOB, CAROL, Door, RawPeer, Vault, pipe, wait};
 use zbus::{Fd, Variant};
 
 use crate::measure::{Attack, Bystander, Siege, alone, assert_memory};
@@ -152,6 +152,31 @@ fn a_user_at_ten_times_its_rate_does_not_slow_another() {
         assert!(rate < 150.0, "whoever goes on over a limit is to be listened to less: {rate:.0} calls a second");
     }
     assert_memory(&mut vault);
+}
+
+#[test]
+fn calls_that_no_handler_answers_have_a_rate_too() {
+    const RATE: u64 = 5;
+    let _alone = alone();
+    let vault = Vault::builder().limit("reads-per-second", RATE).start();
+    for (number, method) in ["Peer.Ping", "Introspectable.Introspect", "Properties.GetAll"].into_iter().enumerate() {
+        let user = [ALICE, BOB, CAROL][number];
+        let mut peer = RawPeer::open(&vault, user, Door::Socket);
+        let (interface, member) = method.split_once('.').unwrap();
+        let interface = format!("org.freedesktop.DBus.{interface}");
+        let call = match member {
+            "GetAll" => peer.message(&interface, member, &MANAGER_INTERFACE),
+            _ => peer.message(&interface, member, &()),
+        };
+        // What may be saved up, and what comes in in a second.
+        let calls = 2 * usize::try_from(RATE).unwrap();
+        let begun = Instant::now();
+        peer.write(&call.repeat(calls)).unwrap();
+        for _ in 0..calls {
+            assert!(peer.read_reply().expect("it should wait, and be answered").is_return(), "{method}");
+        }
+        assert!(begun.elapsed() > Duration::from_millis(900), "{calls} times {method} in {:?}", begun.elapsed());
+    }
 }
 
 #[test]
