@@ -14,6 +14,9 @@ use super::{Bus, Config, ConfigError, DEFAULT_FILES, DROP_IN_DIR, Source, absolu
 /// Longest file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// Longest time that can be set. Nobody waits longer, and a moment that far from now can still be reckoned with.
+const SECONDS_MAX: u64 = 86_400;
+
 /// Reads and checks the settings.
 ///
 /// # Errors
@@ -124,6 +127,13 @@ fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
     if config.limits.value_bytes > VALUE_BYTES_MAX as u64 {
         return Err(ConfigError(format!("'limits.value-bytes' can be at most {VALUE_BYTES_MAX}")));
     }
+    let Limits { pipe_seconds, request_seconds, .. } = config.limits;
+    for (key, seconds) in [("pipe-seconds", pipe_seconds), ("request-seconds", request_seconds)] {
+        if seconds > SECONDS_MAX {
+            let text = "set fewer seconds, or 0 to switch it off";
+            return Err(ConfigError(format!("'limits.{key}' can be at most {SECONDS_MAX}, a day; {text}")));
+        }
+    }
     Ok(())
 }
 
@@ -166,6 +176,18 @@ mod tests {
         }
         assert!(load_text("state-dir = \"relative\"").is_err());
         assert!(load_text("bus = \"nowhere\"").is_err());
+    }
+
+    #[test]
+    fn times_that_nobody_can_wait_are_refused_by_name() {
+        for key in ["pipe-seconds", "request-seconds"] {
+            for seconds in [86_401, i64::MAX] {
+                let error = load_text(&format!("[limits]\n{key} = {seconds}\n")).unwrap_err().to_string();
+                assert!(error.contains(&format!("'limits.{key}'")) && error.contains("86400"), "{error}");
+            }
+            load_text(&format!("[limits]\n{key} = 86400\n")).unwrap();
+            load_text(&format!("[limits]\n{key} = 0\n")).unwrap();
+        }
     }
 
     #[test]
