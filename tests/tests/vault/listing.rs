@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use tokenvault_core::Timestamp;
 use tokenvault_core::token::{Class, TokenInfo as DomainInfo};
-use tokenvault_proto::Dictionary;
 
 use crate::common::*;
 
@@ -161,7 +160,7 @@ through_both_doors! {
 
 /// A page, and the bytes of the reply it came in.
 fn page_on_the_wire(vault: &Vault, door: Door, wanted: &ListOptions) -> (usize, (Vec<TokenInfo>, String)) {
-    let reply = vault.wire(ALICE, door).call(TOKENS_INTERFACE, "List", &wanted.to_dict()).unwrap();
+    let reply = vault.wire(ALICE, door).call(TOKENS_INTERFACE, "List", wanted).unwrap();
     let body = reply.body();
     (body.len(), body.deserialize().unwrap())
 }
