@@ -70,6 +70,8 @@ fn descriptors_of_no_message_or_too_few_of_them_end_the_connection() {
             // Until the client hangs up.
             let _ = peer.stream.send(&[*byte], &fds);
         }
+        // Stays, so that it is the descriptors that end it.
+        peer.wait_for_end();
     });
     assert!(matches!(hoard, Err(Failure::Lost(_))), "{hoard:?}");
 }
