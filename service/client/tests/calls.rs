@@ -53,6 +53,15 @@ fn a_short_value_is_a_timeout_and_a_long_one_is_refused() {
 }
 
 #[test]
+fn a_value_larger_than_a_pipe_is_fetched_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let value: Vec<u8> = (0..1 << 20).map(|index| (index % 251) as u8).collect();
+    server.store.values.lock().unwrap().insert("large".to_owned(), value.clone());
+    assert!(get(&server.client(), "large").unwrap() == value);
+}
+
+#[test]
 fn errors_of_the_daemon_keep_their_code_and_their_text() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());

@@ -1,4 +1,4 @@
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
 
@@ -110,6 +110,14 @@ fn the_words_of_a_door_that_turns_clients_away_are_heard_even_when_it_hears_noth
         );
         assert!(error.contains("(limit 'connections' of this user is reached; close one and retry)"), "{error}");
     }
+}
+
+#[test]
+fn the_words_of_a_door_that_has_hung_up_already_are_heard() {
+    let (here, there) = UnixStream::pair().unwrap();
+    Peer::new(there).say(b"ERROR \"too many connections; retry\"\r\n");
+    let refused = greeting::greet(&mut here.into(), &mut Inbox::new(), &[], None, soon());
+    assert_eq!(refused, Err(Refused::Said("too many connections; retry".to_owned())));
 }
 
 #[test]
