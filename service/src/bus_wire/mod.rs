@@ -1,10 +1,12 @@
 //! The bytes between the daemon and the bus.
 //!
 //! zbus makes room for what a header claims, and the bus passes on what no client should be able to have the daemon hold. So
-//! its messages are measured here before zbus sees them: a call that is too large is skipped and answered, whatever else is
-//! too large is skipped. And the calls that have no reply yet are counted, so that a stop can wait for them.
+//! its messages are measured here before zbus sees them. A call that is too large, or that zbus could not take, is skipped
+//! and answered; whatever else is of that kind is skipped. And the calls that have no reply yet are counted, so that a stop
+//! can wait for them.
 //! This room knows nothing of tokens and of callers.
 
+mod intake;
 mod reader;
 mod skip;
 mod writer;

@@ -1,163 +1,98 @@
-//! The half of a bus connection that is read from: the greeting's lines, then whole, measured messages.
+//! The half of a bus connection that is read from.
+//!
+//! zbus ends a connection with the first message that it cannot take, and a bus passes on such messages: fields that nobody
+//! knows, a number of descriptors that did not come. On a bus that would let any of its users cut the vault off from all
+//! others. So zbus reads each message here first, with what it always reads with, and what it refuses goes no further.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use zbus::Message;
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
 use super::BusWire;
+use super::intake::Intake;
 use super::skip::Skip;
 use crate::door::header::{Header, MOST_BYTES};
-use crate::door::inbox::Inbox;
 use crate::door::refusal::{self, Cause};
 
-/// Longest message of D-Bus (specification, "Message Protocol"). What claims more is none, and the bus has lost its way.
-const MOST_BYTES_OF_DBUS: usize = 128 * 1024 * 1024;
-
-/// Most descriptors of a message that zbus is shown.
+/// Most descriptors of a message that zbus is shown: more than any method takes.
 const MOST_DESCRIPTORS: usize = 16;
 
-/// Longest line of the greeting.
-const LONGEST_LINE: usize = 4096;
-
-/// Descriptors that came together, and how much had been received then.
-///
-/// The bus sends a message that carries some by itself, the kernel gives them out with its first byte and ends the read
-/// there. So they are those of the message to which the last byte of the read belongs, whatever its header says.
-struct Parcel {
-    received: u64,
-    fds: Vec<OwnedFd>,
-}
-
-/// Hands lines and measured messages to zbus.
+/// Hands lines and judged messages to zbus.
 pub(super) struct Reader {
     wire: Arc<BusWire>,
-    pub(super) inbox: Inbox,
-    parcels: VecDeque<Parcel>,
-    received: u64,
-    greeting: bool,
-    /// Bytes of the present line or message that zbus has not asked for yet.
-    left: usize,
-    fds: Vec<OwnedFd>,
+    intake: Intake,
 }
 
 impl Reader {
     pub(super) fn new(wire: Arc<BusWire>) -> Self {
-        // The bus has its own limit of descriptors; what it passes on is no reason to leave it.
-        let inbox = Inbox::for_descriptors(usize::MAX);
-        Self { wire, inbox, parcels: VecDeque::new(), received: 0, greeting: true, left: 0, fds: Vec::new() }
+        let intake = Intake::new(Arc::clone(&wire));
+        Self { wire, intake }
     }
 
-    /// Waits until `count` bytes are here.
-    pub(super) async fn wait_for(&mut self, count: usize) -> io::Result<()> {
-        while self.inbox.bytes().len() < count {
-            let more = self.inbox.receive_any(&self.wire.socket).await?.bytes;
-            if more == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.received += more as u64;
-            let fds = self.inbox.take_descriptors(usize::MAX);
-            if !fds.is_empty() {
-                self.parcels.push_back(Parcel { received: self.received, fds });
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes descriptors of what is received up to `waiting` bytes from the end of it.
-    pub(super) fn take_descriptors(&mut self, waiting: usize) -> Vec<OwnedFd> {
-        let end = self.received.saturating_sub(waiting as u64);
-        let mut fds = Vec::new();
-        while self.parcels.front().is_some_and(|parcel| parcel.received <= end) {
-            fds.extend(self.parcels.pop_front().map(|parcel| parcel.fds).into_iter().flatten());
-        }
-        fds
-    }
-
-    /// Waits for what zbus may have next.
-    async fn next(&mut self) -> io::Result<()> {
-        self.wait_for(1).await?;
-        // No line of the greeting begins as a message does.
-        self.greeting = self.greeting && !matches!(self.inbox.bytes().first(), Some(b'l' | b'B'));
-        self.left = if self.greeting { self.next_line().await? } else { self.next_message().await? };
-        Ok(())
-    }
-
-    async fn next_line(&mut self) -> io::Result<usize> {
+    /// Waits for the next message that zbus can have, and skips what comes before it.
+    async fn next_message(&mut self, seq: u64) -> io::Result<Message> {
         loop {
-            let bytes = self.inbox.bytes();
-            if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
-                return Ok(end + 2);
-            }
-            if bytes.len() > LONGEST_LINE {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a line without end in the greeting of the bus",
-                ));
-            }
-            let more = bytes.len() + 1;
-            self.wait_for(more).await?;
-        }
-    }
-
-    async fn next_message(&mut self) -> io::Result<usize> {
-        loop {
-            let header = self.next_header().await?;
-            if header.len > MOST_BYTES {
-                self.refuse(&header).await?;
-                continue;
-            }
-            self.wait_for(header.len).await?;
-            self.fds = self.take_descriptors(self.inbox.bytes().len() - header.len);
-            // No method takes as many; zbus answers a call that counts on them.
-            self.fds.truncate(MOST_DESCRIPTORS);
-            if !header.is_call || self.wire.takes_call(!header.no_reply) {
-                return Ok(header.len);
-            }
-            // The bus tells its caller when the connection ends, which is soon.
-            self.fds.clear();
-            self.inbox.consume(header.len);
-        }
-    }
-
-    async fn next_header(&mut self) -> io::Result<Header> {
-        loop {
-            match Header::measure(self.inbox.bytes())? {
-                Some(header) if header.len > MOST_BYTES_OF_DBUS => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "a message larger than those of D-Bus"));
+            let header = self.intake.next_header().await?;
+            match self.judge(&header, seq).await? {
+                Ok(message) if !header.is_call || self.wire.takes_call(!header.no_reply) => {
+                    self.intake.drop_message(&header);
+                    return Ok(message);
                 }
-                Some(header) => return Ok(header),
-                None => self.wait_for(self.inbox.bytes().len() + 1).await?,
+                // The bus tells its caller when the connection ends, which is soon.
+                Ok(_) => self.intake.drop_message(&header),
+                Err(cause) => self.refuse(&header, cause).await?,
             }
         }
     }
 
-    /// Skips a message that is too large; a call is told so.
-    async fn refuse(&mut self, header: &Header) -> io::Result<()> {
-        let sender = Skip::new(self, header).run().await?;
-        match NonZeroU32::new(header.serial) {
-            Some(call) if header.is_call && !header.no_reply && sender.is_some() => {
-                self.wire.write(&refusal::instead(call, sender.as_deref(), Cause::TooLarge)?).await
-            }
-            _ => Ok(()),
+    /// The message that begins with this header, or why it is not taken.
+    async fn judge(&mut self, header: &Header, seq: u64) -> io::Result<Result<Message, Cause>> {
+        if header.len > MOST_BYTES {
+            return Ok(Err(Cause::TooLarge));
+        }
+        if self.intake.complete(header).await? > MOST_DESCRIPTORS {
+            return Ok(Err(Cause::TooManyBrought));
+        }
+        Ok(self.intake.parse(header, seq).await.ok_or(Cause::Malformed))
+    }
+
+    /// Skips a message that is not taken; a call is told so.
+    async fn refuse(&mut self, header: &Header, cause: Cause) -> io::Result<()> {
+        let sender = Skip::new(&mut self.intake, header).run().await?;
+        let (Some(call), Some(sender)) = (NonZeroU32::new(header.serial), sender) else { return Ok(()) };
+        if !header.is_call || header.no_reply {
+            return Ok(());
+        }
+        match refusal::instead(call, Some(&sender), cause) {
+            Ok(refusal) => self.wire.write(&refusal).await,
+            // Nobody has such a name.
+            Err(_) => Ok(()),
         }
     }
 }
 
 #[async_trait]
 impl ReadHalf for Reader {
+    async fn receive_message(
+        &mut self,
+        seq: u64,
+        // What came with the greeting. Nothing does: its lines are given out one by one.
+        _bytes: &mut Vec<u8>,
+        _fds: &mut Vec<OwnedFd>,
+    ) -> zbus::Result<Message> {
+        Ok(self.next_message(seq).await?)
+    }
+
+    /// The greeting, which zbus reads in bytes.
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-        if self.left == 0 {
-            self.next().await?;
-        }
-        let count = self.inbox.hand_out(buffer, self.left);
-        self.left -= count;
-        Ok((count, std::mem::take(&mut self.fds)))
+        let line = self.intake.next_line().await?;
+        Ok((self.intake.inbox.hand_out(buffer, line), Vec::new()))
     }
 
     fn can_pass_unix_fd(&self) -> bool {

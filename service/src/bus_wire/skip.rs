@@ -1,11 +1,11 @@
-//! A message that is too large to be taken in: passes through in small pieces, and only its sender is kept.
+//! A message that is not taken: passes through, if it is large in small pieces, and only its sender is kept.
 //!
 //! The sender may stand behind other fields of any length, so these are walked through as they come (D-Bus specification,
 //! "Header Fields"). The bus writes who sent it; it is not believed to be free of fields that nobody knows.
 
 use std::io;
 
-use super::reader::Reader;
+use super::intake::Intake;
 use crate::door::header::{Header, PREFIX};
 
 /// Code of the header field with the sender's unique name.
@@ -17,22 +17,22 @@ const PIECE: usize = 4096;
 
 /// Walks through one message.
 pub(super) struct Skip<'a> {
-    reader: &'a mut Reader,
+    intake: &'a mut Intake,
     header: &'a Header,
     at: usize,
 }
 
 impl<'a> Skip<'a> {
     /// From the first byte of a message on.
-    pub(super) const fn new(reader: &'a mut Reader, header: &'a Header) -> Self {
-        Self { reader, header, at: 0 }
+    pub(super) const fn new(intake: &'a mut Intake, header: &'a Header) -> Self {
+        Self { intake, header, at: 0 }
     }
 
     /// Leaves nothing of the message, not its descriptors either; who sent it, where that can be told.
     pub(super) async fn run(mut self) -> io::Result<Option<String>> {
+        self.intake.drop_descriptors();
         let sender = self.sender().await?;
-        self.skip(self.header.len - self.at).await?;
-        drop(self.reader.take_descriptors(self.reader.inbox.bytes().len()));
+        self.skip(self.header.len.saturating_sub(self.at)).await?;
         Ok(sender)
     }
 
@@ -67,8 +67,8 @@ impl<'a> Skip<'a> {
     }
 
     async fn text(&mut self, len: usize) -> io::Result<Option<String>> {
-        self.reader.wait_for(len).await?;
-        let text = self.reader.inbox.bytes().get(..len).unwrap_or_default();
+        self.intake.wait_for(len).await?;
+        let text = self.intake.inbox.bytes().get(..len).unwrap_or_default();
         let text = std::str::from_utf8(text).ok().map(str::to_owned);
         self.skip(len).await?;
         Ok(text)
@@ -80,9 +80,9 @@ impl<'a> Skip<'a> {
     }
 
     async fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        self.reader.wait_for(N).await?;
-        let bytes = self.reader.inbox.bytes().first_chunk().copied();
-        self.reader.inbox.consume(N);
+        self.intake.wait_for(N).await?;
+        let bytes = self.intake.inbox.bytes().first_chunk().copied();
+        self.intake.inbox.consume(N);
         self.at += N;
         bytes.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
@@ -90,13 +90,13 @@ impl<'a> Skip<'a> {
     async fn skip(&mut self, mut count: usize) -> io::Result<()> {
         self.at += count;
         while count > 0 {
-            self.reader.wait_for(count.min(PIECE)).await?;
-            let here = self.reader.inbox.bytes().len().min(count);
-            self.reader.inbox.consume(here);
+            self.intake.wait_for(count.min(PIECE)).await?;
+            let here = self.intake.inbox.bytes().len().min(count);
+            self.intake.inbox.consume(here);
             count -= here;
         }
         // What came with it is held no longer than it takes.
-        drop(self.reader.take_descriptors(self.reader.inbox.bytes().len()));
+        drop(self.intake.take_descriptors(self.intake.inbox.bytes().len()));
         Ok(())
     }
 }

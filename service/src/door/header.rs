@@ -66,11 +66,14 @@ impl Header {
     pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         match Self::measure(bytes)? {
             Some(header) if header.len > MOST_BYTES => Err(Malformed("larger than 256 KiB")),
+            Some(_) if bytes.get(1) == Some(&0) => Err(Malformed("invalid message type")),
+            Some(header) if header.serial == 0 => Err(Malformed("serial number 0")),
             header => Ok(header),
         }
     }
 
-    /// Reads the prefix of a message of any length; `None` while it is incomplete.
+    /// Reads the prefix of a message of any length and kind, as far as it says where the message ends; `None` while it is
+    /// incomplete.
     pub(crate) fn measure(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         let Some(prefix) = bytes.first_chunk::<PREFIX>() else { return Ok(None) };
         let [order, kind, flags, version, b0, b1, b2, b3, s0, s1, s2, s3, f0, f1, f2, f3] = *prefix;
@@ -82,14 +85,8 @@ impl Header {
         if version != 1 {
             return Err(Malformed("unknown protocol version"));
         }
-        if kind == 0 {
-            return Err(Malformed("invalid message type"));
-        }
         let (body, serial) = (order.u32([b0, b1, b2, b3]), order.u32([s0, s1, s2, s3]));
         let fields = order.u32([f0, f1, f2, f3]);
-        if serial == 0 {
-            return Err(Malformed("serial number 0"));
-        }
         let len = usize::try_from(u64::from(fields).next_multiple_of(8) + u64::from(body)).unwrap_or(usize::MAX);
         let fields = usize::try_from(fields).map_err(|_| Malformed("header too large"))?;
         let len = len.saturating_add(PREFIX);

@@ -15,6 +15,10 @@ pub(crate) enum Cause {
     TooManyDescriptors,
     /// The call was too large to be taken in.
     TooLarge,
+    /// The call brought more descriptors than any has.
+    TooManyBrought,
+    /// The call is none that can be taken apart.
+    Malformed,
 }
 
 impl Cause {
@@ -22,7 +26,7 @@ impl Cause {
         match self {
             Self::NoDescriptors => "org.freedesktop.DBus.Error.NotSupported",
             Self::TooManyDescriptors => "org.tokenvault1.Error.LimitsExceeded",
-            Self::TooLarge => "org.tokenvault1.Error.InvalidArgs",
+            Self::TooLarge | Self::TooManyBrought | Self::Malformed => "org.tokenvault1.Error.InvalidArgs",
         }
     }
 
@@ -33,6 +37,11 @@ impl Cause {
             }
             Self::TooManyDescriptors => "limit 'pipes' is reached; too many replies are unread, retry",
             Self::TooLarge => "the call is larger than 256 KiB; values travel through a pipe, not in the call",
+            Self::TooManyBrought => "the call has more than 16 file descriptors; send one for each value",
+            Self::Malformed => {
+                "the call has a header field that is unknown, repeated or malformed, or fewer file descriptors than it \
+                 counts; send it as the D-Bus specification has it"
+            }
         }
     }
 }

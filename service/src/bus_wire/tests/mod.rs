@@ -13,6 +13,8 @@ use zbus::{Fd, Message};
 use super::*;
 use crate::sys::socket;
 
+mod hostile;
+
 const MIB: usize = 1024 * 1024;
 
 fn pair() -> (StdStream, Arc<BusWire>, Reader) {
