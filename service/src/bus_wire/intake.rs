@@ -11,7 +11,7 @@ use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
 use super::BusWire;
-use crate::door::header::Header;
+use crate::door::header::{self, Header};
 use crate::door::inbox::Inbox;
 
 /// Longest message of D-Bus (specification, "Message Protocol"). What claims more is none, and the bus has lost its way.
@@ -114,6 +114,10 @@ impl Intake {
 
     /// The message that is complete, if zbus can make one of it. It stays here until it is dropped.
     pub(super) async fn parse(&mut self, header: &Header, seq: u64) -> Option<Message> {
+        if header.is_call {
+            // Every call is answered, so that all that were taken can be counted.
+            header::expect_reply(self.inbox.bytes_mut());
+        }
         (self.seen, self.len) = (0, header.len);
         self.receive_message(seq, &mut Vec::new(), &mut Vec::new()).await.ok()
     }

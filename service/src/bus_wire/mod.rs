@@ -6,6 +6,7 @@
 //! can wait for them.
 //! This room knows nothing of tokens and of callers.
 
+mod calls;
 mod intake;
 mod reader;
 mod skip;
@@ -15,19 +16,19 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use zbus::Address;
 use zbus::address::Transport;
 use zbus::address::transport::UnixSocket;
 use zbus::connection::Builder;
 use zbus::connection::socket::{BoxedSplit, Split};
 
+use self::calls::Calls;
 use self::reader::Reader;
 use self::writer::Writer;
 use crate::sys::ready;
@@ -38,8 +39,7 @@ pub struct BusWire {
     /// Held while a message is written: replies are written by zbus, refusals by the reader.
     writing: Mutex<()>,
     /// Calls without a reply.
-    calls: watch::Sender<usize>,
-    closing: AtomicBool,
+    calls: Calls,
 }
 
 /// Connects to the bus; zbus says hello.
@@ -55,8 +55,7 @@ fn open(socket: OwnedFd) -> io::Result<(Arc<BusWire>, Builder<'static>)> {
     let wire = Arc::new(BusWire {
         socket: ready::watch(socket, Interest::READABLE | Interest::WRITABLE)?,
         writing: Mutex::new(()),
-        calls: watch::Sender::new(0),
-        closing: AtomicBool::new(false),
+        calls: Calls::default(),
     });
     let (reader, writer) = (Reader::new(Arc::clone(&wire)), Writer::new(Arc::clone(&wire)));
     let split: BoxedSplit = Split::new(Box::new(reader), Box::new(writer));
@@ -82,31 +81,13 @@ fn path(address: &Address) -> zbus::Result<PathBuf> {
 impl BusWire {
     /// Takes no more calls, and waits until those that were taken have their replies.
     pub async fn settle(&self) {
-        self.closing.store(true, Ordering::SeqCst);
-        let mut calls = self.calls.subscribe();
-        // It cannot fail: the sender is here.
-        let _ = calls.wait_for(|calls| *calls == 0).await;
+        self.calls.settle().await;
     }
 
     /// Ends the connection; nothing is answered any more.
     pub fn hang_up(&self) {
         // It may have ended already.
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
-    }
-
-    /// Whether a call that comes in now is still taken; if so, it is counted.
-    fn takes_call(&self, wants_reply: bool) -> bool {
-        if self.closing.load(Ordering::SeqCst) {
-            return false;
-        }
-        if wants_reply {
-            self.calls.send_modify(|calls| *calls += 1);
-        }
-        true
-    }
-
-    fn replied(&self) {
-        self.calls.send_modify(|calls| *calls = calls.saturating_sub(1));
     }
 }
 

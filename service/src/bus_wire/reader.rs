@@ -15,6 +15,7 @@ use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
 use super::BusWire;
+use super::calls::Taken;
 use super::intake::Intake;
 use super::skip::Skip;
 use crate::door::header::{Header, MOST_BYTES};
@@ -39,14 +40,20 @@ impl Reader {
     async fn next_message(&mut self, seq: u64) -> io::Result<Message> {
         loop {
             let header = self.intake.next_header().await?;
-            match self.judge(&header, seq).await? {
-                Ok(message) if !header.is_call || self.wire.takes_call(!header.no_reply) => {
+            let judged = self.judge(&header, seq).await?;
+            let taken = match &judged {
+                Ok(call) if header.is_call => self.wire.calls.take(&header, call).await,
+                _ => Taken::Yes,
+            };
+            match (judged, taken) {
+                (Err(cause), _) => self.refuse(&header, cause).await?,
+                (Ok(_), Taken::TooMuch) => self.refuse(&header, Cause::TooMuchHeld).await?,
+                // The bus tells its caller when the connection ends, which is soon.
+                (Ok(_), Taken::Closed) => self.intake.drop_message(&header),
+                (Ok(message), Taken::Yes) => {
                     self.intake.drop_message(&header);
                     return Ok(message);
                 }
-                // The bus tells its caller when the connection ends, which is soon.
-                Ok(_) => self.intake.drop_message(&header),
-                Err(cause) => self.refuse(&header, cause).await?,
             }
         }
     }

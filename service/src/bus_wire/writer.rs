@@ -69,10 +69,12 @@ impl BusWire {
 #[async_trait]
 impl WriteHalf for Writer {
     async fn send_message(&mut self, message: &Message) -> zbus::Result<()> {
-        let written = self.wire.write(message).await;
-        if matches!(message.message_type(), Type::MethodReturn | Type::Error) {
-            self.wire.replied();
+        if !matches!(message.message_type(), Type::MethodReturn | Type::Error) {
+            return Ok(self.wire.write(message).await?);
         }
+        let landing = self.wire.calls.look_up(message);
+        let written = if landing.swallow { Ok(()) } else { self.wire.write(message).await };
+        self.wire.calls.land(landing);
         Ok(written?)
     }
 

@@ -19,13 +19,15 @@ pub(crate) enum Cause {
     TooManyBrought,
     /// The call is none that can be taken apart.
     Malformed,
+    /// The large calls that are being worked on hold all that such may.
+    TooMuchHeld,
 }
 
 impl Cause {
     const fn name(self) -> &'static str {
         match self {
             Self::NoDescriptors => "org.freedesktop.DBus.Error.NotSupported",
-            Self::TooManyDescriptors => "org.tokenvault1.Error.LimitsExceeded",
+            Self::TooManyDescriptors | Self::TooMuchHeld => "org.tokenvault1.Error.LimitsExceeded",
             Self::TooLarge | Self::TooManyBrought | Self::Malformed => "org.tokenvault1.Error.InvalidArgs",
         }
     }
@@ -38,6 +40,7 @@ impl Cause {
             Self::TooManyDescriptors => "limit 'pipes' is reached; too many replies are unread, retry",
             Self::TooLarge => "the call is larger than 256 KiB; values travel through a pipe, not in the call",
             Self::TooManyBrought => "the call has more than 16 file descriptors; send one for each value",
+            Self::TooMuchHeld => "the vault works on too many calls over 4 KiB; retry, or send less in the call",
             Self::Malformed => {
                 "the call has a header field that is unknown, repeated or malformed, or fewer file descriptors than it \
                  counts; send it as the D-Bus specification has it"

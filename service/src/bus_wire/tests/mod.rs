@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::thread;
 
-use zbus::connection::socket::ReadHalf;
-use zbus::message::Type;
+use zbus::connection::socket::{ReadHalf, WriteHalf};
+use zbus::message::{Flags, Type};
 use zbus::{Fd, Message};
 
 use super::*;
@@ -134,8 +134,33 @@ async fn a_wire_has_settled_when_the_calls_it_took_have_their_replies() {
     send(&bus, &call("/a", "second", &fd));
     let reply = Message::method_return(&taken.header()).build(&()).unwrap();
     let mut writer = Writer::new(Arc::clone(&wire));
-    zbus::connection::socket::WriteHalf::send_message(&mut writer, &reply).await.unwrap();
+    writer.send_message(&reply).await.unwrap();
     settling.await;
     drop(bus);
     assert!(reader.receive_message(0, &mut Vec::new(), &mut Vec::new()).await.is_err(), "a call was taken at the end");
+}
+
+#[tokio::test]
+async fn a_wire_that_settles_waits_for_its_own_replies_and_not_for_those_that_nobody_wants() {
+    let (bus, wire, mut reader) = pair();
+    let fd = pipe_with("x");
+    let wanted = call("/a", "first", &fd);
+    let unwanted = Message::method_call("/a", "Put").sender(":1.7").with_flags(Flags::NO_REPLY_EXPECTED);
+    send(&bus, &wanted);
+    send(&bus, &unwanted.build(&"second").unwrap());
+    let (wanted, unwanted) = (receive(&mut reader).await, receive(&mut reader).await);
+    let mut writer = Writer::new(Arc::clone(&wire));
+    // zbus answers what is no call of ours whether that is wanted or not.
+    let error = Message::error(&unwanted.header(), "a.b.C").build(&()).unwrap();
+    writer.send_message(&error).await.unwrap();
+    let mut settling = std::pin::pin!(wire.settle());
+    tokio::select! {
+        biased;
+        () = &mut settling => panic!("a call has no reply yet"),
+        () = std::future::ready(()) => {}
+    }
+    writer.send_message(&Message::method_return(&wanted.header()).build(&()).unwrap()).await.unwrap();
+    settling.await;
+    let mut replies = Reader::new(open(bus.into()).unwrap().0);
+    assert_eq!(receive(&mut replies).await.message_type(), Type::MethodReturn, "an answer that nobody wants");
 }
