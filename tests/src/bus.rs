@@ -22,11 +22,17 @@ pub struct TestBus {
 impl TestBus {
     /// Starts a bus on `directory/system_bus` and waits until it listens.
     pub fn start(directory: &Path, users: &UserDatabase) -> Self {
+        Self::start_with(directory, users, &[])
+    }
+
+    /// The same with other limits than `dbus-daemon(1)` names as its own.
+    pub fn start_with(directory: &Path, users: &UserDatabase, limits: &[(&str, u64)]) -> Self {
         let socket = Self::socket_in(directory);
         fs::remove_file(&socket).ok();
         let policy = program::source_root().join("packaging/dbus/org.tokenvault1.conf");
         let policy = policy.canonicalize().expect("the packaged policy file");
         let configuration = CONFIGURATION
+            .replace("</busconfig>", &format!("{}</busconfig>", limits_in_xml(limits)))
             .replace("@SOCKET@", socket.to_str().unwrap())
             .replace("@POLICY@", policy.to_str().expect("a source tree with a UTF-8 path"));
         let file = directory.join("bus.conf");
@@ -64,4 +70,8 @@ impl TestBus {
     pub fn address(&self) -> String {
         format!("unix:path={}", self.socket.display())
     }
+}
+
+fn limits_in_xml(limits: &[(&str, u64)]) -> String {
+    limits.iter().map(|(name, value)| format!("<limit name=\"{name}\">{value}</limit>\n")).collect()
 }

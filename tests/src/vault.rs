@@ -309,8 +309,13 @@ impl Vault {
 
     /// Starts the bus, again or for the first time, at the same address.
     pub fn start_bus(&mut self) {
+        self.start_bus_with(&[]);
+    }
+
+    /// The same with limits of its own.
+    pub fn start_bus_with(&mut self, limits: &[(&str, u64)]) {
         self.bus = None;
-        self.bus = Some(TestBus::start(self.path(), &self.users));
+        self.bus = Some(TestBus::start_with(self.path(), &self.users, limits));
     }
 
     /// Ends the bus.

@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use zbus::Message;
 use zbus::connection::socket::WriteHalf;
 use zbus::export::async_trait::async_trait;
@@ -13,6 +15,10 @@ use zbus::message::Type;
 use super::BusWire;
 use crate::door::refusal::{self, Cause};
 use crate::sys::socket;
+
+/// How long the bus may take nothing. It stops reading the vault while too much that the vault has sent lies unread with
+/// its clients (`max_incoming_bytes`, `max_incoming_unix_fds`), for as long as they please; a new connection is a new count.
+pub(super) const STALL: Duration = Duration::from_secs(5);
 
 /// Writes whole messages.
 pub(super) struct Writer {
@@ -56,6 +62,22 @@ impl BusWire {
     }
 
     async fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        match socket::send(&self.socket, bytes, fds) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+        timeout(STALL, self.send_when_it_can(bytes, fds)).await.unwrap_or_else(|_| {
+            // There are as many stalls as connections: the next write finds this one ended.
+            log::warn!(
+                "the bus has taken nothing from the vault for {} s, since somebody does not read what they asked for; \
+                 leaving it and coming back",
+                STALL.as_secs()
+            );
+            Err(io::ErrorKind::TimedOut.into())
+        })
+    }
+
+    async fn send_when_it_can(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
         loop {
             let mut guard = self.socket.writable().await?;
             match socket::send(&self.socket, bytes, fds) {

@@ -10,7 +10,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokenvault_client::Client;
 use tokenvault_proto::TOKENS_INTERFACE;
-use tokenvault_tests::{ALICE, BOB, CAROL, Door, ROOT, Refusal, User, Vault, Wire, pipe, wait};
+use tokenvault_tests::{ALICE, BOB, CAROL, Door, ROOT, RawPeer, Refusal, User, Vault, Wire, pipe, wait};
 use zbus::{Fd, OwnedVariant, Variant};
 
 use crate::measure::{alone, assert_memory};
@@ -205,5 +205,32 @@ fn values_that_never_end_leave_secret_memory_to_the_others() {
         let put_the_longest = || carol.put("t", &vec![b'x'; longest], &Default::default()).ok();
         wait::until("the hoarders' secret memory to be given back", put_the_longest);
     }
+    assert_memory(&mut vault);
+}
+
+#[test]
+fn replies_that_are_never_read_keep_the_bus_from_others_for_a_few_seconds_only() {
+    /// How long the vault waits for the bus to go on.
+    const STALL: Duration = Duration::from_secs(5);
+    let _alone = alone();
+    let mut vault = Vault::builder().without_bus().start();
+    // The bus reads nothing more of the vault while more than this of its messages lies unread. It is 127 MiB elsewhere.
+    vault.start_bus_with(&[("max_incoming_bytes", 256 * 1024)]);
+    let bob = wait::until("the vault to be on the bus", || vault.client_if_up(BOB, Door::Bus));
+    bob.put("t", b"bob's", &Default::default()).unwrap();
+    let mut peer = RawPeer::open(&vault, ALICE, Door::Bus);
+    // Each with a number of its own: the bus passes on no second call with the number of one that is unanswered.
+    let calls = (0..300).flat_map(|_| peer.message("org.freedesktop.DBus.Introspectable", "Introspect", &()));
+    let calls: Vec<u8> = calls.collect();
+    peer.write(&calls).unwrap();
+    let left = "the bus has taken nothing from the vault";
+    wait::until(left, || vault.log().contains(left).then_some(()));
+    let begun = Instant::now();
+    let of_bob = || Some(vault.client_if_up(BOB, Door::Bus)?.get("t", &Default::default()).ok()?.data().to_vec());
+    assert_eq!(wait::until("the bus to be joined again", of_bob), b"bob's");
+    println!("served again {:?} after it was told", begun.elapsed());
+    assert!(begun.elapsed() < STALL, "{:?}", begun.elapsed());
+    assert_eq!(vault.log().matches(left).count(), 1, "told once");
+    drop(peer);
     assert_memory(&mut vault);
 }
