@@ -1,11 +1,14 @@
 //! Callers on the bus: unique names and the credentials the bus vouches for.
 //!
 //! The bus is asked once for each unique name, over a connection of our own: a handler that awaited an answer on the
-//! connection it is served from could hang everyone. Unique names are never given twice while the bus lives, so what was
-//! learnt stays true until the bus connection goes; then the whole cache goes with it.
+//! connection it is served from could hang everyone. An answer is kept until the bus connection goes; then the whole cache
+//! goes with it. Nothing is dropped when a caller leaves (`NameOwnerChanged` is not listened to), and nothing needs to be: a
+//! bus never gives a unique name twice (D-Bus specification, "Message Bus Names"), and a message has no other sender than the
+//! connection it came from, whose credentials the bus took when that was made. So an entry is true of every message that
+//! can ever bear its name; those of connections that are gone only take room, which is bounded.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokenvault_core::Error;
@@ -23,10 +26,31 @@ const QUESTIONS: usize = 32;
 /// How long the bus may take.
 const DEADLINE: Duration = Duration::from_secs(2);
 
+/// What the bus says of a name, asked once for all who wait.
+type Answer = Arc<OnceCell<Result<Identity, Unknown>>>;
+
+/// Why it is not known who calls.
+#[derive(Debug, Clone)]
+enum Unknown {
+    NoUid,
+    Unavailable(String),
+}
+
+impl From<Unknown> for Error {
+    fn from(unknown: Unknown) -> Self {
+        match unknown {
+            Unknown::NoUid => Self::AccessDenied("the bus knows no uid for this connection".into()),
+            Unknown::Unavailable(why) => {
+                Self::Unavailable(format!("the bus does not say who is calling: {why}; retry"))
+            }
+        }
+    }
+}
+
 /// Who is behind the unique names of one bus connection.
 pub struct BusCallers {
     bus: DBusProxy<'static>,
-    known: Mutex<HashMap<String, Arc<OnceCell<Identity>>>>,
+    known: Mutex<HashMap<String, Answer>>,
     questions: Semaphore,
 }
 
@@ -36,19 +60,42 @@ impl BusCallers {
         Self { bus, known: Mutex::default(), questions: Semaphore::new(QUESTIONS) }
     }
 
-    /// Who is behind a unique name.
+    /// Who is behind a unique name, where that is known already.
+    pub fn cached(&self, sender: &UniqueName<'_>) -> Option<Identity> {
+        let known = self.known();
+        known.get(sender.as_str())?.get()?.as_ref().ok().cloned()
+    }
+
+    /// Who is behind a unique name. All who wait for one answer have it at the same time, also when it is none.
     ///
     /// # Errors
     /// [`Error::AccessDenied`] when the bus knows no uid for it, [`Error::Unavailable`] when the bus does not answer.
     pub async fn identity(&self, sender: &UniqueName<'_>) -> Result<Identity, Error> {
-        let cell = self.cell(sender.as_str());
-        cell.get_or_try_init(|| self.ask(sender)).await.cloned()
+        let answer = self.answer(sender.as_str());
+        let said = answer.get_or_init(|| self.ask(sender)).await.clone();
+        if said.is_err() {
+            self.forget(sender.as_str(), &answer);
+        }
+        Ok(said?)
     }
 
-    fn cell(&self, sender: &str) -> Arc<OnceCell<Identity>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cell) = known.get(sender) {
-            return Arc::clone(cell);
+    /// The next call asks again.
+    fn forget(&self, sender: &str, answer: &Answer) {
+        let mut known = self.known();
+        if known.get(sender).is_some_and(|now| Arc::ptr_eq(now, answer)) {
+            known.remove(sender);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Answer>> {
+        // Nothing panics while the lock is held.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, sender: &str) -> Answer {
+        let mut known = self.known();
+        if let Some(answer) = known.get(sender) {
+            return Arc::clone(answer);
         }
         if known.len() >= CACHE_MAX {
             known.clear();
@@ -56,24 +103,68 @@ impl BusCallers {
         Arc::clone(known.entry(sender.to_owned()).or_default())
     }
 
-    async fn ask(&self, sender: &UniqueName<'_>) -> Result<Identity, Error> {
-        let unavailable =
-            |why: String| Error::Unavailable(format!("the bus does not say who is calling: {why}; retry"));
+    async fn ask(&self, sender: &UniqueName<'_>) -> Result<Identity, Unknown> {
         let asked = async {
-            let _permit = self.questions.acquire().await.map_err(|error| unavailable(error.to_string()))?;
+            let _permit = self.questions.acquire().await.map_err(|error| Unknown::Unavailable(error.to_string()))?;
             self.bus
                 .get_connection_credentials(BusName::Unique(sender.as_ref()))
                 .await
-                .map_err(|error| unavailable(error.to_string()))
+                .map_err(|error| Unknown::Unavailable(error.to_string()))
         };
         let credentials = tokio::time::timeout(DEADLINE, asked)
             .await
-            .map_err(|_| unavailable(format!("no answer within {} s", DEADLINE.as_secs())))??;
-        let uid = credentials
-            .unix_user_id()
-            .ok_or_else(|| Error::AccessDenied("the bus knows no uid for this connection".into()))?;
+            .map_err(|_| Unknown::Unavailable(format!("no answer within {} s", DEADLINE.as_secs())))??;
+        let uid = credentials.unix_user_id().ok_or(Unknown::NoUid)?;
         let gids = credentials.unix_group_ids().cloned().unwrap_or_default();
         let pid = credentials.process_id();
         Ok(Identity { uid, gids: gids.into(), pid, door: Door::Bus, contained: is_contained(uid, pid) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::time::Instant;
+
+    use tokio::task::JoinSet;
+    use zbus::connection::Builder;
+    use zbus::{Connection, Guid};
+
+    use super::*;
+
+    /// Callers of a bus that takes every question and answers none; its end, and ours.
+    async fn callers_of_a_silent_bus() -> (Arc<BusCallers>, Connection) {
+        let (bus, asking) = UnixStream::pair().unwrap();
+        let silent = Builder::unix_stream(bus).server(Guid::generate()).p2p().build();
+        let (silent, asking) = tokio::join!(silent, Builder::unix_stream(asking).p2p().build());
+        let callers = BusCallers::new(DBusProxy::new(&asking.unwrap()).await.unwrap());
+        (Arc::new(callers), silent.unwrap())
+    }
+
+    #[tokio::test]
+    async fn all_calls_of_a_name_the_bus_says_nothing_of_fail_together_and_the_next_one_asks_again() {
+        let (callers, _bus) = callers_of_a_silent_bus().await;
+        let (begun, mut waiting) = (Instant::now(), JoinSet::new());
+        for _ in 0..120 {
+            let callers = Arc::clone(&callers);
+            waiting.spawn(async move { callers.identity(&UniqueName::from_static_str_unchecked(":1.7")).await });
+        }
+        while let Some(told) = waiting.join_next().await {
+            assert!(matches!(told.unwrap(), Err(Error::Unavailable(_))));
+        }
+        assert!(begun.elapsed() < 2 * DEADLINE, "{:?}", begun.elapsed());
+        assert!(callers.known().is_empty(), "a failure is kept");
+    }
+
+    #[tokio::test]
+    async fn who_is_known_is_told_without_asking_the_bus() {
+        let (callers, _bus) = callers_of_a_silent_bus().await;
+        let name = UniqueName::from_static_str_unchecked(":1.7");
+        let known = Identity { uid: 7, gids: [].into(), pid: None, door: Door::Bus, contained: false };
+        let answer = callers.answer(name.as_str());
+        assert_eq!(callers.cached(&name), None, "the bus has not answered yet");
+        answer.set(Ok(known.clone())).unwrap();
+        assert_eq!(callers.cached(&name), Some(known.clone()));
+        assert_eq!(callers.identity(&name).await.unwrap(), known);
     }
 }

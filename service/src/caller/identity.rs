@@ -16,8 +16,8 @@ pub struct Identity {
     pub pid: Option<u32>,
     /// The door the connection came through.
     pub door: Door,
-    /// Whether the process lives in a container, as far as it could be seen when the connection was made. Looked at for
-    /// root alone.
+    /// Whether the process lives in a container, as far as it could be seen: at the private door when the connection was
+    /// made, on the bus at its first call. Looked at for root alone.
     pub contained: bool,
 }
 
