@@ -8,6 +8,7 @@
 
 mod calls;
 mod intake;
+mod rate;
 mod reader;
 mod skip;
 mod writer;

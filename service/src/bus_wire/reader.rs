@@ -9,7 +9,10 @@ use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use zbus::Message;
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
@@ -17,6 +20,7 @@ use zbus::export::async_trait::async_trait;
 use super::BusWire;
 use super::calls::Taken;
 use super::intake::Intake;
+use super::rate::Rates;
 use super::skip::Skip;
 use crate::door::header::{Header, MOST_BYTES};
 use crate::door::refusal::{self, Cause};
@@ -24,16 +28,28 @@ use crate::door::refusal::{self, Cause};
 /// Most descriptors of a message that zbus is shown: more than any method takes.
 const MOST_DESCRIPTORS: usize = 16;
 
+/// How the interfaces begin whose calls are counted by what serves them.
+const COUNTED: &str = "org.tokenvault1.";
+
+/// How long a refusal is held back from who calls too often: whoever waits for it calls less.
+const PACE: Duration = Duration::from_millis(10);
+/// Refusals held back at one time; more are given at once, so that they cost no memory.
+const HELD_BACK: usize = 64;
+
 /// Hands lines and judged messages to zbus.
 pub(super) struct Reader {
     wire: Arc<BusWire>,
     intake: Intake,
+    rates: Rates,
+    begun: Instant,
+    held_back: Arc<Semaphore>,
 }
 
 impl Reader {
     pub(super) fn new(wire: Arc<BusWire>) -> Self {
         let intake = Intake::new(Arc::clone(&wire));
-        Self { wire, intake }
+        let held_back = Arc::new(Semaphore::new(HELD_BACK));
+        Self { wire, intake, rates: Rates::default(), begun: Instant::now(), held_back }
     }
 
     /// Waits for the next message that zbus can have, and skips what comes before it.
@@ -66,7 +82,18 @@ impl Reader {
         if self.intake.complete(header).await? > MOST_DESCRIPTORS {
             return Ok(Err(Cause::TooManyBrought));
         }
-        Ok(self.intake.parse(header, seq).await.ok_or(Cause::Malformed))
+        let Some(message) = self.intake.parse(header, seq).await else { return Ok(Err(Cause::Malformed)) };
+        if header.is_call && !self.may_call(&message) {
+            return Ok(Err(Cause::TooOften));
+        }
+        Ok(Ok(message))
+    }
+
+    /// Whether a call is one that the vault counts itself, or one of those that its sender may make.
+    fn may_call(&mut self, call: &Message) -> bool {
+        let header = call.header();
+        let is_counted = header.interface().is_some_and(|name| name.starts_with(COUNTED));
+        is_counted || header.sender().is_none_or(|sender| self.rates.take(sender, self.begun.elapsed()))
     }
 
     /// Skips a message that is not taken; a call is told so.
@@ -76,10 +103,20 @@ impl Reader {
         if !header.is_call || header.no_reply {
             return Ok(());
         }
-        match refusal::instead(call, Some(&sender), cause) {
-            Ok(refusal) => self.wire.write(&refusal).await,
-            // Nobody has such a name.
-            Err(_) => Ok(()),
+        // An error: nobody has such a name.
+        let Ok(refusal) = refusal::instead(call, Some(&sender), cause) else { return Ok(()) };
+        match Arc::clone(&self.held_back).try_acquire_owned() {
+            Ok(place) if cause == Cause::TooOften => {
+                let wire = Arc::clone(&self.wire);
+                drop(tokio::spawn(async move {
+                    sleep(PACE).await;
+                    // When it cannot be written the connection ends, and the reader finds that out.
+                    let _ = wire.write(&refusal).await;
+                    drop(place);
+                }));
+                Ok(())
+            }
+            _ => self.wire.write(&refusal).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Messages that a bus passes on although zbus cannot take them: the connection lives, and the next call is served.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zbus::connection::Connection;
 
@@ -37,6 +37,12 @@ impl Served {
         Self { bus, replies, _connection: connection }
     }
 
+    /// The next reply, whoever's it is.
+    async fn reply(&mut self) -> Message {
+        let next = tokio::time::timeout(Duration::from_secs(10), receive(&mut self.replies));
+        next.await.expect("the next call is not served")
+    }
+
     /// Everything that is answered before the next honest call, that included; panics when it is not.
     async fn replies(&mut self) -> Vec<Message> {
         let call = echo(":1.8");
@@ -44,8 +50,7 @@ impl Served {
         let serial = call.primary_header().serial_num();
         let mut replies = Vec::new();
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(10), receive(&mut self.replies));
-            let reply = next.await.expect("the next call is not served");
+            let reply = self.reply().await;
             let is_last = reply.header().reply_serial() == Some(serial);
             replies.push(reply);
             if is_last {
@@ -183,4 +188,58 @@ async fn no_damage_to_a_message_ends_the_connection() {
             served.replies().await;
         }
     }
+}
+
+/// What became of the calls of one sender.
+#[derive(Default)]
+struct Tally {
+    answered: usize,
+    refused: usize,
+}
+
+impl Tally {
+    fn note(&mut self, sender: &str, replies: &[Message]) {
+        for header in replies.iter().map(Message::header) {
+            let is_refusal = header.error_name().is_some_and(|name| name.ends_with("LimitsExceeded"));
+            match header.destination().unwrap().as_str() == sender {
+                true if is_refusal => self.refused += 1,
+                true => self.answered += 1,
+                false => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_calls_the_standard_interfaces_too_often_is_refused_and_what_the_vault_counts_is_not() {
+    let mut served = Served::start().await;
+    let ping = |sender: &'static str| Message::method_call(PATH, "Ping").sender(sender);
+    let (mut often, mut once) = (Tally::default(), Tally::default());
+    for _ in 0..300 {
+        let standard = ping(":1.7").interface("org.freedesktop.DBus.Peer").build(&()).unwrap();
+        let (nameless, unknown) = (ping(":1.7").build(&()).unwrap(), ping(":1.7").interface("a.b").build(&()).unwrap());
+        for call in [standard, nameless, unknown] {
+            send(&served.bus, &call);
+        }
+        often.note(":1.7", &served.replies().await);
+    }
+    send(&served.bus, &ping(":1.9").interface("org.freedesktop.DBus.Peer").build(&()).unwrap());
+    while often.answered + often.refused < 900 || once.answered + once.refused < 1 {
+        let reply = [served.reply().await];
+        often.note(":1.7", &reply);
+        once.note(":1.9", &reply);
+    }
+    assert!(often.answered >= 400 && often.refused > 0, "{} of 900 were answered", often.answered);
+    assert_eq!(once.answered, 1, "another sender has its own");
+    // Who waits for a refusal waits a moment.
+    let waited = loop {
+        let asked = Instant::now();
+        send(&served.bus, &ping(":1.7").build(&()).unwrap());
+        let mut tally = Tally::default();
+        tally.note(":1.7", &[served.reply().await]);
+        if tally.refused > 0 {
+            break asked.elapsed();
+        }
+    };
+    assert!(waited >= Duration::from_millis(10), "{waited:?}");
 }
