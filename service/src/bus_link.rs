@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokenvault_proto::BUS_NAME;
 use tokio::sync::{Notify, watch};
-use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
+use tokio::time::timeout;
+use zbus::fdo::{self, DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::names::WellKnownName;
 use zbus::{Address, Connection};
 
@@ -21,6 +22,9 @@ use crate::service::Service;
 /// Waits between attempts: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
+/// How long the bus may take to let the daemon in.
+const JOIN: Duration = Duration::from_secs(5);
+
 /// Keeps the daemon on the bus until `stop` becomes true; then it leaves in order: nothing that the vault has done goes
 /// without its reply, and nothing is answered that the audit log no longer takes. `tried` is told after the first attempt.
 pub async fn keep(service: Arc<Service>, bus: Bus, tried: Arc<Notify>, mut stop: watch::Receiver<bool>) {
@@ -32,7 +36,7 @@ pub async fn keep(service: Arc<Service>, bus: Bus, tried: Arc<Notify>, mut stop:
     let mut told = String::new();
     loop {
         let joined = tokio::select! {
-            joined = join(&service, &bus) => joined,
+            joined = timeout(JOIN, join(&service, &bus)) => joined.unwrap_or(Err(LinkError::Silent)),
             () = told_to(&mut stop) => return,
         };
         match joined {
@@ -78,6 +82,8 @@ enum LinkError {
     Bus(#[from] zbus::Error),
     #[error("the bus refuses the name {BUS_NAME} to this user; check the bus policy file org.tokenvault1.conf")]
     Policy,
+    #[error("the bus does not answer within {} s", JOIN.as_secs())]
+    Silent,
     #[error("another process owns the name {BUS_NAME}")]
     Taken,
 }
@@ -128,11 +134,13 @@ async fn join(service: &Arc<Service>, bus: &Bus) -> Result<Link, LinkError> {
     let serving = serve(serving, service, Front::Bus(callers)).build().await?;
     let link = Link { serving, asking, wire };
     let name = WellKnownName::try_from(BUS_NAME)?;
-    let granted = DBusProxy::new(&link.serving)
-        .await?
-        .request_name(name, RequestNameFlags::DO_NOT_QUEUE)
-        .await
-        .map_err(|_| LinkError::Policy)?;
+    let granted =
+        DBusProxy::new(&link.serving).await?.request_name(name, RequestNameFlags::DO_NOT_QUEUE).await.map_err(
+            |error| match error {
+                fdo::Error::AccessDenied(_) => LinkError::Policy,
+                error => LinkError::Bus(error.into()),
+            },
+        )?;
     match granted {
         RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner => Ok(link),
         RequestNameReply::InQueue | RequestNameReply::Exists => Err(LinkError::Taken),

@@ -1,5 +1,13 @@
 //! A bus that comes later, goes, and comes back; and what the packaged policy lets pass.
 
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::{fs, thread};
+
+use tokenvault_tests::bus::TestBus;
+use zbus::Message;
+
 use crate::common::*;
 
 fn wait_for_the_bus_door(vault: &Vault, user: User) -> Client {
@@ -72,4 +80,59 @@ fn the_policy_lets_the_standard_interfaces_pass() {
     wire.call("org.freedesktop.DBus.Peer", "Ping", &()).unwrap();
     wire.call("org.freedesktop.DBus.Properties", "Get", &(MANAGER_INTERFACE, "State")).unwrap();
     assert!(wire.introspect().contains(TOKENS_INTERFACE));
+}
+
+/// A place where a bus should be, for everyone to connect to.
+fn place_of_a_bus(vault: &Vault) -> UnixListener {
+    let path = TestBus::socket_in(vault.path());
+    let listener = UnixListener::bind(&path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+    listener
+}
+
+#[test]
+fn a_bus_that_says_nothing_is_not_waited_for_without_end() {
+    let mut vault = Vault::builder().without_bus().prepare();
+    let _silent = place_of_a_bus(&vault);
+    vault.start_daemon();
+    let alice = vault.client(ALICE, Door::Socket);
+    let told = || alice.health().unwrap().bus.contains("does not answer").then_some(());
+    wait::until("the vault to say that the bus does not answer", told);
+}
+
+/// A bus that greets, and hangs up on whoever asks it for a name.
+fn hang_up_at_the_name(mut bus: UnixStream) -> io::Result<()> {
+    bus.write_all(b"OK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\n")?;
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    while !said.ends_with(b"BEGIN\r\n") {
+        bus.read_exact(&mut byte)?;
+        said.push(byte[0]);
+    }
+    loop {
+        let mut call = vec![0; 16];
+        bus.read_exact(&mut call)?;
+        let number = |at: usize| u32::from_le_bytes(call[at..at + 4].try_into().unwrap());
+        let (rest, serial) = (number(12).next_multiple_of(8) + number(4), number(8));
+        call.resize(16 + rest as usize, 0);
+        bus.read_exact(&mut call[16..])?;
+        if call.windows(11).any(|word| word == b"RequestName") {
+            return Ok(());
+        }
+        let call = Message::method_call("/", "Call").serial(serial.try_into().unwrap()).build(&()).unwrap();
+        let reply = Message::method_return(&call.header()).build(&":1.1").unwrap();
+        bus.write_all(reply.data().bytes())?;
+    }
+}
+
+#[test]
+fn a_bus_that_is_lost_while_it_is_joined_is_not_said_to_refuse_the_name() {
+    let mut vault = Vault::builder().without_bus().prepare();
+    let bus = place_of_a_bus(&vault);
+    // It ends with the test; nobody waits for it.
+    thread::spawn(move || {
+        bus.incoming().flatten().for_each(|daemon| drop(thread::spawn(|| hang_up_at_the_name(daemon))));
+    });
+    vault.start_daemon();
+    let bus = vault.client(ALICE, Door::Socket).health().unwrap().bus;
+    assert!(bus != "ok" && !bus.contains("policy"), "{bus}");
 }
