@@ -6,7 +6,8 @@
 use std::io;
 
 use super::intake::Intake;
-use crate::door::header::{Header, PREFIX};
+use crate::door::fields::Fields;
+use crate::door::header::Header;
 
 /// Code of the header field with the sender's unique name.
 const SENDER: u8 = 7;
@@ -32,38 +33,23 @@ impl<'a> Skip<'a> {
     pub(super) async fn run(mut self) -> io::Result<Option<String>> {
         self.intake.drop_descriptors();
         let sender = self.sender().await?;
-        self.skip(self.header.len.saturating_sub(self.at)).await?;
+        self.skip_to(self.header.len).await?;
         Ok(sender)
     }
 
     async fn sender(&mut self) -> io::Result<Option<String>> {
-        let end = (PREFIX + self.header.fields).min(self.header.len);
-        self.skip(PREFIX).await?;
-        loop {
-            self.skip(self.at.next_multiple_of(8) - self.at).await?;
-            // Shorter than the shortest field.
-            if end.saturating_sub(self.at) < 8 {
-                return Ok(None);
+        let mut fields = Fields::of(self.header);
+        while let Some((start, len)) = fields.next_head() {
+            self.skip_to(start).await?;
+            self.intake.wait_for(len).await?;
+            // Behind a field that nobody can walk over nothing is looked for.
+            let Ok(field) = fields.step(self.intake.inbox.bytes()) else { return Ok(None) };
+            if (field.code, field.kind) == (SENDER, b's') && field.len <= LONGEST_NAME {
+                self.skip_to(field.start).await?;
+                return self.text(field.len).await;
             }
-            // A code, then a variant: the length of a signature, the signature, its final 0, the value.
-            let [code, 1, kind, 0] = self.take::<4>().await? else { return Ok(None) };
-            let len = match kind {
-                b's' | b'o' => self.u32().await? as usize,
-                b'g' => usize::from(self.take::<1>().await?[0]),
-                // Four bytes, as if the last were a final 0.
-                b'u' => 3,
-                // The fields everybody knows have these types; behind another nothing is looked for.
-                _ => return Ok(None),
-            };
-            if len >= end.saturating_sub(self.at) {
-                return Ok(None);
-            }
-            if code == SENDER && kind == b's' && len <= LONGEST_NAME {
-                return self.text(len).await;
-            }
-            // With the final 0.
-            self.skip(len + 1).await?;
         }
+        Ok(None)
     }
 
     async fn text(&mut self, len: usize) -> io::Result<Option<String>> {
@@ -74,17 +60,8 @@ impl<'a> Skip<'a> {
         Ok(text)
     }
 
-    async fn u32(&mut self) -> io::Result<u32> {
-        // A field begins at a multiple of 8, so this is at one of 4.
-        self.take::<4>().await.map(|bytes| self.header.order.u32(bytes))
-    }
-
-    async fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        self.intake.wait_for(N).await?;
-        let bytes = self.intake.inbox.bytes().first_chunk().copied();
-        self.intake.inbox.consume(N);
-        self.at += N;
-        bytes.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    async fn skip_to(&mut self, place: usize) -> io::Result<()> {
+        self.skip(place.saturating_sub(self.at)).await
     }
 
     async fn skip(&mut self, mut count: usize) -> io::Result<()> {

@@ -1,6 +1,8 @@
 //! As much of a D-Bus message header as must be known before zbus sees the message (D-Bus specification, "Message
 //! Format"). Bounded, without allocation, without trust.
 
+use super::fields::Fields;
+
 /// Largest message taken. The interface's own limits keep every honest request far below.
 pub(crate) const MOST_BYTES: usize = 256 * 1024;
 
@@ -19,7 +21,7 @@ const UNIX_FDS: u8 = 9;
 /// Not a message, or not one we take. Nothing can be said of what follows, so the connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed message: {0}")]
-pub(crate) struct Malformed(&'static str);
+pub(crate) struct Malformed(pub(super) &'static str);
 
 impl From<Malformed> for std::io::Error {
     fn from(error: Malformed) -> Self {
@@ -95,29 +97,27 @@ impl Header {
 
     /// How many descriptors the message says it carries.
     pub(crate) fn descriptors(&self, message: &[u8]) -> Result<usize, Malformed> {
-        let mut fields = self.walk(message);
-        let mut count = 0;
-        while let Some(field) = fields.next_field()? {
-            if let Field::UnixFds(found) = field {
-                count = usize::try_from(found).unwrap_or(usize::MAX);
-            }
-        }
-        Ok(count)
+        let Some(value) = self.find(message, UNIX_FDS, b'u')? else { return Ok(0) };
+        let count = self.order.u32(value.first_chunk().copied().ok_or(Malformed("truncated header"))?);
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
     /// The interface that is called, where the message names one.
     pub(crate) fn interface<'a>(&self, message: &'a [u8]) -> Result<Option<&'a [u8]>, Malformed> {
-        let mut fields = self.walk(message);
-        while let Some(field) = fields.next_field()? {
-            if let Field::Interface(name) = field {
-                return Ok(Some(name));
+        self.find(message, INTERFACE, b's')
+    }
+
+    /// The value of a field; the first one, where zbus will find another and take neither.
+    fn find<'a>(&self, message: &'a [u8], code: u8, kind: u8) -> Result<Option<&'a [u8]>, Malformed> {
+        let mut fields = Fields::of(self);
+        while let Some((at, _)) = fields.next_head() {
+            let field = fields.step(message.get(at..).unwrap_or_default())?;
+            if (field.code, field.kind) == (code, kind) {
+                let value = message.get(field.start..).and_then(|rest| rest.get(..field.len));
+                return value.map(Some).ok_or(Malformed("truncated header"));
             }
         }
         Ok(None)
-    }
-
-    fn walk<'a>(&self, message: &'a [u8]) -> Fields<'a> {
-        Fields { bytes: message, at: PREFIX, end: PREFIX + self.fields, order: self.order }
     }
 }
 
@@ -125,80 +125,6 @@ impl Header {
 pub(crate) fn expect_reply(message: &mut [u8]) {
     if let Some(flags) = message.get_mut(2) {
         *flags &= !NO_REPLY;
-    }
-}
-
-enum Field<'a> {
-    Interface(&'a [u8]),
-    UnixFds(u32),
-    Other,
-}
-
-/// Walks the array of header fields.
-struct Fields<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    end: usize,
-    order: Order,
-}
-
-impl<'a> Fields<'a> {
-    fn next_field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
-        self.align(8);
-        if self.at >= self.end {
-            return Ok(None);
-        }
-        // A code, then a variant: the length of a signature, the signature, its final 0, the value.
-        let [code, 1, kind, 0] = self.take::<4>()? else { return Err(Malformed("header field of a compound type")) };
-        match kind {
-            b's' | b'o' => {
-                let (len, from) = (self.u32()?, self.at);
-                self.skip(u64::from(len) + 1)?;
-                if (code, kind) == (INTERFACE, b's') {
-                    // Without its final 0.
-                    return Ok(Some(Field::Interface(self.bytes.get(from..self.at - 1).unwrap_or_default())));
-                }
-            }
-            b'g' => {
-                let [len] = self.take::<1>()?;
-                self.skip(u64::from(len) + 1)?;
-            }
-            b'u' => {
-                let value = self.u32()?;
-                return Ok(Some(if code == UNIX_FDS { Field::UnixFds(value) } else { Field::Other }));
-            }
-            b'y' => self.skip(1)?,
-            b'n' | b'q' => self.skip_aligned(2)?,
-            b'b' | b'i' | b'h' => self.skip_aligned(4)?,
-            b'x' | b't' | b'd' => self.skip_aligned(8)?,
-            _ => return Err(Malformed("header field of an unknown type")),
-        }
-        Ok(Some(Field::Other))
-    }
-
-    fn align(&mut self, to: usize) {
-        self.at = self.at.next_multiple_of(to);
-    }
-
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let found = self.bytes.get(self.at..self.end).and_then(|rest| rest.first_chunk::<N>());
-        self.at += N;
-        found.copied().ok_or(Malformed("truncated header"))
-    }
-
-    fn u32(&mut self) -> Result<u32, Malformed> {
-        self.align(4);
-        Ok(self.order.u32(self.take()?))
-    }
-
-    fn skip(&mut self, count: u64) -> Result<(), Malformed> {
-        self.at = usize::try_from(count).ok().and_then(|count| self.at.checked_add(count)).unwrap_or(usize::MAX);
-        if self.at > self.end { Err(Malformed("truncated header")) } else { Ok(()) }
-    }
-
-    fn skip_aligned(&mut self, size: u32) -> Result<(), Malformed> {
-        self.align(size as usize);
-        self.skip(u64::from(size))
     }
 }
 

@@ -8,6 +8,7 @@
 mod account;
 mod admission;
 mod connection;
+pub(crate) mod fields;
 mod flight;
 mod frame;
 mod handshake;
