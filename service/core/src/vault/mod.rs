@@ -10,6 +10,7 @@ mod open;
 mod slots;
 mod state;
 mod unseal;
+mod words;
 mod write;
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -26,8 +27,9 @@ pub use audited::Receipt;
 pub(crate) use hot::{HotToken, Look};
 pub use open::OpenVault;
 pub use slots::{NewSlot, SlotView, daemon};
-pub use state::{Protection, SealReason, State, VaultStatus, tpm_error_name};
+pub use state::{State, VaultStatus};
 pub use unseal::HostKey;
+pub use words::{Protection, SealReason, tpm_error_name};
 pub(crate) use write::Effect;
 pub use write::Reply;
 
