@@ -76,7 +76,7 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     let memory: Arc<dyn SecretMemory> = Arc::new(arena.clone());
     let users = Users::default();
     let (store, database) = open_store(&config)?;
-    let settings = vault_settings(&config, enrolment(&users, config.enrol).await);
+    let settings = vault_settings(&config, enrolment(&users, config.enrol, None).await);
     let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock), settings);
     if let Err(error) = vault.look("no TPM was asked yet") {
         log::error!("the vault cannot be opened: {error}");
@@ -122,7 +122,8 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
 }
 
 /// Closes the doors, then commits what the audit log still holds: in this order, so that nothing is answered that it no
-/// longer takes. Neither a client nor a disk that hangs makes it wait for ever.
+/// longer takes. Neither a client nor a disk that hangs makes it wait for ever; the store itself is closed with the runtime,
+/// on whose threads its last owners are, and `main` gives that a second.
 async fn finish(service: &Arc<Service>, [mut door, mut bus]: [JoinHandle<()>; 2]) -> Result<(), Stop> {
     let closed = async { tokio::join!(&mut door, &mut bus) };
     if tokio::time::timeout(LAST_REPLIES, closed).await.is_err() {
@@ -148,7 +149,8 @@ async fn told_again(signals: &mut Listening) {
 type OpenStore = (Arc<dyn Store>, Option<Arc<SqliteStore>>);
 
 fn open_store(config: &Config) -> Result<OpenStore, Stop> {
-    // Every call that may be in flight finds room: what is over that limit was refused before it came here.
+    // As long as calls may be in flight, and what is over that limit was refused before. A call that is given up leaves its
+    // write behind: where many are, the next one is refused by the name of the same limit.
     let queue = match usize::try_from(config.limits.in_flight_total) {
         Ok(0) | Err(_) => QUEUE_MAX,
         Ok(calls) => calls.saturating_add(QUEUE_SPARE).min(QUEUE_MAX),

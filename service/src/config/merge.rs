@@ -209,5 +209,7 @@ mod tests {
         assert!(old.needs_restart(&new).is_empty());
         new.state_dir = "/elsewhere".into();
         assert_eq!(old.needs_restart(&new), ["state-dir"]);
+        new.limits.in_flight_total = 1;
+        assert_eq!(old.needs_restart(&new), ["state-dir", "limits.in-flight-total"]);
     }
 }

@@ -77,7 +77,7 @@ impl Config {
         self.runtime_dir.join("bus")
     }
 
-    /// Says which keys differ that only a restart puts in force.
+    /// Says which keys differ that only a restart puts in force wholly.
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         // Every field is named, so that a new one has to be thought about.
         let Self {
@@ -104,6 +104,8 @@ impl Config {
         differ("bus", *bus != new.bus);
         differ("tpm.tcti", *tcti != new.tcti);
         differ("tpm.worker", *worker != new.worker);
+        // The calls are limited at once, but the writer's queue keeps its length.
+        differ("limits.in-flight-total", limits.in_flight_total != new.limits.in_flight_total);
         differ("limits.store-bytes", limits.store_bytes != new.limits.store_bytes);
         keys
     }

@@ -11,7 +11,8 @@ use crate::fault::Fault;
 /// A queue takes the memory for its whole length when it is made.
 const LONGEST: usize = 1 << 16;
 
-/// The writer's queue. Dropping it lets the writer finish what was queued, and waits for it.
+/// The writer's queue. Dropping it lets the writer finish what was queued, and waits for it without a deadline: a disk that
+/// hangs is for the owner to think of.
 pub(crate) struct Queue {
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
