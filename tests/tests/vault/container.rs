@@ -58,7 +58,7 @@ fn a_daemon_in_a_chroot_makes_no_vault() {
     let log = File::create(vault.path().join("chroot.log")).unwrap();
     let mut command = vault.command(ROOT, "/usr/bin/unshare", Door::Socket);
     let uid = DAEMON.uid.to_string();
-    let places = [vault.path(), program::directory().as_ref(), "/proc".as_ref(), "/etc".as_ref()];
+    let places = [vault.path(), program::directory(), "/proc".as_ref(), "/etc".as_ref()];
     command
         .args(["--mount", "--", "/bin/sh", "-c", CONTAINER, "sh"])
         .arg(tree.path())
