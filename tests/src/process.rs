@@ -71,6 +71,16 @@ impl Process {
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB")
     }
 
+    /// Processor time it has used so far, its own and the kernel's for it.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("the process is gone");
+        // The name comes second, in parentheses, and may hold anything; utime and stime are fields 14 and 15.
+        let (_, fields) = stat.rsplit_once(") ").expect("a name in /proc/PID/stat");
+        let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum();
+        let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).expect("sysconf").expect("a clock");
+        Duration::from_millis(ticks * 1000 / u64::try_from(a_second).expect("ticks a second"))
+    }
+
     /// How many descriptors it has open.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process is gone").count()

@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokenvault_client::Client;
@@ -204,6 +205,11 @@ impl Vault {
     /// The running daemon.
     pub fn daemon(&mut self) -> &mut Daemon {
         self.daemon.as_mut().expect("the daemon is not running")
+    }
+
+    /// Processor time the daemon has used so far.
+    pub fn daemon_processor_time(&self) -> Duration {
+        self.daemon.as_ref().expect("the daemon is not running").processor_time()
     }
 
     /// The process of the bus.

@@ -15,7 +15,7 @@ use zbus::OwnedFd;
 use super::Options;
 use crate::caller::{UserError, Users};
 use crate::service::Service;
-use crate::value::Share;
+use crate::value::Portion;
 use crate::value::incoming::{EmptyValue, IncomingLimits, ReceiveError, Room, receive};
 
 /// Longest user name that is looked up; LOGIN_NAME_MAX of Linux.
@@ -27,20 +27,20 @@ pub fn options<T: Dictionary>(options: Options) -> Result<T, Error> {
 }
 
 /// Takes the value of a `Put` of `uid` in, and what it counts for until it is stored.
-pub async fn value(service: &Service, uid: u32, fd: OwnedFd) -> Result<(Secret, Share), Error> {
+pub async fn value(service: &Service, uid: u32, fd: OwnedFd) -> Result<(Secret, Portion), Error> {
     let limit = match service.config().limits.value_bytes {
         0 => VALUE_BYTES_MAX,
         limit => usize::try_from(limit).unwrap_or(VALUE_BYTES_MAX).min(VALUE_BYTES_MAX),
     };
-    let mut share = service.pipes.share_of(uid);
-    let room = Room { share: &mut share, memory: service.vault.memory() };
+    let mut portion = service.pipes.portion_of(uid);
+    let room = Room { portion: &mut portion, memory: service.vault.memory() };
     let value = take(service, fd, room, limit, EmptyValue::Refused).await.map_err(|error| match error {
         ReceiveError::TooLarge { limit } => {
             Error::InvalidArgs(format!("the value is longer than {limit} bytes (limit 'value-bytes')"))
         }
         error => error.into(),
     })?;
-    Ok((value, share))
+    Ok((value, portion))
 }
 
 /// Takes the secret of a slot in.
@@ -52,8 +52,8 @@ pub async fn slot_secret(
     empty: EmptyValue,
 ) -> Result<Secret, Error> {
     // Counted while it comes. It is a few bytes, and an administrator's.
-    let mut share = service.pipes.share_of(uid);
-    let room = Room { share: &mut share, memory: service.vault.memory() };
+    let mut portion = service.pipes.portion_of(uid);
+    let room = Room { portion: &mut portion, memory: service.vault.memory() };
     take(service, fd, room, len, empty).await.map_err(|error| match error {
         ReceiveError::TooLarge { limit } => Error::InvalidArgs(format!("the secret of a slot has {limit} bytes")),
         error => error.into(),

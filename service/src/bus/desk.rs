@@ -12,7 +12,7 @@ use zbus::message::Header;
 use super::{Refusal, dispatch};
 use crate::caller::{BusCallers, Identity, Kind, UserError};
 use crate::service::Service;
-use crate::value::Post;
+use crate::value::BusPlace;
 
 /// How a door knows its callers.
 #[derive(Clone)]
@@ -119,13 +119,13 @@ impl Desk {
     }
 
     /// A place on the bus for a descriptor in the reply to a call; none is needed at the private door.
-    pub async fn post(&self, call: &Call) -> Result<Option<Post>, Error> {
+    pub async fn bus_place(&self, call: &Call) -> Result<Option<BusPlace>, Error> {
         match &self.front {
             Front::Socket(_) => Ok(None),
             Front::Bus(_) => {
                 // Who waits for a place should wait for something.
                 self.service.vault.check_open()?;
-                Ok(Some(self.service.pipes.post(call.caller.uid).await?))
+                Ok(Some(self.service.pipes.bus_place(call.caller.uid).await?))
             }
         }
     }

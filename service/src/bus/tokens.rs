@@ -47,12 +47,12 @@ impl Tokens {
                 let options = decode::options::<PutOptions>(options)?;
                 let options = decode::put_options(&service.users, options).await?;
                 service.vault.check_open()?;
-                let (value, share) = decode::value(service, call.caller.uid, value).await?;
+                let (value, portion) = decode::value(service, call.caller.uid, value).await?;
                 let request = PutRequest { name, options, value };
                 let stored = self.0.committed(|reply| {
                     // The value takes memory until the writer is through with it, also when nobody waits for the answer.
                     let reply = Box::new(move |result| {
-                        drop(share);
+                        drop(portion);
                         reply(result);
                     });
                     service.vault.put(&call.caller, request, reply);
@@ -81,11 +81,11 @@ impl Tokens {
                 let recipe = decode::recipe(&options)?;
                 let options = decode::put_options(&service.users, options.put()).await?;
                 service.vault.check_open()?;
-                let post = self.0.post(&call).await?;
+                let place = self.0.bus_place(&call).await?;
                 let value = Arc::new(recipe.generate(service.vault.memory()).map_err(Error::from)?);
                 // The pipe comes first: a version that was stored but cannot be handed out would be of no use.
-                let place = service.pipes.reserve(call.caller.uid, value.len(), post).map_err(Error::from)?;
-                let fd = place.send(&value).map_err(Error::from)?;
+                let room = service.pipes.reserve(call.caller.uid, value.len(), place).map_err(Error::from)?;
+                let fd = room.send(&value).map_err(Error::from)?;
                 let info = self
                     .0
                     .committed(|reply| service.vault.put_generated(&call.caller, name, options, value, reply))
@@ -114,10 +114,10 @@ impl Tokens {
                 let service = &self.0.service;
                 let options = decode::options::<GetOptions>(options)?;
                 let request = decode::get(&service.users, name, options).await?;
-                let post = self.0.post(&call).await?;
+                let place = self.0.bus_place(&call).await?;
                 let opened = service.vault.get(&call.caller, &request, |size| {
                     let len = usize::try_from(size).unwrap_or(usize::MAX);
-                    service.pipes.reserve(call.caller.uid, len, post).map_err(Error::from)
+                    service.pipes.reserve(call.caller.uid, len, place).map_err(Error::from)
                 })?;
                 if let Some(receipt) = opened.receipt {
                     self.0.committed(|reply| service.vault.settle(receipt, reply)).await?;

@@ -74,19 +74,31 @@ pub fn move_now(from: impl AsFd, to: impl AsFd, most: usize) -> io::Result<usize
 ///
 /// # Errors
 /// The kernel's; without `/proc` there is none.
-pub fn place(pipe: impl AsFd) -> io::Result<OwnedFd> {
+pub fn handle(pipe: impl AsFd) -> io::Result<OwnedFd> {
     Ok(File::options().read(true).custom_flags(libc::O_PATH).open(file_of(&pipe))?.into())
 }
 
-/// Whether anyone holds a read end of the pipe at `place`: its write end is in error when nobody does (`poll(2)`).
-pub fn has_reader(place: impl AsFd) -> bool {
-    let Ok(write) = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(file_of(&place)) else {
+/// Whether anyone holds a read end of the pipe that `handle` finds: its write end is in error when nobody does (`poll(2)`).
+pub fn has_reader(handle: impl AsFd) -> bool {
+    let Ok(write) = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(file_of(&handle)) else {
         return true;
     };
     let mut polled = [PollFd::new(write.as_fd(), PollFlags::empty())];
     // What cannot be asked may be there.
     let _asked = poll(&mut polled, PollTimeout::ZERO);
     !polled.iter().any(|end| end.revents().is_some_and(|events| events.contains(PollFlags::POLLERR)))
+}
+
+/// Gives a read end back, as another description, if anyone else holds one of the same pipe. If not, the pipe is gone, and
+/// what was in it.
+pub fn unless_last(read: OwnedFd) -> Option<OwnedFd> {
+    let Ok(handle) = handle(&read) else { return Some(read) };
+    drop(read);
+    if !has_reader(&handle) {
+        return None;
+    }
+    // It does not fail but for want of a descriptor, and one was closed just now.
+    File::options().read(true).custom_flags(libc::O_NONBLOCK).open(file_of(&handle)).ok().map(OwnedFd::from)
 }
 
 fn file_of(fd: &impl AsFd) -> String {
@@ -124,4 +136,26 @@ pub fn is_writable(fd: impl AsFd) -> io::Result<bool> {
 /// Seals of a memory file; `None` for a file that cannot be sealed.
 pub fn seals(fd: impl AsFd) -> Option<libc::c_int> {
     fcntl(fd, FcntlArg::F_GET_SEALS).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn the_last_read_end_is_told_from_one_of_several() {
+        let (read, write) = new().unwrap();
+        let other = read.try_clone().unwrap();
+        nix::unistd::write(&write, b"value").unwrap();
+        drop(write);
+        let read = unless_last(read).expect("another one is open");
+        assert_eq!(waiting(&read).unwrap(), 5, "nothing of it is lost");
+        drop(read);
+        let mut bytes = Vec::new();
+        File::from(other.try_clone().unwrap()).read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"value");
+        assert!(unless_last(other).is_none());
+    }
 }

@@ -125,8 +125,8 @@ fn pipes_enlarged_and_read_slowly_keep_long_values_from_nobody() {
         println!("{door:?}: {} pipes enlarged, {fed} of {} slow readers fed", enlarged.len(), slow.len());
         let least = match door {
             Door::Socket => 200,
-            // Those whose values are being fed count as on their way over the bus: half of what it takes.
-            Door::Bus => 20,
+            // Those whose values are being fed count as on their way over the bus, where a user has a few places.
+            Door::Bus => 6,
         };
         assert!(fed >= least, "the kernel gave the daemon's pipes room again");
         bob.puts();

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed, and figures are for those who read them"
 )]
 
+mod bus_values;
 mod descriptors;
 mod doors;
 mod hoard;

@@ -36,7 +36,8 @@ pub struct Siege {
 }
 
 impl Siege {
-    fn of(attackers: usize) -> Self {
+    /// One with so many attackers.
+    pub fn of(attackers: usize) -> Self {
         Self { over: AtomicBool::new(false), begun: Barrier::new(attackers + 1) }
     }
 
@@ -48,6 +49,11 @@ impl Siege {
     /// Whether to go on.
     pub fn goes_on(&self) -> bool {
         !self.over.load(Ordering::Relaxed)
+    }
+
+    /// Ends it.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -112,7 +118,7 @@ impl<'v> Bystander<'v> {
             }
             siege.begin();
             let attacked = self.p99();
-            siege.over.store(true, Ordering::Relaxed);
+            siege.end();
             attacked
         })
     }

@@ -18,7 +18,7 @@ use tokenvault_core::Secret;
 use tokenvault_core::port::{SecretMemory, SecretMemoryExhausted};
 
 use self::kind::Source;
-use super::share::{OverShare, Share};
+use super::portion::{OverPortion, Portion};
 
 /// What an empty value means to the method that takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub enum ReceiveError {
     Io(#[from] io::Error),
     /// The uid has too much in secret memory.
     #[error(transparent)]
-    Share(#[from] OverShare),
+    Portion(#[from] OverPortion),
     /// No room for it.
     #[error(transparent)]
     Memory(#[from] SecretMemoryExhausted),
@@ -79,24 +79,24 @@ impl From<ReceiveError> for tokenvault_core::Error {
             }
             ReceiveError::Timeout(_) => Self::Timeout(error.to_string()),
             ReceiveError::Io(_) => Self::Unavailable(format!("{error}; retry")),
-            ReceiveError::Share(error) => error.into(),
+            ReceiveError::Portion(error) => error.into(),
             ReceiveError::Memory(error) => error.into(),
         }
     }
 }
 
-/// Where a value goes: the share of the user who sends it, and the memory that is taken within it.
+/// Where a value goes: the portion of the user who sends it, and the memory that is taken within it.
 pub struct Room<'a> {
     /// Grows before memory is taken. It must be kept as long as the value is.
-    pub share: &'a mut Share,
+    pub portion: &'a mut Portion,
     /// Where the value lies.
     pub memory: &'a dyn SecretMemory,
 }
 
 impl Room<'_> {
-    /// Zeros, `len` of them, within the share.
+    /// Zeros, `len` of them, within the portion.
     fn zeroed(&mut self, len: usize) -> Result<Secret, ReceiveError> {
-        self.share.resize(len)?;
+        self.portion.resize(len)?;
         Ok(Secret::zeroed(self.memory, len)?)
     }
 }

@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use tokenvault_core::port::HeapMemory;
 
-use super::super::share::{self, Shares};
+use super::super::portion::{self, Portions};
 use super::*;
 use crate::sys::pipe as kernel_pipe;
 
@@ -17,15 +17,15 @@ const LIMITS: IncomingLimits =
     IncomingLimits { max_bytes: 65_536, deadline: Duration::from_secs(10), empty: EmptyValue::Refused };
 
 async fn take(fd: impl Into<OwnedFd>, limits: IncomingLimits) -> Result<Vec<u8>, ReceiveError> {
-    take_within(&mut Shares::new(share::MOST).of(1000), fd, limits).await
+    take_within(&mut Portions::new(portion::MOST).of(1000), fd, limits).await
 }
 
 async fn take_within(
-    share: &mut Share,
+    portion: &mut Portion,
     fd: impl Into<OwnedFd>,
     limits: IncomingLimits,
 ) -> Result<Vec<u8>, ReceiveError> {
-    let room = Room { share, memory: &HeapMemory };
+    let room = Room { portion, memory: &HeapMemory };
     receive(fd.into(), limits, room).await.map(|value| value.expose().to_vec())
 }
 
@@ -151,21 +151,21 @@ async fn the_same_pipe_in_two_calls_serves_one_and_spoils_nothing() {
 }
 
 #[tokio::test]
-async fn a_value_is_taken_within_the_share_of_its_user_and_no_further() {
-    let shares = Shares::new(2 * 65_536);
-    let mut whole = shares.of(1000);
+async fn a_value_is_taken_within_the_portion_of_its_user_and_no_further() {
+    let portions = Portions::new(2 * 65_536);
+    let mut whole = portions.of(1000);
     take_within(&mut whole, filled_pipe(&[7; 65_536]), LIMITS).await.unwrap();
     // Everything the user may have is taken, and what comes now is refused before a byte of it is.
-    let refused = take_within(&mut shares.of(1000), filled_pipe(b"x"), LIMITS).await;
-    assert!(matches!(refused, Err(ReceiveError::Share(_))), "{refused:?}");
+    let refused = take_within(&mut portions.of(1000), filled_pipe(b"x"), LIMITS).await;
+    assert!(matches!(refused, Err(ReceiveError::Portion(_))), "{refused:?}");
     let file = memfd(b"x", SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK);
-    let refused = take_within(&mut shares.of(1000), file, LIMITS).await;
-    assert!(matches!(refused, Err(ReceiveError::Share(_))), "{refused:?}");
+    let refused = take_within(&mut portions.of(1000), file, LIMITS).await;
+    assert!(matches!(refused, Err(ReceiveError::Portion(_))), "{refused:?}");
     // Another user has half of the rest, and a value that grows beyond it is refused as it does.
-    let mut others = shares.of(1001);
+    let mut others = portions.of(1001);
     take_within(&mut others, filled_pipe(&[7; 20_000]), LIMITS).await.unwrap();
     let refused = take_within(&mut others, filled_pipe(&[7; 65_536]), LIMITS).await;
-    assert!(matches!(refused, Err(ReceiveError::Share(_))), "{refused:?}");
+    assert!(matches!(refused, Err(ReceiveError::Portion(_))), "{refused:?}");
     drop(whole);
     take_within(&mut others, filled_pipe(&[7; 65_536]), LIMITS).await.unwrap();
 }

@@ -1,19 +1,19 @@
 //! Whose pipes are unread, how many, how big, since when. Decides who gets another one.
+//!
+//! Everyone who sends waits for this lock: no method looks at more than one pipe, and none closes any.
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::PipeLimits;
-use super::posts::{PostId, Posts};
+use super::bus::{BusBooks, PlaceId};
 use crate::sys::pipe;
-use crate::value::share;
+use crate::value::portion;
 
-/// Old pipes looked at for each new one. More than one, so that those that were read go faster than new ones come.
-const LOOKS_PER_SEND: usize = 2;
-
-/// Old pipes looked at for a uid at its limit, in turns: some of them may have been read behind one that was not.
-const LOOKS_AT_LIMIT: usize = 32;
+/// Above this many unread pipes, new ones are made as small as they can be: the kernel counts the room of all pipes of
+/// the daemon's uid and gives out crippled ones when it runs out.
+const CROWDED: usize = 512;
 
 /// A pipe that was written and may be unread.
 pub(super) struct Held {
@@ -26,57 +26,96 @@ pub(super) struct Held {
     /// When to empty it, unless the reader makes progress.
     pub(super) withdraw_at: Instant,
     /// Its place on the bus, until it has arrived.
-    pub(super) post: Option<PostId>,
+    pub(super) place: Option<PlaceId>,
 }
 
-impl Held {
-    fn unread(&self) -> usize {
-        pipe::waiting(&self.pipe).unwrap_or(0)
-    }
+/// Where a pipe is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// Its reader has it.
+    Arrived,
+    /// It may lie in the bus.
+    OnBus,
+}
+
+impl Queue {
+    pub(super) const ALL: [Self; 2] = [Self::Arrived, Self::OnBus];
+}
+
+/// What a look at a pipe showed.
+pub(super) enum Looked {
+    /// There is none.
+    Nothing,
+    /// Unread, and in time.
+    Waits,
+    /// It was read. To be closed, without the lock.
+    Read(OwnedFd),
+    /// Unread for too long; out of the books, but for its place on the bus.
+    Overdue(Held),
+}
+
+/// What a pipe was let in with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Admitted {
+    /// Bytes it counts for.
+    pub(super) cost: usize,
+    /// Whether pipes are getting scarce.
+    pub(super) crowded: bool,
+    /// How long its reader may make no progress.
+    pub(super) patience: Duration,
 }
 
 #[derive(Default)]
 struct Holder {
-    held: VecDeque<Held>,
+    arrived: VecDeque<Held>,
+    on_bus: VecDeque<Held>,
     /// Pipes and bytes, those included that are just being made.
     count: usize,
     bytes: usize,
 }
 
+impl Holder {
+    const fn queue(&mut self, queue: Queue) -> &mut VecDeque<Held> {
+        match queue {
+            Queue::Arrived => &mut self.arrived,
+            Queue::OnBus => &mut self.on_bus,
+        }
+    }
+
+    fn keep(&mut self, held: Held) {
+        let queue = if held.place.is_some() { Queue::OnBus } else { Queue::Arrived };
+        self.queue(queue).push_back(held);
+    }
+}
+
 /// The books of all uids.
-#[derive(Default)]
 pub(super) struct Ledger {
+    pub(super) limits: PipeLimits,
+    pub(super) bus: BusBooks,
     holders: HashMap<u32, Holder>,
     count: usize,
     bytes: usize,
-    pub(super) posts: Posts,
 }
 
 impl Ledger {
-    /// Counts one more descriptor on its way to `uid`. Pipes found read are moved to `read`, to be closed.
-    pub(super) fn post(&mut self, uid: u32, read: &mut Vec<OwnedFd>) -> Option<PostId> {
-        self.posts.send(uid).or_else(|| {
-            self.let_go_of_read(uid, LOOKS_AT_LIMIT, read);
-            self.posts.let_go_of_closed();
-            self.posts.send(uid)
-        })
+    pub(super) fn new(limits: PipeLimits) -> Self {
+        Self { limits, bus: BusBooks::default(), holders: HashMap::new(), count: 0, bytes: 0 }
     }
 
-    /// Counts one more pipe of `cost` bytes for `uid`, or refuses. Pipes found read are moved to `read`, to be closed.
-    pub(super) fn admit(&mut self, uid: u32, cost: usize, limits: &PipeLimits, read: &mut Vec<OwnedFd>) -> bool {
-        self.let_go_of_read(uid, LOOKS_PER_SEND, read);
-        if !self.has_room(uid, cost, limits) {
-            self.let_go_of_read(uid, LOOKS_AT_LIMIT, read);
-            if !self.has_room(uid, cost, limits) {
-                return false;
-            }
-        }
+    /// Counts one more pipe of `cost` bytes for `uid`, if it may have one more.
+    pub(super) fn admit(&mut self, uid: u32, cost: usize) -> Option<Admitted> {
+        let (total, limits) = (self.bytes, self.limits);
+        let crowded = self.count > CROWDED;
         let holder = self.holders.entry(uid).or_default();
+        let most = portion::fair(limits.bytes, total - holder.bytes);
+        if (limits.per_uid > 0 && holder.count >= limits.per_uid) || holder.bytes + cost > most {
+            return None;
+        }
         holder.count += 1;
         holder.bytes += cost;
         self.count += 1;
         self.bytes += cost;
-        true
+        Some(Admitted { cost, crowded, patience: limits.withdraw_after })
     }
 
     /// Gives back what [`Ledger::admit`] counted.
@@ -89,77 +128,90 @@ impl Ledger {
         }
     }
 
-    /// Keeps a pipe in the place counted for it.
+    /// Keeps a pipe in the room counted for it.
     pub(super) fn hold(&mut self, uid: u32, held: Held) {
-        self.holders.entry(uid).or_default().held.push_back(held);
+        self.holders.entry(uid).or_default().keep(held);
+    }
+
+    /// Takes a pipe out of its queue, still counted, to be looked at without the lock.
+    pub(super) fn take_out(&mut self, uid: u32, queue: Queue) -> Option<Held> {
+        self.holders.get_mut(&uid)?.queue(queue).pop_front()
+    }
+
+    /// Nobody has this pipe any more.
+    pub(super) fn forget(&mut self, uid: u32, cost: usize, place: Option<PlaceId>) {
+        self.release(uid, cost);
+        if let Some(place) = place {
+            self.bus.let_go(uid, place);
+        }
+    }
+
+    /// Looks at one pipe of a uid, in turns of either kind; what was read is to be closed without the lock.
+    pub(super) fn look(&mut self, uid: u32, turn: usize) -> Looked {
+        let [mut first, mut second] = Queue::ALL;
+        if turn % 2 == 1 {
+            std::mem::swap(&mut first, &mut second);
+        }
+        match self.look_for_read(uid, first) {
+            Looked::Nothing => self.look_for_read(uid, second),
+            looked => looked,
+        }
+    }
+
+    /// Looks at one pipe of a uid that is not to be taken back yet.
+    pub(super) fn look_for_read(&mut self, uid: u32, queue: Queue) -> Looked {
+        let Some(held) = self.take_out(uid, queue) else { return Looked::Nothing };
+        if pipe::waiting(&held.pipe).unwrap_or(0) > 0 {
+            self.hold(uid, held);
+            return Looked::Waits;
+        }
+        self.forget(uid, held.cost, held.place);
+        Looked::Read(held.pipe)
+    }
+
+    /// Looks at the next pipe of a queue; those still unread go to its back, so that every one comes up.
+    pub(super) fn look_at_next(&mut self, uid: u32, queue: Queue, now: Instant) -> Looked {
+        let Some(mut held) = self.take_out(uid, queue) else { return Looked::Nothing };
+        let unread = pipe::waiting(&held.pipe).unwrap_or(0);
+        if unread == 0 {
+            self.forget(uid, held.cost, held.place);
+            return Looked::Read(held.pipe);
+        }
+        if unread < held.left {
+            held.left = unread;
+            held.withdraw_at = now + self.limits.withdraw_after;
+            // Whoever reads a part of it has it.
+            if let Some(place) = held.place.take() {
+                self.bus.let_go(uid, place);
+            }
+        }
+        if now < held.withdraw_at {
+            self.hold(uid, held);
+            return Looked::Waits;
+        }
+        self.release(uid, held.cost);
+        Looked::Overdue(held)
+    }
+
+    /// Who has pipes.
+    pub(super) fn uids(&self) -> Vec<u32> {
+        self.holders.keys().copied().collect()
+    }
+
+    /// Pipes in a queue.
+    pub(super) fn queued(&mut self, uid: u32, queue: Queue) -> usize {
+        self.holders.get_mut(&uid).map_or(0, |holder| holder.queue(queue).len())
+    }
+
+    /// Forgets uids without pipes. Whether nobody has one that may be unread.
+    pub(super) fn forget_idle(&mut self) -> bool {
+        self.holders.retain(|_, holder| holder.count > 0);
+        self.holders.values().all(|holder| holder.arrived.is_empty() && holder.on_bus.is_empty())
     }
 
     /// Unread pipes and bytes.
-    pub(super) fn totals(&self) -> (usize, usize) {
+    #[cfg(test)]
+    pub(super) const fn totals(&self) -> (usize, usize) {
         (self.count, self.bytes)
-    }
-
-    /// Looks at every pipe: those read go to `read`, those without progress for `patience` to `overdue`. Whether none is left.
-    pub(super) fn sweep_all(
-        &mut self,
-        patience: Duration,
-        read: &mut Vec<OwnedFd>,
-        overdue: &mut Vec<(u32, Held)>,
-    ) -> bool {
-        let now = Instant::now();
-        let mut gone = Vec::new();
-        for (uid, holder) in &mut self.holders {
-            for _ in 0..holder.held.len() {
-                let Some(mut held) = holder.held.pop_front() else { break };
-                let unread = held.unread();
-                if unread > 0 && unread < held.left {
-                    held.left = unread;
-                    held.withdraw_at = now + patience;
-                    // Whoever reads a part of it has it.
-                    held.post.take().into_iter().for_each(|post| self.posts.let_go(*uid, post));
-                }
-                if unread > 0 && now < held.withdraw_at {
-                    holder.held.push_back(held);
-                    continue;
-                }
-                gone.push((*uid, held.cost));
-                if unread > 0 {
-                    overdue.push((*uid, held));
-                    continue;
-                }
-                held.post.into_iter().for_each(|post| self.posts.let_go(*uid, post));
-                read.push(held.pipe);
-            }
-        }
-        for (uid, cost) in gone {
-            self.release(uid, cost);
-        }
-        self.holders.retain(|_, holder| holder.count > 0);
-        self.holders.values().all(|holder| holder.held.is_empty())
-    }
-
-    /// Looks at up to `looks` pipes of a uid; those still unread go to the back of its queue, so that every one comes up.
-    fn let_go_of_read(&mut self, uid: u32, looks: usize, read: &mut Vec<OwnedFd>) {
-        let Some(holder) = self.holders.get_mut(&uid) else { return };
-        let mut freed = Vec::new();
-        for _ in 0..looks.min(holder.held.len()) {
-            let Some(held) = holder.held.pop_front() else { break };
-            if held.unread() == 0 {
-                freed.push(held.cost);
-                held.post.into_iter().for_each(|post| self.posts.let_go(uid, post));
-                read.push(held.pipe);
-            } else {
-                holder.held.push_back(held);
-            }
-        }
-        for cost in freed {
-            self.release(uid, cost);
-        }
-    }
-
-    fn has_room(&self, uid: u32, cost: usize, limits: &PipeLimits) -> bool {
-        let (count, own) = self.holders.get(&uid).map_or((0, 0), |holder| (holder.count, holder.bytes));
-        let others = self.bytes - own;
-        (limits.per_uid == 0 || count < limits.per_uid) && own + cost <= share::fair(limits.bytes, others)
     }
 }

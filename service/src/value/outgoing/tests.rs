@@ -1,7 +1,9 @@
 //! Values reach their reader whole, and what nobody reads is taken back.
 
 use std::io::Read;
+use std::os::fd::OwnedFd;
 
+use tokenvault_core::Secret;
 use tokenvault_core::port::HeapMemory;
 
 use super::*;
@@ -109,10 +111,7 @@ async fn the_bytes_of_one_uid_leave_half_for_the_next() {
 fn send_through(pipes: &Pipes, uid: u32, room: usize, len: usize) -> Result<OwnedFd, SendError> {
     let (read, write) = pipe::new().unwrap();
     assert_eq!(pipe::resize(&write, room).unwrap(), room);
-    let (value, reserved) = (secret(len), pipes.reserve(uid, len, None)?);
-    let (first, rest) = value.expose().split_at(room);
-    reserved.feed(read.try_clone().unwrap(), write, first, rest)?;
-    Ok(read)
+    Ok(pipes.reserve(uid, len, None)?.fill_pipe((read, write), room, &secret(len))?.hand_out())
 }
 
 /// Reads `first` bytes at once and then a hundred every ten milliseconds.
@@ -162,15 +161,15 @@ async fn values_on_their_way_of_one_uid_leave_secret_memory_to_the_next() {
     let pipes = pipes(PipeLimits { per_uid: 0, bytes: usize::MAX, ..PipeLimits::default() });
     let reserve = |uid| pipes.reserve(uid, 65_536, None);
     let reserved: Vec<_> = std::iter::from_fn(|| reserve(1000).ok()).collect();
-    assert_eq!(reserved.len(), share::MOST / 2 / 65_536);
-    assert!(matches!(reserve(1000), Err(SendError::Share(_))));
+    assert_eq!(reserved.len(), portion::MOST / 2 / 65_536);
+    assert!(matches!(reserve(1000), Err(SendError::Portion(_))));
     assert!(reserve(1001).is_ok());
     drop(reserved);
     // What lies in a pipe takes none.
     let unread: Vec<_> = (0..100).map(|_| send(&pipes, 1000, 65_536).unwrap()).collect();
     assert_eq!(pipes.unread().0, unread.len());
     let reserved: Vec<_> = std::iter::from_fn(|| reserve(1000).ok()).collect();
-    assert_eq!(reserved.len(), share::MOST / 2 / 65_536);
+    assert_eq!(reserved.len(), portion::MOST / 2 / 65_536);
 }
 
 #[tokio::test]
@@ -187,20 +186,95 @@ async fn a_slow_reader_keeps_its_pipe_after_the_last_was_fed() {
     assert!(read_slowly(read, pipe::PAGE).await == secret(9000).expose());
 }
 
-#[tokio::test]
-async fn a_place_on_the_bus_comes_back_when_an_unread_value_was_closed_and_not_before() {
-    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(100), ..PipeLimits::default() });
+/// Sends a value over the bus.
+async fn post(pipes: &Pipes, uid: u32) -> Result<OwnedFd, SendError> {
+    let place = pipes.bus_place(uid).await?;
+    pipes.reserve(uid, 5, Some(place))?.send(&secret(5))
+}
+
+async fn post_all_it_may(pipes: &Pipes, uid: u32) -> Vec<OwnedFd> {
     let mut unread = Vec::new();
-    for _ in 0..24 {
-        let post = pipes.post(1000).await.unwrap();
-        unread.push(pipes.reserve(1000, 5, Some(post)).unwrap().send(&secret(5)).unwrap());
+    while unread.len() < bus::MOST_OF_ONE {
+        unread.push(post(pipes, uid).await.unwrap());
     }
+    unread
+}
+
+#[tokio::test]
+async fn a_place_on_the_bus_comes_back_when_an_emptied_value_was_closed_and_not_before() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(100), ..PipeLimits::default() });
+    let unread = post_all_it_may(&pipes, 1000).await;
     until_nothing_is_unread(&pipes).await;
-    assert!(matches!(pipes.post(1000).await, Err(SendError::Limit)), "they may lie in the bus");
-    assert!(pipes.post(1001).await.is_ok(), "another user has places of its own");
+    assert!(matches!(pipes.bus_place(1000).await, Err(SendError::Bus)), "they may lie in the bus");
+    assert!(pipes.bus_place(1001).await.is_ok(), "another user has places of its own");
     drop(unread);
-    let places: Vec<Post> = [pipes.post(1000).await, pipes.post(1000).await].into_iter().flatten().collect();
-    assert_eq!(places.len(), 2, "who throws values away unread is not shut out");
+    assert!(pipes.bus_place(1000).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_throws_values_away_unread_is_not_shut_out() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_secs(3600), ..PipeLimits::default() });
+    for _ in 0..4 {
+        let mut unread = post_all_it_may(&pipes, 1000).await;
+        let kept = unread.pop().unwrap();
+        drop(unread);
+        assert_eq!(read_all(kept), secret(5).expose(), "what is kept is whole");
+    }
+    assert!(pipes.unread().0 <= bus::MOST_OF_ONE);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_goes_on_when_a_value_was_read() {
+    let pipes = pipes(PipeLimits::default());
+    for _ in 0..100 {
+        let unread = post_all_it_may(&pipes, 1000).await;
+        let (place, ()) = tokio::join!(pipes.bus_place(1000), async {
+            tokio::task::yield_now().await;
+            unread.into_iter().for_each(|pipe| drop(read_all(pipe)));
+        });
+        assert!(place.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_while_it_waits_takes_no_place() {
+    let pipes = pipes(PipeLimits::default());
+    let unread = post_all_it_may(&pipes, 1000).await;
+    let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(pipes.bus_place(1000))).collect();
+    let given_up = tokio::time::timeout(Duration::from_millis(1), futures(&mut waiting)).await;
+    assert!(given_up.is_err(), "there was no place");
+    unread.into_iter().for_each(|pipe| drop(read_all(pipe)));
+    // One gets its place and does not hear of it, two never get any.
+    assert!(pipes.bus_place(1000).await.is_ok());
+    drop(waiting);
+    assert_eq!(post_all_it_may(&pipes, 1000).await.len(), bus::MOST_OF_ONE);
+}
+
+/// Polls each of them until the first is through.
+async fn futures<F: Future + Unpin>(waiting: &mut [F]) -> F::Output {
+    std::future::poll_fn(|context| {
+        let ready = waiting.iter_mut().find_map(|future| match std::pin::Pin::new(future).poll(context) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        });
+        ready.map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_was_filled_and_not_handed_out_costs_nothing_and_is_not_withdrawn() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(20), ..PipeLimits::default() });
+    let filled = pipes.reserve(1000, 5, None).unwrap().fill(&secret(5)).unwrap();
+    // One that was handed out at the same time is taken back.
+    let unread = send(&pipes, 1000, 5).unwrap();
+    while pipes.unread().0 > 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(read_all(unread).is_empty());
+    assert_eq!(read_all(filled.hand_out()), secret(5).expose());
+    drop(pipes.reserve(1000, 5, None).unwrap().fill(&secret(5)).unwrap());
+    until_nothing_is_unread(&pipes).await;
 }
 
 #[tokio::test]

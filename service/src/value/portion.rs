@@ -1,6 +1,6 @@
 //! How much secret memory the values of each user may take, on their way in and out together.
 //!
-//! A share only counts. Whoever holds one asks it first and takes the memory then, so that one user's values cannot take
+//! A portion only counts. Whoever holds one asks it first and takes the memory then, so that one user's values cannot take
 //! all of it, whatever they are waiting for.
 
 use std::collections::HashMap;
@@ -17,10 +17,10 @@ const SMALLEST: usize = 64;
 /// A user has no more secret memory to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the values of this user that are under way take all the secret memory it may have")]
-pub struct OverShare;
+pub struct OverPortion;
 
-impl From<OverShare> for tokenvault_core::Error {
-    fn from(_: OverShare) -> Self {
+impl From<OverPortion> for tokenvault_core::Error {
+    fn from(_: OverPortion) -> Self {
         Self::LimitsExceeded {
             limit: "secret-memory",
             retry: "end the values you are sending and read those you asked for, then retry".into(),
@@ -34,9 +34,9 @@ pub(super) const fn fair(total: usize, others: usize) -> usize {
     total.saturating_sub(others) / 2
 }
 
-/// The shares of all users.
+/// The portions of all users.
 #[derive(Clone)]
-pub(super) struct Shares(Arc<Mutex<Books>>);
+pub(super) struct Portions(Arc<Mutex<Books>>);
 
 struct Books {
     total: usize,
@@ -44,15 +44,15 @@ struct Books {
     users: HashMap<u32, usize>,
 }
 
-impl Shares {
+impl Portions {
     /// Nobody has anything of `total` bytes yet.
     pub(super) fn new(total: usize) -> Self {
         Self(Arc::new(Mutex::new(Books { total, used: 0, users: HashMap::new() })))
     }
 
-    /// A share of `uid` with nothing in it.
-    pub(super) fn of(&self, uid: u32) -> Share {
-        Share { shares: self.clone(), uid, bytes: 0 }
+    /// A portion of `uid` with nothing in it.
+    pub(super) fn of(&self, uid: u32) -> Portion {
+        Portion { portions: self.clone(), uid, bytes: 0 }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -62,11 +62,11 @@ impl Shares {
 }
 
 impl Books {
-    fn change(&mut self, uid: u32, from: usize, to: usize) -> Result<(), OverShare> {
+    fn change(&mut self, uid: u32, from: usize, to: usize) -> Result<(), OverPortion> {
         let own = self.users.get(&uid).copied().unwrap_or(0);
-        let wanted = (own - from).checked_add(to).ok_or(OverShare)?;
+        let wanted = (own - from).checked_add(to).ok_or(OverPortion)?;
         if to > from && wanted > fair(self.total, self.used - own) {
-            return Err(OverShare);
+            return Err(OverPortion);
         }
         self.used = self.used - own + wanted;
         if wanted == 0 {
@@ -79,30 +79,38 @@ impl Books {
 }
 
 /// What one value counts for. Given back on drop: it is kept as long as the value lies in secret memory.
-pub struct Share {
-    shares: Shares,
+pub struct Portion {
+    portions: Portions,
     uid: u32,
     bytes: usize,
 }
 
-impl Share {
-    /// Makes this the share of a value of `len` bytes. Less is always granted.
+impl Portion {
+    /// Makes this the portion of a value of `len` bytes. Less is always granted.
     ///
     /// # Errors
-    /// [`OverShare`]; the share stays what it was.
-    pub(super) fn resize(&mut self, len: usize) -> Result<(), OverShare> {
+    /// [`OverPortion`]; the portion stays what it was.
+    pub(super) fn resize(&mut self, len: usize) -> Result<(), OverPortion> {
         // Secret memory comes in blocks of powers of two.
-        let bytes = len.max(SMALLEST).checked_next_power_of_two().ok_or(OverShare)?;
-        self.shares.books().change(self.uid, self.bytes, bytes)?;
+        let bytes = len.max(SMALLEST).checked_next_power_of_two().ok_or(OverPortion)?;
+        self.portions.books().change(self.uid, self.bytes, bytes)?;
         self.bytes = bytes;
         Ok(())
     }
+
+    /// Gives all of it back: the value lies in secret memory no more.
+    pub(super) fn clear(&mut self) {
+        if self.bytes > 0 {
+            // Giving back is never refused.
+            let _given_back = self.portions.books().change(self.uid, self.bytes, 0);
+            self.bytes = 0;
+        }
+    }
 }
 
-impl Drop for Share {
+impl Drop for Portion {
     fn drop(&mut self) {
-        // Giving back is never refused.
-        let _given_back = self.shares.books().change(self.uid, self.bytes, 0);
+        self.clear();
     }
 }
 
@@ -110,39 +118,39 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    fn taken(shares: &Shares, uid: u32, len: usize) -> Result<Share, OverShare> {
-        let mut share = shares.of(uid);
-        share.resize(len).map(|()| share)
+    fn taken(portions: &Portions, uid: u32, len: usize) -> Result<Portion, OverPortion> {
+        let mut portion = portions.of(uid);
+        portion.resize(len).map(|()| portion)
     }
 
     #[test]
     fn whoever_takes_all_there_is_leaves_half_for_the_next() {
-        let shares = Shares::new(1024 * 1024);
-        let hoard = |uid| std::iter::from_fn(|| taken(&shares, uid, 65_536).ok()).collect::<Vec<_>>();
+        let portions = Portions::new(1024 * 1024);
+        let hoard = |uid| std::iter::from_fn(|| taken(&portions, uid, 65_536).ok()).collect::<Vec<_>>();
         let hoards = [1000, 1001, 1002].map(hoard);
         assert_eq!(hoards.map(|hoard| hoard.len()), [8, 4, 2]);
     }
 
     #[test]
-    fn a_share_grows_within_what_the_user_may_have_and_no_further() {
-        let shares = Shares::new(1024);
-        let (mut share, other) = (taken(&shares, 1000, 64).unwrap(), taken(&shares, 1001, 256).unwrap());
-        share.resize(256).unwrap();
-        assert_eq!(share.resize(512), Err(OverShare));
-        assert_eq!(share.resize(usize::MAX), Err(OverShare));
+    fn a_portion_grows_within_what_the_user_may_have_and_no_further() {
+        let portions = Portions::new(1024);
+        let (mut portion, other) = (taken(&portions, 1000, 64).unwrap(), taken(&portions, 1001, 256).unwrap());
+        portion.resize(256).unwrap();
+        assert_eq!(portion.resize(512), Err(OverPortion));
+        assert_eq!(portion.resize(usize::MAX), Err(OverPortion));
         drop(other);
-        share.resize(512).unwrap();
+        portion.resize(512).unwrap();
     }
 
     #[test]
     fn what_is_given_back_is_there_again_and_no_user_is_remembered() {
-        let shares = Shares::new(1024);
-        let mut share = taken(&shares, 1000, 512).unwrap();
-        assert!(taken(&shares, 1000, 1).is_err());
-        share.resize(256).unwrap();
-        drop(taken(&shares, 1000, 256).unwrap());
-        drop(share);
-        let books = shares.books();
+        let portions = Portions::new(1024);
+        let mut portion = taken(&portions, 1000, 512).unwrap();
+        assert!(taken(&portions, 1000, 1).is_err());
+        portion.resize(256).unwrap();
+        drop(taken(&portions, 1000, 256).unwrap());
+        drop(portion);
+        let books = portions.books();
         assert_eq!((books.used, books.users.len()), (0, 0));
     }
 }
