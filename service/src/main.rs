@@ -11,8 +11,9 @@ use tokenvaultd::{directories, journal, sandbox, sys};
 
 /// Answering takes microseconds: more threads than this only wait for each other.
 const WORKER_THREADS_MAX: usize = 4;
-/// Threads for what blocks: TPM, user database, filtered lists. The rest waits its turn.
-const BLOCKING_THREADS_MAX: usize = 16;
+/// Threads for what blocks: user database, filtered lists, TPM. More than a user database that hangs can take of them; the
+/// rest waits its turn.
+const BLOCKING_THREADS_MAX: usize = 48;
 
 /// Keeps the tokens of this machine's users and services, sealed to its TPM.
 #[derive(Debug, Parser)]

@@ -13,7 +13,7 @@ use zbus::connection::Builder;
 use zbus::export::async_trait::async_trait;
 
 use crate::bus::{Front, serve};
-use crate::caller::{Identity, Kind, Limiter, Users, is_contained};
+use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
 use crate::door::{self, Peer, PrivateDoor, bind};
@@ -198,11 +198,15 @@ impl door::Host for Host {
     }
 
     fn is_known(&self, uid: u32) -> bool {
-        self.0.users.has_name(uid)
+        self.0.users.remembers(uid)
     }
 
-    async fn knows(&self, uid: u32) -> bool {
-        self.0.users.name(uid).await.is_ok()
+    async fn knows(&self, uid: u32) -> Option<bool> {
+        match self.0.users.name(uid).await {
+            Ok(_) => Some(true),
+            Err(UserError::Unknown) => Some(false),
+            Err(UserError::Unavailable(_)) => None,
+        }
     }
 
     fn admits(&self, uid: u32, interface: Option<&[u8]>) -> bool {

@@ -1,7 +1,8 @@
 //! The user database: names of uids, uids of names.
 //!
 //! A directory service may hang: look-ups run on threads of their own, few at a time, one per uid, with a deadline, and what
-//! was found is kept for a minute. A uid without an entry is not a user of the vault.
+//! was found is kept for a minute; ten minutes longer while the directory does not answer. A uid without an entry is not a
+//! user of the vault. Root is root, whatever the database says.
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub enum UserError {
 /// The user database, seen through caches. Each direction has threads of its own: look-ups that callers choose (names)
 /// cannot keep those that every call needs (uids) waiting.
 pub struct Users {
+    root: Arc<str>,
     names: Cache<u32, Arc<str>>,
     uids: Cache<String, u32>,
     gids: Cache<String, u32>,
@@ -34,7 +36,7 @@ pub struct Users {
 
 impl Default for Users {
     fn default() -> Self {
-        Self { names: Cache::new(), uids: Cache::new(), gids: Cache::new() }
+        Self { root: "root".into(), names: Cache::new(), uids: Cache::new(), gids: Cache::new() }
     }
 }
 
@@ -45,15 +47,23 @@ impl Users {
     /// [`UserError::Unknown`] without an entry, also for dynamic users; [`UserError::Unavailable`] while the database does not
     /// answer.
     pub async fn name(&self, uid: u32) -> Result<Arc<str>, UserError> {
+        if uid == 0 {
+            return Ok(Arc::clone(&self.root));
+        }
         if DYNAMIC_UIDS.contains(&uid) {
             return Err(UserError::Unknown);
         }
         self.names.get(uid, move || found(User::from_uid(Uid::from_raw(uid)), |user| user.name.into())).await
     }
 
-    /// Whether the name of a uid is known without asking anybody.
-    pub fn has_name(&self, uid: u32) -> bool {
-        self.names.has(&uid)
+    /// The name of a uid, if it is known without asking anybody.
+    pub fn known_name(&self, uid: u32) -> Option<Arc<str>> {
+        if uid == 0 { Some(Arc::clone(&self.root)) } else { self.names.kept(&uid) }
+    }
+
+    /// Whether a uid had a name within the last hour.
+    pub fn remembers(&self, uid: u32) -> bool {
+        uid == 0 || self.names.remembers(&uid)
     }
 
     /// The uid of a name.

@@ -54,8 +54,15 @@ impl Attendant {
     pub(super) async fn attend(self: Arc<Self>, client: Admitted) -> io::Result<()> {
         let Admitted { stream, peer, limits, mut place } = client;
         if place.is_newcomers() {
-            let standing = if self.host.knows(peer.uid).await { Standing::Known } else { Standing::Stranger };
-            place.settle(standing, &limits).map_err(|refusal| turn_away(&stream, refusal))?;
+            let standing = match self.host.knows(peer.uid).await {
+                Some(true) => Standing::Known,
+                Some(false) => Standing::Stranger,
+                // It is no stranger because the user database is away: it stays what it is.
+                None => Standing::Newcomer,
+            };
+            if standing != Standing::Newcomer {
+                place.settle(standing, &limits).map_err(|refusal| turn_away(&stream, refusal))?;
+            }
         }
         let socket = ready::watch(stream, Interest::READABLE | Interest::WRITABLE)?;
         let greeting = handshake::greet(&socket, peer.uid, self.guid.as_str());

@@ -129,9 +129,9 @@ pub trait Host: Send + Sync {
         true
     }
 
-    /// Whether a uid is a user's.
-    async fn knows(&self, uid: u32) -> bool {
-        self.is_known(uid)
+    /// Whether a uid is a user's; `None` while nobody can tell.
+    async fn knows(&self, uid: u32) -> Option<bool> {
+        Some(self.is_known(uid))
     }
 
     /// Whether a call to this interface may be answered now; if not, it is asked again in a moment. What the host answers itself
