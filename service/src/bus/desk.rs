@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use zbus::message::Header;
 
 use super::{Refusal, dispatch};
-use crate::caller::{BusCallers, Identity, Kind, UserError};
+use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
 use crate::service::Service;
 use crate::value::BusPlace;
 
@@ -96,26 +96,45 @@ impl Desk {
             Front::Bus(callers) => {
                 let sender =
                     header.sender().ok_or_else(|| Error::AccessDenied("the bus does not say who is calling".into()))?;
-                // Until it is known who asks, the call counts against everyone's limit.
-                let _place = self.service.limiter.enter_unknown()?;
+                if let Some(identity) = callers.cached(sender) {
+                    return Ok(identity);
+                }
+                // Until it is known who asks, the call counts with others of which it is not.
+                let _in_flight = self.service.limiter.enter_unknown()?;
                 callers.identity(sender).await
             }
         }
     }
 
     async fn enter(&self, identity: Identity, kind: Kind) -> Result<Call, Error> {
+        let uid = identity.uid;
+        let known = self.service.users.known_name(uid);
+        // Of whom it is not known whether he is a user, few come in.
+        let is_user = known.is_some() || self.service.users.remembers(uid);
         let limiter = &self.service.limiter;
-        dispatch::keep_place(limiter.enter(identity.uid)?);
-        limiter.pay(identity.uid, kind)?;
-        let user = self.service.users.name(identity.uid).await.map_err(|error| match error {
-            UserError::Unknown => Error::AccessDenied(format!(
-                "uid {} is not in the user database; the vault serves users of this machine",
-                identity.uid
-            )),
-            UserError::Unavailable(why) => Error::Unavailable(format!("{why}; retry")),
-        })?;
+        let mut in_flight = if is_user { limiter.enter(uid)? } else { limiter.enter_unnamed(uid)? };
+        let user = self.name(uid, kind, known, &mut in_flight).await;
+        dispatch::keep_place(in_flight);
+        let user = user?;
         let contained = identity.contained;
         Ok(Call { caller: identity.named(user), contained })
+    }
+
+    /// Takes what a call costs, and the name of its uid from the user database where it is not `known`.
+    async fn name(
+        &self,
+        uid: u32,
+        kind: Kind,
+        known: Option<Arc<str>>,
+        in_flight: &mut InFlight,
+    ) -> Result<Arc<str>, Error> {
+        self.service.limiter.pay(uid, kind)?;
+        if let Some(user) = known {
+            return Ok(user);
+        }
+        let user = self.service.users.name(uid).await.map_err(|error| unnamed(uid, error))?;
+        in_flight.named()?;
+        Ok(user)
     }
 
     /// A place on the bus for a descriptor in the reply to a call; none is needed at the private door.
@@ -165,6 +184,16 @@ impl Desk {
         tokio::time::timeout(Duration::from_secs(seconds), answer)
             .await
             .unwrap_or_else(|_| Err(Error::Timeout(format!("{not_happened} within {seconds} s; {next}"))))
+    }
+}
+
+/// Why a uid without a name is not served.
+fn unnamed(uid: u32, error: UserError) -> Error {
+    match error {
+        UserError::Unknown => Error::AccessDenied(format!(
+            "uid {uid} is not in the user database; the vault serves users of this machine"
+        )),
+        UserError::Unavailable(why) => Error::Unavailable(format!("{why}; retry")),
     }
 }
 

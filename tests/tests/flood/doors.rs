@@ -100,7 +100,7 @@ tokenvault_tests::through_both_doors! {
 }
 
 /// Says all of the greeting at once; the connection if it is let in.
-fn greet(vault: &Vault, user: User) -> Option<UnixStream> {
+pub fn greet(vault: &Vault, user: User) -> Option<UnixStream> {
     let mut stream = RawPeer::connect(vault, user, Door::Socket).ok()?;
     stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n").ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

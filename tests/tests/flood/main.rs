@@ -16,4 +16,5 @@ mod hoard;
 mod hostile;
 mod measure;
 mod replies;
+mod strangers;
 mod timing;
