@@ -82,8 +82,8 @@ pub fn version(number: Option<u64>) -> Result<Option<u64>, Error> {
     }
 }
 
-/// Whose token is meant.
-pub async fn owner(users: &Users, text: Option<&str>) -> Result<Owner, Error> {
+/// Whose token is meant, for a caller whose uid is `asker`.
+pub async fn owner(users: &Users, asker: u32, text: Option<&str>) -> Result<Owner, Error> {
     let malformed = || Error::InvalidArgs("option 'owner' must be 'machine', 'user:NAME' or 'uid:NUMBER'".into());
     let Some(text) = text else { return Ok(Owner::Own) };
     if text == "machine" {
@@ -96,20 +96,30 @@ pub async fn owner(users: &Users, text: Option<&str>) -> Result<Owner, Error> {
     }
     let is_name = |name: &&str| !name.is_empty() && name.len() <= USER_NAME_BYTES_MAX && !name.contains('\0');
     let name = text.strip_prefix("user:").filter(is_name);
-    match users.uid(name.ok_or_else(malformed)?).await {
+    match users.uid(asker, name.ok_or_else(malformed)?).await {
         Ok(uid) => Ok(Owner::Uid(uid)),
         Err(UserError::Unknown) => Ok(Owner::Nobody),
         Err(UserError::Unavailable(why)) => Err(Error::Unavailable(format!("{why}; retry"))),
     }
 }
 
+/// The same for a method whose answer is not `NotFound` when there is no such user: it is a miss all the same, since each
+/// new name costs a look-up.
+async fn owner_or_miss(service: &Service, asker: u32, text: Option<&str>) -> Result<Owner, Error> {
+    let owner = owner(&service.users, asker, text).await?;
+    if owner == Owner::Nobody {
+        service.limiter.pay_miss(asker)?;
+    }
+    Ok(owner)
+}
+
 /// A token by name and owner.
-pub async fn named(users: &Users, name: &str, owner_option: Option<&str>) -> Result<NamedRequest, Error> {
-    Ok(NamedRequest { name: TokenName::parse(name)?, owner: owner(users, owner_option).await? })
+pub async fn named(service: &Service, asker: u32, name: &str, text: Option<&str>) -> Result<NamedRequest, Error> {
+    Ok(NamedRequest { name: TokenName::parse(name)?, owner: owner(&service.users, asker, text).await? })
 }
 
 /// `Put`'s options.
-pub async fn put_options(users: &Users, options: proto::PutOptions) -> Result<PutOptions, Error> {
+pub async fn put_options(service: &Service, asker: u32, options: proto::PutOptions) -> Result<PutOptions, Error> {
     let mode = match options.mode.as_deref() {
         None => PutMode::default(),
         Some(word) => PutMode::parse(word)
@@ -132,7 +142,7 @@ pub async fn put_options(users: &Users, options: proto::PutOptions) -> Result<Pu
         mode,
         expect_version: options.expect_version,
         class,
-        owner: owner(users, options.owner.as_deref()).await?,
+        owner: owner_or_miss(service, asker, options.owner.as_deref()).await?,
         content_type: options.content_type.as_deref().map(ContentType::parse).transpose()?,
         attributes: options.attributes.map(Attributes::parse).transpose()?,
         expiry,
@@ -149,10 +159,10 @@ pub fn recipe(options: &proto::GenerateOptions) -> Result<Recipe, Error> {
 }
 
 /// `Get`.
-pub async fn get(users: &Users, name: &str, options: proto::GetOptions) -> Result<GetRequest, Error> {
+pub async fn get(users: &Users, asker: u32, name: &str, options: proto::GetOptions) -> Result<GetRequest, Error> {
     Ok(GetRequest {
         name: TokenName::parse(name)?,
-        owner: owner(users, options.owner.as_deref()).await?,
+        owner: owner(users, asker, options.owner.as_deref()).await?,
         version: version(options.version)?,
         purpose: Hint::parse("purpose", options.purpose.as_deref().unwrap_or_default())?,
         app: Hint::parse("app", options.app.as_deref().unwrap_or_default())?,
@@ -160,7 +170,7 @@ pub async fn get(users: &Users, name: &str, options: proto::GetOptions) -> Resul
 }
 
 /// `List`.
-pub async fn list(users: &Users, options: proto::ListOptions) -> Result<ListRequest, Error> {
+pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) -> Result<ListRequest, Error> {
     let limit = options.limit.unwrap_or(proto::PAGE_DEFAULT);
     if limit == 0 || limit > proto::PAGE_MAX {
         return Err(Error::InvalidArgs(format!("option 'limit' must be 1 to {}", proto::PAGE_MAX)));
@@ -169,7 +179,7 @@ pub async fn list(users: &Users, options: proto::ListOptions) -> Result<ListRequ
     let owner = match (options.shared_with_me, options.owner.as_deref()) {
         (Some(true), Some(_)) => return Err(Error::InvalidArgs("give 'owner' or 'shared-with-me', not both".into())),
         (Some(true), None) => Owner::Nobody,
-        (_, text) => owner(users, text).await?,
+        (_, text) => owner_or_miss(service, asker, text).await?,
     };
     Ok(ListRequest {
         owner,

@@ -45,7 +45,7 @@ impl Tokens {
                 let service = &self.0.service;
                 let name = TokenName::parse(name)?;
                 let options = decode::options::<PutOptions>(options)?;
-                let options = decode::put_options(&service.users, options).await?;
+                let options = decode::put_options(service, call.caller.uid, options).await?;
                 service.vault.check_open()?;
                 let (value, portion) = decode::value(service, call.caller.uid, value).await?;
                 let request = PutRequest { name, options, value };
@@ -79,7 +79,7 @@ impl Tokens {
                 let name = TokenName::parse(name)?;
                 let options = decode::options::<GenerateOptions>(options)?;
                 let recipe = decode::recipe(&options)?;
-                let options = decode::put_options(&service.users, options.put()).await?;
+                let options = decode::put_options(service, call.caller.uid, options.put()).await?;
                 service.vault.check_open()?;
                 let place = self.0.bus_place(&call).await?;
                 let value = Arc::new(recipe.generate(service.vault.memory()).map_err(Error::from)?);
@@ -113,7 +113,7 @@ impl Tokens {
             .serve(&header, Kind::Read, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<GetOptions>(options)?;
-                let request = decode::get(&service.users, name, options).await?;
+                let request = decode::get(&service.users, call.caller.uid, name, options).await?;
                 let place = self.0.bus_place(&call).await?;
                 let opened = service.vault.get(&call.caller, &request, |size| {
                     let len = usize::try_from(size).unwrap_or(usize::MAX);
@@ -140,7 +140,7 @@ impl Tokens {
             .serve(&header, Kind::Read, |call| async move {
                 let options = decode::options::<DescribeOptions>(options)?;
                 let service = &self.0.service;
-                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 Ok(encode::token(&service.vault.describe(&call.caller, &request)?))
             })
             .await
@@ -161,7 +161,7 @@ impl Tokens {
             .serve(&header, Kind::Read, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<ListOptions>(filter)?;
-                let request = decode::list(&service.users, options).await?;
+                let request = decode::list(service, call.caller.uid, options).await?;
                 let vault = Arc::clone(&service.vault);
                 // A filter may have to open every name the caller has: it blocks, and takes turns.
                 let listed = async {
@@ -189,7 +189,7 @@ impl Tokens {
             .serve(&header, Kind::Write, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<AnnotateOptions>(options)?;
-                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 let change = decode::annotation(options)?;
                 self.0.committed(|reply| service.vault.annotate(&call.caller, request, change, reply)).await
             })
@@ -208,7 +208,7 @@ impl Tokens {
             .serve(&header, Kind::Write, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
-                let request = decode::named(&service.users, from, options.owner.as_deref()).await?;
+                let request = decode::named(service, call.caller.uid, from, options.owner.as_deref()).await?;
                 let to = TokenName::parse(to)?;
                 self.0.committed(|reply| service.vault.rename(&call.caller, request, to, reply)).await
             })
@@ -221,7 +221,7 @@ impl Tokens {
             .serve(&header, Kind::Write, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DeleteOptions>(options)?;
-                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 decode::version(options.version)?;
                 self.0.committed(|reply| service.vault.delete(&call.caller, request, options.version, reply)).await
             })
@@ -240,7 +240,7 @@ impl Tokens {
             .serve(&header, Kind::Read, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
-                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 Ok(service.vault.versions(&call.caller, &request)?.iter().map(encode::version).collect())
             })
             .await
@@ -259,7 +259,7 @@ impl Tokens {
             .serve(&header, Kind::Write, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
-                let request = decode::named(&service.users, name, options.owner.as_deref()).await?;
+                let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 decode::version(Some(version))?;
                 let info =
                     self.0.committed(|reply| service.vault.rollback(&call.caller, request, version, reply)).await?;

@@ -25,23 +25,28 @@ pub struct Turn {
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { threads: Arc::new(Semaphore::new(THREADS)), uids: Mutex::default() }
+        Self::of(THREADS)
     }
 }
 
 impl Turns {
+    /// Turns at so many threads.
+    pub fn of(threads: usize) -> Self {
+        Self { threads: Arc::new(Semaphore::new(threads)), uids: Mutex::default() }
+    }
+
     /// Waits for a turn of `uid`: first among its own calls, then among the uids.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the daemon is stopping.
     pub async fn take(&self, uid: u32) -> Result<Turn, Error> {
         let stopping = |_| Error::Unavailable("the vault is stopping; retry".into());
-        let _uid = self.of(uid).acquire_owned().await.map_err(stopping)?;
+        let _uid = self.of_uid(uid).acquire_owned().await.map_err(stopping)?;
         let _thread = Arc::clone(&self.threads).acquire_owned().await.map_err(stopping)?;
         Ok(Turn { _thread, _uid })
     }
 
-    fn of(&self, uid: u32) -> Arc<Semaphore> {
+    fn of_uid(&self, uid: u32) -> Arc<Semaphore> {
         let mut uids = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
         if uids.len() > IDLE_UIDS_MAX {
             uids.retain(|_, turns| Arc::strong_count(turns) > 1);

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::unistd::{Group, Uid, User};
 
-use super::cache::Cache;
+use super::Turns;
+use super::cache::{Cache, DEADLINE, THREADS};
 
 /// UIDs systemd gives to dynamic users: never the same user twice.
 const DYNAMIC_UIDS: std::ops::RangeInclusive<u32> = 61_184..=65_519;
@@ -32,11 +33,19 @@ pub struct Users {
     names: Cache<u32, Arc<str>>,
     uids: Cache<String, u32>,
     gids: Cache<String, u32>,
+    /// Of those who ask for uids.
+    turns: Turns,
 }
 
 impl Default for Users {
     fn default() -> Self {
-        Self { root: "root".into(), names: Cache::new(), uids: Cache::new(), gids: Cache::new() }
+        Self {
+            root: "root".into(),
+            names: Cache::new(),
+            uids: Cache::new(),
+            gids: Cache::new(),
+            turns: Turns::of(2 * THREADS),
+        }
     }
 }
 
@@ -66,13 +75,35 @@ impl Users {
         uid == 0 || self.names.remembers(&uid)
     }
 
-    /// The uid of a name.
+    /// The uid of a name, for `asker`: one look-up at a time for each, so that none takes every thread.
     ///
     /// # Errors
     /// As [`Users::name`].
-    pub async fn uid(&self, name: &str) -> Result<u32, UserError> {
+    pub async fn uid(&self, asker: u32, name: &str) -> Result<u32, UserError> {
         let asked = name.to_owned();
-        self.uids.get(name.to_owned(), move || found(User::from_name(&asked), |user| user.uid.as_raw())).await
+        self.uid_by(asker, name, move || found(User::from_name(&asked), |user| user.uid.as_raw())).await
+    }
+
+    async fn uid_by(
+        &self,
+        asker: u32,
+        name: &str,
+        ask: impl FnOnce() -> Result<u32, UserError> + Send + 'static,
+    ) -> Result<u32, UserError> {
+        let name = name.to_owned();
+        if let Some(uid) = self.uids.kept(&name) {
+            return Ok(uid);
+        }
+        let hangs = |_| UserError::Unavailable("the user database does not answer to what was asked before".into());
+        let turn = tokio::time::timeout(DEADLINE, self.turns.take(asker)).await.map_err(hangs)?;
+        let turn = turn.map_err(|error| UserError::Unavailable(error.to_string()))?;
+        let ask = move || {
+            let answer = ask();
+            // It goes with the thread: the next look-up waits also when nobody waits for this one any more.
+            drop(turn);
+            answer
+        };
+        self.uids.get(name, ask).await
     }
 
     /// The gid of a group's name.
@@ -110,12 +141,31 @@ mod tests {
         let users = Users::default();
         assert_eq!(users.name(0).await.as_deref(), Ok("root"));
         assert_eq!(users.name(3_999_999_999).await, Err(UserError::Unknown));
-        assert_eq!(users.uid("root").await, Ok(0));
-        assert_eq!(users.uid("no such user here").await, Err(UserError::Unknown));
+        assert_eq!(users.uid(7, "root").await, Ok(0));
+        assert_eq!(users.uid(7, "no such user here").await, Err(UserError::Unknown));
     }
 
     #[tokio::test]
     async fn dynamic_users_are_never_known() {
         assert_eq!(Users::default().name(61_184).await, Err(UserError::Unknown));
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_names_that_hang_has_one_thread() {
+        let users = Users::default();
+        let (_hold, held) = std::sync::mpsc::channel::<()>();
+        let hangs = move || {
+            held.recv().ok();
+            Err(UserError::Unknown)
+        };
+        let (first, second, others) = tokio::join!(
+            users.uid_by(7, "hangs", hangs),
+            users.uid_by(7, "waits", || panic!("two look-ups at a time")),
+            users.uid_by(8, "answers", || Ok(9)),
+        );
+        assert!(matches!(first, Err(UserError::Unavailable(_))), "{first:?}");
+        assert!(matches!(second, Err(UserError::Unavailable(_))), "{second:?}");
+        assert_eq!(others, Ok(9));
+        assert_eq!(users.uid_by(7, "answers", || Err(UserError::Unknown)).await, Ok(9), "what is kept needs no turn");
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
-use tokenvault_proto::MANAGER_INTERFACE;
+use tokenvault_proto::{MANAGER_INTERFACE, TOKENS_INTERFACE};
 use tokenvault_tests::{ALICE, BOB, CAROL, Door, ROOT, RawPeer, User, Vault};
 use zbus::Variant;
 
@@ -79,4 +79,18 @@ fn who_cannot_be_looked_up_is_no_stranger_at_the_private_door() {
     assert_eq!(held.len(), 2 * OF_EACH);
     bob.is_served();
     assert_eq!(vault.client(BOB, Door::Socket).who_am_i().unwrap().user, "bob");
+}
+
+#[test]
+fn names_of_users_that_do_not_exist_are_misses() {
+    let _alone = alone();
+    let vault = Vault::builder().limit("misses-per-second", 2).start();
+    let wire = vault.wire(ALICE, Door::Socket);
+    let list = |owner: String| {
+        let filter = HashMap::from([("owner", Variant::from(owner))]);
+        wire.call(TOKENS_INTERFACE, "List", &filter).map(drop)
+    };
+    let refusal = (0..100).find_map(|number| list(format!("user:nobody{number}")).err()).expect("no limit");
+    assert!(refusal.text.contains("'misses-per-second'"), "{}", refusal.text);
+    list("user:bob".into()).expect("a user that exists is none");
 }

@@ -23,9 +23,9 @@ const REMEMBER: Duration = Duration::from_secs(3600);
 /// How long it is kept that there is no such user: somebody may be adding one right now.
 const KEEP_UNKNOWN: Duration = Duration::from_secs(2);
 /// How long a look-up may take.
-const DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// Look-ups of one kind at one time: of what is new, and of what had been found before.
-const THREADS: usize = 4;
+pub(super) const THREADS: usize = 4;
 const THREADS_AGAIN: usize = 8;
 /// Answers kept, and as many that found nothing or are awaited.
 const CACHE_MAX: usize = 4_096;
