@@ -81,15 +81,24 @@ impl Tokens {
                 let recipe = decode::recipe(&options)?;
                 let options = decode::put_options(service, call.caller.uid, options.put()).await?;
                 service.vault.check_open()?;
+                let uid = call.caller.uid;
                 let place = self.0.bus_place(&call).await?;
                 let value = Arc::new(recipe.generate(service.vault.memory()).map_err(Error::from)?);
-                // The pipe comes first: a version that was stored but cannot be handed out would be of no use.
-                let room = service.pipes.reserve(call.caller.uid, value.len(), place).map_err(Error::from)?;
-                let fd = room.send(&value).map_err(Error::from)?;
-                let info = self
-                    .0
-                    .committed(|reply| service.vault.put_generated(&call.caller, name, options, value, reply))
-                    .await?;
+                // The pipe comes first: a version that was stored but cannot be handed out would be of no use. Its reader's
+                // time begins when it is.
+                let room = service.pipes.reserve(uid, value.len(), place).map_err(Error::from)?;
+                let filled = room.fill(&value).map_err(Error::from)?;
+                let portion = service.pipes.portion_for(uid, value.len())?;
+                let stored = self.0.committed(|reply| {
+                    // The value takes memory until the writer is through with it, also when nobody waits for the answer.
+                    let reply = Box::new(move |result| {
+                        drop(portion);
+                        reply(result);
+                    });
+                    service.vault.put_generated(&call.caller, name, options, value, reply);
+                });
+                let info = stored.await?;
+                let fd = filled.hand_out();
                 Ok((fd.into(), encode::token(&info)))
             })
             .await

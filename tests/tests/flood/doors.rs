@@ -3,15 +3,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tokenvault_proto::{BUS_NAME, OBJECT_PATH, TOKENS_INTERFACE};
-use tokenvault_tests::process::Process;
 use tokenvault_tests::wait::{self, PATIENCE};
 use tokenvault_tests::{ALICE, BOB, Door, ROOT, RawPeer, User, Vault, pipe};
 use zbus::{Fd, Message, Variant};
@@ -163,67 +160,4 @@ fn holds(pid: u32, file: &fs::Metadata) -> bool {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is gone").flatten();
     open.filter_map(|entry| fs::metadata(entry.path()).ok())
         .any(|other| (other.dev(), other.ino()) == (file.dev(), file.ino()))
-}
-
-/// Lets nothing reach the disk any more: whoever asks for that waits for longer than any test.
-fn hang_the_disk(pid: u32) -> Process {
-    let calls = "fsync,fdatasync";
-    let strace = Command::new("/usr/bin/strace")
-        .args(["-f", "-qq", "-o", "/dev/null", "-p", &pid.to_string(), "-e", &format!("trace={calls}")])
-        .args(["-e", &format!("inject={calls}:delay_enter=600s")])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("strace");
-    let strace = Process::adopt(strace);
-    wait::until("strace to hold every thread", || {
-        let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-        threads.all(|thread| is_traced(&thread.path())).then_some(())
-    });
-    strace
-}
-
-fn is_traced(thread: &std::path::Path) -> bool {
-    let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
-    status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
-}
-
-/// A vault whose disk hangs, with a read in its audit log that is not on it.
-fn vault_whose_disk_hangs() -> (Vault, Process) {
-    let mut vault = Vault::start();
-    let alice = vault.client(ALICE, Door::Socket);
-    alice.put("t", b"v", &Default::default()).unwrap();
-    let strace = hang_the_disk(vault.daemon().process().id());
-    alice.get("t", &Default::default()).unwrap();
-    (vault, strace)
-}
-
-/// How the daemon ends. Its last words are all that comes between it and its end; but strace does not let go of a thread
-/// that waits, so it has to go first.
-fn end_of(vault: &mut Vault, strace: Process, last_words: &str) -> ExitStatus {
-    wait::until(last_words, || vault.log().contains(last_words).then_some(()));
-    drop(strace);
-    vault.daemon().process().wait(PATIENCE).expect("it does not end")
-}
-
-#[test]
-fn a_disk_that_hangs_does_not_keep_the_daemon_from_ending() {
-    let _alone = alone();
-    let (mut vault, strace) = vault_whose_disk_hangs();
-    vault.daemon().process().signal(Signal::SIGTERM);
-    assert!(!end_of(&mut vault, strace, "the last audit records were lost").success(), "nobody is told");
-}
-
-#[test]
-fn who_is_told_to_stop_twice_ends_at_once() {
-    let _alone = alone();
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let (mut vault, strace) = vault_whose_disk_hangs();
-        vault.daemon().process().signal(Signal::SIGTERM);
-        wait::until("the daemon to be stopping", || vault.notifications().contains(&"STOPPING=1".into()).then_some(()));
-        let begun = Instant::now();
-        vault.daemon().process().signal(signal);
-        end_of(&mut vault, strace, "told to stop again");
-        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    }
 }

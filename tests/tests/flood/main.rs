@@ -16,5 +16,6 @@ mod hoard;
 mod hostile;
 mod measure;
 mod replies;
+mod slow_disk;
 mod strangers;
 mod timing;

@@ -1,0 +1,127 @@
+//! A disk that is slow or hangs: what waits for it holds up nobody, and the daemon ends all the same.
+
+use std::fs;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tokenvault_proto::TOKENS_INTERFACE;
+use tokenvault_tests::process::Process;
+use tokenvault_tests::wait::{self, PATIENCE};
+use tokenvault_tests::{ALICE, Door, RawPeer, Vault};
+use zbus::Variant;
+
+use crate::measure::{Bystander, alone};
+
+/// Lets nothing reach the disk any more: whoever asks for that waits for longer than any test.
+fn hang_the_disk(pid: u32) -> Process {
+    slow_the_disk_down(pid, "600s")
+}
+
+/// Has whatever is to reach the disk take so much longer.
+fn slow_the_disk_down(pid: u32, by: &str) -> Process {
+    let calls = "fsync,fdatasync";
+    let strace = Command::new("/usr/bin/strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-p", &pid.to_string(), "-e", &format!("trace={calls}")])
+        .args(["-e", &format!("inject={calls}:delay_enter={by}")])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("strace");
+    let strace = Process::adopt(strace);
+    wait::until("strace to hold every thread", || {
+        let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        threads.all(|thread| is_traced(&thread.path())).then_some(())
+    });
+    strace
+}
+
+fn is_traced(thread: &std::path::Path) -> bool {
+    let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
+}
+
+/// A vault whose disk hangs, with a read in its audit log that is not on it.
+fn vault_whose_disk_hangs() -> (Vault, Process) {
+    let mut vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    alice.put("t", b"v", &Default::default()).unwrap();
+    let strace = hang_the_disk(vault.daemon().process().id());
+    alice.get("t", &Default::default()).unwrap();
+    (vault, strace)
+}
+
+/// How the daemon ends. Its last words are all that comes between it and its end; but strace does not let go of a thread
+/// that waits, so it has to go first.
+fn end_of(vault: &mut Vault, strace: Process, last_words: &str) -> ExitStatus {
+    wait::until(last_words, || vault.log().contains(last_words).then_some(()));
+    drop(strace);
+    vault.daemon().process().wait(PATIENCE).expect("it does not end")
+}
+
+#[test]
+fn a_disk_that_hangs_does_not_keep_the_daemon_from_ending() {
+    let _alone = alone();
+    let (mut vault, strace) = vault_whose_disk_hangs();
+    vault.daemon().process().signal(Signal::SIGTERM);
+    assert!(!end_of(&mut vault, strace, "the last audit records were lost").success(), "nobody is told");
+}
+
+#[test]
+fn who_is_told_to_stop_twice_ends_at_once() {
+    let _alone = alone();
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let (mut vault, strace) = vault_whose_disk_hangs();
+        vault.daemon().process().signal(Signal::SIGTERM);
+        wait::until("the daemon to be stopping", || vault.notifications().contains(&"STOPPING=1".into()).then_some(()));
+        let begun = Instant::now();
+        vault.daemon().process().signal(signal);
+        end_of(&mut vault, strace, "told to stop again");
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_generated_value_is_whole_however_long_it_took_to_be_stored() {
+    let _alone = alone();
+    let mut vault = Vault::builder().limit("pipe-seconds", 1).limit("request-seconds", 20).start();
+    let alice = vault.client(ALICE, Door::Socket);
+    alice.put("t", b"v", &Default::default()).unwrap();
+    let strace = slow_the_disk_down(vault.daemon().process().id(), "1500ms");
+    let begun = Instant::now();
+    let generated = alice.generate("g", &Default::default()).expect("the value was withdrawn before it was stored");
+    assert_eq!(generated.data().len(), 32);
+    assert!(begun.elapsed() > Duration::from_secs(1), "the disk was not slow");
+    drop(strace);
+}
+
+#[test]
+fn generated_values_that_wait_for_the_disk_leave_secret_memory_to_the_others() {
+    /// More than half of what all values may take of secret memory, and fewer than may wait for the writer.
+    const CALLS: usize = 3_500;
+    const AT_ONCE: usize = 500;
+    let _alone = alone();
+    let limits = [("request-seconds", 1), ("in-flight", 0), ("writes-per-second", 0), ("pipes", 0)];
+    let builder = limits.into_iter().fold(Vault::builder(), |builder, (key, value)| builder.limit(key, value));
+    let mut vault = builder.start();
+    let pid = vault.daemon().process().id();
+    let bob = Bystander::at(&vault, Door::Socket);
+    let mut peer = RawPeer::open(&vault, ALICE, Door::Socket);
+    let strace = hang_the_disk(pid);
+    let options =
+        std::collections::HashMap::from([("length", Variant::from(4096_u32)), ("prefix", Variant::from("p"))]);
+    let mut refused = 0;
+    for _ in 0..CALLS / AT_ONCE {
+        let calls: Vec<u8> =
+            (0..AT_ONCE).flat_map(|_| peer.message(TOKENS_INTERFACE, "Generate", &("g", &options))).collect();
+        peer.write(&calls).unwrap();
+        for _ in 0..AT_ONCE {
+            let reply = peer.read_reply().expect("silence");
+            refused += usize::from(reply.is_error("end the values you are sending"));
+        }
+        bob.is_served();
+    }
+    println!("{refused} of {CALLS} values had no room");
+    assert!(refused > 0, "what waits for the disk is not counted");
+    drop(strace);
+}
