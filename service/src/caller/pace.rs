@@ -66,19 +66,19 @@ impl Pace {
         if silence.is_zero() {
             return;
         }
-        if let Some(_place) = self.take_place(uid) {
+        if let Some(_held_back) = self.be_held_back(uid) {
             tokio::time::sleep(silence).await;
         }
     }
 
-    fn take_place(&self, uid: u32) -> Option<Place<'_>> {
+    fn be_held_back(&self, uid: u32) -> Option<HeldBack<'_>> {
         let mut debts = self.debts();
         let debt = debts.entry(uid).or_default();
         if debt.held_back >= HELD_BACK_MAX {
             return None;
         }
         debt.held_back += 1;
-        Some(Place { pace: self, uid })
+        Some(HeldBack { pace: self, uid })
     }
 
     fn debts(&self) -> MutexGuard<'_, HashMap<u32, Debt>> {
@@ -88,12 +88,12 @@ impl Pace {
 }
 
 /// One refusal that is held back.
-struct Place<'a> {
+struct HeldBack<'a> {
     pace: &'a Pace,
     uid: u32,
 }
 
-impl Drop for Place<'_> {
+impl Drop for HeldBack<'_> {
     fn drop(&mut self) {
         if let Some(debt) = self.pace.debts().get_mut(&self.uid) {
             debt.held_back = debt.held_back.saturating_sub(1);
@@ -123,10 +123,10 @@ mod tests {
         for _ in 0..1_000 {
             pace.note_refusal(7);
         }
-        let places: Vec<_> = (0..HELD_BACK_MAX).map(|_| pace.take_place(7).unwrap()).collect();
-        assert!(pace.take_place(7).is_none(), "one too many is given at once");
-        assert!(pace.take_place(8).is_some());
-        drop(places);
+        let held_back: Vec<_> = (0..HELD_BACK_MAX).map(|_| pace.be_held_back(7).unwrap()).collect();
+        assert!(pace.be_held_back(7).is_none(), "one too many is given at once");
+        assert!(pace.be_held_back(8).is_some());
+        drop(held_back);
         pace.hold_back(7).await;
         assert_eq!(pace.silence(7), Duration::ZERO);
     }
