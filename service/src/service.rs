@@ -12,7 +12,10 @@ use crate::door::DoorLimits;
 use crate::host_key::HostKeyFile;
 use crate::sys::LockedArena;
 use crate::tpm::HeardSealer;
-use crate::value::Pipes;
+use crate::value::{Pipes, Portions};
+
+/// Most bytes of large replies that are not written yet, of all users together.
+const REPLY_BYTES: usize = 32 << 20;
 
 /// The parts of the daemon, by role. Handlers hold one reference to it.
 pub struct Service {
@@ -20,6 +23,8 @@ pub struct Service {
     pub vault: Arc<Vault>,
     /// Values on their way out.
     pub pipes: Pipes,
+    /// Large replies that are not written yet.
+    pub replies: Portions,
     /// What a uid may take.
     pub limiter: Limiter,
     /// The user database.
@@ -73,6 +78,7 @@ impl Service {
         Arc::new(Self {
             vault,
             pipes,
+            replies: Portions::new(REPLY_BYTES),
             limiter,
             users,
             sealer,

@@ -14,6 +14,9 @@ use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
 use crate::service::Service;
 use crate::value::BusPlace;
 
+/// Longest reply that is not counted by its bytes.
+const SMALL_REPLY: usize = 4096;
+
 /// How a door knows its callers.
 #[derive(Clone)]
 pub enum Front {
@@ -147,6 +150,21 @@ impl Desk {
                 Ok(Some(self.service.pipes.bus_place(call.caller.uid).await?))
             }
         }
+    }
+
+    /// Counts a reply of about so many bytes against its user until it is written.
+    pub fn count_reply(&self, uid: u32, bytes: usize) -> Result<(), Error> {
+        // As many small ones as there can be calls are no burden.
+        if bytes <= SMALL_REPLY {
+            return Ok(());
+        }
+        let mut reply = self.service.replies.of(uid);
+        reply.resize(bytes).map_err(|_| Error::LimitsExceeded {
+            limit: "replies",
+            retry: "read the answers you have, then retry".into(),
+        })?;
+        dispatch::keep_reply(reply);
+        Ok(())
     }
 
     /// Has less of a uid that was refused for a limit come in.

@@ -25,6 +25,7 @@ use zbus::{BoxDBusError, Connection, Message, ObjectServer, OwnedVariant, Varian
 
 use super::Refusal;
 use crate::caller::InFlight;
+use crate::value::Portion;
 
 tokio::task_local! {
     static TAKEN: RefCell<Taken>;
@@ -34,11 +35,17 @@ tokio::task_local! {
 #[derive(Default)]
 struct Taken {
     in_flight: Option<InFlight>,
+    reply: Option<Portion>,
 }
 
 /// Keeps the place of the present call until its reply is written.
 pub(super) fn keep_place(in_flight: InFlight) {
     keep(|taken| taken.in_flight = Some(in_flight));
+}
+
+/// The same with what its reply takes.
+pub(super) fn keep_reply(reply: Portion) {
+    keep(|taken| taken.reply = Some(reply));
 }
 
 fn keep(put: impl FnOnce(&mut Taken)) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokenvault_core::Error;
 use tokenvault_core::name::TokenName;
-use tokenvault_core::token::PutRequest;
+use tokenvault_core::token::{PutRequest, VersionInfo};
 use tokenvault_proto::{
     self as proto, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
     PutOptions,
@@ -131,6 +131,7 @@ impl Tokens {
                 if let Some(receipt) = opened.receipt {
                     self.0.committed(|reply| service.vault.settle(receipt, reply)).await?;
                 }
+                self.0.count_reply(call.caller.uid, opened.info.reply_bytes())?;
                 let fd = opened.place.send(&opened.value).map_err(Error::from)?;
                 Ok((fd.into(), encode::token(&opened.info)))
             })
@@ -150,7 +151,9 @@ impl Tokens {
                 let options = decode::options::<DescribeOptions>(options)?;
                 let service = &self.0.service;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
-                Ok(encode::token(&service.vault.describe(&call.caller, &request)?))
+                let info = service.vault.describe(&call.caller, &request)?;
+                self.0.count_reply(call.caller.uid, info.reply_bytes())?;
+                Ok(encode::token(&info))
             })
             .await
     }
@@ -171,10 +174,10 @@ impl Tokens {
                 let service = &self.0.service;
                 let options = decode::options::<ListOptions>(filter)?;
                 let request = decode::list(service, call.caller.uid, options).await?;
-                let vault = Arc::clone(&service.vault);
+                let (vault, uid) = (Arc::clone(&service.vault), call.caller.uid);
                 // A filter may have to open every name the caller has: it blocks, and takes turns.
                 let listed = async {
-                    let turn = service.turns.take(call.caller.uid).await?;
+                    let turn = service.turns.take(uid).await?;
                     blocking(move || {
                         let page = vault.list(&call.caller, &request);
                         drop(turn);
@@ -184,6 +187,7 @@ impl Tokens {
                 };
                 let next = "retry with fewer lists at a time, or a smaller limit";
                 let page = self.0.within_time("the list was not complete", next, listed).await?;
+                self.0.count_reply(uid, page.reply_bytes())?;
                 Ok((page.tokens.iter().map(encode::token).collect(), page.next))
             })
             .await
@@ -250,7 +254,9 @@ impl Tokens {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
-                Ok(service.vault.versions(&call.caller, &request)?.iter().map(encode::version).collect())
+                let versions = service.vault.versions(&call.caller, &request)?;
+                self.0.count_reply(call.caller.uid, versions.iter().map(VersionInfo::reply_bytes).sum())?;
+                Ok(versions.iter().map(encode::version).collect())
             })
             .await
     }

@@ -10,4 +10,4 @@ mod portion;
 
 pub use incoming::{EmptyValue, IncomingLimits, ReceiveError, Room, receive};
 pub use outgoing::{BusPlace, Filled, PipeLimits, Pipes, Reservation, SendError};
-pub use portion::{OverPortion, Portion};
+pub use portion::{OverPortion, Portion, Portions};

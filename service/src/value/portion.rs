@@ -1,22 +1,23 @@
-//! How much secret memory the values of each user may take, on their way in and out together.
+//! How much memory each user may take of what all have together: secret memory for values on their way in and out, and
+//! memory for large replies that are not written yet.
 //!
-//! A portion only counts. Whoever holds one asks it first and takes the memory then, so that one user's values cannot take
-//! all of it, whatever they are waiting for.
+//! A portion only counts. Whoever holds one asks it first and takes the memory then, so that one user cannot take all of it,
+//! whatever he is waiting for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sys::arena::LockedArena;
 
-/// Most of all users together: what is left of the arena is for keys, and for values while they are encrypted.
+/// Most secret memory of all users together: what is left of the arena is for keys, and for values while they are encrypted.
 pub(super) const MOST: usize = LockedArena::DEFAULT_CAP / 4 * 3;
 
 /// The smallest block of secret memory.
 const SMALLEST: usize = 64;
 
-/// A user has no more secret memory to take.
+/// A user has no more memory to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the values of this user that are under way take all the secret memory it may have")]
+#[error("what is under way for this user takes all the memory it may have")]
 pub struct OverPortion;
 
 impl From<OverPortion> for tokenvault_core::Error {
@@ -36,7 +37,7 @@ pub(super) const fn fair(total: usize, others: usize) -> usize {
 
 /// The portions of all users.
 #[derive(Clone)]
-pub(super) struct Portions(Arc<Mutex<Books>>);
+pub struct Portions(Arc<Mutex<Books>>);
 
 struct Books {
     total: usize,
@@ -46,12 +47,12 @@ struct Books {
 
 impl Portions {
     /// Nobody has anything of `total` bytes yet.
-    pub(super) fn new(total: usize) -> Self {
+    pub fn new(total: usize) -> Self {
         Self(Arc::new(Mutex::new(Books { total, used: 0, users: HashMap::new() })))
     }
 
     /// A portion of `uid` with nothing in it.
-    pub(super) fn of(&self, uid: u32) -> Portion {
+    pub fn of(&self, uid: u32) -> Portion {
         Portion { portions: self.clone(), uid, bytes: 0 }
     }
 
@@ -78,7 +79,7 @@ impl Books {
     }
 }
 
-/// What one value counts for. Given back on drop: it is kept as long as the value lies in secret memory.
+/// What one value or reply counts for. Given back on drop: it is kept as long as what it counts lies in memory.
 pub struct Portion {
     portions: Portions,
     uid: u32,
@@ -86,11 +87,11 @@ pub struct Portion {
 }
 
 impl Portion {
-    /// Makes this the portion of a value of `len` bytes. Less is always granted.
+    /// Makes this the portion of `len` bytes. Less is always granted.
     ///
     /// # Errors
     /// [`OverPortion`]; the portion stays what it was.
-    pub(super) fn resize(&mut self, len: usize) -> Result<(), OverPortion> {
+    pub fn resize(&mut self, len: usize) -> Result<(), OverPortion> {
         // Secret memory comes in blocks of powers of two.
         let bytes = len.max(SMALLEST).checked_next_power_of_two().ok_or(OverPortion)?;
         self.portions.books().change(self.uid, self.bytes, bytes)?;
@@ -98,7 +99,7 @@ impl Portion {
         Ok(())
     }
 
-    /// Gives all of it back: the value lies in secret memory no more.
+    /// Gives all of it back.
     pub(super) fn clear(&mut self) {
         if self.bytes > 0 {
             // Giving back is never refused.
