@@ -22,7 +22,7 @@ pub(super) async fn feed(entrance: OwnedFd, rest: Secret, pipe: OwnedFd, patienc
     // The write end is closed by now: whatever is left, the reader finds an end.
     match written.and_then(|()| pipe::waiting(&pipe)) {
         Ok(left) => reserved.hold(pipe, left),
-        Err(_) => reserved.withdraw(&pipe),
+        Err(_) => reserved.withdraw(pipe),
     }
 }
 

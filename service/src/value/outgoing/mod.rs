@@ -15,7 +15,7 @@ mod waiting;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -189,13 +189,15 @@ impl Shared {
     }
 
     /// Empties a pipe from our side; its reader finds the end. On the bus it keeps its place while it may lie there.
-    fn withdraw(&self, uid: u32, pipe: &impl AsFd, place: Option<PlaceId>) {
-        while matches!(pipe::move_now(pipe, self.nowhere.as_fd(), 16 * pipe::PAGE), Ok(moved) if moved > 0) {}
+    fn withdraw(&self, uid: u32, read: OwnedFd, place: Option<PlaceId>) {
+        while matches!(pipe::move_now(&read, self.nowhere.as_fd(), 16 * pipe::PAGE), Ok(moved) if moved > 0) {}
         let Some(place) = place else { return };
-        match pipe::handle(pipe) {
-            Ok(handle) => self.ledger().bus.withdraw(uid, place, handle),
-            // It cannot be found again: better a place too many than one that never comes back.
-            Err(_) => self.ledger().bus.let_go(uid, place),
+        let handle = pipe::handle(&read);
+        drop(read);
+        match handle {
+            Ok(handle) if pipe::has_reader(&handle) => self.ledger().bus.withdraw(uid, place, handle),
+            // Nobody can read it any more; or it cannot be found again: better a place too many than one that is lost.
+            _ => self.ledger().bus.let_go(uid, place),
         }
     }
 }

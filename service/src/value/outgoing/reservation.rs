@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -112,7 +112,7 @@ impl Reservation {
     }
 
     /// Empties a pipe that went out and was not read in time.
-    pub(super) fn withdraw(mut self, pipe: &impl AsFd) {
+    pub(super) fn withdraw(mut self, pipe: OwnedFd) {
         let place = self.take_place();
         self.shared.withdraw(self.uid, pipe, place);
     }

@@ -38,7 +38,7 @@ impl Shared {
                     // Bound first: the lock is released before anything is closed or emptied.
                     let looked = self.ledger().look_at_next(uid, queue, now);
                     match looked {
-                        Looked::Overdue(held) => self.withdraw(uid, &held.pipe, held.place),
+                        Looked::Overdue(held) => self.withdraw(uid, held.pipe, held.place),
                         Looked::Read(pipe) => drop(pipe),
                         Looked::Waits => {}
                         Looked::Nothing => break,

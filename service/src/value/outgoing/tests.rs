@@ -212,6 +212,16 @@ async fn a_place_on_the_bus_comes_back_when_an_emptied_value_was_closed_and_not_
 }
 
 #[tokio::test]
+async fn of_what_was_closed_unread_nothing_stays_when_its_time_is_over() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(50), ..PipeLimits::default() });
+    let kept = post(&pipes, 1000).await.unwrap();
+    drop(post(&pipes, 1000).await.unwrap());
+    until_nothing_is_unread(&pipes).await;
+    assert_eq!(pipes.0.ledger().bus.emptied(1000).len(), 1, "only that which can still be read");
+    drop(kept);
+}
+
+#[tokio::test]
 async fn who_throws_values_away_unread_is_not_shut_out() {
     let pipes = pipes(PipeLimits { withdraw_after: Duration::from_secs(3600), ..PipeLimits::default() });
     for _ in 0..4 {
