@@ -102,6 +102,12 @@ impl BusBooks {
         if self.turns.is_empty() { Vec::new() } else { self.places.keys().copied().collect() }
     }
 
+    /// Who has places whose pipes were emptied.
+    pub(super) fn with_emptied(&self) -> Vec<u32> {
+        let emptied = |places: &Vec<Place>| places.iter().any(|place| place.emptied.is_some());
+        self.places.iter().filter(|(_, places)| emptied(places)).map(|(uid, _)| *uid).collect()
+    }
+
     /// Places of a user whose pipes were emptied.
     pub(super) fn emptied(&self, uid: u32) -> Vec<(PlaceId, Arc<OwnedFd>)> {
         let places = self.places.get(&uid).into_iter().flatten();

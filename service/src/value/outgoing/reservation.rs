@@ -115,6 +115,8 @@ impl Reservation {
     pub(super) fn withdraw(mut self, pipe: OwnedFd) {
         let place = self.take_place();
         self.shared.withdraw(self.uid, pipe, place);
+        // The timer may sleep: this pipe was never held.
+        self.shared.held.notify_one();
     }
 
     /// The descriptor is out of our hands: its place is not given back on drop any more.

@@ -1,4 +1,5 @@
-//! The timer that takes back what nobody reads: looks at all unread pipes every so often, and sleeps while there are none.
+//! The timer that takes back what nobody reads, and forgets what was emptied when nobody has it any more: looks at all of
+//! these pipes every so often, and sleeps while there are none.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -11,17 +12,31 @@ use super::ledger::{Looked, Queue};
 /// Shortest and longest time between two looks.
 const TICK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
+/// Time between two looks while all that is left are emptied pipes that somebody keeps.
+const KEPT: Duration = Duration::from_secs(2);
+
 pub(super) async fn withdraw_unread(shared: Weak<Shared>, held: Arc<Notify>) {
     loop {
         held.notified().await;
+        let mut pause = None;
         loop {
             let Some(patience) = shared.upgrade().map(|shared| shared.ledger().limits.withdraw_after) else { return };
-            tokio::time::sleep((patience / 10).clamp(TICK.0, TICK.1)).await;
+            match pause {
+                None => tokio::time::sleep((patience / 10).clamp(TICK.0, TICK.1)).await,
+                // Of a new pipe it hears in time.
+                Some(pause) => drop(tokio::time::timeout(pause, held.notified()).await),
+            }
             let Some(shared) = shared.upgrade() else { return };
             shared.sweep();
-            if shared.ledger().forget_idle() {
+            let emptied = shared.ledger().bus.with_emptied();
+            for uid in emptied {
+                shared.find_gone(uid);
+            }
+            let idle = shared.ledger().forget_idle();
+            if idle && shared.ledger().bus.with_emptied().is_empty() {
                 break;
             }
+            pause = idle.then_some(KEPT);
         }
     }
 }

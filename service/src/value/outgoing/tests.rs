@@ -222,6 +222,17 @@ async fn of_what_was_closed_unread_nothing_stays_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn what_was_emptied_and_closed_is_forgotten_though_nobody_waits() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(100), ..PipeLimits::default() });
+    let unread = post_all_it_may(&pipes, 1000).await;
+    until_nothing_is_unread(&pipes).await;
+    drop(unread);
+    while !pipes.0.ledger().bus.with_emptied().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
 async fn who_throws_values_away_unread_is_not_shut_out() {
     let pipes = pipes(PipeLimits { withdraw_after: Duration::from_secs(3600), ..PipeLimits::default() });
     for _ in 0..4 {

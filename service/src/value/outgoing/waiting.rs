@@ -120,9 +120,9 @@ impl Shared {
         found
     }
 
-    /// Lets go of the places of values that were closed unread, or went with the connection they were sent to; whether there
-    /// were any. Nothing is asked under the lock.
-    fn find_closed(&self, uid: u32) -> bool {
+    /// Lets go of the places of values that were emptied and that nobody has any more; whether there were any. Nothing is asked
+    /// under the lock.
+    pub(super) fn find_gone(&self, uid: u32) -> bool {
         let mut found = false;
         let emptied = self.ledger().bus.emptied(uid);
         for (id, handle) in emptied {
@@ -131,6 +131,13 @@ impl Shared {
                 found = true;
             }
         }
+        found
+    }
+
+    /// Lets go of the places of values that were closed unread, or went with the connection they were sent to; whether there
+    /// were any. Nothing is asked under the lock.
+    fn find_closed(&self, uid: u32) -> bool {
+        let mut found = self.find_gone(uid);
         let queued = self.ledger().queued(uid, Queue::OnBus);
         for _ in 0..queued {
             let taken = self.ledger().take_out(uid, Queue::OnBus);
