@@ -226,10 +226,14 @@ async fn what_was_emptied_and_closed_is_forgotten_though_nobody_waits() {
     let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(100), ..PipeLimits::default() });
     let unread = post_all_it_may(&pipes, 1000).await;
     until_nothing_is_unread(&pipes).await;
+    assert_eq!(pipes.0.ledger().bus.emptied(1000).len(), unread.len());
     drop(unread);
-    while !pipes.0.ledger().bus.with_emptied().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let forgotten = async {
+        while !pipes.0.ledger().bus.with_emptied().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(10), forgotten).await.is_ok());
 }
 
 #[tokio::test]
