@@ -109,8 +109,11 @@ fn prepare<'v, B>(head: Head, body: &B, rest: Option<pipe::Rest<'v>>) -> Result<
 where
     B: Serialize + DynamicType,
 {
-    let call =
-        head.call(body).map_err(|error| Error::invalid(format!("the name or an option cannot be sent: {error}")))?;
+    let call = head.call(body).map_err(|error| match error {
+        // No descriptor is left for the pipe.
+        zbus::Error::InputOutput(error) => Error::local("send the value", &error),
+        error => Error::invalid(format!("the name or an option cannot be sent: {error}")),
+    })?;
     let len = call.bytes.len();
     if len > MESSAGE_BYTES_MAX {
         let text = format!("the name and options take {len} bytes; {MESSAGE_BYTES_MAX} can be sent");

@@ -84,8 +84,17 @@ impl Inbox {
     /// # Errors
     /// What is here is none; nothing can be said of what follows.
     pub(crate) fn next(&mut self) -> Result<Option<Message>, zbus::Error> {
-        let waiting = self.bytes().len();
-        let Some(len) = measure(self.bytes())?.filter(|len| *len <= waiting) else { return Ok(None) };
+        let (len, waiting) = loop {
+            let waiting = self.bytes().len();
+            let Some(len) = measure(self.bytes())?.filter(|len| *len <= waiting) else { return Ok(None) };
+            // Whose descriptors are whose is told by the message; those of the only one here are its own.
+            if !self.concerns_us() && (self.fds.is_empty() || waiting == len) {
+                self.fds.clear();
+                self.consume(len);
+                continue;
+            }
+            break (len, waiting);
+        };
         // They come with the first byte of their message. So all that are here are this message's if it is the last.
         let fds = if self.fds.is_empty() || waiting == len {
             Vec::from(std::mem::take(&mut self.fds))
@@ -98,6 +107,11 @@ impl Inbox {
             return Err(zbus::Error::Failure("file descriptors that belong to no message".to_owned()));
         }
         Ok(Some(message))
+    }
+
+    /// Whether the first message is a call or a reply. Others are not taken apart: on a bus anybody can send any.
+    fn concerns_us(&self) -> bool {
+        self.bytes().get(1).is_some_and(|kind| (1..=3).contains(kind))
     }
 
     /// As many as the first message, which is `len` bytes long, says are its own.

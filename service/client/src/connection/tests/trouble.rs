@@ -108,3 +108,18 @@ fn a_peer_that_leaves_in_the_middle_of_a_message_is_lost_and_one_that_had_left_n
     let failure = connection.exchange(call("a"), soon()).unwrap_err();
     assert!(matches!(failure, Failure::Unsent(_)), "{failure:?}");
 }
+
+#[test]
+fn what_is_no_call_and_no_reply_ends_nothing_whatever_it_is() {
+    let reply = play(soon(), |peer, call| {
+        // A field that this release does not know, and a kind of message.
+        let mut odd_field = signal(&"x").data().bytes().to_vec();
+        let field = odd_field.windows(4).position(|bytes| bytes == [3, 1, b's', 0]).unwrap();
+        odd_field[field] = 200;
+        let mut odd_kind = signal(&"x").data().bytes().to_vec();
+        odd_kind[1] = 9;
+        peer.say(&[odd_field, odd_kind].concat());
+        peer.send(&reply_to(call).build(&"done").unwrap());
+    });
+    assert_says(reply, "done");
+}
