@@ -117,7 +117,10 @@ impl Desk {
         let limiter = &self.service.limiter;
         let mut in_flight = if is_user { limiter.enter(uid)? } else { limiter.enter_unnamed(uid)? };
         let user = self.name(uid, kind, known, &mut in_flight).await;
-        dispatch::keep_place(in_flight);
+        // Those who are no users have few places: who does not read a refusal must not keep one.
+        if is_user || user.is_ok() {
+            dispatch::keep_place(in_flight);
+        }
         let user = user?;
         let contained = identity.contained;
         Ok(Call { caller: identity.named(user), contained })

@@ -77,8 +77,6 @@ struct Books {
     owners: HashMap<u32, Shelf>,
     bytes: usize,
     last_state: u64,
-    /// Writes under way that may concern every owner.
-    writes_to_all: u32,
 }
 
 impl Books {
@@ -130,7 +128,7 @@ impl HotTokens {
     /// Looks for a token of an owner, for a read with the keys of an opening.
     pub(super) fn find(&self, opening: u64, owner: u32, name: &str) -> Look {
         let mut books = self.books();
-        if books.opening != opening || books.writes_to_all > 0 {
+        if books.opening != opening {
             return Look::Busy;
         }
         let shelf = books.shelf(owner);
@@ -165,36 +163,22 @@ impl HotTokens {
         drop((cleared, replaced));
     }
 
-    /// A write to the tokens of one owner begins, or one that may concern everybody's.
-    pub(super) fn begin_write(&self, owner: Option<u32>) {
+    /// A write to the tokens of an owner begins.
+    pub(super) fn begin_write(&self, owner: u32) {
         let mut books = self.books();
-        let cleared = match owner {
-            Some(owner) => {
-                let cleared = books.clear(owner);
-                books.shelf(owner).writes += 1;
-                Vec::from([cleared])
-            }
-            None => {
-                books.writes_to_all += 1;
-                books.clear_all()
-            }
-        };
+        let cleared = books.clear(owner);
+        books.shelf(owner).writes += 1;
         drop(books);
         drop(cleared);
     }
 
     /// A write that was begun has ended, committed or not.
-    pub(super) fn end_write(&self, owner: Option<u32>) {
+    pub(super) fn end_write(&self, owner: u32) {
         let mut books = self.books();
-        match owner {
-            None => books.writes_to_all = books.writes_to_all.saturating_sub(1),
-            Some(owner) => {
-                let shelf = books.shelf(owner);
-                shelf.writes = shelf.writes.saturating_sub(1);
-                if shelf.writes == 0 && shelf.tokens.is_empty() {
-                    books.owners.remove(&owner);
-                }
-            }
+        let shelf = books.shelf(owner);
+        shelf.writes = shelf.writes.saturating_sub(1);
+        if shelf.writes == 0 && shelf.tokens.is_empty() {
+            books.owners.remove(&owner);
         }
     }
 }

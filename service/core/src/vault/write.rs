@@ -32,21 +32,15 @@ struct Job<T, W> {
     reply: Reply<T>,
 }
 
-impl<T, W> Job<T, W> {
-    /// Whether it may change tokens: the audit log's own records do not.
-    fn changes_tokens(&self) -> bool {
-        self.event.owner.is_some() || self.effect != Effect::Reserved
-    }
-}
-
 impl<T, W> WriteJob for Job<T, W>
 where
     T: Send,
     W: FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send,
 {
     fn run(&mut self, tx: &mut dyn WriteTx) -> Result<(), JobFailure> {
-        if !self.begun && self.changes_tokens() {
-            self.vault.hot.begin_write(self.event.owner);
+        // What changes tokens says whose: nothing else has an owner.
+        if let (false, Some(owner)) = (self.begun, self.event.owner) {
+            self.vault.hot.begin_write(owner);
             self.begun = true;
         }
         let outcome = (self.work)(tx);
@@ -56,8 +50,8 @@ where
     }
 
     fn finish(mut self: Box<Self>, committed: Result<(), StoreError>) {
-        if self.begun {
-            self.vault.hot.end_write(self.event.owner);
+        if let (true, Some(owner)) = (self.begun, self.event.owner) {
+            self.vault.hot.end_write(owner);
         }
         let result = match committed {
             Ok(()) => self.outcome.take().unwrap_or_else(|| Err(Error::Internal("a write did not run".into()))),

@@ -69,7 +69,10 @@ impl BusBooks {
         self.last += 1;
         let (call, place) = oneshot::channel();
         waiters.push_back(Waiter { id: self.last, call });
-        Some((self.last, place))
+        let id = self.last;
+        // One may have become free since it was asked for, and nobody else may say so.
+        self.give_out();
+        Some((id, place))
     }
 
     /// The call does not wait any more.
@@ -210,6 +213,17 @@ mod tests {
         assert!(own.try_recv().is_err() && others.try_recv().is_ok());
         places[1..4].iter().for_each(|id| books.let_go(7, *id));
         assert!(own.try_recv().is_ok());
+    }
+
+    #[test]
+    fn a_place_that_became_free_before_the_call_began_to_wait_is_not_missed() {
+        let mut books = BusBooks::default();
+        let places = take_all(&mut books, 7);
+        assert!(books.take(7).is_none());
+        places.iter().for_each(|id| books.let_go(7, *id));
+        let (_, mut call) = books.wait(7).unwrap();
+        assert!(call.try_recv().is_ok());
+        assert!(books.waiters.is_empty() && books.turns.is_empty());
     }
 
     #[test]

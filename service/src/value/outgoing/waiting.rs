@@ -146,6 +146,8 @@ impl Shared {
                 Some(pipe) => {
                     held.pipe = pipe;
                     self.ledger().hold(uid, held);
+                    // The timer that withdraws may have seen nothing meanwhile.
+                    self.held.notify_one();
                 }
                 None => {
                     self.ledger().forget(uid, held.cost, held.place);
