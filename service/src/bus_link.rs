@@ -13,7 +13,7 @@ use zbus::fdo::{self, DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::names::WellKnownName;
 use zbus::{Address, Connection};
 
-use crate::bus::{Front, serve};
+use crate::bus::{Front, GetHot, serve};
 use crate::bus_wire::{self, BusWire};
 use crate::caller::BusCallers;
 use crate::config::Bus;
@@ -127,11 +127,13 @@ async fn join(service: &Arc<Service>, bus: &Bus) -> Result<Link, LinkError> {
         Bus::Address(address) => Address::try_from(address.as_str())?,
         Bus::System | Bus::None => Address::system()?,
     };
-    let (_, asking) = bus_wire::connect(&address).await?;
+    let (_, asking) = bus_wire::connect(&address, None).await?;
     let asking = asking.build().await?;
     let callers = Arc::new(BusCallers::new(DBusProxy::new(&asking).await?));
-    let (wire, serving) = bus_wire::connect(&address).await?;
-    let serving = serve(serving, service, Front::Bus(callers)).build().await?;
+    let front = Front::Bus(callers);
+    let fast_path = Arc::new(GetHot::new(Arc::clone(service), front.clone()));
+    let (wire, serving) = bus_wire::connect(&address, Some(fast_path)).await?;
+    let serving = serve(serving, service, front).build().await?;
     let link = Link { serving, asking, wire };
     let name = WellKnownName::try_from(BUS_NAME)?;
     let granted =

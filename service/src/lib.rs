@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod directories;
 pub mod door;
+pub mod fast_path;
 pub mod host_key;
 pub mod jobs;
 pub mod journal;

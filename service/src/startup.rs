@@ -12,11 +12,12 @@ use tokio::task::JoinHandle;
 use zbus::connection::Builder;
 use zbus::export::async_trait::async_trait;
 
-use crate::bus::{Front, serve};
+use crate::bus::{Front, GetHot, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
 use crate::door::{self, Peer, PrivateDoor, bind};
+use crate::fast_path::FastPath;
 use crate::host_key::HostKeyFile;
 use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
 use crate::service::{Parts, Service};
@@ -187,14 +188,11 @@ struct Host(Arc<Service>);
 #[async_trait]
 impl door::Host for Host {
     fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static> {
-        let identity = Identity {
-            uid: peer.uid,
-            gids: Arc::clone(&peer.gids),
-            pid: peer.pid,
-            door: tokenvault_core::caller::Door::Socket,
-            contained: is_contained(peer.uid, peer.pid),
-        };
-        serve(builder, &self.0, Front::Socket(identity))
+        serve(builder, &self.0, Front::Socket(identity(peer)))
+    }
+
+    fn fast_path(&self, peer: &Peer) -> Option<Arc<dyn FastPath>> {
+        Some(Arc::new(GetHot::new(Arc::clone(&self.0), Front::Socket(identity(peer)))))
     }
 
     fn is_known(&self, uid: u32) -> bool {
@@ -216,6 +214,16 @@ impl door::Host for Host {
 
     fn silence(&self, uid: u32) -> Duration {
         self.0.pace.silence(uid)
+    }
+}
+
+fn identity(peer: &Peer) -> Identity {
+    Identity {
+        uid: peer.uid,
+        gids: Arc::clone(&peer.gids),
+        pid: peer.pid,
+        door: tokenvault_core::caller::Door::Socket,
+        contained: is_contained(peer.uid, peer.pid),
     }
 }
 

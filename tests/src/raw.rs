@@ -73,6 +73,17 @@ impl RawPeer {
         Some(peer)
     }
 
+    /// Connects to the private socket as a client that takes no descriptors.
+    pub fn open_without_descriptors(vault: &Vault, user: User) -> Self {
+        let door = Door::Socket;
+        let mut peer = Self { stream: Self::connect(vault, user, door).expect("connecting to the door"), door };
+        peer.write(b"\0AUTH EXTERNAL\r\nDATA\r\n").expect("authenticating");
+        assert_eq!(peer.read_line(), "DATA\r\n");
+        assert!(peer.read_line().starts_with("OK "));
+        peer.write(b"BEGIN\r\n").expect("beginning");
+        peer
+    }
+
     /// Only connects; nothing has been said.
     pub fn connect(vault: &Vault, user: User, door: Door) -> io::Result<UnixStream> {
         wire::connect(vault, user, door)

@@ -158,11 +158,20 @@ pub fn recipe(options: &proto::GenerateOptions) -> Result<Recipe, Error> {
     Recipe::new(charset, length, options.prefix.as_deref().unwrap_or_default())
 }
 
+/// `Get` of the caller's own token; `None` where another's may be meant.
+pub fn get_own(name: &str, options: proto::GetOptions) -> Result<Option<GetRequest>, Error> {
+    if options.owner.is_some() { Ok(None) } else { get_of(Owner::Own, name, &options).map(Some) }
+}
+
 /// `Get`.
 pub async fn get(users: &Users, asker: u32, name: &str, options: proto::GetOptions) -> Result<GetRequest, Error> {
+    get_of(owner(users, asker, options.owner.as_deref()).await?, name, &options)
+}
+
+fn get_of(owner: Owner, name: &str, options: &proto::GetOptions) -> Result<GetRequest, Error> {
     Ok(GetRequest {
         name: TokenName::parse(name)?,
-        owner: owner(users, asker, options.owner.as_deref()).await?,
+        owner,
         version: version(options.version)?,
         purpose: Hint::parse("purpose", options.purpose.as_deref().unwrap_or_default())?,
         app: Hint::parse("app", options.app.as_deref().unwrap_or_default())?,

@@ -15,7 +15,7 @@ use crate::service::Service;
 use crate::value::BusPlace;
 
 /// Longest reply that is not counted by its bytes.
-const SMALL_REPLY: usize = 4096;
+pub(super) const SMALL_REPLY: usize = 4096;
 
 /// How a door knows its callers.
 #[derive(Clone)]

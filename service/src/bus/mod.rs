@@ -8,6 +8,7 @@ mod decode;
 mod desk;
 mod dispatch;
 mod encode;
+mod get_hot;
 mod manager;
 mod options;
 mod refusal;
@@ -19,6 +20,7 @@ use tokenvault_proto::OBJECT_PATH;
 use zbus::connection::Builder;
 
 pub use desk::{Desk, Front, blocking};
+pub use get_hot::GetHot;
 pub use refusal::Refusal;
 
 use dispatch::Begun;

@@ -77,6 +77,22 @@ impl Calls {
         }
     }
 
+    /// Counts a call that is small and wants a reply, if there is room for one now.
+    pub(super) fn take_small(&self) -> bool {
+        let mut taken = false;
+        self.change(|state| {
+            taken = !state.closed && state.unanswered < MOST;
+            state.unanswered += usize::from(taken);
+            false
+        });
+        taken
+    }
+
+    /// The reply to such a call is written, or left to another.
+    pub(super) fn land_small(&self) {
+        self.land(Landing { bytes: 0, swallow: false });
+    }
+
     /// What to do with a reply.
     pub(super) fn look_up(&self, reply: &Message) -> Landing {
         let mut landing = Landing { bytes: 0, swallow: false };

@@ -32,6 +32,7 @@ use zbus::connection::socket::{BoxedSplit, Split};
 use self::calls::Calls;
 use self::reader::Reader;
 use self::writer::Writer;
+use crate::fast_path::FastPath;
 use crate::sys::ready;
 
 /// A connection to the bus, as far as its bytes go.
@@ -43,22 +44,25 @@ pub struct BusWire {
     calls: Calls,
 }
 
-/// Connects to the bus; zbus says hello.
+/// Connects to the bus; zbus says hello. Calls that `fast_path` answers zbus does not see.
 ///
 /// # Errors
 /// Nobody answers there, or it is no place of a Unix socket: values travel as descriptors.
-pub async fn connect(address: &Address) -> zbus::Result<(Arc<BusWire>, Builder<'static>)> {
+pub async fn connect(
+    address: &Address,
+    fast_path: Option<Arc<dyn FastPath>>,
+) -> zbus::Result<(Arc<BusWire>, Builder<'static>)> {
     let stream = UnixStream::connect(path(address)?).await?.into_std()?;
-    open(stream.into()).map_err(Into::into)
+    open(stream.into(), fast_path).map_err(Into::into)
 }
 
-fn open(socket: OwnedFd) -> io::Result<(Arc<BusWire>, Builder<'static>)> {
+fn open(socket: OwnedFd, fast_path: Option<Arc<dyn FastPath>>) -> io::Result<(Arc<BusWire>, Builder<'static>)> {
     let wire = Arc::new(BusWire {
         socket: ready::watch(socket, Interest::READABLE | Interest::WRITABLE)?,
         writing: Mutex::new(()),
         calls: Calls::default(),
     });
-    let (reader, writer) = (Reader::new(Arc::clone(&wire)), Writer::new(Arc::clone(&wire)));
+    let (reader, writer) = (Reader::new(Arc::clone(&wire), fast_path), Writer::new(Arc::clone(&wire)));
     let split: BoxedSplit = Split::new(Box::new(reader), Box::new(writer));
     Ok((wire, Builder::socket(split)))
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
+use tokio::task::coop::consume_budget;
 use tokio::time::sleep;
 use zbus::Message;
 use zbus::connection::socket::ReadHalf;
@@ -24,6 +25,7 @@ use super::rate::Rates;
 use super::skip::Skip;
 use crate::door::header::{Header, MOST_BYTES};
 use crate::door::refusal::{self, Cause};
+use crate::fast_path::{self, FastPath};
 
 /// Most descriptors of a message that zbus is shown: more than any method takes.
 const MOST_DESCRIPTORS: usize = 16;
@@ -39,6 +41,7 @@ const HELD_BACK: usize = 64;
 /// Hands lines and judged messages to zbus.
 pub(super) struct Reader {
     wire: Arc<BusWire>,
+    fast_path: Option<Arc<dyn FastPath>>,
     intake: Intake,
     rates: Rates,
     begun: Instant,
@@ -46,17 +49,25 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(wire: Arc<BusWire>) -> Self {
+    pub(super) fn new(wire: Arc<BusWire>, fast_path: Option<Arc<dyn FastPath>>) -> Self {
         let intake = Intake::new(Arc::clone(&wire));
         let held_back = Arc::new(Semaphore::new(HELD_BACK));
-        Self { wire, intake, rates: Rates::default(), begun: Instant::now(), held_back }
+        Self { wire, fast_path, intake, rates: Rates::default(), begun: Instant::now(), held_back }
     }
 
     /// Waits for the next message that zbus can have, and skips what comes before it.
     async fn next_message(&mut self, seq: u64) -> io::Result<Message> {
         loop {
             let header = self.intake.next_header().await?;
-            let judged = self.judge(&header, seq).await?;
+            let judged = if header.len > MOST_BYTES {
+                Err(Cause::TooLarge)
+            } else {
+                let brought = self.intake.complete(&header).await?;
+                if brought == 0 && self.answer(&header).await? {
+                    continue;
+                }
+                self.judge(&header, brought, seq).await
+            };
             let taken = match &judged {
                 Ok(call) if header.is_call => self.wire.calls.take(&header, call).await,
                 _ => Taken::Yes,
@@ -74,19 +85,39 @@ impl Reader {
         }
     }
 
-    /// The message that begins with this header, or why it is not taken.
-    async fn judge(&mut self, header: &Header, seq: u64) -> io::Result<Result<Message, Cause>> {
-        if header.len > MOST_BYTES {
-            return Ok(Err(Cause::TooLarge));
+    /// Answers a call itself, where that can be done at once; whether it was.
+    async fn answer(&mut self, header: &Header) -> io::Result<bool> {
+        let Some(path) = self.fast_path.as_deref().filter(|_| header.is_call) else { return Ok(false) };
+        if !self.wire.calls.take_small() {
+            return Ok(false);
         }
-        if self.intake.complete(header).await? > MOST_DESCRIPTORS {
-            return Ok(Err(Cause::TooManyBrought));
+        let message = self.intake.inbox.bytes().get(..header.len).unwrap_or_default();
+        let reply = fast_path::answer(path, header, message);
+        let written = match &reply {
+            Some(reply) => self.wire.write_reply(reply).await,
+            None => Ok(()),
+        };
+        self.wire.calls.land_small();
+        written?;
+        if reply.is_none() {
+            return Ok(false);
         }
-        let Some(message) = self.intake.parse(header, seq).await else { return Ok(Err(Cause::Malformed)) };
+        self.intake.drop_message(header);
+        // Nobody's calls must keep the thread for themselves.
+        consume_budget().await;
+        Ok(true)
+    }
+
+    /// The message that is complete and brought so many descriptors, or why it is not taken.
+    async fn judge(&mut self, header: &Header, brought: usize, seq: u64) -> Result<Message, Cause> {
+        if brought > MOST_DESCRIPTORS {
+            return Err(Cause::TooManyBrought);
+        }
+        let message = self.intake.parse(header, seq).await.ok_or(Cause::Malformed)?;
         if header.is_call && !self.may_call(&message) {
-            return Ok(Err(Cause::TooOften));
+            return Err(Cause::TooOften);
         }
-        Ok(Ok(message))
+        Ok(message)
     }
 
     /// Whether a call is one that the vault counts itself, or one of those that its sender may make.

@@ -14,6 +14,7 @@ use zbus::message::Type;
 
 use super::BusWire;
 use crate::door::refusal::{self, Cause};
+use crate::fast_path::Reply;
 use crate::sys::socket;
 
 /// How long the bus may take nothing. It stops reading the vault while too much that the vault has sent lies unread with
@@ -34,28 +35,40 @@ impl Writer {
 impl BusWire {
     /// Writes a message, or in place of a reply whose descriptors cannot be had, that.
     pub(super) async fn write(&self, message: &Message) -> io::Result<()> {
+        self.write_or(message.data().bytes(), &fds_of(message), || {
+            refusal::in_place_of(message, Cause::TooManyDescriptors)
+        })
+        .await
+    }
+
+    /// The same with a reply of the fast path.
+    pub(super) async fn write_reply(&self, reply: &Reply) -> io::Result<()> {
+        self.write_or(&reply.bytes, &[reply.value.as_fd()], || reply.refusal(Cause::TooManyDescriptors).map(Some)).await
+    }
+
+    async fn write_or(
+        &self,
+        bytes: &[u8],
+        fds: &[BorrowedFd<'_>],
+        instead: impl FnOnce() -> io::Result<Option<Message>>,
+    ) -> io::Result<()> {
         let _whole = self.writing.lock().await;
-        let written = self.write_whole(message).await;
-        let written = match written {
+        let written = match self.write_whole(bytes, fds).await {
             // Too many descriptors of the daemon are on their way to readers who do not read. Nothing was written.
-            Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
-                match refusal::in_place_of(message, Cause::TooManyDescriptors)? {
-                    Some(refusal) => self.write_whole(&refusal).await,
-                    None => Ok(()),
-                }
-            }
+            Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => match instead()? {
+                Some(refusal) => self.write_whole(refusal.data().bytes(), &fds_of(&refusal)).await,
+                None => Ok(()),
+            },
             written => written,
         };
         // A message that was cut off leaves nothing to go on with.
         written.inspect_err(|_| self.hang_up())
     }
 
-    async fn write_whole(&self, message: &Message) -> io::Result<()> {
-        let mut fds: Vec<BorrowedFd<'_>> = message.data().fds().iter().map(AsFd::as_fd).collect();
-        let mut rest = message.data().bytes();
+    async fn write_whole(&self, mut rest: &[u8], mut fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         while !rest.is_empty() {
-            let count = self.send(rest, &fds).await?;
-            fds.clear();
+            let count = self.send(rest, fds).await?;
+            fds = &[];
             rest = rest.get(count..).unwrap_or_default();
         }
         Ok(())
@@ -86,6 +99,10 @@ impl BusWire {
             }
         }
     }
+}
+
+fn fds_of(message: &Message) -> Vec<BorrowedFd<'_>> {
+    message.data().fds().iter().map(AsFd::as_fd).collect()
 }
 
 #[async_trait]

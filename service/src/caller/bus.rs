@@ -61,9 +61,9 @@ impl BusCallers {
     }
 
     /// Who is behind a unique name, where that is known already.
-    pub fn cached(&self, sender: &UniqueName<'_>) -> Option<Identity> {
+    pub fn cached(&self, sender: &str) -> Option<Identity> {
         let known = self.known();
-        known.get(sender.as_str())?.get()?.as_ref().ok().cloned()
+        known.get(sender)?.get()?.as_ref().ok().cloned()
     }
 
     /// Who is behind a unique name. All who wait for one answer have it at the same time, also when it is none.

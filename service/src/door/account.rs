@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::frame::Wire;
+use super::wire::Wire;
 use crate::sys::socket;
 
 /// The least memory the kernel uses for a reply with a value on its way. Its fields alone make it longer than what would

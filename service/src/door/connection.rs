@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::Interest;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 use zbus::connection::Builder;
 use zbus::{Connection, OwnedGuid};
@@ -15,9 +15,9 @@ use zbus::{Connection, OwnedGuid};
 use super::account::Accounts;
 use super::admission::{Admission, Place, Refusal, Standing};
 use super::flight::Flight;
-use super::frame::{self, Wire};
 use super::handshake;
 use super::hello::{self, Hello};
+use super::wire::{self, Wire};
 use super::{DoorLimits, Host, Peer, closing};
 use crate::sys::{peer, ready, socket};
 
@@ -71,6 +71,8 @@ impl Attendant {
             socket,
             flight: Flight::new(limits.in_flight),
             host: Arc::clone(&self.host),
+            fast_path: self.host.fast_path(&peer),
+            writing: Mutex::new(()),
             account: self.accounts.of(peer.uid, limits.descriptors),
             uid: peer.uid,
             passes_fds: greeted.passes_fds,
@@ -79,7 +81,7 @@ impl Attendant {
         });
         wire.account.join(&wire);
         let _end = HangUp(Arc::clone(&wire));
-        let builder = Builder::authenticated_socket(frame::split(&wire, greeted.inbox), self.guid.clone())
+        let builder = Builder::authenticated_socket(wire::split(&wire, greeted.inbox), self.guid.clone())
             .p2p()
             .serve_at(hello::PATH, Hello);
         let connection = self.host.serve(&peer, builder).build().await.map_err(io::Error::other)?;

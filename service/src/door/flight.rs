@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// Bytes a call may have for each of its tickets.
 const BYTES_PER_TICKET: usize = 4096;
@@ -72,6 +72,11 @@ impl Flight {
     /// The reply is written, or never will be.
     pub(super) fn land(&self, landing: Landing) {
         self.tickets.add_permits(landing.tickets);
+    }
+
+    /// A ticket for a call of `len` bytes that costs no more and is answered before the next one is read, if one is free now.
+    pub(super) fn take_small(&self, len: usize) -> Option<SemaphorePermit<'_>> {
+        self.tickets.try_acquire().ok().filter(|_| len < BYTES_PER_TICKET)
     }
 
     /// Waits until every call has its reply, and takes no more.

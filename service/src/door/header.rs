@@ -95,6 +95,11 @@ impl Header {
         Ok(Some(Self { len, is_call: kind == 1, no_reply: flags & NO_REPLY != 0, serial, order, fields }))
     }
 
+    /// Where the body begins.
+    pub(crate) const fn body_start(&self) -> usize {
+        PREFIX.saturating_add(self.fields).next_multiple_of(8)
+    }
+
     /// How many descriptors the message says it carries.
     pub(crate) fn descriptors(&self, message: &[u8]) -> Result<usize, Malformed> {
         let Some(value) = self.find(message, UNIX_FDS, b'u')? else { return Ok(0) };

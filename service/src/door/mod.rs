@@ -10,14 +10,16 @@ mod admission;
 mod connection;
 pub(crate) mod fields;
 mod flight;
-mod frame;
 mod handshake;
 pub(crate) mod header;
 mod hello;
 pub(crate) mod inbox;
 mod listener;
 pub(crate) mod outbox;
+mod reader;
 pub(crate) mod refusal;
+mod wire;
+mod writer;
 
 use std::io;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use self::connection::{Admitted, Attendant};
 use self::listener::SocketFile;
 pub use self::listener::{DoorSocket, bind};
 use crate::config::Limits;
+use crate::fast_path::FastPath;
 use crate::sys::process;
 
 /// Who is at the other end, as the kernel recorded it when the connection was made.
@@ -123,6 +126,11 @@ impl DoorLimits {
 pub trait Host: Send + Sync {
     /// Adds to a connection what is served on it to this peer.
     fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static>;
+
+    /// What answers this peer's calls before zbus sees them, where something does.
+    fn fast_path(&self, _peer: &Peer) -> Option<Arc<dyn FastPath>> {
+        None
+    }
 
     /// Whether a uid is known to be a user's, without asking anybody.
     fn is_known(&self, _uid: u32) -> bool {

@@ -2,12 +2,6 @@
 
 use crate::common::*;
 
-/// How many records the store holds, as a program beside the daemon sees it.
-fn records(vault: &Vault) -> i64 {
-    let store = rusqlite::Connection::open(vault.state_directory().join("vault.db")).unwrap();
-    store.query_row("SELECT coalesce(max(seq), 0) FROM audit", [], |row| row.get(0)).unwrap()
-}
-
 through_both_doors! {
     fn a_durable_log_has_a_read_before_its_value_leaves_and_folds_equal_ones(door) {
         let mut vault = Vault::builder().extra("audit.reads = \"durable\"").start();
@@ -15,10 +9,10 @@ through_both_doors! {
         for name in ["a", "b"] {
             alice.put(name, b"v", &defaults()).unwrap();
         }
-        let before = records(&vault);
+        let before = audit_records(&vault);
         alice.get("a", &defaults()).unwrap();
         alice.get("b", &defaults()).unwrap();
-        assert!(records(&vault) >= before + 2, "each is written when its value is there");
+        assert!(audit_records(&vault) >= before + 2, "each is written when its value is there");
         let begun = std::time::Instant::now();
         for _ in 0..500 {
             alice.get("a", &defaults()).unwrap();
@@ -26,7 +20,7 @@ through_both_doors! {
         // The first of a second, and those that followed it.
         let most = 2 * (begun.elapsed().as_secs().cast_signed() + 2);
         vault.stop_daemon();
-        let written = records(&vault) - before - 2;
+        let written = audit_records(&vault) - before - 2;
         assert!((1..=most).contains(&written), "{written} records of 500 equal reads");
     }
 }

@@ -35,6 +35,12 @@ pub fn code<T, E: Coded>(result: Result<T, E>) -> ErrorCode {
     refused(result).code()
 }
 
+/// How many records the audit log has in the store, as a program beside the daemon sees it.
+pub fn audit_records(vault: &Vault) -> i64 {
+    let store = rusqlite::Connection::open(vault.state_directory().join("vault.db")).unwrap();
+    store.query_row("SELECT coalesce(max(seq), 0) FROM audit", [], |row| row.get(0)).unwrap()
+}
+
 /// Attributes from pairs.
 pub fn attributes(pairs: &[(&str, &str)]) -> Option<BTreeMap<String, String>> {
     Some(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())

@@ -20,6 +20,7 @@ mod container;
 mod doctor;
 mod errors;
 mod expiry;
+mod fetched_again;
 mod generate;
 mod isolation;
 mod json;

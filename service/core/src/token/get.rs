@@ -24,7 +24,39 @@ pub struct Opened<P> {
     pub receipt: Option<Receipt>,
 }
 
+/// The same, found among the tokens that lie opened.
+pub struct HotGet<P> {
+    /// The token and version it is of.
+    pub token: Arc<HotToken>,
+    /// The value.
+    pub value: Secret,
+    /// What was made for it.
+    pub place: P,
+}
+
 impl Vault {
+    /// Fetches a value as [`Vault::get`] does, if that can be done without asking the store or waiting for the disk. `None`
+    /// says nothing of the token and leaves nothing behind but what `make_place` did: it is asked last.
+    pub fn get_hot<P>(
+        &self,
+        caller: &Caller,
+        request: &GetRequest,
+        make_place: impl FnOnce(&TokenInfo) -> Option<P>,
+    ) -> Option<HotGet<P>> {
+        if request.version.is_some() || self.settings().audit_durable {
+            return None;
+        }
+        let open = self.open().ok()?;
+        let principal = self.judged_cached(&open, caller, request.owner)?;
+        let Look::Found(token) = self.find_hot(&open, &principal, request.name.as_str()) else { return None };
+        check(&token.info, self.now(), request).ok()?;
+        let place = make_place(&token.info)?;
+        let value = self.open_hot(&token).ok()?;
+        // It is noted before the value leaves, and where it cannot be, none does.
+        let receipt = self.note_read(event(caller, request), token.info.version).ok()?;
+        receipt.is_none().then_some(HotGet { token, value, place })
+    }
+
     /// Fetches a value. `make_place` is asked for a place for as many bytes before they are decrypted. The read is noted for
     /// the audit log before this returns; where the log is to be durable, the value comes with a receipt for [`Vault::settle`].
     ///
@@ -37,9 +69,7 @@ impl Vault {
         make_place: impl FnOnce(u64) -> Result<P, Error>,
     ) -> Result<Opened<P>, Error> {
         let open = self.open()?;
-        let mut event = Event::new(caller, "Get").about(request.owner.uid(caller), request.name.as_str());
-        request.app.as_str().clone_into(&mut event.app);
-        request.purpose.as_str().clone_into(&mut event.purpose);
+        let event = event(caller, request);
         let mut opened =
             self.fetch(&open, caller, request, make_place).inspect_err(|error| self.note_refusal(&event, error))?;
         opened.receipt = self.note_read(event, opened.info.version)?;
@@ -72,7 +102,7 @@ impl Vault {
             }
             None => self.read_token(&shelf, request, make_place)?,
         };
-        let value = pad::unpad(wrap::open_again(&token.key, token.aad.as_bytes(), &token.value, self.memory())?)?;
+        let value = self.open_hot(&token)?;
         let info = Arc::clone(&token.info);
         if let Some(ticket) = ticket {
             self.keep_hot(ticket, request.name.as_str(), token);
@@ -113,7 +143,12 @@ impl Vault {
         let place = make_place(info.size)?;
         let aad = records.value_aad(found.row.id, found.head.version);
         let key = wrap::message_key(&self.open_dek(shelf, &found)?, VALUE, aad.as_bytes(), &value, self.memory())?;
-        Ok((Arc::new(HotToken { info, key, aad, value }), place))
+        Ok((Arc::new(HotToken::new(info, key, aad, value)), place))
+    }
+
+    /// Decrypts the value of a token that lies opened.
+    fn open_hot(&self, token: &HotToken) -> Result<Secret, Error> {
+        Ok(pad::unpad(wrap::open_again(&token.key, token.aad.as_bytes(), &token.value, self.memory())?)?)
     }
 
     fn open_dek(&self, shelf: &Shelf<'_>, found: &Found) -> Result<Secret, Error> {
@@ -128,6 +163,14 @@ impl Vault {
         let padded = wrap::open(&dek, VALUE, aad.as_bytes(), value, self.memory())?;
         Ok(pad::unpad(padded)?)
     }
+}
+
+/// What the audit log is told of a request.
+fn event(caller: &Caller, request: &GetRequest) -> Event {
+    let mut event = Event::new(caller, "Get").about(request.owner.uid(caller), request.name.as_str());
+    request.app.as_str().clone_into(&mut event.app);
+    request.purpose.as_str().clone_into(&mut event.purpose);
+    event
 }
 
 /// Whether a version that was found may be given out for what the caller says it wants it for.

@@ -9,14 +9,14 @@
 //! a write began, or with keys that have been put away since, is not kept either.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::Secret;
 use crate::crypto::aad::Aad;
 use crate::token::TokenInfo;
 
 /// Bytes kept of one owner, and of all; past it they start over.
-const BYTES_EACH: usize = 2 << 20;
+const BYTES_EACH: usize = 4 << 20;
 const BYTES: usize = 16 << 20;
 /// Longest encrypted value that is kept: decrypting a longer one costs more than finding it.
 const VALUE_BYTES_MAX: usize = 4_096 + 128;
@@ -24,7 +24,7 @@ const VALUE_BYTES_MAX: usize = 4_096 + 128;
 const TOKEN_BYTES: usize = 768;
 
 /// A token as it was read.
-pub(crate) struct HotToken {
+pub struct HotToken {
     /// What its owner is told of it.
     pub(crate) info: Arc<TokenInfo>,
     /// The key its value is encrypted with.
@@ -33,11 +33,28 @@ pub(crate) struct HotToken {
     pub(crate) aad: Aad,
     /// The encrypted value.
     pub(crate) value: Vec<u8>,
+    /// `info` as a door tells it.
+    told: OnceLock<Box<[u8]>>,
 }
 
 impl HotToken {
+    /// A token that was opened.
+    pub(crate) const fn new(info: Arc<TokenInfo>, key: Secret, aad: Aad, value: Vec<u8>) -> Self {
+        Self { info, key, aad, value, told: OnceLock::new() }
+    }
+
+    /// What its owner is told of it, in the form that `encode` gives it the first time: it is kept with the token.
+    pub fn told(&self, encode: impl FnOnce(&TokenInfo) -> Option<Box<[u8]>>) -> Option<&[u8]> {
+        if let Some(told) = self.told.get() {
+            return Some(told);
+        }
+        let told = encode(&self.info)?;
+        Some(self.told.get_or_init(|| told))
+    }
+
+    /// Both forms of what is told included, whether or not the second one is there yet.
     fn bytes(&self) -> usize {
-        TOKEN_BYTES + self.info.reply_bytes() + self.value.len()
+        TOKEN_BYTES + 2 * self.info.reply_bytes() + self.value.len()
     }
 }
 

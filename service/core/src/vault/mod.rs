@@ -24,7 +24,8 @@ use crate::{Caller, Timestamp};
 
 pub use crate::crypto::VaultId;
 pub use audited::Receipt;
-pub(crate) use hot::{HotToken, Look};
+pub use hot::HotToken;
+pub(crate) use hot::Look;
 pub use open::OpenVault;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{State, VaultStatus};

@@ -88,6 +88,11 @@ impl Vault {
         self.judge(caller, owner, action, |uid| self.principal(open, uid))
     }
 
+    /// The same for reading, as far as it can be told without asking the store.
+    pub(crate) fn judged_cached(&self, open: &OpenVault, caller: &Caller, owner: Owner) -> Option<Arc<Principal>> {
+        self.judge(caller, owner, Action::Read, |uid| Ok(open.cached(uid))).ok()?
+    }
+
     /// The same inside a write.
     pub(crate) fn judged_in(
         &self,

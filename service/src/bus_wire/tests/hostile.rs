@@ -28,12 +28,12 @@ struct Served {
 impl Served {
     async fn start() -> Self {
         let (bus, daemon) = StdStream::pair().unwrap();
-        let (_wire, builder) = open(daemon.into()).unwrap();
+        let (_wire, builder) = open(daemon.into(), None).unwrap();
         let mut greeted = bus.try_clone().unwrap();
         let greeting = tokio::task::spawn_blocking(move || greet(&mut greeted));
         let connection = builder.p2p().serve_at(PATH, Echo).build().await.unwrap();
         greeting.await.unwrap();
-        let replies = Reader::new(open(bus.try_clone().unwrap().into()).unwrap().0);
+        let replies = Reader::new(open(bus.try_clone().unwrap().into(), None).unwrap().0, None);
         Self { bus, replies, _connection: connection }
     }
 

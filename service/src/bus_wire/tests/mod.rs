@@ -13,14 +13,15 @@ use zbus::{Fd, Message};
 use super::*;
 use crate::sys::socket;
 
+mod fast;
 mod hostile;
 
 const MIB: usize = 1024 * 1024;
 
 fn pair() -> (StdStream, Arc<BusWire>, Reader) {
     let (bus, daemon) = StdStream::pair().unwrap();
-    let (wire, _builder) = open(daemon.into()).unwrap();
-    let reader = Reader::new(Arc::clone(&wire));
+    let (wire, _builder) = open(daemon.into(), None).unwrap();
+    let reader = Reader::new(Arc::clone(&wire), None);
     (bus, wire, reader)
 }
 
@@ -93,7 +94,7 @@ async fn what_is_too_large_goes_with_its_descriptors_and_its_caller_is_told() {
         assert_eq!(text_of(&receive(&mut reader).await), "of the small one");
     }
     let (bus, refused) = peer.join().unwrap();
-    let mut replies = Reader::new(open(bus.into()).unwrap().0);
+    let mut replies = Reader::new(open(bus.into(), None).unwrap().0, None);
     for serial in refused {
         let reply = receive(&mut replies).await;
         assert_eq!(reply.message_type(), Type::Error);
@@ -161,6 +162,6 @@ async fn a_wire_that_settles_waits_for_its_own_replies_and_not_for_those_that_no
     }
     writer.send_message(&Message::method_return(&wanted.header()).build(&()).unwrap()).await.unwrap();
     settling.await;
-    let mut replies = Reader::new(open(bus.into()).unwrap().0);
+    let mut replies = Reader::new(open(bus.into(), None).unwrap().0, None);
     assert_eq!(receive(&mut replies).await.message_type(), Type::MethodReturn, "an answer that nobody wants");
 }

@@ -28,6 +28,10 @@ pub struct BusPlace {
 }
 
 impl BusPlace {
+    fn new(shared: &Arc<Shared>, uid: u32, id: PlaceId) -> Self {
+        Self { shared: Arc::clone(shared), uid, id: Some(id) }
+    }
+
     /// Its number, for the descriptor that takes it.
     pub(super) const fn take(&mut self) -> Option<PlaceId> {
         self.id.take()
@@ -62,25 +66,32 @@ impl Drop for Waiting {
     }
 }
 
-/// See [`super::Pipes::bus_place`].
-pub(super) async fn take_place(shared: &Arc<Shared>, uid: u32) -> Result<BusPlace, SendError> {
-    let place = |id| BusPlace { shared: Arc::clone(shared), uid, id: Some(id) };
+/// See [`super::Pipes::free_bus_place`].
+pub(super) fn free_place(shared: &Arc<Shared>, uid: u32) -> Option<BusPlace> {
     for _ in 0..=MOST_OF_ONE {
         // Bound first: what was read is closed without the lock.
         let taken = shared.ledger().bus.take(uid);
         if let Some(id) = taken {
-            return Ok(place(id));
+            return Some(BusPlace::new(shared, uid, id));
         }
         let looked = shared.ledger().look_for_read(uid, Queue::OnBus);
         if matches!(looked, Looked::Nothing) {
             break;
         }
     }
+    None
+}
+
+/// See [`super::Pipes::bus_place`].
+pub(super) async fn take_place(shared: &Arc<Shared>, uid: u32) -> Result<BusPlace, SendError> {
+    if let Some(place) = free_place(shared, uid) {
+        return Ok(place);
+    }
     let (id, receiver) = shared.ledger().bus.wait(uid).ok_or(SendError::Bus)?;
     let mut waiting = Waiting { shared: Arc::clone(shared), uid, id, place: receiver };
     shared.waits.notify_one();
     match tokio::time::timeout(PATIENCE, &mut waiting.place).await {
-        Ok(Ok(id)) => Ok(place(id)),
+        Ok(Ok(id)) => Ok(BusPlace::new(shared, uid, id)),
         _ => Err(SendError::Bus),
     }
 }

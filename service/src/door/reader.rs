@@ -1,30 +1,23 @@
-//! The two halves of a connection as zbus sees them.
+//! The half of a connection that is read from.
 //!
 //! zbus makes room for what a header claims before it has it. So nothing of a message is shown to zbus before all of it
 //! is here, measured, and counted as a call in flight; then it is handed out in the pieces zbus asks for.
 
 use std::fmt;
 use std::io;
-use std::num::NonZeroU32;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::socket::{Shutdown, shutdown};
-use tokio::io::unix::AsyncFd;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep, timeout_at};
-use zbus::Message;
-use zbus::connection::socket::{BoxedSplit, ReadHalf, Split, WriteHalf};
+use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
-use zbus::message::Type;
 
-use super::Host;
-use super::account::Account;
-use super::flight::Flight;
 use super::header::{self, Header};
 use super::inbox::{Inbox, MOST_DESCRIPTORS};
-use super::outbox;
-use super::refusal::{self, Cause};
+use super::wire::Wire;
+use crate::fast_path;
 
 /// Messages that are no calls, taken of one client over its whole connection. An honest one sends none: the vault asks its
 /// clients nothing, so there is nothing to answer, and it watches no signal.
@@ -33,42 +26,8 @@ const MOST_NO_CALLS: u32 = 16;
 /// Pause of a connection whose user is over a rate.
 const RATE_PAUSE: Duration = Duration::from_millis(10);
 
-/// What both halves know of their connection.
-pub(super) struct Wire {
-    /// The socket.
-    pub(super) socket: AsyncFd<OwnedFd>,
-    /// Calls without a reply.
-    pub(super) flight: Flight,
-    /// What stands behind the door.
-    pub(super) host: Arc<dyn Host>,
-    /// What its uid holds of the daemon's descriptors.
-    pub(super) account: Arc<Account>,
-    /// Whose connection it is.
-    pub(super) uid: u32,
-    /// Whether the client said it can take descriptors.
-    pub(super) passes_fds: bool,
-    /// Longest time from the first byte of a message to its last.
-    pub(super) message_time: Duration,
-    /// Longest time a reply may wait for room in the client's socket.
-    pub(super) stall_time: Duration,
-}
-
-impl Wire {
-    /// Ends the connection; whoever reads or writes finds out at once.
-    pub(super) fn hang_up(&self) {
-        // It may have ended already.
-        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
-    }
-}
-
-/// A connection zbus can use, from a socket that was greeted and what came behind the greeting.
-pub(super) fn split(wire: &Arc<Wire>, inbox: Inbox) -> BoxedSplit {
-    let reader = Reader { wire: Arc::clone(wire), inbox, left: 0, fds: Vec::new(), no_calls: 0 };
-    Split::new(Box::new(reader), Box::new(Writer { wire: Arc::clone(wire) }))
-}
-
-/// Hands whole, measured calls to zbus.
-struct Reader {
+/// Hands whole, measured calls to zbus, and answers those of the fast path.
+pub(super) struct Reader {
     wire: Arc<Wire>,
     inbox: Inbox,
     /// Bytes of the present message that zbus has not asked for yet.
@@ -79,7 +38,12 @@ struct Reader {
 }
 
 impl Reader {
-    /// Waits for the next call; whether there is one.
+    /// From what came behind the greeting on.
+    pub(super) const fn new(wire: Arc<Wire>, inbox: Inbox) -> Self {
+        Self { wire, inbox, left: 0, fds: Vec::new(), no_calls: 0 }
+    }
+
+    /// Waits for the next call that zbus has to see; whether there is one.
     async fn next_call(&mut self) -> io::Result<bool> {
         while let Some(header) = self.next_message().await? {
             let silence = self.wire.host.silence(self.wire.uid);
@@ -88,6 +52,9 @@ impl Reader {
             }
             self.fds = self.take_descriptors(&header)?;
             if header.is_call {
+                if self.answer(&header).await? {
+                    continue;
+                }
                 self.wait_for_rate(&header).await;
                 let taken_in = self.wire.account.take_in(self.fds.len()).await;
                 if !self.wire.flight.take_off(header.serial, header.len, header.no_reply, taken_in).await {
@@ -106,6 +73,23 @@ impl Reader {
             self.inbox.consume(header.len);
         }
         Ok(false)
+    }
+
+    /// Answers a call itself, where that can be done at once; whether it was.
+    async fn answer(&mut self, header: &Header) -> io::Result<bool> {
+        let wire = &self.wire;
+        let Some(path) = wire.fast_path.as_deref().filter(|_| self.fds.is_empty()) else { return Ok(false) };
+        let Some(_ticket) = wire.flight.take_small(header.len) else { return Ok(false) };
+        let message = self.inbox.bytes().get(..header.len).unwrap_or_default();
+        let Some(reply) = fast_path::answer(path, header, message) else { return Ok(false) };
+        let fds = [reply.value.as_fd()];
+        let written = wire.write_value(&reply.bytes, &fds, |cause| reply.refusal(cause).map(Some)).await;
+        // A reply that was cut off leaves nothing to go on with.
+        written.inspect_err(|_| wire.hang_up())?;
+        self.inbox.consume(header.len);
+        // Nobody's calls must keep the thread for themselves.
+        consume_budget().await;
+        Ok(true)
     }
 
     /// Waits until the call may be answered, as far as nobody else sees to that.
@@ -177,76 +161,9 @@ impl ReadHalf for Reader {
     }
 }
 
-// Neither half shows what passes through it: requests name tokens.
+// What passes through it is not shown: requests name tokens.
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Writer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer").finish_non_exhaustive()
-    }
-}
-
-/// Writes replies, and lets the next calls in as they are written.
-struct Writer {
-    wire: Arc<Wire>,
-}
-
-impl Writer {
-    /// Writes a reply, or in its place why it cannot be had.
-    async fn reply(&self, message: &Message) -> io::Result<()> {
-        let carries_fds = !message.data().fds().is_empty();
-        if carries_fds && !self.wire.passes_fds {
-            return self.refuse(message, Cause::NoDescriptors).await;
-        }
-        if carries_fds && !self.wire.account.let_out() {
-            return self.refuse(message, Cause::TooManyDescriptors).await;
-        }
-        match self.write(message).await {
-            // Too many descriptors of the daemon are on their way to readers who do not read. Nothing was written.
-            Err(error) if carries_fds && error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
-                self.refuse(message, Cause::TooManyDescriptors).await
-            }
-            result => result,
-        }
-    }
-
-    async fn refuse(&self, message: &Message, cause: Cause) -> io::Result<()> {
-        match refusal::in_place_of(message, cause)? {
-            Some(refusal) => self.write(&refusal).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn write(&self, message: &Message) -> io::Result<()> {
-        let fds: Vec<BorrowedFd<'_>> = message.data().fds().iter().map(AsFd::as_fd).collect();
-        outbox::send_all(&self.wire.socket, message.data().bytes(), &fds, self.wire.stall_time).await
-    }
-}
-
-#[async_trait]
-impl WriteHalf for Writer {
-    async fn send_message(&mut self, message: &Message) -> zbus::Result<()> {
-        if !matches!(message.message_type(), Type::MethodReturn | Type::Error) {
-            return Ok(self.write(message).await.inspect_err(|_| self.wire.hang_up())?);
-        }
-        let landing = self.wire.flight.look_up(|| message.header().reply_serial().map(NonZeroU32::get));
-        let result = if landing.swallow { Ok(()) } else { self.reply(message).await };
-        // A reply that was cut off leaves nothing to go on with.
-        let result = result.inspect_err(|_| self.wire.hang_up());
-        self.wire.flight.land(landing);
-        Ok(result?)
-    }
-
-    async fn close(&mut self) -> io::Result<()> {
-        self.wire.hang_up();
-        Ok(())
-    }
-
-    fn can_pass_unix_fd(&self) -> bool {
-        true
     }
 }

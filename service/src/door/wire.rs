@@ -1,0 +1,89 @@
+//! What both halves of a connection know of it, and how whole messages are written to it.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::socket::{Shutdown, shutdown};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::Mutex;
+use zbus::Message;
+use zbus::connection::socket::{BoxedSplit, Split};
+
+use super::Host;
+use super::account::Account;
+use super::flight::Flight;
+use super::inbox::Inbox;
+use super::outbox;
+use super::reader::Reader;
+use super::refusal::Cause;
+use super::writer::Writer;
+use crate::fast_path::FastPath;
+
+/// What both halves know of their connection.
+pub(super) struct Wire {
+    /// The socket.
+    pub(super) socket: AsyncFd<OwnedFd>,
+    /// Calls without a reply.
+    pub(super) flight: Flight,
+    /// What stands behind the door.
+    pub(super) host: Arc<dyn Host>,
+    /// What answers calls before zbus sees them.
+    pub(super) fast_path: Option<Arc<dyn FastPath>>,
+    /// Held while a message is written: replies are written by zbus and by the reader.
+    pub(super) writing: Mutex<()>,
+    /// What its uid holds of the daemon's descriptors.
+    pub(super) account: Arc<Account>,
+    /// Whose connection it is.
+    pub(super) uid: u32,
+    /// Whether the client said it can take descriptors.
+    pub(super) passes_fds: bool,
+    /// Longest time from the first byte of a message to its last.
+    pub(super) message_time: Duration,
+    /// Longest time a reply may wait for room in the client's socket.
+    pub(super) stall_time: Duration,
+}
+
+/// A connection zbus can use, from a socket that was greeted and what came behind the greeting.
+pub(super) fn split(wire: &Arc<Wire>, inbox: Inbox) -> BoxedSplit {
+    Split::new(Box::new(Reader::new(Arc::clone(wire), inbox)), Box::new(Writer::new(Arc::clone(wire))))
+}
+
+impl Wire {
+    /// Ends the connection; whoever reads or writes finds out at once.
+    pub(super) fn hang_up(&self) {
+        // It may have ended already.
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+    }
+
+    /// Writes a reply that carries descriptors, or `instead` why it cannot be had.
+    pub(super) async fn write_value(
+        &self,
+        bytes: &[u8],
+        fds: &[BorrowedFd<'_>],
+        instead: impl FnOnce(Cause) -> io::Result<Option<Message>>,
+    ) -> io::Result<()> {
+        let cause = if !self.passes_fds {
+            Cause::NoDescriptors
+        } else if !self.account.let_out() {
+            Cause::TooManyDescriptors
+        } else {
+            match self.write(bytes, fds).await {
+                // Too many descriptors of the daemon are on their way to readers who do not read. Nothing was written.
+                Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => Cause::TooManyDescriptors,
+                result => return result,
+            }
+        };
+        match instead(cause)? {
+            Some(refusal) => self.write(refusal.data().bytes(), &[]).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a whole message.
+    pub(super) async fn write(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let _whole = self.writing.lock().await;
+        outbox::send_all(&self.socket, bytes, fds, self.stall_time).await
+    }
+}
