@@ -6,11 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::process::Process;
-use crate::program;
 use crate::user::UserDatabase;
+use crate::{floor, program};
 
 /// The shape of `/usr/share/dbus-1/system.conf`.
 const CONFIGURATION: &str = include_str!("../bus.conf.in");
+
+/// Lets what the vault is held against have its name, and everyone call it.
+fn policy_of_floor() -> String {
+    format!(
+        "<policy user=\"root\"><allow own=\"{0}\"/></policy>\n\
+         <policy context=\"default\"><allow send_destination=\"{0}\"/></policy>\n",
+        floor::NAME
+    )
+}
 
 /// One `dbus-daemon`; ends when dropped.
 #[derive(Debug)]
@@ -32,7 +41,7 @@ impl TestBus {
         let policy = program::source_root().join("packaging/dbus/org.tokenvault1.conf");
         let policy = policy.canonicalize().expect("the packaged policy file");
         let configuration = CONFIGURATION
-            .replace("</busconfig>", &format!("{}</busconfig>", limits_in_xml(limits)))
+            .replace("</busconfig>", &format!("{}{}</busconfig>", policy_of_floor(), limits_in_xml(limits)))
             .replace("@SOCKET@", socket.to_str().unwrap())
             .replace("@POLICY@", policy.to_str().expect("a source tree with a UTF-8 path"));
         let file = directory.join("bus.conf");

@@ -18,6 +18,7 @@ pub mod c_library;
 pub mod config;
 pub mod daemon;
 pub mod door;
+pub mod floor;
 pub mod memory;
 pub mod notify;
 pub mod pipe;

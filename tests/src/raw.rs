@@ -13,6 +13,7 @@ use tokenvault_proto::{BUS_NAME, OBJECT_PATH};
 use zbus::{DynamicType, Message};
 
 use crate::door::Door;
+use crate::floor;
 use crate::user::User;
 use crate::vault::Vault;
 use crate::wait::{self, PATIENCE};
@@ -20,6 +21,8 @@ use crate::wire;
 
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
+/// The first number of a message of a flood: past those of all other messages of a test.
+const FIRST_OF_FLOOD: u32 = 1 << 31;
 /// How long a peer that takes nothing is written to.
 const FLOOD_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -28,6 +31,8 @@ const FLOOD_PATIENCE: Duration = Duration::from_millis(500);
 pub struct RawPeer {
     stream: UnixStream,
     door: Door,
+    /// The number of the next message of a flood.
+    next_serial: u32,
 }
 
 /// A reply, not taken apart.
@@ -56,7 +61,8 @@ impl RawPeer {
 
     /// The same where the door may be full.
     pub fn open_if_let_in(vault: &Vault, user: User, door: Door) -> Option<Self> {
-        let mut peer = Self { stream: Self::connect(vault, user, door).expect("connecting to the door"), door };
+        let stream = Self::connect(vault, user, door).expect("connecting to the door");
+        let mut peer = Self { stream, door, next_serial: FIRST_OF_FLOOD };
         let uid: String = user.uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
         // Who is turned away may find nobody to say it to.
         peer.write(format!("\0AUTH EXTERNAL {uid}\r\n").as_bytes()).ok()?;
@@ -76,7 +82,8 @@ impl RawPeer {
     /// Connects to the private socket as a client that takes no descriptors.
     pub fn open_without_descriptors(vault: &Vault, user: User) -> Self {
         let door = Door::Socket;
-        let mut peer = Self { stream: Self::connect(vault, user, door).expect("connecting to the door"), door };
+        let stream = Self::connect(vault, user, door).expect("connecting to the door");
+        let mut peer = Self { stream, door, next_serial: FIRST_OF_FLOOD };
         peer.write(b"\0AUTH EXTERNAL\r\nDATA\r\n").expect("authenticating");
         assert_eq!(peer.read_line(), "DATA\r\n");
         assert!(peer.read_line().starts_with("OK "));
@@ -108,6 +115,15 @@ impl RawPeer {
         call.build(&()).expect("a message").data().bytes().to_vec()
     }
 
+    /// The bytes of a call to the floor service on the bus.
+    pub fn message_to_floor<B>(interface: &str, method: &str, body: &B) -> Vec<u8>
+    where
+        B: Serialize + DynamicType,
+    {
+        let call = Message::method_call(floor::PATH, method).destination(floor::NAME).interface(interface);
+        call.build(body).expect("a message").data().bytes().to_vec()
+    }
+
     /// The shortest message that is no call, of one type: a signal, or the answer to a call nobody made.
     pub fn shortest_message(kind: u8) -> [u8; 16] {
         [b'l', kind, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
@@ -129,11 +145,26 @@ impl RawPeer {
         self.stream.write_all(&bytes[sent..])
     }
 
-    /// Sends `bytes` again and again without reading until the peer takes no more, is gone, or `times` are done; how
-    /// many times it was sent.
-    pub fn flood(&mut self, bytes: &[u8], times: usize) -> usize {
+    /// Sends whole messages again and again without reading until the peer takes no more, is gone, or `times` are done; how
+    /// many times they were sent. Each gets a number of its own: a call whose number is that of one without a reply is
+    /// refused by the bus, and the vault never hears of it.
+    pub fn flood(&mut self, messages: &[u8], times: usize) -> usize {
         self.stream.set_write_timeout(Some(FLOOD_PATIENCE)).expect("a timeout");
-        (0..times).take_while(|_| self.stream.write_all(bytes).is_ok()).count()
+        let mut messages = messages.to_vec();
+        let mut send = || {
+            self.number(&mut messages);
+            self.stream.write_all(&messages).is_ok()
+        };
+        (0..times).take_while(|_| send()).count()
+    }
+
+    fn number(&mut self, mut messages: &mut [u8]) {
+        while !messages.is_empty() {
+            messages[8..12].copy_from_slice(&self.next_serial.to_le_bytes());
+            self.next_serial = self.next_serial.checked_add(1).unwrap_or(FIRST_OF_FLOOD);
+            let (_, rest) = messages.split_at_mut(length(messages));
+            messages = rest;
+        }
     }
 
     /// The next method return or error; `None` when the peer hung up.
@@ -174,10 +205,7 @@ impl RawPeer {
     fn read_message(&mut self) -> Option<Vec<u8>> {
         let mut message = vec![0; 16];
         self.read_exact(&mut message)?;
-        assert_eq!(message[0], b'l', "replies are little-endian here");
-        let number = |at: usize| u32::from_le_bytes(message[at..at + 4].try_into().unwrap()) as usize;
-        let rest = number(12).next_multiple_of(8) + number(4);
-        message.resize(16 + rest, 0);
+        message.resize(length(&message), 0);
         self.read_exact(&mut message[16..])?;
         Some(message)
     }
@@ -203,4 +231,11 @@ impl RawPeer {
         }
         String::from_utf8(line).expect("a handshake is ASCII")
     }
+}
+
+/// Length of a message, from how it begins.
+fn length(message: &[u8]) -> usize {
+    assert_eq!(message[0], b'l', "messages are little-endian here");
+    let number = |at: usize| u32::from_le_bytes(message[at..at + 4].try_into().unwrap()) as usize;
+    16 + number(12).next_multiple_of(8) + number(4)
 }

@@ -150,6 +150,11 @@ impl Vault {
         Wire::open(self, user, door)
     }
 
+    /// The D-Bus address of the bus.
+    pub fn bus_address(&self) -> String {
+        format!("unix:path={}", TestBus::socket_in(self.path()).display())
+    }
+
     /// A built command, as `user`, pointed at this vault.
     pub fn command(&self, user: User, program: &str, door: Door) -> Command {
         let mut command = user.command(program::path(program));
@@ -167,7 +172,7 @@ impl Vault {
     pub fn address_text(&self, door: Door) -> String {
         match door {
             Door::Socket => format!("unix:path={}", self.socket().display()),
-            Door::Bus => format!("bus:unix:path={}", TestBus::socket_in(self.path()).display()),
+            Door::Bus => format!("bus:{}", self.bus_address()),
         }
     }
 
@@ -273,7 +278,7 @@ impl Vault {
     /// Writes the configuration file; its path.
     pub fn write_configuration(&self) -> PathBuf {
         let (state, runtime) = (self.state_directory(), self.path().join("run"));
-        let bus = format!("unix:path={}", TestBus::socket_in(self.path()).display());
+        let bus = self.bus_address();
         let places = Places {
             state: &state,
             runtime: &runtime,

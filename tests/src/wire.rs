@@ -9,6 +9,7 @@ use zbus::{Connection, DynamicType, Message};
 
 use crate::bus::TestBus;
 use crate::door::Door;
+use crate::floor;
 use crate::user::User;
 use crate::vault::Vault;
 use crate::wait::PATIENCE;
@@ -28,6 +29,7 @@ pub struct Wire {
     runtime: Runtime,
     connection: Connection,
     destination: Option<&'static str>,
+    path: &'static str,
 }
 
 impl Wire {
@@ -40,15 +42,20 @@ impl Wire {
             let builder = if door == Door::Socket { builder.p2p() } else { builder };
             builder.build().await.expect("a D-Bus connection")
         });
-        Self { runtime, connection, destination: (door == Door::Bus).then_some(BUS_NAME) }
+        Self { runtime, connection, destination: (door == Door::Bus).then_some(BUS_NAME), path: OBJECT_PATH }
     }
 
-    /// Calls a method of the vault's object.
+    /// The same connection to the bus, for calls of the floor service and not of the vault.
+    pub fn to_floor(self) -> Self {
+        Self { destination: Some(floor::NAME), path: floor::PATH, ..self }
+    }
+
+    /// Calls a method of the object.
     pub fn call<B>(&self, interface: &str, method: &str, body: &B) -> Result<Message, Refusal>
     where
         B: Serialize + DynamicType,
     {
-        let call = self.connection.call_method(self.destination, OBJECT_PATH, Some(interface), method, body);
+        let call = self.connection.call_method(self.destination, self.path, Some(interface), method, body);
         self.runtime.block_on(call).map_err(refusal)
     }
 
@@ -57,7 +64,7 @@ impl Wire {
     where
         B: Serialize + DynamicType,
     {
-        let mut call = Message::method_call(OBJECT_PATH, method).interface(interface);
+        let mut call = Message::method_call(self.path, method).interface(interface);
         if let Some(destination) = self.destination {
             call = call.destination(destination);
         }

@@ -1,25 +1,17 @@
 //! The floors under a `Get`: a D-Bus service that does nothing but hand over a pipe that holds a value, and a socket that
 //! echoes. Each is a process of its own, as the daemon is.
-//!
-//! The service has the runtime and the bus library of the daemon, one thread, and handles calls where they come in: less
-//! cannot be done for a caller with these parts.
 
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use tokenvault_tests::floor::{Floor, serve_on_bus};
+pub use tokenvault_tests::floor::{NAME, PATH, VALUE_BYTES};
 use tokenvault_tests::process::Process;
 use zbus::connection::Builder;
 
-use crate::bus::{self, Bus};
 use crate::role;
-
-/// Where the service is.
-pub const PATH: &str = "/org/tokenvault/Bench";
-/// Bytes of every value of the bench.
-pub const VALUE_BYTES: usize = 256;
 
 /// The running floors.
 pub struct Floors {
@@ -41,11 +33,11 @@ pub struct Server {
 
 impl Floors {
     /// Starts all of them.
-    pub fn start(directory: &Path, bus: &Bus) -> Self {
+    pub fn start(directory: &Path, bus: String) -> Self {
         let path = |name: &str| directory.join(name).to_str().expect("a UTF-8 path").to_owned();
         Self {
             socket: Server::start("socket-floor", path("floor")),
-            bus: Server::start("bus-floor", bus.address()),
+            bus: Server::start("bus-floor", bus),
             echo: Server::start("echo", path("echo")),
         }
     }
@@ -77,17 +69,6 @@ fn say_ready() {
     std::io::stdout().flush().expect("standard output");
 }
 
-struct Trivial;
-
-#[zbus::interface(name = "org.tokenvault.Bench", spawn = false)]
-impl Trivial {
-    async fn pipe(&self) -> zbus::fdo::Result<zbus::OwnedFd> {
-        let (reader, mut writer) = std::io::pipe().map_err(zbus::Error::from)?;
-        writer.write_all(&[b'v'; VALUE_BYTES]).map_err(zbus::Error::from)?;
-        Ok(OwnedFd::from(reader).into())
-    }
-}
-
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
@@ -103,7 +84,7 @@ pub fn serve_socket(path: &str) {
             let stream = stream.into_std().expect("a plain socket");
             tokio::spawn(async move {
                 let guid = zbus::Guid::generate();
-                let builder = Builder::unix_stream(stream).server(guid).p2p().serve_at(PATH, Trivial);
+                let builder = Builder::unix_stream(stream).server(guid).p2p().serve_at(PATH, Floor);
                 let connection = builder.build().await.expect("a connection");
                 connection.closed().await;
             });
@@ -114,8 +95,7 @@ pub fn serve_socket(path: &str) {
 /// Serves on a bus until the end.
 pub fn serve_bus(address: &str) {
     runtime().block_on(async {
-        let builder = Builder::address(address).serve_at(PATH, Trivial).name(bus::NAME);
-        let connection = builder.build().await.expect("a connection to the bus");
+        let connection = serve_on_bus(address).await.expect("a connection to the bus");
         say_ready();
         connection.closed().await;
     });

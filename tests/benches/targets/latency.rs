@@ -3,6 +3,7 @@
 
 use tokenvault_tests::{ALICE, Door};
 
+use crate::Bench;
 use crate::floor::{self, VALUE_BYTES};
 use crate::load::Load;
 use crate::pin::Pinned;
@@ -10,7 +11,6 @@ use crate::report::Bound::{AtLeast, AtMost};
 use crate::report::{Report, Row};
 use crate::rounds::{Median, Scenario, compare_all};
 use crate::site::{OWN_TOKENS, PREFIX, READS, Site};
-use crate::{Bench, bus};
 
 const RAISED: &str = "reads-per-second raised";
 
@@ -92,7 +92,7 @@ fn may_ping_the_vault(door: Door) -> bool {
 pub fn floor_call(bench: &Bench, door: Door, call: &str) -> Load {
     let (address, destination) = match door {
         Door::Socket => (format!("unix:path={}", bench.floor.socket.place), "-"),
-        Door::Bus => (bench.floor.bus.place.clone(), bus::NAME),
+        Door::Bus => (bench.floor.bus.place.clone(), floor::NAME),
     };
     let words = [&address, destination, call, floor::PATH, &VALUE_BYTES.to_string()];
     Load::new(bench.programs.path("dbus"), ALICE, &words)

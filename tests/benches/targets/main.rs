@@ -121,7 +121,7 @@ impl Bench {
         };
         let (small, big) = (start(1_000), start(100_000));
         let huge = full.then(|| start(1_000_000));
-        let floor = floor::Floors::start(big.vault.path(), &big.bus);
+        let floor = floor::Floors::start(big.vault.path(), big.vault.bus_address());
         let keyrings = Keyrings::start(&programs);
         Self { programs, floor, keyrings, small, big, huge }
     }

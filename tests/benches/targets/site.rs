@@ -2,7 +2,6 @@
 
 use tokenvault_tests::{ALICE, BOB, CAROL, Door, User, Vault};
 
-use crate::bus::Bus;
 use crate::floor::VALUE_BYTES;
 use crate::load::Load;
 use crate::programs::Programs;
@@ -23,21 +22,18 @@ pub const WRITES: Raised = ("writes-per-second", 0);
 
 /// A vault and its bus.
 pub struct Site {
-    /// Ends before the bus.
+    /// The vault.
     pub vault: Vault,
-    /// The bus it is on.
-    pub bus: Bus,
     program: std::path::PathBuf,
 }
 
 impl Site {
     /// A vault with so many tokens of 256 bytes, and the default limits.
     pub fn start(programs: &Programs, tokens: u64) -> Self {
-        let mut vault = Vault::builder().without_bus().prepare();
-        let bus = Bus::start(vault.path(), vault.users());
+        let mut vault = Vault::builder().prepare();
         vault.settings().limits.extend([WRITES, ("tokens", 0), ("bytes", 0)]);
         vault.start_daemon();
-        let mut site = Self { vault, bus, program: programs.path("vault") };
+        let mut site = Self { vault, program: programs.path("vault") };
         let others = (tokens - OWN_TOKENS) / 2;
         for (user, count) in [(ALICE, OWN_TOKENS), (BOB, others), (CAROL, others)] {
             if count > 0 {
@@ -76,13 +72,13 @@ impl Site {
     pub fn wire(&self, door: Door) -> (String, &'static str) {
         match door {
             Door::Socket => (format!("unix:path={}", self.vault.socket().display()), "-"),
-            Door::Bus => (self.bus.address(), tokenvault_proto::BUS_NAME),
+            Door::Bus => (self.vault.bus_address(), tokenvault_proto::BUS_NAME),
         }
     }
 
     /// The processes that answer: daemon and bus.
     pub fn processes(&mut self) -> [u32; 2] {
-        [self.vault.daemon().process().id(), self.bus.process.id()]
+        [self.vault.daemon().process().id(), self.vault.bus_process().id()]
     }
 
     /// A line of the daemon's `/proc/PID/status` in MiB.

@@ -9,7 +9,7 @@ use tokenvault_proto::{MANAGER_INTERFACE, TOKENS_INTERFACE};
 use tokenvault_tests::{ALICE, BOB, CAROL, Door, RawPeer, Vault, pipe, wait};
 use zbus::{Fd, Variant};
 
-use crate::measure::{Attack, Bystander, Siege, alone, assert_memory};
+use crate::measure::{Bystander, Siege, alone, assert_memory};
 
 type Options = HashMap<&'static str, Variant<'static>>;
 
@@ -39,31 +39,6 @@ fn headers_that_claim_128_mib_cost_nothing() {
     }
     // For the claim itself, and not because the message was slow to come.
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    assert_memory(&mut vault);
-}
-
-#[test]
-fn a_flood_of_calls_that_is_never_read_does_not_grow_the_daemon() {
-    let _alone = alone();
-    let mut vault = Vault::start();
-    for door in Door::ALL {
-        let bob = Bystander::at(&vault, door);
-        let flood = |siege: &Siege, call: &dyn Fn(&RawPeer) -> Vec<u8>| {
-            let mut peer = RawPeer::open(&vault, ALICE, door);
-            let calls = call(&peer).repeat(50);
-            peer.flood(&calls, 20);
-            siege.begin();
-            while siege.goes_on() {
-                if peer.flood(&calls, 20) < 20 {
-                    peer = RawPeer::open(&vault, ALICE, door);
-                }
-            }
-        };
-        let of_vault = |siege: &Siege| flood(siege, &|peer| peer.message(TOKENS_INTERFACE, "List", &Options::new()));
-        let of_bus = |siege: &Siege| flood(siege, &|_| RawPeer::message_to_bus("ListNames"));
-        let same: Option<Attack<'_>> = (door == Door::Bus).then_some(&of_bus);
-        bob.endures(&format!("calls never read, {door:?}"), 2, &of_vault, same);
-    }
     assert_memory(&mut vault);
 }
 

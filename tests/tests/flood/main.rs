@@ -10,6 +10,8 @@
 )]
 
 mod bus_values;
+mod calls;
+mod control;
 mod descriptors;
 mod doors;
 mod hoard;

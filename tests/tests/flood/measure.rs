@@ -64,11 +64,18 @@ pub struct Bystander<'v> {
     client: Client,
 }
 
-/// The p99 of one measurement: idle, attacked, and with the same flood of the bus alone.
+/// The p99 of one measurement: idle, attacked, and of the control.
 type Sitting = (Option<Duration>, Option<Duration>, Option<Duration>);
 
 /// Something to do while a siege goes on, in several threads.
 pub type Attack<'a> = &'a (dyn Fn(&Siege) + Sync);
+
+/// What an attack is held against: one like it that leaves the vault out, and what the second user asks meanwhile.
+#[derive(Clone, Copy)]
+pub struct Control<'a> {
+    pub attack: Attack<'a>,
+    pub ask: &'a dyn Fn(),
+}
 
 impl<'v> Bystander<'v> {
     /// Bob, at a door, known to the vault already.
@@ -83,44 +90,31 @@ impl<'v> Bystander<'v> {
     /// Measures during `attack`, which runs in `attackers` threads, and holds the result against the idle one: medians of
     /// rounds in turns, so that what else the machine does falls on both.
     ///
-    /// A flooded bus makes its callers wait before the vault hears of them. So what is flooded through the bus comes with
-    /// the `same` flood of the bus itself: the vault must not be worse to flood than that.
-    pub fn endures(&self, what: &str, attackers: usize, attack: Attack<'_>, same: Option<Attack<'_>>) {
+    /// A flooded bus makes its callers wait before the vault hears of them, and one after the other when it does. So what is
+    /// flooded through the bus comes with a `control`: the vault must not be worse to flood than that.
+    pub fn endures(&self, what: &str, attackers: usize, attack: Attack<'_>, control: Option<Control<'_>>) {
         let mut sittings = Vec::new();
         while sittings.len() < SITTINGS {
-            let (idle, attacked, granted) = self.sit(attackers, attack, same);
-            println!("{what}: second user's p99 {idle:?} idle, {attacked:?} meanwhile, {granted:?} without the vault");
+            let (idle, attacked, granted) = self.sit(attackers, attack, control);
+            println!("{what}: second user's p99 {idle:?} idle, {attacked:?} meanwhile, {granted:?} of the control");
             if attacked <= idle.max(granted).map(|most| MOST * most) {
                 return;
             }
             sittings.push((idle, attacked, granted));
         }
-        panic!("{what}: the second user's p99, idle, meanwhile and without the vault: {sittings:?}");
+        panic!("{what}: the second user's p99, idle, meanwhile and of the control: {sittings:?}");
     }
 
-    /// One measurement: idle, attacked, and with the same flood of the bus.
-    fn sit(&self, attackers: usize, attack: Attack<'_>, same: Option<Attack<'_>>) -> Sitting {
+    /// One measurement.
+    fn sit(&self, attackers: usize, attack: Attack<'_>, control: Option<Control<'_>>) -> Sitting {
         let (mut idle, mut attacked, mut granted) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             self.wait_for_calm();
             idle.push(self.p99());
-            attacked.push(self.p99_during(attackers, attack));
-            granted.extend(same.map(|same| self.p99_during(attackers, same)));
+            attacked.push(p99_during(attackers, attack, &|| self.ask()));
+            granted.extend(control.map(|control| p99_during(attackers, control.attack, control.ask)));
         }
         (median(idle), median(attacked), median(granted))
-    }
-
-    fn p99_during(&self, attackers: usize, attack: Attack<'_>) -> Duration {
-        let siege = Siege::of(attackers);
-        std::thread::scope(|scope| {
-            for _ in 0..attackers {
-                scope.spawn(|| attack(&siege));
-            }
-            siege.begin();
-            let attacked = self.p99();
-            siege.end();
-            attacked
-        })
     }
 
     /// Waits until what the attackers left behind is through.
@@ -131,14 +125,12 @@ impl<'v> Bystander<'v> {
     }
 
     fn p99(&self) -> Duration {
-        let (begun, mut times) = (Instant::now(), Vec::new());
-        while begun.elapsed() < ROUND {
-            let asked = Instant::now();
-            self.client.get("t", &Default::default()).expect("the second user is refused");
-            times.push(asked.elapsed());
-        }
-        times.sort_unstable();
-        times[times.len() * 99 / 100]
+        p99(&|| self.ask())
+    }
+
+    /// Asks for the token.
+    pub fn ask(&self) {
+        self.client.get("t", &Default::default()).expect("the second user is refused");
     }
 
     /// Still served, and in time.
@@ -147,6 +139,31 @@ impl<'v> Bystander<'v> {
         assert_eq!(self.client.get("t", &Default::default()).unwrap().data(), b"bob's");
         assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     }
+}
+
+fn p99_during(attackers: usize, attack: Attack<'_>, ask: &dyn Fn()) -> Duration {
+    let siege = Siege::of(attackers);
+    std::thread::scope(|scope| {
+        for _ in 0..attackers {
+            scope.spawn(|| attack(&siege));
+        }
+        siege.begin();
+        let attacked = p99(ask);
+        siege.end();
+        attacked
+    })
+}
+
+/// The p99 of what is asked again and again.
+fn p99(ask: &dyn Fn()) -> Duration {
+    let (begun, mut times) = (Instant::now(), Vec::new());
+    while begun.elapsed() < ROUND {
+        let asked = Instant::now();
+        ask();
+        times.push(asked.elapsed());
+    }
+    times.sort_unstable();
+    times[times.len() * 99 / 100]
 }
 
 /// The middle one; none of none.
