@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use tokenvault_core::port::{SecretMemory, Store, StoreError};
 use tokenvault_core::vault::Vault;
-use tokenvault_proto::BUS_NAME;
 use tokenvault_store::{SqliteStore, StoreOptions};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::connection::Builder;
 use zbus::export::async_trait::async_trait;
 
-use crate::bus::{Front, GetHot, serve};
+use crate::bus::{Front, GetHot, is_counted_at_the_door, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
-use crate::door::{self, Peer, PrivateDoor, bind};
+use crate::door::{self, Called, Peer, PrivateDoor, bind};
 use crate::fast_path::FastPath;
 use crate::host_key::HostKeyFile;
 use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
@@ -207,9 +206,9 @@ impl door::Host for Host {
         }
     }
 
-    fn admits(&self, uid: u32, interface: Option<&[u8]>) -> bool {
-        // A handler pays for its call and says so where it cannot; to the others nobody could say it.
-        interface.is_some_and(is_ours) || self.0.limiter.pay(uid, Kind::Read).is_ok()
+    fn admits(&self, uid: u32, call: &Called<'_>) -> bool {
+        // What the desk counts it refuses where it must; to the others nobody could say it.
+        !is_counted_at_the_door(call) || self.0.limiter.pay(uid, Kind::Read).is_ok()
     }
 
     fn silence(&self, uid: u32) -> Duration {
@@ -225,10 +224,6 @@ fn identity(peer: &Peer) -> Identity {
         door: tokenvault_core::caller::Door::Socket,
         contained: is_contained(peer.uid, peer.pid),
     }
-}
-
-fn is_ours(interface: &[u8]) -> bool {
-    interface.strip_prefix(BUS_NAME.as_bytes()).is_some_and(|rest| rest.starts_with(b"."))
 }
 
 /// Starts everything that runs beside the doors, and waits a moment for the first attempts at TPM and bus.

@@ -57,6 +57,7 @@ impl Desk {
     where
         W: Future<Output = Result<T, Error>> + Send,
     {
+        dispatch::note_asked();
         let identity = self.identify(header).await?;
         let uid = identity.uid;
         let outcome = match self.enter(identity, kind).await {
@@ -91,6 +92,11 @@ impl Desk {
             work(call).await
         })
         .await
+    }
+
+    /// Has a call paid for that is none of any handler's.
+    pub async fn charge(&self, header: &Header<'_>) -> Result<(), Refusal> {
+        self.serve(header, Kind::Read, |_call| async { Ok(()) }).await
     }
 
     async fn identify(&self, header: &Header<'_>) -> Result<Identity, Error> {

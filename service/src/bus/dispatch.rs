@@ -23,7 +23,7 @@ use zbus::names::{InterfaceName, MemberName};
 use zbus::object_server::{DispatchResult, Interface, SignalEmitter};
 use zbus::{BoxDBusError, Connection, Message, ObjectServer, OwnedVariant, Variant, fdo};
 
-use super::Refusal;
+use super::{Desk, Refusal};
 use crate::caller::InFlight;
 use crate::value::Portion;
 
@@ -34,8 +34,15 @@ tokio::task_local! {
 /// What a call has taken of its user's limits.
 #[derive(Default)]
 struct Taken {
+    /// Whether the desk was asked to let it in.
+    asked: bool,
     in_flight: Option<InFlight>,
     reply: Option<Portion>,
+}
+
+/// The desk is asked to let the present call in: whoever makes it pays for it there.
+pub(super) fn note_asked() {
+    keep(|taken| taken.asked = true);
 }
 
 /// Keeps the place of the present call until its reply is written.
@@ -53,12 +60,17 @@ fn keep(put: impl FnOnce(&mut Taken)) {
     let _outside = TAKEN.try_with(|taken| put(&mut taken.borrow_mut()));
 }
 
-/// An interface whose calls are begun where they come in.
-pub(super) struct Begun<I>(Arc<I>);
+/// An interface whose calls are begun where they come in, and the desk that counts those of them that come to no handler.
+pub(super) struct Begun<I>(Arc<AtDesk<I>>);
+
+struct AtDesk<I> {
+    interface: I,
+    desk: Desk,
+}
 
 impl<I> Begun<I> {
-    pub(super) fn new(interface: I) -> Self {
-        Self(Arc::new(interface))
+    pub(super) fn new(interface: I, desk: Desk) -> Self {
+        Self(Arc::new(AtDesk { interface, desk }))
     }
 }
 
@@ -80,7 +92,7 @@ impl<I: Interface> Interface for Begun<I> {
         header: Option<&Header<'_>>,
         emitter: &SignalEmitter<'_>,
     ) -> Option<Result<OwnedVariant, BoxDBusError>> {
-        self.0.get(property, server, connection, header, emitter).await
+        self.0.interface.get(property, server, connection, header, emitter).await
     }
 
     async fn get_all(
@@ -90,7 +102,7 @@ impl<I: Interface> Interface for Begun<I> {
         header: Option<&Header<'_>>,
         emitter: &SignalEmitter<'_>,
     ) -> fdo::Result<HashMap<String, OwnedVariant>> {
-        self.0.get_all(server, connection, header, emitter).await
+        self.0.interface.get_all(server, connection, header, emitter).await
     }
 
     async fn set_mut(
@@ -112,8 +124,7 @@ impl<I: Interface> Interface for Begun<I> {
         message: &'call Message,
         member: MemberName<'call>,
     ) -> DispatchResult<'call> {
-        let interface = Arc::clone(&self.0);
-        let work = answer(interface, connection.clone(), message.clone(), member.to_owned());
+        let work = answer(Arc::clone(&self.0), connection.clone(), message.clone(), member.to_owned());
         DispatchResult::Async(Box::pin(async move {
             // One connection's calls must not keep a thread for themselves.
             tokio::task::coop::consume_budget().await;
@@ -133,22 +144,30 @@ impl<I: Interface> Interface for Begun<I> {
     }
 
     fn introspect_to_writer(&self, writer: &mut dyn Write, level: usize) {
-        self.0.introspect_to_writer(writer, level);
+        self.0.interface.introspect_to_writer(writer, level);
     }
 }
 
 /// Works on a call and writes its reply, whatever comes of it.
 async fn answer<I: Interface>(
-    interface: Arc<I>,
+    served: Arc<AtDesk<I>>,
     connection: Connection,
     message: Message,
     member: MemberName<'static>,
 ) {
     let work = async {
+        let AtDesk { interface, desk } = served.as_ref();
         match interface.call(connection.object_server(), &connection, &message, member.as_ref()) {
-            DispatchResult::Async(work) => work.await,
+            DispatchResult::Async(work) => {
+                let worked = work.await;
+                // Arguments that are not the method's have been answered before any handler could ask the desk.
+                if TAKEN.try_with(|taken| !taken.borrow().asked).unwrap_or(false) {
+                    let _answered = desk.charge(&message.header()).await;
+                }
+                worked
+            }
             DispatchResult::NotFound | DispatchResult::RequiresMut => {
-                Err(fdo::Error::UnknownMethod(format!("Unknown method '{member}'")).into())
+                Err(refuse_unknown(desk, &message.header(), &member).await)
             }
         }
     };
@@ -162,6 +181,14 @@ async fn answer<I: Interface>(
     };
     if let Err(error) = replied {
         log::debug!("a reply could not be written: {error}");
+    }
+}
+
+/// What is said to a call of a method that there is none of, once it is paid for.
+async fn refuse_unknown(desk: &Desk, call: &Header<'_>, member: &MemberName<'_>) -> BoxDBusError {
+    match desk.charge(call).await {
+        Ok(()) => fdo::Error::UnknownMethod(format!("Unknown method '{member}'")).into(),
+        Err(refused) => Box::new(refused),
     }
 }
 

@@ -13,26 +13,44 @@ mod manager;
 mod options;
 mod refusal;
 mod tokens;
+mod toll;
 
 use std::sync::Arc;
 
 use tokenvault_proto::OBJECT_PATH;
 use zbus::connection::Builder;
+use zbus::names::InterfaceName;
+use zbus::object_server::Interface;
 
 pub use desk::{Desk, Front, blocking};
 pub use get_hot::GetHot;
 pub use refusal::Refusal;
+pub use toll::is_counted_at_the_door;
 
 use dispatch::Begun;
 use options::Options;
 
 use crate::service::Service;
 
+/// An interface of the object.
+struct Served {
+    name: fn() -> InterfaceName<'static>,
+    serve: fn(Builder<'static>, Desk) -> Builder<'static>,
+}
+
+/// All that is served. What is called on them is counted at the desk.
+const SERVED: [Served; 3] = [
+    Served { name: manager::Manager::name, serve: |builder, desk| at_desk(builder, &desk, manager::Manager) },
+    Served { name: tokens::Tokens::name, serve: |builder, desk| at_desk(builder, &desk, tokens::Tokens) },
+    Served { name: admin::Admin::name, serve: |builder, desk| at_desk(builder, &desk, admin::Admin) },
+];
+
 /// Serves the object on a connection that is being made.
-pub fn serve<'a>(builder: Builder<'a>, service: &Arc<Service>, front: Front) -> Builder<'a> {
+pub fn serve(builder: Builder<'static>, service: &Arc<Service>, front: Front) -> Builder<'static> {
     let desk = Desk::new(Arc::clone(service), front);
-    builder
-        .serve_at(OBJECT_PATH, Begun::new(manager::Manager(desk.clone())))
-        .serve_at(OBJECT_PATH, Begun::new(tokens::Tokens(desk.clone())))
-        .serve_at(OBJECT_PATH, Begun::new(admin::Admin(desk)))
+    SERVED.iter().fold(builder, |builder, served| (served.serve)(builder, desk.clone()))
+}
+
+fn at_desk<I: Interface>(builder: Builder<'static>, desk: &Desk, interface: fn(Desk) -> I) -> Builder<'static> {
+    builder.serve_at(OBJECT_PATH, Begun::new(interface(desk.clone()), desk.clone()))
 }

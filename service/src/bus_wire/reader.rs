@@ -23,15 +23,14 @@ use super::calls::Taken;
 use super::intake::Intake;
 use super::rate::Rates;
 use super::skip::Skip;
+use crate::bus::is_counted_at_the_door;
+use crate::door::Called;
 use crate::door::header::{Header, MOST_BYTES};
 use crate::door::refusal::{self, Cause};
 use crate::fast_path::{self, FastPath};
 
 /// Most descriptors of a message that zbus is shown: more than any method takes.
 const MOST_DESCRIPTORS: usize = 16;
-
-/// How the interfaces begin whose calls are counted by what serves them.
-const COUNTED: &str = "org.tokenvault1.";
 
 /// How long a refusal is held back from who calls too often: whoever waits for it calls less.
 const PACE: Duration = Duration::from_millis(10);
@@ -114,17 +113,18 @@ impl Reader {
             return Err(Cause::TooManyBrought);
         }
         let message = self.intake.parse(header, seq).await.ok_or(Cause::Malformed)?;
-        if header.is_call && !self.may_call(&message) {
+        if header.is_call && !self.may_call(header, &message) {
             return Err(Cause::TooOften);
         }
         Ok(message)
     }
 
-    /// Whether a call is one that the vault counts itself, or one of those that its sender may make.
-    fn may_call(&mut self, call: &Message) -> bool {
-        let header = call.header();
-        let is_counted = header.interface().is_some_and(|name| name.starts_with(COUNTED));
-        is_counted || header.sender().is_none_or(|sender| self.rates.take(sender, self.begun.elapsed()))
+    /// Whether a call is not to be counted here, or one of those that its sender may make.
+    fn may_call(&mut self, header: &Header, call: &Message) -> bool {
+        if !is_counted_at_the_door(&Called::read(header, call.data().bytes())) {
+            return true;
+        }
+        call.header().sender().is_none_or(|sender| self.rates.take(sender, self.begun.elapsed()))
     }
 
     /// Skips a message that is not taken; a call is told so.

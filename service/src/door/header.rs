@@ -12,9 +12,6 @@ pub(crate) const PREFIX: usize = 16;
 /// `NO_REPLY_EXPECTED` in the flags, which are the third byte.
 const NO_REPLY: u8 = 1;
 
-/// Code of the header field that names the interface.
-const INTERFACE: u8 = 2;
-
 /// Code of the header field that counts descriptors.
 const UNIX_FDS: u8 = 9;
 
@@ -107,11 +104,6 @@ impl Header {
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    /// The interface that is called, where the message names one.
-    pub(crate) fn interface<'a>(&self, message: &'a [u8]) -> Result<Option<&'a [u8]>, Malformed> {
-        self.find(message, INTERFACE, b's')
-    }
-
     /// The value of a field; the first one, where zbus will find another and take neither.
     fn find<'a>(&self, message: &'a [u8], code: u8, kind: u8) -> Result<Option<&'a [u8]>, Malformed> {
         let mut fields = Fields::of(self);
@@ -139,6 +131,7 @@ mod tests {
 
     use zbus::{Fd, Message};
 
+    use super::super::called::Called;
     use super::*;
 
     fn prefix(order: u8, kind: u8, version: u8, body: u32, fields: u32) -> Vec<u8> {
@@ -162,8 +155,6 @@ mod tests {
             assert_eq!(header.serial, message.primary_header().serial_num().get());
             assert!(header.is_call && !header.no_reply);
             assert_eq!(header.descriptors(bytes).unwrap(), count);
-            let interface = message.header().interface().map(|name| name.as_bytes().to_vec());
-            assert_eq!(header.interface(bytes).unwrap().map(<[u8]>::to_vec), interface);
         }
     }
 
@@ -192,14 +183,14 @@ mod tests {
         let bytes = message.data().bytes().to_vec();
         let header = Header::read(&bytes).unwrap().unwrap();
         for len in PREFIX..bytes.len() {
-            let _ = (header.descriptors(&bytes[..len]), header.interface(&bytes[..len]));
+            let _ = (header.descriptors(&bytes[..len]), Called::read(&header, &bytes[..len]));
         }
         for at in 0..bytes.len() {
             for value in [0, 1, 9, b'g', b's', b'u', b'v', 0x7F, 0xFF] {
                 let mut damaged = bytes.clone();
                 damaged[at] = value;
                 if let Ok(Some(header)) = Header::read(&damaged) {
-                    let _ = (header.descriptors(&damaged), header.interface(&damaged));
+                    let _ = (header.descriptors(&damaged), Called::read(&header, &damaged));
                 }
             }
         }

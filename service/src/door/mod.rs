@@ -7,6 +7,7 @@
 
 mod account;
 mod admission;
+mod called;
 mod connection;
 pub(crate) mod fields;
 mod flight;
@@ -33,6 +34,7 @@ use zbus::{Guid, OwnedGuid};
 
 use self::account::Accounts;
 use self::admission::Admission;
+pub use self::called::Called;
 use self::connection::{Admitted, Attendant};
 use self::listener::SocketFile;
 pub use self::listener::{DoorSocket, bind};
@@ -142,9 +144,9 @@ pub trait Host: Send + Sync {
         Some(self.is_known(uid))
     }
 
-    /// Whether a call to this interface may be answered now; if not, it is asked again in a moment. What the host answers itself
-    /// it counts itself; everything else (`Introspect`, `Ping`, properties) is answered below it.
-    fn admits(&self, _uid: u32, _interface: Option<&[u8]>) -> bool {
+    /// Whether a call may be answered now; if not, it is asked again in a moment. What the host answers itself it counts itself;
+    /// everything else (`Introspect`, `Ping`, properties, what does not exist) is answered below it.
+    fn admits(&self, _uid: u32, _call: &Called<'_>) -> bool {
         true
     }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
+use super::called::Called;
 use super::header::{self, Header};
 use super::inbox::{Inbox, MOST_DESCRIPTORS};
 use super::wire::Wire;
@@ -95,9 +96,8 @@ impl Reader {
     /// Waits until the call may be answered, as far as nobody else sees to that.
     async fn wait_for_rate(&self, header: &Header) {
         let message = self.inbox.bytes().get(..header.len).unwrap_or_default();
-        // What cannot be read here zbus may still be able to read.
-        let interface = header.interface(message).ok().flatten();
-        while !self.wire.host.admits(self.wire.uid, interface) {
+        let call = Called::read(header, message);
+        while !self.wire.host.admits(self.wire.uid, &call) {
             sleep(RATE_PAUSE).await;
         }
     }

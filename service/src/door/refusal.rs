@@ -21,7 +21,7 @@ pub(crate) enum Cause {
     Malformed,
     /// The large calls that are being worked on hold all that such may.
     TooMuchHeld,
-    /// Its sender calls the standard interfaces too often.
+    /// Its sender calls what is not the vault's own too often.
     TooOften,
 }
 
@@ -43,7 +43,7 @@ impl Cause {
             Self::TooLarge => "the call is larger than 256 KiB; values travel through a pipe, not in the call",
             Self::TooManyBrought => "the call has more than 16 file descriptors; send one for each value",
             Self::TooMuchHeld => "the vault works on too many calls over 4 KiB; retry, or send less in the call",
-            Self::TooOften => "a connection may call the standard interfaces 200 times a second; retry in a second",
+            Self::TooOften => "a connection may call what is not the vault's own 200 times a second; retry in a second",
             Self::Malformed => {
                 "the call has a header field that is unknown, repeated or malformed, or fewer file descriptors than it \
                  counts; send it as the D-Bus specification has it"

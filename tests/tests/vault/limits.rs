@@ -100,6 +100,23 @@ through_every_client! {
 }
 
 through_both_doors! {
+    fn what_is_called_in_vain_is_paid_for(door) {
+        let vault = Vault::builder().limit("reads-per-second", 5).start();
+        let (alice, bob) = (vault.wire(ALICE, door), vault.wire(BOB, door));
+        let none: HashMap<&str, zbus::Variant<'static>> = HashMap::new();
+        let names: Vec<String> =
+            (0..20).map(|_| alice.call(TOKENS_INTERFACE, "Steal", &("t", &none)).unwrap_err().name).collect();
+        assert_eq!(names[0], "org.freedesktop.DBus.Error.UnknownMethod");
+        let refused = names.iter().filter(|name| *name == "org.tokenvault1.Error.LimitsExceeded").count();
+        assert!(refused > 0, "a method that does not exist has no rate: {names:?}");
+        // Who is answered before he was asked for anything is not refused for it, but other calls of his are.
+        for _ in 0..20 {
+            bob.call(TOKENS_INTERFACE, "Get", &()).expect_err("arguments of no method");
+        }
+        let known = (0..5).filter(|_| bob.call(MANAGER_INTERFACE, "WhoAmI", &none).is_ok()).count();
+        assert!(known < 5, "calls with arguments of no method cost nothing");
+    }
+
     fn answers_nobody_reads_are_counted(door) {
         // Fewer than a user may have on the bus.
         let vault = Vault::builder().limit("pipes", 4).start();
