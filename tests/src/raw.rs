@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -165,6 +166,20 @@ impl RawPeer {
             let (_, rest) = messages.split_at_mut(length(messages));
             messages = rest;
         }
+    }
+
+    /// Sends whole messages as [`RawPeer::flood`] does for as long as `goes_on`, reads and forgets all that comes, and then
+    /// waits until the peer has nothing more of them to read and hangs up.
+    pub fn flood_and_forget(mut self, messages: &[u8], goes_on: impl Fn() -> bool) {
+        let mut replies = self.stream.try_clone().expect("the other half of a socket");
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut sink = [0; 64 * 1024];
+                while matches!(replies.read(&mut sink), Ok(1..)) {}
+            });
+            while goes_on() && self.flood(messages, 1) == 1 {}
+            self.stream.shutdown(Shutdown::Write).ok();
+        });
     }
 
     /// The next method return or error; `None` when the peer hung up.

@@ -1,20 +1,28 @@
 //! Which calls the doors count, because nobody else does.
 //!
 //! What is called on an interface that is served is counted at the desk, whatever it is. Everything else zbus answers below
-//! it: the standard interfaces, and what does not exist.
+//! it: the standard interfaces, and what does not exist. `Ping` alone is nobody's to count: it costs no more to answer than
+//! to refuse, and who asks whether the vault is there should hear that it is. `GetMachineId` is no such call: it reads a file.
 
 use tokenvault_proto::OBJECT_PATH;
 
 use super::SERVED;
 use crate::door::Called;
 
+/// Longest message that is a `Ping` and nothing else.
+const LONGEST_PING: usize = 1024;
+
 /// Whether a door has to count a call.
 pub fn is_counted_at_the_door(call: &Called<'_>) -> bool {
-    !is_served(call)
+    !is_served(call) && !is_ping(call)
 }
 
 fn is_served(call: &Called<'_>) -> bool {
     call.path == OBJECT_PATH.as_bytes() && SERVED.iter().any(|served| (served.name)().as_bytes() == call.interface)
+}
+
+fn is_ping(call: &Called<'_>) -> bool {
+    call.interface == b"org.freedesktop.DBus.Peer" && call.member == b"Ping" && call.len <= LONGEST_PING
 }
 
 #[cfg(test)]
@@ -39,6 +47,18 @@ mod tests {
         }
         for interface in ["", "org.tokenvault1", "org.tokenvault1.Token", "org.tokenvault1.Tokens2", "a.b"] {
             assert!(is_counted_at_the_door(&call(OBJECT_PATH, interface, "Get")), "{interface}");
+        }
+    }
+
+    #[test]
+    fn a_ping_is_free_and_nothing_that_stands_beside_it() {
+        let peer = "org.freedesktop.DBus.Peer";
+        assert!(!is_counted_at_the_door(&call("/any", peer, "Ping")));
+        assert!(is_counted_at_the_door(&Called { len: LONGEST_PING + 1, ..call("/any", peer, "Ping") }));
+        assert!(is_counted_at_the_door(&call("/any", peer, "GetMachineId")));
+        assert!(is_counted_at_the_door(&call("/any", "", "Ping")));
+        for interface in ["Introspectable", "Properties", "ObjectManager"] {
+            assert!(is_counted_at_the_door(&call(OBJECT_PATH, &format!("org.freedesktop.DBus.{interface}"), "Ping")));
         }
     }
 }

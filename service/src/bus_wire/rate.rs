@@ -1,7 +1,7 @@
 //! How often a sender may call what zbus answers by itself.
 //!
-//! `Ping`, `Introspect` and the like, objects and interfaces that do not exist: such calls never come to where the vault counts what
-//! a user may take. So each connection of the bus has a bucket of its own for them.
+//! `Introspect` and the like, objects and interfaces that do not exist: such calls never come to where the vault counts what
+//! a user may take. So each connection of the bus has a bucket of its own for them. `Ping` needs none.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -145,7 +145,7 @@ pub trait Host: Send + Sync {
     }
 
     /// Whether a call may be answered now; if not, it is asked again in a moment. What the host answers itself it counts itself;
-    /// everything else (`Introspect`, `Ping`, properties, what does not exist) is answered below it.
+    /// everything else (`Introspect`, properties, what does not exist) is answered below it.
     fn admits(&self, _uid: u32, _call: &Called<'_>) -> bool {
         true
     }

@@ -43,7 +43,9 @@ impl Cause {
             Self::TooLarge => "the call is larger than 256 KiB; values travel through a pipe, not in the call",
             Self::TooManyBrought => "the call has more than 16 file descriptors; send one for each value",
             Self::TooMuchHeld => "the vault works on too many calls over 4 KiB; retry, or send less in the call",
-            Self::TooOften => "a connection may call what is not the vault's own 200 times a second; retry in a second",
+            Self::TooOften => {
+                "a connection may call what is not the vault's own, but for Ping, 200 times a second; retry in a second"
+            }
             Self::Malformed => {
                 "the call has a header field that is unknown, repeated or malformed, or fewer file descriptors than it \
                  counts; send it as the D-Bus specification has it"

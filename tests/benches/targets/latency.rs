@@ -45,9 +45,9 @@ pub fn measure(bench: &mut Bench, report: &mut Report) {
 
     let mut medians = medians.into_iter();
     let mut next = || medians.next().expect("a median for every scenario");
-    let [private, on_bus] = Door::ALL.map(|door| {
+    let [private, on_bus] = Door::ALL.map(|_| {
         let ping = next();
-        let _own_ping = may_ping_the_vault(door).then(&mut next);
+        let _own_ping = next();
         let [pipe, by_hand, library] = std::array::from_fn(|_| next());
         AtDoor { ping, pipe, library, by_hand }
     });
@@ -71,21 +71,15 @@ fn pin(bench: &mut Bench) -> Pinned {
 
 /// What is compared at a door, in the order it is taken apart again.
 fn at_door(bench: &Bench, door: Door) -> Vec<Scenario> {
-    let of_vault = || ("bare Ping of the vault", vault_call(bench, door, &["ping", "/org/tokenvault1"]));
-    let mut loads = Vec::from([("bare Ping", floor_call(bench, door, "ping"))]);
-    loads.extend(may_ping_the_vault(door).then(of_vault));
-    loads.extend([
+    let loads = [
+        ("bare Ping", floor_call(bench, door, "ping")),
+        ("bare Ping of the vault", vault_call(bench, door, &["ping", "/org/tokenvault1"])),
         ("pipe Ping", floor_call(bench, door, "pipe")),
         ("Get, sd-bus", sd_bus_get(bench, door)),
         ("Get, libtokenvault", bench.big.get(ALICE, door)),
-    ]);
+    ];
     let pinned = |(name, load): (&str, Load)| Scenario::new(format!("{}: {name}", name_of(door)), load.pinned());
     loads.into_iter().map(pinned).collect()
-}
-
-/// Whether the vault answers as many Pings as there can be: on the bus it limits them, and no setting lifts that.
-fn may_ping_the_vault(door: Door) -> bool {
-    door == Door::Socket
 }
 
 /// A call of the floor service at a door of its own, or on the same bus.

@@ -1,11 +1,14 @@
 //! What the vault is held against where others make a second user wait as well, whoever is attacked.
 
+use std::hint;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use tokenvault_tests::{BOB, Door, Vault, Wire, floor, pipe};
 use tokio::sync::Notify;
+
+use crate::measure::Siege;
 
 /// A service that does next to nothing, on the bus of the vault, and the second user who asks it for its value.
 pub struct FloorService {
@@ -42,4 +45,18 @@ impl Drop for FloorService {
         // A panic of its own it has told already.
         self.thread.take().map(JoinHandle::join);
     }
+}
+
+/// Takes as much of the processors as a user can who has nothing to do with the vault, in `threads` threads.
+pub fn compute(siege: &Siege, threads: usize) {
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while siege.goes_on() {
+                    hint::spin_loop();
+                }
+            });
+        }
+        siege.begin();
+    });
 }

@@ -112,6 +112,7 @@ impl<'v> Bystander<'v> {
             self.wait_for_calm();
             idle.push(self.p99());
             attacked.push(p99_during(attackers, attack, &|| self.ask()));
+            self.wait_for_calm();
             granted.extend(control.map(|control| p99_during(attackers, control.attack, control.ask)));
         }
         (median(idle), median(attacked), median(granted))

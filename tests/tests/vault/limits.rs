@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::time::Instant;
 
 use tokenvault_tests::RawPeer;
 
@@ -115,6 +116,15 @@ through_both_doors! {
         }
         let known = (0..5).filter(|_| bob.call(MANAGER_INTERFACE, "WhoAmI", &none).is_ok()).count();
         assert!(known < 5, "calls with arguments of no method cost nothing");
+    }
+
+    fn a_ping_is_answered_however_often_it_comes(door) {
+        let vault = Vault::builder().limit("reads-per-second", 1).start();
+        let (wire, begun) = (vault.wire(ALICE, door), Instant::now());
+        for _ in 0..1_000 {
+            wire.call("org.freedesktop.DBus.Peer", "Ping", &()).expect("a ping is refused");
+            assert!(begun.elapsed() < wait::PATIENCE, "a ping waits");
+        }
     }
 
     fn answers_nobody_reads_are_counted(door) {

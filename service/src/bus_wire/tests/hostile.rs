@@ -245,3 +245,15 @@ async fn who_calls_what_the_vault_does_not_count_too_often_is_refused() {
     };
     assert!(waited >= Duration::from_millis(10), "{waited:?}");
 }
+
+#[tokio::test]
+async fn a_ping_is_answered_however_often_it_comes() {
+    let mut served = Served::start().await;
+    let mut tally = Tally::default();
+    for _ in 0..1_000 {
+        let ping = Message::method_call("/", "Ping").interface("org.freedesktop.DBus.Peer").sender(":1.7");
+        send(&served.bus, &ping.build(&()).unwrap());
+        tally.note(":1.7", &[served.reply().await]);
+    }
+    assert_eq!(tally.answered, 1_000);
+}
