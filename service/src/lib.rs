@@ -16,6 +16,7 @@ pub mod host_key;
 pub mod jobs;
 pub mod journal;
 pub mod lifecycle;
+pub mod message;
 pub mod reload;
 pub mod sandbox;
 pub mod service;

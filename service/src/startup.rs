@@ -8,16 +8,15 @@ use tokenvault_core::vault::Vault;
 use tokenvault_store::{SqliteStore, StoreOptions};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use zbus::connection::Builder;
 use zbus::export::async_trait::async_trait;
 
 use crate::bus::{Front, GetHot, is_counted_at_the_door, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
-use crate::door::{self, Called, Peer, PrivateDoor, bind};
-use crate::fast_path::FastPath;
+use crate::door::{self, Peer, PrivateDoor, Welcome, bind};
 use crate::host_key::HostKeyFile;
+use crate::message::Called;
 use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
 use crate::service::{Parts, Service};
 use crate::signals::{Listening, Signals, Told};
@@ -186,12 +185,19 @@ struct Host(Arc<Service>);
 
 #[async_trait]
 impl door::Host for Host {
-    fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static> {
-        serve(builder, &self.0, Front::Socket(identity(peer)))
-    }
-
-    fn fast_path(&self, peer: &Peer) -> Option<Arc<dyn FastPath>> {
-        Some(Arc::new(GetHot::new(Arc::clone(&self.0), Front::Socket(identity(peer)))))
+    fn welcome(&self, peer: &Peer) -> Welcome {
+        let identity = Identity {
+            uid: peer.uid,
+            gids: Arc::clone(&peer.gids),
+            pid: peer.pid,
+            door: tokenvault_core::caller::Door::Socket,
+            contained: is_contained(peer.uid, peer.pid),
+        };
+        let (front, service) = (Front::Socket(identity), Arc::clone(&self.0));
+        Welcome {
+            fast_path: Some(Arc::new(GetHot::new(Arc::clone(&self.0), front.clone()))),
+            serve: Box::new(move |builder| serve(builder, &service, front)),
+        }
     }
 
     fn is_known(&self, uid: u32) -> bool {
@@ -213,16 +219,6 @@ impl door::Host for Host {
 
     fn silence(&self, uid: u32) -> Duration {
         self.0.pace.silence(uid)
-    }
-}
-
-fn identity(peer: &Peer) -> Identity {
-    Identity {
-        uid: peer.uid,
-        gids: Arc::clone(&peer.gids),
-        pid: peer.pid,
-        door: tokenvault_core::caller::Door::Socket,
-        contained: is_contained(peer.uid, peer.pid),
     }
 }
 

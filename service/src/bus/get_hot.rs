@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use tokenvault_core::token::{HotGet, TokenInfo};
+use tokenvault_core::token::TokenInfo;
+use tokenvault_core::vault::HotToken;
 use tokenvault_proto::{GetOptions, OBJECT_PATH, TOKENS_INTERFACE};
 use zbus::wire::serialized::Context;
 use zbus::wire::{Endian, to_bytes};
 
 use super::desk::{Front, SMALL_REPLY};
 use super::{Options, decode, encode};
-use crate::caller::{Identity, Kind};
+use crate::caller::{Identity, InFlight, Kind};
 use crate::fast_path::{Call, FastPath, Reply, Target};
 use crate::service::Service;
 use crate::sys::pipe;
@@ -23,6 +24,13 @@ pub struct GetHot {
     front: Front,
 }
 
+/// What a value needs before it is decrypted.
+struct Place {
+    token: Arc<HotToken>,
+    in_flight: InFlight,
+    room: Reservation,
+}
+
 impl GetHot {
     /// At a door.
     pub const fn new(service: Arc<Service>, front: Front) -> Self {
@@ -30,27 +38,29 @@ impl GetHot {
     }
 
     fn identify(&self, call: &Call<'_>) -> Option<Identity> {
-        match &self.front {
-            Front::Socket(identity) => Some(identity.clone()),
-            Front::Bus(callers) => callers.cached(call.sender()?),
+        match (&self.front, call.sender()) {
+            (Front::Socket(identity), None) => Some(identity.clone()),
+            (Front::Bus(callers), Some(sender)) => callers.cached(sender),
+            // Only a bus says who sends.
+            _ => None,
         }
     }
 
-    /// Room for a value, paid for.
-    fn place(&self, uid: u32, info: &TokenInfo) -> Option<Reservation> {
+    fn place(&self, uid: u32, token: &Arc<HotToken>) -> Option<Place> {
         // What fits into any pipe, and a reply that is no burden.
+        let info = token.info();
         let len = usize::try_from(info.size).ok().filter(|len| *len <= pipe::PAGE)?;
         if info.reply_bytes() > SMALL_REPLY {
             return None;
         }
-        let pipes = &self.service.pipes;
+        let service = &self.service;
+        let in_flight = service.limiter.enter(uid).ok()?;
         let place = match &self.front {
             Front::Socket(_) => None,
-            Front::Bus(_) => Some(pipes.free_bus_place(uid)?),
+            Front::Bus(_) => Some(service.pipes.free_bus_place(uid)?),
         };
-        let room = pipes.reserve(uid, len, place).ok()?;
-        self.service.limiter.pay(uid, Kind::Read).ok()?;
-        Some(room)
+        let room = service.pipes.reserve(uid, len, place).ok()?;
+        Some(Place { token: Arc::clone(token), in_flight, room })
     }
 }
 
@@ -64,11 +74,20 @@ impl FastPath for GetHot {
         let request = decode::get_own(name, options).ok()??;
         let identity = self.identify(call)?;
         let (service, uid) = (&self.service, identity.uid);
+        // Who owes silence has no fast path.
+        if !service.pace.silence(uid).is_zero() {
+            return None;
+        }
         let caller = identity.named(service.users.known_name(uid)?);
-        let in_flight = service.limiter.enter(uid).ok()?;
-        let HotGet { token, value, place } = service.vault.get_hot(&caller, &request, |info| self.place(uid, info))?;
-        let body = token.told(told)?;
-        Reply::new(call, body, place.send(&value).ok()?, in_flight)
+        let make_place = |token: &Arc<HotToken>| self.place(uid, token);
+        let (bytes, filled, in_flight) = service.vault.get_hot(&caller, &request, make_place, |place, value| {
+            let Place { token, in_flight, room } = place;
+            let filled = room.fill(value).ok()?;
+            let bytes = Reply::encode(call, token.told(told)?)?;
+            service.limiter.pay(uid, Kind::Read).ok()?;
+            Some((bytes, filled, in_flight))
+        })?;
+        Some(Reply::new(call, bytes, filled.hand_out(), in_flight))
     }
 }
 

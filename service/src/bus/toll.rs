@@ -7,7 +7,7 @@
 use tokenvault_proto::OBJECT_PATH;
 
 use super::SERVED;
-use crate::door::Called;
+use crate::message::Called;
 
 /// Longest message that is a `Ping` and nothing else.
 const LONGEST_PING: usize = 1024;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use zbus::Message;
 use zbus::names::BusName;
 
-use crate::door::header::Header;
+use crate::message::header::Header;
 
 /// Calls without a reply: more than the vault works on at one time (`in-flight-total`), so that its own refusals come first.
 const MOST: usize = 8192;
@@ -77,20 +77,15 @@ impl Calls {
         }
     }
 
-    /// Counts a call that is small and wants a reply, if there is room for one now.
-    pub(super) fn take_small(&self) -> bool {
+    /// Counts a call that is small and wants a reply, if there is room for one now; until what this gives is dropped.
+    pub(super) fn take_small(&self) -> Option<SmallCall<'_>> {
         let mut taken = false;
         self.change(|state| {
             taken = !state.closed && state.unanswered < MOST;
             state.unanswered += usize::from(taken);
             false
         });
-        taken
-    }
-
-    /// The reply to such a call is written, or left to another.
-    pub(super) fn land_small(&self) {
-        self.land(Landing { bytes: 0, swallow: false });
+        taken.then(|| SmallCall(self))
     }
 
     /// What to do with a reply.
@@ -127,6 +122,15 @@ impl Calls {
     /// `change` says whether who waits is to look again.
     fn change(&self, change: impl FnOnce(&mut State) -> bool) {
         self.state.send_if_modified(change);
+    }
+}
+
+/// A small call without a reply.
+pub(super) struct SmallCall<'a>(&'a Calls);
+
+impl Drop for SmallCall<'_> {
+    fn drop(&mut self) {
+        self.0.land(Landing { bytes: 0, swallow: false });
     }
 }
 

@@ -11,8 +11,8 @@ use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
 use super::BusWire;
-use crate::door::header::{self, Header};
-use crate::door::inbox::Inbox;
+use crate::message::header::{self, Header};
+use crate::message::inbox::Inbox;
 
 /// Longest message of D-Bus (specification, "Message Protocol"). What claims more is none, and the bus has lost its way.
 const MOST_BYTES_OF_DBUS: usize = 128 * 1024 * 1024;

@@ -24,10 +24,10 @@ use super::intake::Intake;
 use super::rate::Rates;
 use super::skip::Skip;
 use crate::bus::is_counted_at_the_door;
-use crate::door::Called;
-use crate::door::header::{Header, MOST_BYTES};
-use crate::door::refusal::{self, Cause};
 use crate::fast_path::{self, FastPath};
+use crate::message::Called;
+use crate::message::header::{Header, MOST_BYTES};
+use crate::message::refusal::{self, Cause};
 
 /// Most descriptors of a message that zbus is shown: more than any method takes.
 const MOST_DESCRIPTORS: usize = 16;
@@ -86,21 +86,12 @@ impl Reader {
 
     /// Answers a call itself, where that can be done at once; whether it was.
     async fn answer(&mut self, header: &Header) -> io::Result<bool> {
-        let Some(path) = self.fast_path.as_deref().filter(|_| header.is_call) else { return Ok(false) };
-        if !self.wire.calls.take_small() {
-            return Ok(false);
-        }
+        let Some(path) = self.fast_path.as_deref().filter(|_| fast_path::may_answer(header)) else { return Ok(false) };
+        let Some(taken) = self.wire.calls.take_small() else { return Ok(false) };
         let message = self.intake.inbox.bytes().get(..header.len).unwrap_or_default();
-        let reply = fast_path::answer(path, header, message);
-        let written = match &reply {
-            Some(reply) => self.wire.write_reply(reply).await,
-            None => Ok(()),
-        };
-        self.wire.calls.land_small();
-        written?;
-        if reply.is_none() {
-            return Ok(false);
-        }
+        let Some(reply) = fast_path::answer(path, header, message) else { return Ok(false) };
+        self.wire.write_reply(&reply).await?;
+        drop((reply, taken));
         self.intake.drop_message(header);
         // Nobody's calls must keep the thread for themselves.
         consume_budget().await;

@@ -6,11 +6,9 @@
 use std::io;
 
 use super::intake::Intake;
-use crate::door::fields::Fields;
-use crate::door::header::Header;
+use crate::message::fields::{Fields, SENDER};
+use crate::message::header::Header;
 
-/// Code of the header field with the sender's unique name.
-const SENDER: u8 = 7;
 /// Longest bus name.
 const LONGEST_NAME: usize = 255;
 /// How much is thrown away at once.

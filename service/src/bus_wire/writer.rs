@@ -13,8 +13,8 @@ use zbus::export::async_trait::async_trait;
 use zbus::message::Type;
 
 use super::BusWire;
-use crate::door::refusal::{self, Cause};
 use crate::fast_path::Reply;
+use crate::message::refusal::{self, Cause};
 use crate::sys::socket;
 
 /// How long the bus may take nothing. It stops reading the vault while too much that the vault has sent lies unread with

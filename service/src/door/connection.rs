@@ -18,7 +18,7 @@ use super::flight::Flight;
 use super::handshake;
 use super::hello::{self, Hello};
 use super::wire::{self, Wire};
-use super::{DoorLimits, Host, Peer, closing};
+use super::{DoorLimits, Host, Peer, Welcome, closing};
 use crate::sys::{peer, ready, socket};
 
 /// First and longest pause between two looks at what a client has not read.
@@ -67,11 +67,12 @@ impl Attendant {
         let socket = ready::watch(stream, Interest::READABLE | Interest::WRITABLE)?;
         let greeting = handshake::greet(&socket, peer.uid, self.guid.as_str());
         let greeted = timeout(limits.handshake, greeting).await??;
+        let Welcome { fast_path, serve } = self.host.welcome(&peer);
         let wire = Arc::new(Wire {
             socket,
             flight: Flight::new(limits.in_flight),
             host: Arc::clone(&self.host),
-            fast_path: self.host.fast_path(&peer),
+            fast_path,
             writing: Mutex::new(()),
             account: self.accounts.of(peer.uid, limits.descriptors),
             uid: peer.uid,
@@ -84,7 +85,7 @@ impl Attendant {
         let builder = Builder::authenticated_socket(wire::split(&wire, greeted.inbox), self.guid.clone())
             .p2p()
             .serve_at(hello::PATH, Hello);
-        let connection = self.host.serve(&peer, builder).build().await.map_err(io::Error::other)?;
+        let connection = serve(builder).build().await.map_err(io::Error::other)?;
         self.until_the_end(&wire, &connection).await;
         // Calls that are being handled keep their place: leaving and coming back must not buy more of them.
         wire.hang_up();

@@ -74,9 +74,9 @@ impl Flight {
         self.tickets.add_permits(landing.tickets);
     }
 
-    /// A ticket for a call of `len` bytes that costs no more and is answered before the next one is read, if one is free now.
-    pub(super) fn take_small(&self, len: usize) -> Option<SemaphorePermit<'_>> {
-        self.tickets.try_acquire().ok().filter(|_| len < BYTES_PER_TICKET)
+    /// A ticket for a small call that is answered before the next one is read, if one is free now.
+    pub(super) fn take_one(&self) -> Option<SemaphorePermit<'_>> {
+        self.tickets.try_acquire().ok()
     }
 
     /// Waits until every call has its reply, and takes no more.

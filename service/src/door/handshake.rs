@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
 
-use super::inbox::Inbox;
-use super::outbox;
+use crate::message::inbox::Inbox;
+use crate::message::outbox;
 
 /// Longest line, its end not counted. Real ones stay below 50 bytes.
 const LONGEST_LINE: usize = 256;

@@ -7,18 +7,12 @@
 
 mod account;
 mod admission;
-mod called;
 mod connection;
-pub(crate) mod fields;
 mod flight;
 mod handshake;
-pub(crate) mod header;
 mod hello;
-pub(crate) mod inbox;
 mod listener;
-pub(crate) mod outbox;
 mod reader;
-pub(crate) mod refusal;
 mod wire;
 mod writer;
 
@@ -34,12 +28,12 @@ use zbus::{Guid, OwnedGuid};
 
 use self::account::Accounts;
 use self::admission::Admission;
-pub use self::called::Called;
 use self::connection::{Admitted, Attendant};
 use self::listener::SocketFile;
 pub use self::listener::{DoorSocket, bind};
 use crate::config::Limits;
 use crate::fast_path::FastPath;
+use crate::message::Called;
 use crate::sys::process;
 
 /// Who is at the other end, as the kernel recorded it when the connection was made.
@@ -123,16 +117,19 @@ impl DoorLimits {
     }
 }
 
+/// What a peer is served on its connection.
+pub struct Welcome {
+    /// Answers some calls before zbus sees them.
+    pub fast_path: Option<Arc<dyn FastPath>>,
+    /// Adds to the connection what zbus serves.
+    pub serve: Box<dyn FnOnce(Builder<'static>) -> Builder<'static> + Send>,
+}
+
 /// What stands behind the door.
 #[async_trait]
 pub trait Host: Send + Sync {
-    /// Adds to a connection what is served on it to this peer.
-    fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static>;
-
-    /// What answers this peer's calls before zbus sees them, where something does.
-    fn fast_path(&self, _peer: &Peer) -> Option<Arc<dyn FastPath>> {
-        None
-    }
+    /// What this peer is served on its connection.
+    fn welcome(&self, peer: &Peer) -> Welcome;
 
     /// Whether a uid is known to be a user's, without asking anybody.
     fn is_known(&self, _uid: u32) -> bool {

@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
-use super::called::Called;
-use super::header::{self, Header};
-use super::inbox::{Inbox, MOST_DESCRIPTORS};
 use super::wire::Wire;
 use crate::fast_path;
+use crate::message::called::Called;
+use crate::message::header::{self, Header};
+use crate::message::inbox::{Inbox, MOST_DESCRIPTORS};
 
 /// Messages that are no calls, taken of one client over its whole connection. An honest one sends none: the vault asks its
 /// clients nothing, so there is nothing to answer, and it watches no signal.
@@ -79,14 +79,18 @@ impl Reader {
     /// Answers a call itself, where that can be done at once; whether it was.
     async fn answer(&mut self, header: &Header) -> io::Result<bool> {
         let wire = &self.wire;
-        let Some(path) = wire.fast_path.as_deref().filter(|_| self.fds.is_empty()) else { return Ok(false) };
-        let Some(_ticket) = wire.flight.take_small(header.len) else { return Ok(false) };
+        let Some(path) = wire.fast_path.as_deref() else { return Ok(false) };
+        if !self.fds.is_empty() || !fast_path::may_answer(header) {
+            return Ok(false);
+        }
+        let Some(ticket) = wire.flight.take_one() else { return Ok(false) };
         let message = self.inbox.bytes().get(..header.len).unwrap_or_default();
         let Some(reply) = fast_path::answer(path, header, message) else { return Ok(false) };
         let fds = [reply.value.as_fd()];
         let written = wire.write_value(&reply.bytes, &fds, |cause| reply.refusal(cause).map(Some)).await;
-        // A reply that was cut off leaves nothing to go on with.
+        // Also when there is nothing that can be said instead.
         written.inspect_err(|_| wire.hang_up())?;
+        drop((reply, ticket));
         self.inbox.consume(header.len);
         // Nobody's calls must keep the thread for themselves.
         consume_budget().await;

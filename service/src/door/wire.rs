@@ -14,12 +14,12 @@ use zbus::connection::socket::{BoxedSplit, Split};
 use super::Host;
 use super::account::Account;
 use super::flight::Flight;
-use super::inbox::Inbox;
-use super::outbox;
 use super::reader::Reader;
-use super::refusal::Cause;
 use super::writer::Writer;
 use crate::fast_path::FastPath;
+use crate::message::inbox::Inbox;
+use crate::message::outbox;
+use crate::message::refusal::Cause;
 
 /// What both halves know of their connection.
 pub(super) struct Wire {
@@ -71,7 +71,7 @@ impl Wire {
         } else {
             match self.write(bytes, fds).await {
                 // Too many descriptors of the daemon are on their way to readers who do not read. Nothing was written.
-                Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => Cause::TooManyDescriptors,
+                Err(error) if is_refused(&error) => Cause::TooManyDescriptors,
                 result => return result,
             }
         };
@@ -81,9 +81,20 @@ impl Wire {
         }
     }
 
-    /// Writes a whole message.
+    /// Writes a whole message. With `TOOMANYREFS` nothing was written; after any other failure the connection has ended.
     pub(super) async fn write(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         let _whole = self.writing.lock().await;
-        outbox::send_all(&self.socket, bytes, fds, self.stall_time).await
+        let sent = outbox::send_all(&self.socket, bytes, fds, self.stall_time).await;
+        // A message that was cut off is followed by nothing: whoever waits to write finds the end.
+        sent.inspect_err(|error| {
+            if !is_refused(error) {
+                self.hang_up();
+            }
+        })
     }
+}
+
+/// Whether the kernel passes no more descriptors of the daemon for now.
+fn is_refused(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ETOOMANYREFS)
 }

@@ -11,8 +11,8 @@ use zbus::connection::socket::WriteHalf;
 use zbus::export::async_trait::async_trait;
 use zbus::message::Type;
 
-use super::refusal;
 use super::wire::Wire;
+use crate::message::refusal;
 
 /// Writes replies, and lets the next calls in as they are written.
 pub(super) struct Writer {
@@ -38,12 +38,11 @@ impl Writer {
 impl WriteHalf for Writer {
     async fn send_message(&mut self, message: &Message) -> zbus::Result<()> {
         if !matches!(message.message_type(), Type::MethodReturn | Type::Error) {
-            let written = self.wire.write(message.data().bytes(), &[]).await;
-            return Ok(written.inspect_err(|_| self.wire.hang_up())?);
+            return Ok(self.wire.write(message.data().bytes(), &[]).await?);
         }
         let landing = self.wire.flight.look_up(|| message.header().reply_serial().map(NonZeroU32::get));
         let result = if landing.swallow { Ok(()) } else { self.reply(message).await };
-        // A reply that was cut off leaves nothing to go on with.
+        // Also when there is nothing that can be said instead.
         let result = result.inspect_err(|_| self.wire.hang_up());
         self.wire.flight.land(landing);
         Ok(result?)

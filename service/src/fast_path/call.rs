@@ -7,16 +7,8 @@ use zbus::Type;
 use zbus::wire::Endian;
 use zbus::wire::serialized::{Context, Data};
 
-use crate::door::fields::Fields;
-use crate::door::header::{Header, Order};
-
-/// Codes of the header fields a call can have (D-Bus specification, "Header Fields").
-const PATH: u8 = 1;
-const INTERFACE: u8 = 2;
-const MEMBER: u8 = 3;
-const DESTINATION: u8 = 6;
-const SENDER: u8 = 7;
-const SIGNATURE: u8 = 8;
+use crate::message::fields::{DESTINATION, Fields, INTERFACE, MEMBER, PATH, SENDER, SIGNATURE};
+use crate::message::header::{Header, Order, PREFIX};
 
 /// A method call that wants a reply, is written in little-endian order and brought no descriptors.
 pub struct Call<'m> {
@@ -39,14 +31,19 @@ pub struct Target {
 }
 
 impl<'m> Call<'m> {
-    /// Takes a whole message apart; `None` when it is not such a call, or not a plain one.
+    /// Takes a whole message apart; `None` when it is not such a call, or not one as the specification has it.
     pub(super) fn read(header: &Header, message: &'m [u8]) -> Option<Self> {
         if !header.is_call || header.no_reply || header.order != Order::Little {
             return None;
         }
         let mut fields = [None; SIGNATURE as usize + 1];
         let mut walk = Fields::of(header);
+        let mut end = PREFIX;
         while let Some((at, _)) = walk.next_head() {
+            // What lies between two fields is nothing.
+            if !message.get(end..at)?.iter().all(|byte| *byte == 0) {
+                return None;
+            }
             let field = walk.step(message.get(at..)?).ok()?;
             let kind = match field.code {
                 PATH => b'o',
@@ -55,10 +52,18 @@ impl<'m> Call<'m> {
                 _ => return None,
             };
             let place = fields.get_mut(usize::from(field.code)).filter(|place| place.is_none())?;
-            let value = message.get(field.start..)?.get(..field.len)?;
-            *place = Some(std::str::from_utf8(value).ok().filter(|_| field.kind == kind)?);
+            // A final 0 belongs to each.
+            end = field.start + field.len + 1;
+            let (last, value) = message.get(field.start..end)?.split_last()?;
+            let text = std::str::from_utf8(value).ok().filter(|text| !text.contains('\0'))?;
+            *place = Some(text).filter(|_| field.kind == kind && *last == 0);
+            (*place)?;
         }
-        let body = Data::new(message.get(header.body_start()..)?, Context::new(Endian::Little, 0));
+        let body = header.body_start();
+        if !message.get(end..body)?.iter().all(|byte| *byte == 0) {
+            return None;
+        }
+        let body = Data::new(message.get(body..)?, Context::new(Endian::Little, 0));
         Some(Self { serial: NonZeroU32::new(header.serial)?, fields, body })
     }
 

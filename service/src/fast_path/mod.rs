@@ -14,23 +14,26 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::call::{Call, Target};
 pub use self::reply::Reply;
-use crate::door::header::Header;
+use crate::message::header::{Header, Order};
 
 /// Longest call that is answered: those of the fast path name a token and say little more.
 const LONGEST: usize = 2048;
 
 /// What answers some calls of one connection.
 pub trait FastPath: Send + Sync {
-    /// Answers a call, if that needs no waiting and nothing is wrong with it; `None` leaves nothing behind.
+    /// Answers a call, if that needs no waiting and nothing is wrong with it. `None` leaves nothing behind, but that a read may
+    /// be paid for when the audit log cannot take it: those are few, and refused.
     fn answer(&self, call: &Call<'_>) -> Option<Reply>;
+}
+
+/// Whether a call may be one that is answered, by the beginning of its header.
+pub(crate) fn may_answer(header: &Header) -> bool {
+    header.is_call && !header.no_reply && header.order == Order::Little && header.len <= LONGEST
 }
 
 /// Answers the call that `message` is, of which `header` is the beginning. No fault of `path` harms who reads for it: the panic's
 /// hook has logged where, and the call goes the ordinary way.
 pub(crate) fn answer(path: &dyn FastPath, header: &Header, message: &[u8]) -> Option<Reply> {
-    if message.len() > LONGEST {
-        return None;
-    }
     let call = Call::read(header, message)?;
     catch_unwind(AssertUnwindSafe(|| path.answer(&call))).ok().flatten()
 }

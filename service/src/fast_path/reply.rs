@@ -9,12 +9,11 @@ use zbus::Message;
 
 use super::Call;
 use crate::caller::InFlight;
-use crate::door::refusal::{self, Cause};
+use crate::message::fields::{DESTINATION, REPLY_SERIAL, SIGNATURE, UNIX_FDS};
+use crate::message::refusal::{self, Cause};
 
 /// Bytes a head takes beside the name it is sent to.
 const HEAD: usize = 64;
-/// Code of the header field that names who a message is sent to (D-Bus specification, "Header Fields").
-const DESTINATION: u8 = 6;
 /// Where the header says how long its fields are, and where these begin.
 const FIELDS_LEN: usize = 12;
 const FIELDS: usize = FIELDS_LEN + 4;
@@ -36,8 +35,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The reply to `call` with a value's pipe and `body`: the encoded number of the pipe, which is 0, and a dictionary.
-    pub fn new(call: &Call<'_>, body: &[u8], value: OwnedFd, in_flight: InFlight) -> Option<Self> {
+    /// The reply to `call`, as its bytes: with `body`, the encoded number of the value's pipe, which is 0, and a dictionary.
+    pub fn encode(call: &Call<'_>, body: &[u8]) -> Option<Vec<u8>> {
         let caller = call.sender();
         let mut bytes = Vec::with_capacity(HEAD + caller.map_or(0, str::len) + body.len());
         // A method return in little-endian order, of version 1 of the protocol.
@@ -47,10 +46,12 @@ impl Reply {
         bytes.extend_from_slice(&serial.to_le_bytes());
         bytes.extend_from_slice(&[0; FIELDS - FIELDS_LEN]);
         // Which call it answers, what it holds, that one descriptor comes with it.
-        bytes.extend_from_slice(&[5, 1, b'u', 0]);
+        bytes.extend_from_slice(&[REPLY_SERIAL, 1, b'u', 0]);
         bytes.extend_from_slice(&call.serial.get().to_le_bytes());
-        bytes.extend_from_slice(b"\x08\x01g\0\x06ha{sv}\0\0\0\0\0");
-        bytes.extend_from_slice(b"\x09\x01u\0\x01\0\0\0");
+        bytes.extend_from_slice(&[SIGNATURE, 1, b'g', 0]);
+        bytes.extend_from_slice(b"\x06ha{sv}\0\0\0\0\0");
+        bytes.extend_from_slice(&[UNIX_FDS, 1, b'u', 0]);
+        bytes.extend_from_slice(&1_u32.to_le_bytes());
         if let Some(caller) = caller {
             bytes.extend_from_slice(&[DESTINATION, 1, b's', 0]);
             bytes.extend_from_slice(&len(caller.as_bytes())?);
@@ -61,7 +62,12 @@ impl Reply {
         bytes.get_mut(FIELDS_LEN..FIELDS)?.copy_from_slice(&fields);
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         bytes.extend_from_slice(body);
-        Some(Self { bytes, value, call: call.serial, caller: caller.map(Into::into), _in_flight: in_flight })
+        Some(bytes)
+    }
+
+    /// The reply to `call` of these bytes.
+    pub fn new(call: &Call<'_>, bytes: Vec<u8>, value: OwnedFd, in_flight: InFlight) -> Self {
+        Self { bytes, value, call: call.serial, caller: call.sender().map(Into::into), _in_flight: in_flight }
     }
 
     /// What goes out in its place when it cannot.
@@ -84,7 +90,7 @@ mod tests {
 
     use super::*;
     use crate::caller::Limiter;
-    use crate::door::header::Header;
+    use crate::message::header::Header;
 
     /// Bytes that come in, with one descriptor.
     #[derive(Debug)]
@@ -106,7 +112,8 @@ mod tests {
         let bytes = call.data().bytes();
         let call = Call::read(&Header::measure(bytes).unwrap().unwrap(), bytes).unwrap();
         let in_flight = Limiter::default().enter(7).unwrap();
-        let reply = Reply::new(&call, body, io::pipe().unwrap().0.into(), in_flight).unwrap();
+        let bytes = Reply::encode(&call, body).unwrap();
+        let reply = Reply::new(&call, bytes, io::pipe().unwrap().0.into(), in_flight);
         let mut incoming = Incoming(reply.bytes, Some(reply.value));
         incoming.receive_message(0, &mut Vec::new(), &mut Vec::new()).await.unwrap()
     }
@@ -147,7 +154,8 @@ mod tests {
         let call = Message::method_call("/a", "Get").sender(":1.7").serial(77.try_into().unwrap()).build(&()).unwrap();
         let bytes = call.data().bytes();
         let call = Call::read(&Header::measure(bytes).unwrap().unwrap(), bytes).unwrap();
-        let reply = Reply::new(&call, &[], io::pipe().unwrap().0.into(), Limiter::default().enter(7).unwrap()).unwrap();
+        let bytes = Reply::encode(&call, &[]).unwrap();
+        let reply = Reply::new(&call, bytes, io::pipe().unwrap().0.into(), Limiter::default().enter(7).unwrap());
         let refusal = reply.refusal(Cause::TooManyDescriptors).unwrap();
         assert_eq!(refusal.header().reply_serial(), NonZeroU32::new(77));
         assert_eq!(refusal.header().destination().unwrap().as_str(), ":1.7");

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokenvaultd::door::{DoorLimits, Host, Peer, PrivateDoor, bind};
+use tokenvaultd::door::{DoorLimits, Host, Peer, PrivateDoor, Welcome, bind};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::connection::Builder;
@@ -37,8 +37,9 @@ pub struct Shared {
 struct House(Arc<Shared>);
 
 impl Host for House {
-    fn serve(&self, peer: &Peer, builder: Builder<'static>) -> Builder<'static> {
-        builder.serve_at(PATH, Toy { uid: peer.uid, shared: Arc::clone(&self.0) })
+    fn welcome(&self, peer: &Peer) -> Welcome {
+        let toy = Toy { uid: peer.uid, shared: Arc::clone(&self.0) };
+        Welcome { fast_path: None, serve: Box::new(|builder| builder.serve_at(PATH, toy)) }
     }
 
     fn silence(&self, _uid: u32) -> Duration {

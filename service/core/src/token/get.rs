@@ -24,25 +24,17 @@ pub struct Opened<P> {
     pub receipt: Option<Receipt>,
 }
 
-/// The same, found among the tokens that lie opened.
-pub struct HotGet<P> {
-    /// The token and version it is of.
-    pub token: Arc<HotToken>,
-    /// The value.
-    pub value: Secret,
-    /// What was made for it.
-    pub place: P,
-}
-
 impl Vault {
-    /// Fetches a value as [`Vault::get`] does, if that can be done without asking the store or waiting for the disk. `None`
-    /// says nothing of the token and leaves nothing behind but what `make_place` did: it is asked last.
-    pub fn get_hot<P>(
+    /// Fetches a value as [`Vault::get`] does, if that can be done without asking the store or waiting for the disk: gives what
+    /// `make_place` and then `fill` make for it. The read is noted when both have, so that nothing is noted that does not leave.
+    /// `None` says nothing of the token.
+    pub fn get_hot<P, F>(
         &self,
         caller: &Caller,
         request: &GetRequest,
-        make_place: impl FnOnce(&TokenInfo) -> Option<P>,
-    ) -> Option<HotGet<P>> {
+        make_place: impl FnOnce(&Arc<HotToken>) -> Option<P>,
+        fill: impl FnOnce(P, &Secret) -> Option<F>,
+    ) -> Option<F> {
         if request.version.is_some() || self.settings().audit_durable {
             return None;
         }
@@ -50,11 +42,11 @@ impl Vault {
         let principal = self.judged_cached(&open, caller, request.owner)?;
         let Look::Found(token) = self.find_hot(&open, &principal, request.name.as_str()) else { return None };
         check(&token.info, self.now(), request).ok()?;
-        let place = make_place(&token.info)?;
-        let value = self.open_hot(&token).ok()?;
-        // It is noted before the value leaves, and where it cannot be, none does.
+        let place = make_place(&token)?;
+        let filled = fill(place, &self.open_hot(&token).ok()?)?;
+        // Where it cannot be noted, nothing leaves.
         let receipt = self.note_read(event(caller, request), token.info.version).ok()?;
-        receipt.is_none().then_some(HotGet { token, value, place })
+        receipt.is_none().then_some(filled)
     }
 
     /// Fetches a value. `make_place` is asked for a place for as many bytes before they are decrypted. The read is noted for

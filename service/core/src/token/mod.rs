@@ -21,7 +21,7 @@ mod usage;
 mod version;
 
 pub use found::TokenInfo;
-pub use get::{HotGet, Opened};
+pub use get::Opened;
 pub use list::{PAGE_BYTES_MAX, Page};
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
 pub use request::{

@@ -15,7 +15,7 @@ use crate::Secret;
 use crate::crypto::aad::Aad;
 use crate::token::TokenInfo;
 
-/// Bytes kept of one owner, and of all; past it they start over.
+/// Bytes kept of one owner, which are some 2,000 short tokens, and of all. Past it that owner starts over, or whoever has most.
 const BYTES_EACH: usize = 4 << 20;
 const BYTES: usize = 16 << 20;
 /// Longest encrypted value that is kept: decrypting a longer one costs more than finding it.
@@ -25,7 +25,7 @@ const TOKEN_BYTES: usize = 768;
 
 /// A token as it was read.
 pub struct HotToken {
-    /// What its owner is told of it.
+    /// What its owner is told of it, and nobody else: others may do less.
     pub(crate) info: Arc<TokenInfo>,
     /// The key its value is encrypted with.
     pub(crate) key: Secret,
@@ -43,7 +43,12 @@ impl HotToken {
         Self { info, key, aad, value, told: OnceLock::new() }
     }
 
-    /// What its owner is told of it, in the form that `encode` gives it the first time: it is kept with the token.
+    /// What its owner is told of it.
+    pub fn info(&self) -> &TokenInfo {
+        &self.info
+    }
+
+    /// The same in the form that `encode` gives it the first time: it is kept with the token.
     pub fn told(&self, encode: impl FnOnce(&TokenInfo) -> Option<Box<[u8]>>) -> Option<&[u8]> {
         if let Some(told) = self.told.get() {
             return Some(told);
@@ -114,6 +119,12 @@ impl Books {
         std::mem::take(&mut shelf.tokens)
     }
 
+    /// Takes everything of the owner out who has most.
+    fn clear_largest(&mut self) -> Tokens {
+        let largest = self.owners.iter().max_by_key(|(_, shelf)| shelf.bytes).map(|(owner, _)| *owner);
+        largest.map(|owner| self.clear(owner)).unwrap_or_default()
+    }
+
     /// Takes everything out. The shelf of an owner with a write under way is needed until the write ends.
     fn clear_all(&mut self) -> Vec<Tokens> {
         let owners: Vec<u32> = self.owners.keys().copied().collect();
@@ -166,16 +177,18 @@ impl HotTokens {
         if books.opening != ticket.opening || books.shelf(ticket.owner).state != ticket.state {
             return;
         }
-        let cleared = match (books.bytes + bytes > BYTES, books.shelf(ticket.owner).bytes + bytes > BYTES_EACH) {
-            (true, _) => books.clear_all(),
-            (_, true) => Vec::from([books.clear(ticket.owner)]),
-            _ => Vec::new(),
+        let cleared = if books.shelf(ticket.owner).bytes + bytes > BYTES_EACH {
+            books.clear(ticket.owner)
+        } else if books.bytes + bytes > BYTES {
+            books.clear_largest()
+        } else {
+            Tokens::new()
         };
         let shelf = books.shelf(ticket.owner);
         let replaced = shelf.tokens.insert(name.into(), token);
-        let more = bytes - replaced.as_ref().map_or(0, |token| token.bytes());
-        shelf.bytes += more;
-        books.bytes += more;
+        let less = replaced.as_ref().map_or(0, |token| token.bytes());
+        shelf.bytes = shelf.bytes + bytes - less;
+        books.bytes = books.bytes + bytes - less;
         drop(books);
         drop((cleared, replaced));
     }

@@ -13,7 +13,8 @@ impl FastPath for Gets {
     fn answer(&self, call: &Call<'_>) -> Option<Reply> {
         let text: &str = call.is(&GET).then(|| call.arguments()).flatten()?;
         assert_ne!(text, "panic");
-        Reply::new(call, text.as_bytes(), pipe_with(text), Limiter::default().enter(7).unwrap())
+        let bytes = Reply::encode(call, text.as_bytes())?;
+        Some(Reply::new(call, bytes, pipe_with(text), Limiter::default().enter(7).unwrap()))
     }
 }
 

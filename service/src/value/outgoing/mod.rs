@@ -136,9 +136,9 @@ impl Pipes {
         waiting::take_place(&self.0, uid).await
     }
 
-    /// The same if one is free; nobody waits for one then.
+    /// The same if one is free at first sight; nobody waits for one then.
     pub fn free_bus_place(&self, uid: u32) -> Option<BusPlace> {
-        waiting::free_place(&self.0, uid)
+        waiting::free_place(&self.0, uid, 1)
     }
 
     /// Room for a value of `len` bytes on its way to `uid`, with its place on the bus where it goes there. Comes before the

@@ -66,13 +66,16 @@ impl Drop for Waiting {
     }
 }
 
-/// See [`super::Pipes::free_bus_place`].
-pub(super) fn free_place(shared: &Arc<Shared>, uid: u32) -> Option<BusPlace> {
-    for _ in 0..=MOST_OF_ONE {
+/// A place, with at most so many looks for one that has become free.
+pub(super) fn free_place(shared: &Arc<Shared>, uid: u32, looks: usize) -> Option<BusPlace> {
+    for look in 0..=looks {
         // Bound first: what was read is closed without the lock.
         let taken = shared.ledger().bus.take(uid);
         if let Some(id) = taken {
             return Some(BusPlace::new(shared, uid, id));
+        }
+        if look == looks {
+            break;
         }
         let looked = shared.ledger().look_for_read(uid, Queue::OnBus);
         if matches!(looked, Looked::Nothing) {
@@ -84,7 +87,7 @@ pub(super) fn free_place(shared: &Arc<Shared>, uid: u32) -> Option<BusPlace> {
 
 /// See [`super::Pipes::bus_place`].
 pub(super) async fn take_place(shared: &Arc<Shared>, uid: u32) -> Result<BusPlace, SendError> {
-    if let Some(place) = free_place(shared, uid) {
+    if let Some(place) = free_place(shared, uid, MOST_OF_ONE) {
         return Ok(place);
     }
     let (id, receiver) = shared.ledger().bus.wait(uid).ok_or(SendError::Bus)?;

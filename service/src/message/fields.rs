@@ -3,6 +3,16 @@
 
 use super::header::{Header, Malformed, Order, PREFIX};
 
+/// Codes of the fields.
+pub(crate) const PATH: u8 = 1;
+pub(crate) const INTERFACE: u8 = 2;
+pub(crate) const MEMBER: u8 = 3;
+pub(crate) const REPLY_SERIAL: u8 = 5;
+pub(crate) const DESTINATION: u8 = 6;
+pub(crate) const SENDER: u8 = 7;
+pub(crate) const SIGNATURE: u8 = 8;
+pub(crate) const UNIX_FDS: u8 = 9;
+
 /// A field; places are counted from the beginning of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Field {

@@ -15,7 +15,7 @@ use crate::sys::socket::{self, ControlRoom, Received};
 const USUAL_ROOM: usize = 4096;
 
 /// Most descriptors one message may carry: no method takes more.
-pub(super) const MOST_DESCRIPTORS: usize = 2;
+pub(crate) const MOST_DESCRIPTORS: usize = 2;
 
 /// Most that can wait here from an honest sender: those of an unfinished message and of the one behind it.
 const MOST_WAITING: usize = 2 * MOST_DESCRIPTORS;

@@ -1,12 +1,7 @@
 //! What a call is to, as far as that says who counts it.
 
-use super::fields::Fields;
+use super::fields::{Fields, INTERFACE, MEMBER, PATH};
 use super::header::Header;
-
-/// Codes of the header fields (D-Bus specification, "Header Fields").
-const PATH: u8 = 1;
-const INTERFACE: u8 = 2;
-const MEMBER: u8 = 3;
 
 /// What the header of a call names; empty what it does not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! As much of a D-Bus message header as must be known before zbus sees the message (D-Bus specification, "Message
 //! Format"). Bounded, without allocation, without trust.
 
-use super::fields::Fields;
+use super::fields::{Fields, UNIX_FDS};
 
 /// Largest message taken. The interface's own limits keep every honest request far below.
 pub(crate) const MOST_BYTES: usize = 256 * 1024;
@@ -11,9 +11,6 @@ pub(crate) const PREFIX: usize = 16;
 
 /// `NO_REPLY_EXPECTED` in the flags, which are the third byte.
 const NO_REPLY: u8 = 1;
-
-/// Code of the header field that counts descriptors.
-const UNIX_FDS: u8 = 9;
 
 /// Not a message, or not one we take. Nothing can be said of what follows, so the connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
