@@ -1,7 +1,7 @@
 //! An open door: one call at a time.
 //!
 //! There is no runtime and no thread: the calling thread sends, waits and receives. A call whose value fits its pipe, as
-//! nearly all do, is one system call to send and one to wait and receive.
+//! nearly all do, is three system calls: to send, to wait, to receive.
 
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -106,9 +106,6 @@ impl Connection {
             sending.send_more(&self.stream)?;
         }
         let is_said = sending.bytes.is_empty() && self.answer()?;
-        if is_said && sending.rest.is_none() {
-            return self.stream.receive(&mut self.inbox, until).map(Some);
-        }
         let mut fds = Vec::with_capacity(2);
         let events = if is_said { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT };
         fds.push(PollFd::new(self.stream.as_fd(), events));

@@ -83,9 +83,9 @@ fn join_bus(endpoint: &Endpoint, until: Instant) -> Result<Connection, String> {
 }
 
 fn greet(endpoint: &Endpoint, call: &[u8], until: Instant) -> Result<(Stream, Inbox), String> {
-    let mut stream = Stream::connect(&endpoint.socket, until).map_err(broken)?;
+    let stream = Stream::connect(&endpoint.socket, until).map_err(broken)?;
     let mut inbox = Inbox::new();
-    let greeted = greeting::greet(&mut stream, &mut inbox, call, endpoint.guid.as_deref(), until);
+    let greeted = greeting::greet(&stream, &mut inbox, call, endpoint.guid.as_deref(), until);
     greeted.map_err(|refused| match refused {
         Refused::Said(text) => text,
         Refused::Broken(errno) => broken(errno),

@@ -30,7 +30,7 @@ pub(crate) enum Refused {
 /// # Errors
 /// The other side does not want this client, is not the one with `guid`, or does not speak the protocol.
 pub(crate) fn greet(
-    stream: &mut Stream,
+    stream: &Stream,
     inbox: &mut Inbox,
     call: &[u8],
     guid: Option<&str>,
@@ -66,7 +66,7 @@ fn send_all(stream: &Stream, mut bytes: &[u8], until: Instant) -> Result<(), Err
 }
 
 /// The next line without its end.
-fn next_line(stream: &mut Stream, inbox: &mut Inbox, until: Instant) -> Result<String, Refused> {
+fn next_line(stream: &Stream, inbox: &mut Inbox, until: Instant) -> Result<String, Refused> {
     loop {
         let bytes = inbox.bytes();
         if let Some(len) = bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n') {

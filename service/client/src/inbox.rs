@@ -10,7 +10,7 @@ use zbus::Message;
 use zbus::message::Header;
 use zbus::wire::serialized::{Context, Data};
 
-use crate::sys::{self, MOST_DESCRIPTORS, Mode};
+use crate::sys::{self, MOST_DESCRIPTORS};
 
 /// Room of an idle connection: nearly every reply fits.
 const USUAL_ROOM: usize = 4096;
@@ -58,11 +58,11 @@ impl Inbox {
         self.buffer.capacity()
     }
 
-    /// Receives once; how many bytes came, 0 at the end of the stream.
-    pub(crate) fn receive(&mut self, from: impl AsFd, mode: Mode) -> Result<usize, Errno> {
+    /// Receives once without waiting; how many bytes came, 0 at the end of the stream.
+    pub(crate) fn receive(&mut self, from: impl AsFd) -> Result<usize, Errno> {
         self.make_room();
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        let count = sys::receive(from, room, &mut self.fds, mode)?;
+        let count = sys::receive(from, room, &mut self.fds)?;
         self.end += count;
         if self.fds.len() > MOST_WAITING { Err(Errno::EMFILE) } else { Ok(count) }
     }

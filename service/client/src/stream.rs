@@ -1,30 +1,22 @@
 //! A connected Unix socket that waits no longer than it is told to.
 //!
-//! A wait for bytes is one system call: the socket has a time limit of its own, which is set anew only when the time left
-//! is another than the time set.
+//! Bytes are waited for by `poll(2)` and not in `recvmsg(2)`, which would be one system call less: the kernel wakes whoever
+//! waits in there also when the other end has read what was sent, for nothing and on every call.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::deadline;
 use crate::inbox::Inbox;
-use crate::sys::{self, Mode};
-
-/// Most that the time set may differ from the time left without being set anew.
-const SLACK: Duration = Duration::from_millis(20);
-/// The same, as a part of the time left.
-const SLACK_PART: u32 = 16;
+use crate::sys;
 
 /// The socket.
-pub(crate) struct Stream {
-    fd: OwnedFd,
-    /// The time limit that is set.
-    limit: Option<Duration>,
-}
+pub(crate) struct Stream(OwnedFd);
 
 impl Stream {
     /// Connects; also to a listener whose queue is full, which is waited for.
@@ -41,7 +33,7 @@ impl Stream {
             // Poll does not wait for a listener's queue; the socket's limit for sending does (unix(7)).
             setsockopt(&fd, sockopt::SendTimeout, &time_value(left))?;
             match connect(fd.as_raw_fd(), address) {
-                Ok(()) => return Ok(Self { fd, limit: None }),
+                Ok(()) => return Ok(Self(fd)),
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(errno) => return Err(errno),
             }
@@ -52,19 +44,18 @@ impl Stream {
     ///
     /// # Errors
     /// `ETIMEDOUT` when the time passes first, else the kernel's.
-    pub(crate) fn receive(&mut self, inbox: &mut Inbox, until: Instant) -> Result<usize, Errno> {
+    pub(crate) fn receive(&self, inbox: &mut Inbox, until: Instant) -> Result<usize, Errno> {
         loop {
-            self.limit(deadline::left(until))?;
-            match inbox.receive(&self.fd, Mode::Wait) {
-                Err(Errno::EINTR | Errno::EAGAIN) => {}
-                result => return result,
+            deadline::wait(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], until)?;
+            if let Some(count) = self.receive_now(inbox)? {
+                return Ok(count);
             }
         }
     }
 
     /// Takes the bytes that are there: `None` when there are none.
     pub(crate) fn receive_now(&self, inbox: &mut Inbox) -> Result<Option<usize>, Errno> {
-        match inbox.receive(&self.fd, Mode::Now) {
+        match inbox.receive(&self.0) {
             Err(Errno::EINTR | Errno::EAGAIN) => Ok(None),
             result => result.map(Some),
         }
@@ -72,19 +63,7 @@ impl Stream {
 
     /// Sends what the socket takes without waiting; descriptors go with the first byte. How much.
     pub(crate) fn send(&self, bytes: &[u8], fds: &[RawFd]) -> Result<usize, Errno> {
-        sys::send(&self.fd, bytes, fds)
-    }
-
-    fn limit(&mut self, left: Duration) -> Result<(), Errno> {
-        if left.is_zero() {
-            return Err(Errno::ETIMEDOUT);
-        }
-        let slack = SLACK.min(left / SLACK_PART);
-        if self.limit.is_none_or(|limit| limit.abs_diff(left) > slack) {
-            setsockopt(&self.fd, sockopt::ReceiveTimeout, &time_value(left))?;
-            self.limit = Some(left);
-        }
-        Ok(())
+        sys::send(&self.0, bytes, fds)
     }
 }
 
@@ -95,20 +74,19 @@ fn time_value(time: Duration) -> TimeVal {
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.0.as_fd()
     }
 }
 
 #[cfg(test)]
 impl From<std::os::unix::net::UnixStream> for Stream {
     fn from(stream: std::os::unix::net::UnixStream) -> Self {
-        Self { fd: stream.into(), limit: None }
+        Self(stream.into())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
     use std::thread;
 
     use nix::sys::socket::{Backlog, bind, listen};
@@ -151,25 +129,5 @@ mod tests {
             });
             assert!(Stream::connect(&address, soon()).is_ok());
         });
-    }
-
-    #[test]
-    fn the_time_limit_is_set_once_for_equal_deadlines_and_anew_for_another() {
-        let (here, _there) = UnixStream::pair().unwrap();
-        let mut stream = Stream::from(here);
-        let mut limit = |millis| {
-            stream.limit(Duration::from_millis(millis)).unwrap();
-            let set = nix::sys::socket::getsockopt(&stream.fd, sockopt::ReceiveTimeout).unwrap();
-            u64::try_from(set.num_milliseconds()).unwrap()
-        };
-        let minute = limit(60_000);
-        assert!((60_000..60_100).contains(&minute), "{minute}");
-        assert_eq!((limit(59_990), limit(60_010)), (minute, minute));
-        assert!(limit(59_900) < minute);
-        assert!(limit(120_000) >= 120_000);
-        let short = limit(16);
-        assert!(limit(8) < short);
-        let mut inbox = Inbox::new();
-        assert_eq!(stream.receive(&mut inbox, Instant::now()), Err(Errno::ETIMEDOUT));
     }
 }

@@ -116,7 +116,7 @@ fn the_words_of_a_door_that_turns_clients_away_are_heard_even_when_it_hears_noth
 fn the_words_of_a_door_that_has_hung_up_already_are_heard() {
     let (here, there) = UnixStream::pair().unwrap();
     Peer::new(there).say(b"ERROR \"too many connections; retry\"\r\n");
-    let refused = greeting::greet(&mut here.into(), &mut Inbox::new(), &[], None, soon());
+    let refused = greeting::greet(&here.into(), &mut Inbox::new(), &[], None, soon());
     assert_eq!(refused, Err(Refused::Said("too many connections; retry".to_owned())));
 }
 

@@ -13,7 +13,7 @@ pub(crate) use birth::Birth;
 pub(crate) use interrupt::Interruptible;
 pub(crate) use message::{endian, parse};
 pub(crate) use pipe::read_now;
-pub(crate) use socket::{MOST_DESCRIPTORS, Mode, receive, send};
+pub(crate) use socket::{MOST_DESCRIPTORS, receive, send};
 
 /// Whether this program runs with more rights than the user who started it (setuid, setgid, file capabilities), so that
 /// the environment is somebody else's to choose.

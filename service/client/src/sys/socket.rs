@@ -17,26 +17,12 @@ pub(crate) const MOST_DESCRIPTORS: usize = 16;
 const ROOM: usize = size_of::<cmsghdr>() + MOST_DESCRIPTORS * size_of::<RawFd>();
 type Room = [u64; ROOM / size_of::<u64>()];
 
-/// Whether to wait for bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// As long as the socket's own time limit says.
-    Wait,
-    /// Not at all.
-    Now,
-}
-
-/// Receives bytes, 0 at the end of the stream, and appends every descriptor that came with them to `fds`.
+/// Receives the bytes that are there, 0 at the end of the stream, and appends every descriptor that came with them to `fds`.
 ///
 /// # Errors
-/// `EAGAIN` when nothing came in time, `EMFILE` when descriptors got lost: more than a message may bring, or more than this
+/// `EAGAIN` when nothing is there, `EMFILE` when descriptors got lost: more than a message may bring, or more than this
 /// process can take.
-pub(crate) fn receive(
-    socket: impl AsFd,
-    buffer: &mut [u8],
-    fds: &mut VecDeque<OwnedFd>,
-    mode: Mode,
-) -> Result<usize, Errno> {
+pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8], fds: &mut VecDeque<OwnedFd>) -> Result<usize, Errno> {
     let mut room: Room = [0; ROOM / size_of::<u64>()];
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut message = empty();
@@ -44,11 +30,10 @@ pub(crate) fn receive(
     message.msg_iovlen = 1;
     message.msg_control = room.as_mut_ptr().cast();
     message.msg_controllen = size_of::<Room>();
-    let wait = if mode == Mode::Now { libc::MSG_DONTWAIT } else { 0 };
     let fd = socket.as_fd().as_raw_fd();
     // SAFETY: the descriptor is open for the length of the call; the header points to one part and to room for control
     // data, both live locals or parameters with the lengths it says.
-    let count = unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_CMSG_CLOEXEC | wait) };
+    let count = unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT) };
     let count = Errno::result(count)?;
     take_descriptors(&message, fds);
     if message.msg_flags & libc::MSG_CTRUNC != 0 {
@@ -118,7 +103,7 @@ mod tests {
             let (here, there) = UnixStream::pair().unwrap();
             assert_eq!(send(&there, b"x", &vec![there.as_raw_fd(); count]), Ok(1));
             let mut fds = VecDeque::new();
-            assert_eq!(receive(&here, &mut [0; 8], &mut fds, Mode::Wait), Ok(1));
+            assert_eq!(receive(&here, &mut [0; 8], &mut fds), Ok(1));
             assert_eq!(fds.len(), count);
             for fd in &fds {
                 assert_eq!(fcntl(fd, FcntlArg::F_GETFD), Ok(libc::FD_CLOEXEC));
@@ -131,7 +116,7 @@ mod tests {
         let (here, there) = UnixStream::pair().unwrap();
         assert_eq!(send(&there, b"x", &[there.as_raw_fd(); MOST_DESCRIPTORS + 1]), Ok(1));
         let mut fds = VecDeque::new();
-        assert_eq!(receive(&here, &mut [0; 8], &mut fds, Mode::Wait), Err(Errno::EMFILE));
+        assert_eq!(receive(&here, &mut [0; 8], &mut fds), Err(Errno::EMFILE));
         assert_eq!(copies(&there), 1 + fds.len());
         drop(fds);
         assert_eq!(copies(&there), 1);
@@ -140,6 +125,6 @@ mod tests {
     #[test]
     fn a_receiver_that_does_not_wait_is_told_that_nothing_is_there() {
         let (here, _there) = UnixStream::pair().unwrap();
-        assert_eq!(receive(&here, &mut [0; 8], &mut VecDeque::new(), Mode::Now), Err(Errno::EAGAIN));
+        assert_eq!(receive(&here, &mut [0; 8], &mut VecDeque::new()), Err(Errno::EAGAIN));
     }
 }

@@ -3,6 +3,7 @@
 mod descriptor;
 mod sending;
 mod trouble;
+mod waiting;
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
