@@ -13,9 +13,11 @@ use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 /// Most descriptors that one message may bring; what buses let pass.
 pub(crate) const MOST_DESCRIPTORS: usize = 16;
 
-/// Where the kernel puts descriptors: a header and their numbers, aligned as a header must be.
-const ROOM: usize = size_of::<cmsghdr>() + MOST_DESCRIPTORS * size_of::<RawFd>();
-type Room = [u64; ROOM / size_of::<u64>()];
+/// What a header and the numbers of so many descriptors take.
+// SAFETY: only calculates.
+const ROOM: usize = unsafe { libc::CMSG_SPACE((MOST_DESCRIPTORS * size_of::<RawFd>()) as u32) } as usize;
+/// Where the kernel puts them, aligned as a header must be.
+type Room = [u64; ROOM.div_ceil(size_of::<u64>())];
 
 /// Receives the bytes that are there, 0 at the end of the stream, and appends every descriptor that came with them to `fds`.
 ///
@@ -23,13 +25,13 @@ type Room = [u64; ROOM / size_of::<u64>()];
 /// `EAGAIN` when nothing is there, `EMFILE` when descriptors got lost: more than a message may bring, or more than this
 /// process can take.
 pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8], fds: &mut VecDeque<OwnedFd>) -> Result<usize, Errno> {
-    let mut room: Room = [0; ROOM / size_of::<u64>()];
+    let mut room: Room = [0; _];
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut message = empty();
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
     message.msg_control = room.as_mut_ptr().cast();
-    message.msg_controllen = size_of::<Room>();
+    message.msg_controllen = ROOM as _;
     let fd = socket.as_fd().as_raw_fd();
     // SAFETY: the descriptor is open for the length of the call; the header points to one part and to room for control
     // data, both live locals or parameters with the lengths it says.
@@ -109,6 +111,11 @@ mod tests {
                 assert_eq!(fcntl(fd, FcntlArg::F_GETFD), Ok(libc::FD_CLOEXEC));
             }
         }
+    }
+
+    #[test]
+    fn there_is_room_for_all_that_the_kernel_may_write() {
+        assert!(size_of::<Room>() >= ROOM && ROOM >= size_of::<cmsghdr>() + MOST_DESCRIPTORS * size_of::<RawFd>());
     }
 
     #[test]
