@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use zbus::message::{Body, Type};
 use zbus::{DynamicType, Fd, Message};
 
-use crate::client::Client;
-use crate::connection::{Connection, Failure, Prepared};
+use crate::client::{Client, Turn};
+use crate::connection::{Failure, Prepared};
 use crate::error::Error;
 use crate::head::Head;
 use crate::method::Method;
@@ -60,17 +60,18 @@ impl Client {
         until: Instant,
         prepare: &dyn Fn(Head) -> Result<Prepared<'v>, Error>,
     ) -> Result<Body, Error> {
-        let mut kept = self.take_turn()?;
+        let queued = || Error::queued(method.member, self.deadline_of(method));
+        let mut turn = self.take_turn(until)?.ok_or_else(queued)?;
         if Instant::now() >= until {
-            return Err(Error::queued(method.member, self.deadline_of(method)));
+            return Err(queued());
         }
-        let first = self.attempt(method, until, &mut kept, prepare)?;
+        let first = self.attempt(method, until, &mut turn, prepare)?;
         let again = match &first {
             Ok(_) | Err(Failure::Late) => false,
             Err(Failure::Unsent(_)) => true,
             Err(Failure::Lost(_)) => method.repeatable,
         };
-        let outcome = if again { self.attempt(method, until, &mut kept, prepare)? } else { first };
+        let outcome = if again { self.attempt(method, until, &mut turn, prepare)? } else { first };
         let reply = outcome.map_err(|failure| self.explain(method, failure))?;
         if reply.message_type() == Type::Error { Err(Error::from_reply(&reply)) } else { Ok(reply.body()) }
     }
@@ -80,17 +81,17 @@ impl Client {
         &self,
         method: &Method,
         until: Instant,
-        kept: &mut Option<Connection>,
+        turn: &mut Turn<'_>,
         prepare: &dyn Fn(Head) -> Result<Prepared<'v>, Error>,
     ) -> Result<Result<Message, Failure>, Error> {
-        let mut connection = match kept.take() {
+        let mut connection = match turn.thing.take() {
             Some(connection) => connection,
-            None => self.connect(until)?,
+            None => Box::new(self.connect(until)?),
         };
         let outcome = prepare(connection.head(method)).map(|call| connection.exchange(call, until));
         // After a deadline the stream may hold half a message or a late reply: it is not trusted again.
         if !matches!(outcome, Ok(Err(_))) {
-            *kept = Some(connection);
+            turn.thing = Some(connection);
         }
         outcome
     }

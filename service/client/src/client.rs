@@ -1,6 +1,5 @@
 //! The client: the doors it knows, the connection it keeps, the process it belongs to.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokenvault_proto::Address;
@@ -11,11 +10,15 @@ use crate::door;
 use crate::error::Error;
 use crate::method::Method;
 use crate::sys::Birth;
+use crate::turn::{self, Turns};
 
 /// Longer than any program waits; keeps a deadline within what clocks can count.
 const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How long opening may take.
 const OPEN_DEADLINE: Duration = Duration::from_secs(25);
+
+/// The turn of one call.
+pub(crate) type Turn<'c> = turn::Turn<'c, Box<Connection>>;
 
 /// A client of the vault.
 ///
@@ -27,8 +30,7 @@ pub struct Client {
     deadline: Option<Duration>,
     /// The process that opened it.
     birth: Birth,
-    /// `None` while a call has it, and after one that failed.
-    connection: Mutex<Option<Connection>>,
+    connection: Turns<Box<Connection>>,
 }
 
 impl Client {
@@ -40,7 +42,7 @@ impl Client {
     pub fn open(address: Option<&Address>) -> Result<Self, Error> {
         let doors = address::resolve(address)?;
         let connection = door::open(&doors, Instant::now() + OPEN_DEADLINE)?;
-        Ok(Self { doors, deadline: None, birth: Birth::new(), connection: Mutex::new(Some(connection)) })
+        Ok(Self { doors, deadline: None, birth: Birth::new(), connection: Turns::new(Box::new(connection)) })
     }
 
     /// How long each later call may take, instead of 25 s (120 s for the calls of administrators).
@@ -61,16 +63,16 @@ impl Client {
         door::open(&self.doors, until)
     }
 
-    /// The place where the connection is kept, when it is this thread's turn.
+    /// Waits for this thread's turn to use the connection, which is not there after a call that failed; `None` when the
+    /// time passes first.
     ///
     /// In a child the connection is of no use, and closing it there does its parent's no harm: it is never shut down.
-    pub(crate) fn take_turn(&self) -> Result<MutexGuard<'_, Option<Connection>>, Error> {
-        // Before the lock: in a child, the thread that holds it may not exist.
+    pub(crate) fn take_turn(&self, until: Instant) -> Result<Option<Turn<'_>>, Error> {
+        // First: in a child, the thread whose turn it is may not exist.
         if self.birth.is_elsewhere() {
             return Err(Error::forked());
         }
-        // The place is consistent wherever a panic could leave it: the connection is out of it during a call.
-        Ok(self.connection.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(self.connection.take(until))
     }
 }
 

@@ -30,6 +30,7 @@ mod stream;
 mod sys;
 mod text;
 mod tokens;
+mod turn;
 mod value;
 
 pub use client::Client;
