@@ -27,7 +27,7 @@ pub(crate) struct Connection {
     answers: Answers,
     /// On a bus the vault has a name; at its own socket it is the only one there.
     destination: Option<&'static str>,
-    /// The number of the last call.
+    /// The number of the last message that went out.
     serial: NonZeroU32,
 }
 
@@ -57,8 +57,7 @@ impl Connection {
 
     /// The head of the next call through this door.
     pub(crate) fn head(&mut self, method: &Method) -> Head {
-        self.serial = self.serial.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        Head::new(method, self.destination, self.serial)
+        Head::new(method, self.destination, next(&mut self.serial))
     }
 
     /// Sends a call and waits for its reply, be it a result or an error. After a failure nothing more can be said through
@@ -89,7 +88,9 @@ impl Connection {
                 if is_reply && message.header().reply_serial() == Some(serial) && sending.bytes.is_empty() {
                     return Ok(message);
                 }
-                self.answers.answer(&message).map_err(|error| sending.failed(cause(&error)))?;
+                self.answers
+                    .answer(&message, || next(&mut self.serial))
+                    .map_err(|error| sending.failed(cause(&error)))?;
             }
             let received = self.send_and_receive(&mut sending, until);
             if received.map_err(|errno| sending.broken(errno))? == Some(0) {
@@ -126,6 +127,12 @@ impl Connection {
         }
         Ok(true)
     }
+}
+
+/// The number of the next message that goes out: no two of a connection have one.
+fn next(serial: &mut NonZeroU32) -> NonZeroU32 {
+    *serial = serial.checked_add(1).unwrap_or(NonZeroU32::MIN);
+    *serial
 }
 
 /// A call on its way.

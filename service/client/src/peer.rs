@@ -1,5 +1,7 @@
 //! What is said to a peer that calls this client: a bus may, and waits for an answer.
 
+use std::num::NonZeroU32;
+
 use zbus::Message;
 use zbus::message::{Flags, Type};
 
@@ -23,16 +25,16 @@ impl Answers {
         self.bytes.drain(..count.min(self.bytes.len()));
     }
 
-    /// Answers `message` if it is a call that wants an answer.
+    /// Answers `message` if it is a call that wants an answer, which has the number that `serial` gives.
     ///
     /// # Errors
     /// The peer takes no answers and goes on calling.
-    pub(crate) fn answer(&mut self, message: &Message) -> Result<(), zbus::Error> {
+    pub(crate) fn answer(&mut self, message: &Message, serial: impl FnOnce() -> NonZeroU32) -> Result<(), zbus::Error> {
         let head = message.primary_header();
         if head.msg_type() != Type::MethodCall || head.flags().contains(Flags::NO_REPLY_EXPECTED) {
             return Ok(());
         }
-        let answer = answer_to(message)?;
+        let answer = answer_to(message, serial())?;
         if self.bytes.len() + answer.data().bytes().len() > MOST_BYTES {
             return Err(zbus::Error::ExcessData);
         }
@@ -42,12 +44,13 @@ impl Answers {
 }
 
 /// A ping is answered; there is nothing else to call here.
-fn answer_to(call: &Message) -> Result<Message, zbus::Error> {
+fn answer_to(call: &Message, serial: NonZeroU32) -> Result<Message, zbus::Error> {
     let header = call.header();
     let interface = header.interface().map(|interface| interface.as_str());
     let member = header.member().map(|member| member.as_str());
     if interface == Some("org.freedesktop.DBus.Peer") && member == Some("Ping") {
-        return Message::method_return(&header).build(&());
+        return Message::method_return(&header).serial(serial).build(&());
     }
-    Message::error(&header, "org.freedesktop.DBus.Error.UnknownMethod").build(&"this is a client; it has no methods")
+    let error = Message::error(&header, "org.freedesktop.DBus.Error.UnknownMethod").serial(serial);
+    error.build(&"this is a client; it has no methods")
 }

@@ -7,7 +7,7 @@ use tokenvault_tests::{ALICE, Door, Vault, wait};
 use crate::shelf::{Change, Shelf, look};
 
 /// Changes after which the call to be killed before will not come.
-const CHANGES_MAX: u64 = 200;
+const CHANGES_MAX: u64 = 2_000;
 
 /// A user's tokens, and what is known of them.
 struct Story {

@@ -79,10 +79,13 @@ fn a_peer_that_calls_is_answered() {
         for question in [&quiet, &ping, &other] {
             peer.send(question);
         }
+        let serial = |message: &Message| message.primary_header().serial_num().get();
         let answer = peer.hear().unwrap();
-        assert_eq!(answer.message_type(), Type::MethodReturn);
+        // The connection has counted one message so far.
+        assert_eq!((serial(&answer), answer.message_type()), (2, Type::MethodReturn));
         assert_eq!(answer.header().reply_serial(), Some(ping.primary_header().serial_num()));
         let answer = peer.hear().unwrap();
+        assert_eq!(serial(&answer), 3);
         assert_eq!(answer.header().reply_serial(), Some(other.primary_header().serial_num()));
         assert_eq!(answer.header().error_name().unwrap().as_str(), "org.freedesktop.DBus.Error.UnknownMethod");
         peer.send(&reply_to(call).build(&"done").unwrap());
