@@ -102,8 +102,16 @@ impl RawPeer {
     where
         B: Serialize + DynamicType,
     {
+        Self::message_at(self.door, interface, method, body)
+    }
+
+    /// The bytes of a call, for a door.
+    pub fn message_at<B>(door: Door, interface: &str, method: &str, body: &B) -> Vec<u8>
+    where
+        B: Serialize + DynamicType,
+    {
         let mut call = Message::method_call(OBJECT_PATH, method).interface(interface);
-        if self.door == Door::Bus {
+        if door == Door::Bus {
             call = call.destination(BUS_NAME);
         }
         call.build(body).expect("a message").data().bytes().to_vec()

@@ -12,7 +12,8 @@ use crate::report::{Report, Row};
 use crate::rounds::{Median, Scenario, compare_all};
 use crate::site::{OWN_TOKENS, PREFIX, READS, Site};
 
-const RAISED: &str = "reads-per-second raised";
+/// What a row says of limits.
+pub const RAISED: &str = "reads-per-second raised";
 
 /// The medians of one door.
 struct AtDoor {
