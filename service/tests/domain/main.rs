@@ -17,6 +17,7 @@ mod annotate;
 mod audit;
 mod audit_tamper;
 mod expiry;
+mod get_hot;
 mod hot;
 mod isolation;
 mod list;

@@ -20,6 +20,8 @@ struct Run {
     home: Home,
     shelves: [Shelf; 2],
     random: Random,
+    /// Reads that found a token lying opened.
+    hot: usize,
 }
 
 impl Run {
@@ -27,7 +29,7 @@ impl Run {
         let home = Home::new();
         home.set(|settings| (settings.tokens, settings.bytes) = (QUOTA_TOKENS as u64, QUOTA_BYTES));
         let shelves = [ALICE, BOB].map(|uid| Shelf::new(uid, QUOTA_TOKENS, QUOTA_BYTES));
-        Self { home, shelves, random: Random::new(seed) }
+        Self { home, shelves, random: Random::new(seed), hot: 0 }
     }
 
     fn now(&self) -> Timestamp {
@@ -111,6 +113,26 @@ impl Run {
             _ => self.home.clock.advance_usec(self.random.below(4 * SECOND)),
         }
         assert_eq!(user.usage().unwrap(), self.shelves[who].usage());
+        self.read(who, name);
+    }
+
+    /// Reads a token by all ways: where it lies opened, in the store, and again where it lies opened.
+    fn read(&mut self, who: usize, name: &str) {
+        let users = [self.home.alice(), self.home.bob()];
+        let now = self.now();
+        for name in NAMES {
+            for (user, shelf) in users.iter().zip(&self.shelves) {
+                if let Some((_, value)) = user.get_hot(name) {
+                    assert_eq!(Ok(value), shelf.get(name, None, false, now), "{name}: it lay opened");
+                    self.hot += 1;
+                }
+            }
+        }
+        let (user, shelf) = (&users[who], &self.shelves[who]);
+        let expected = shelf.get(name, None, false, now);
+        assert_eq!(answer(user.get(name)), expected);
+        let version = shelf.describe(name, now).map(|info| info.version);
+        assert_eq!(user.get_hot(name), expected.ok().map(|value| (version.unwrap(), value)), "{name}: it lies opened");
     }
 
     /// Compares everything either user can see.
@@ -152,4 +174,5 @@ fn two_thousand_random_operations_do_what_a_simple_model_does() {
     }
     let log = verified(&run.home).unwrap();
     assert!(log > 500, "{log} records");
+    assert!(run.hot > 500, "{} reads of what lay opened", run.hot);
 }
