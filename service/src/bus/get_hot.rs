@@ -96,3 +96,6 @@ fn told(info: &TokenInfo) -> Option<Box<[u8]>> {
     let encoded = to_bytes(Context::new(Endian::Little, 0), &(0_u32, encode::token(info))).ok()?;
     Some(encoded.bytes().into())
 }
+
+#[cfg(test)]
+mod tests;

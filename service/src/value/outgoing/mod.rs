@@ -182,7 +182,7 @@ impl Pipes {
 
     /// Unread pipes and their bytes, over all uids.
     #[cfg(test)]
-    fn unread(&self) -> (usize, usize) {
+    pub(crate) fn unread(&self) -> (usize, usize) {
         self.0.ledger().totals()
     }
 }
