@@ -10,7 +10,7 @@ use tokenvault_core::token::{Expiry, PutOptions};
 use tokenvault_proto::MANAGER_INTERFACE;
 use zbus::{Message, Variant};
 
-use self::home::{Home, UID, attributes, build, call, get};
+use self::home::{Home, UID, attributes, build, call, get, get_from};
 use super::*;
 
 type Options = BTreeMap<&'static str, Variant<'static>>;
@@ -124,19 +124,35 @@ async fn what_is_long_or_long_to_tell_is_left_to_others() {
 #[tokio::test]
 async fn on_a_bus_who_is_known_to_it_is_answered_while_there_are_places() {
     let home = opened().await.on_a_bus().await;
-    let from = |sender: &'static str| build(call("Get").sender(sender), &("a", Options::new()));
     home.leaves_alone(&get("a"));
-    home.leaves_alone(&from(":1.8"));
-    let places: Vec<_> = std::iter::from_fn(|| home.service.pipes.free_bus_place(UID)).collect();
-    assert!(!places.is_empty());
-    home.leaves_alone(&from(":1.7"));
+    home.leaves_alone(&get_from(":1.8"));
+    let places = home.take_places();
+    home.leaves_alone(&get_from(":1.7"));
     let count = places.len();
     drop(places);
     home.was_left_alone();
-    let reply = home.answer(&from(":1.7")).expect("there are places");
-    let places: Vec<_> = std::iter::from_fn(|| home.service.pipes.free_bus_place(UID)).collect();
-    assert_eq!(places.len(), count - 1, "it takes a place");
+    let reply = home.answer(&get_from(":1.7")).expect("there are places");
+    assert_eq!(home.take_places().len(), count - 1, "it takes a place");
     assert_eq!(value(reply), b"value");
+}
+
+#[tokio::test]
+async fn on_a_bus_who_is_over_a_limit_keeps_no_place() {
+    let home = opened().await.on_a_bus().await;
+    let count = home.take_places().len();
+    let in_flight = home.service.limiter.enter(UID).unwrap();
+    home.leaves_alone(&get_from(":1.7"));
+    drop(in_flight);
+    home.limit_pipes(1);
+    let unread = home.service.pipes.reserve(UID, 5, None).unwrap().send(&home.secret(b"value")).unwrap();
+    home.leaves_alone(&get_from(":1.7"));
+    home.limit_pipes(2);
+    home.service.limiter.pay(UID, Kind::Read).expect("nothing was paid for");
+    home.leaves_alone(&get_from(":1.7"));
+    assert_eq!(home.take_places().len(), count);
+    home.lift_rate();
+    assert!(home.answer(&get_from(":1.7")).is_some());
+    drop(unread);
 }
 
 #[tokio::test]

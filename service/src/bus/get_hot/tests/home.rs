@@ -28,7 +28,7 @@ use crate::reload::{enrolment, pipe_limits, vault_settings};
 use crate::service::Parts;
 use crate::sys::arena::LockedArena;
 use crate::tpm::{HeardSealer, WorkerSealer};
-use crate::value::{PipeLimits, Pipes};
+use crate::value::{BusPlace, PipeLimits, Pipes};
 
 /// Who calls: `nobody`, whom every user database knows.
 pub const UID: u32 = 65_534;
@@ -122,6 +122,11 @@ impl Home {
         self.service.pipes.set_limits(PipeLimits { per_uid, ..PipeLimits::default() });
     }
 
+    /// All places on the bus it may have.
+    pub fn take_places(&self) -> Vec<BusPlace> {
+        std::iter::from_fn(|| self.service.pipes.free_bus_place(UID)).collect()
+    }
+
     /// What the fast path makes of a call.
     pub fn answer(&self, call: &Message) -> Option<Reply> {
         let bytes = call.data().bytes();
@@ -202,6 +207,11 @@ pub fn build<T: Serialize + Type>(call: Builder<'static>, arguments: &T) -> Mess
 /// A call of `Get` without options.
 pub fn get(name: &str) -> Message {
     build(call("Get"), &(name, BTreeMap::<&str, Variant<'_>>::new()))
+}
+
+/// The same of token `a`, as a bus says who sent it.
+pub fn get_from(sender: &'static str) -> Message {
+    build(call("Get").sender(sender), &("a", BTreeMap::<&str, Variant<'_>>::new()))
 }
 
 /// The bus, as far as it says who somebody is.
