@@ -98,3 +98,55 @@ impl Wire {
 fn is_refused(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ETOOMANYREFS)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use tokio::io::Interest;
+
+    use super::super::account::Accounts;
+    use super::super::{Peer, Welcome};
+    use super::*;
+    use crate::sys::ready;
+
+    /// Nobody lives here.
+    struct Empty;
+
+    impl Host for Empty {
+        fn welcome(&self, _peer: &Peer) -> Welcome {
+            Welcome { fast_path: None, serve: Box::new(|builder| builder) }
+        }
+    }
+
+    fn pair(stall_time: Duration) -> (UnixStream, Wire) {
+        let (client, here) = UnixStream::pair().unwrap();
+        here.set_nonblocking(true).unwrap();
+        let wire = Wire {
+            socket: ready::watch(here.into(), Interest::READABLE | Interest::WRITABLE).unwrap(),
+            flight: Flight::new(8),
+            host: Arc::new(Empty),
+            fast_path: None,
+            writing: Mutex::new(()),
+            account: Accounts::default().of(7, 64),
+            uid: 7,
+            passes_fds: true,
+            message_time: Duration::from_secs(5),
+            stall_time,
+        };
+        (client, wire)
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_behind_a_message_that_is_cut_off_finds_the_end() {
+        let (mut client, wire) = pair(Duration::from_millis(50));
+        let long = vec![b'x'; 4 << 20];
+        let (cut_off, behind) = tokio::join!(wire.write(&long, &[]), wire.write(b"behind", &[]));
+        assert_eq!(cut_off.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(behind.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        let mut bytes = Vec::new();
+        client.read_to_end(&mut bytes).unwrap();
+        assert!(!bytes.is_empty() && bytes.iter().all(|byte| *byte == b'x'));
+    }
+}

@@ -1,17 +1,25 @@
 //! A toy behind the private door.
 #![allow(dead_code, reason = "each test program uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
+mod fast;
 pub mod raw;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -19,7 +27,7 @@ use tokenvaultd::door::{DoorLimits, Host, Peer, PrivateDoor, Welcome, bind};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::connection::Builder;
-use zbus::{Connection, interface};
+use zbus::{Connection, Variant, interface};
 
 pub const PATH: &str = "/org/toy";
 pub const INTERFACE: &str = "org.toy.Toy";
@@ -31,6 +39,10 @@ pub struct Shared {
     pub silence_ms: AtomicU64,
     pub waiting: Notify,
     pub release: Arc<Notify>,
+    /// Calls the fast path was asked to answer.
+    pub asked: AtomicUsize,
+    /// Whether the fast path may go on with what it holds.
+    pub may_go: (Mutex<bool>, Condvar),
 }
 
 /// What stands behind the door.
@@ -39,7 +51,8 @@ struct House(Arc<Shared>);
 impl Host for House {
     fn welcome(&self, peer: &Peer) -> Welcome {
         let toy = Toy { uid: peer.uid, shared: Arc::clone(&self.0) };
-        Welcome { fast_path: None, serve: Box::new(|builder| builder.serve_at(PATH, toy)) }
+        let fast_path = Arc::new(fast::Fetches(Arc::clone(&self.0)));
+        Welcome { fast_path: Some(fast_path), serve: Box::new(|builder| builder.serve_at(PATH, toy)) }
     }
 
     fn silence(&self, _uid: u32) -> Duration {
@@ -68,15 +81,34 @@ impl Toy {
     }
 
     async fn pipe(&self) -> zbus::OwnedFd {
-        let (read, mut write) = std::io::pipe().unwrap();
-        write.write_all(b"value").unwrap();
-        OwnedFd::from(read).into()
+        pipe_with("value").into()
+    }
+
+    /// A text in a pipe, and which way it came. The fast path answers it as well.
+    async fn fetch(&self, text: &str) -> (zbus::OwnedFd, HashMap<&'static str, Variant<'static>>) {
+        (pipe_with(text).into(), came("the ordinary way"))
+    }
+
+    /// A text of so many bytes.
+    async fn say(&self, bytes: u32) -> String {
+        "x".repeat(bytes as usize)
     }
 
     async fn wait(&self) {
         self.shared.waiting.notify_one();
         self.shared.release.notified().await;
     }
+}
+
+fn came(way: &'static str) -> HashMap<&'static str, Variant<'static>> {
+    HashMap::from([("way", way.into())])
+}
+
+/// The read end of a pipe that holds a text.
+fn pipe_with(text: &str) -> OwnedFd {
+    let (read, mut write) = std::io::pipe().unwrap();
+    write.write_all(text.as_bytes()).unwrap();
+    read.into()
 }
 
 /// An open door with the toy behind it.
@@ -136,15 +168,31 @@ impl ToyDoor {
     }
 
     pub async fn until_somebody_waits(&self) {
-        self.shared.waiting.notified().await;
+        let waits = self.shared.waiting.notified();
+        tokio::time::timeout(Duration::from_secs(20), waits).await.expect("somebody waits");
     }
 
     pub fn release(&self) -> Arc<Notify> {
         Arc::clone(&self.shared.release)
     }
 
-    pub async fn close(self) {
+    pub fn asked(&self) -> usize {
+        self.shared.asked.load(Ordering::SeqCst)
+    }
+
+    /// Has the fast path go on with what it holds.
+    pub fn let_go(&self) {
+        *self.shared.may_go.0.lock().unwrap() = true;
+        self.shared.may_go.1.notify_all();
+    }
+
+    /// Tells the door to close.
+    pub fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    pub async fn close(self) {
+        self.stop();
         self.running.await.unwrap();
     }
 
@@ -184,10 +232,7 @@ pub fn resident() -> usize {
 
 /// Sends a text to the toy in a pipe, and reads the pipe that comes back.
 pub async fn pass(client: &Connection, text: &str) -> String {
-    let (read, mut write) = std::io::pipe().unwrap();
-    write.write_all(text.as_bytes()).unwrap();
-    drop(write);
-    let fd = zbus::Fd::from(OwnedFd::from(read));
+    let fd = zbus::Fd::from(pipe_with(text));
     let reply = client.call_method(None::<()>, PATH, Some(INTERFACE), "Pass", &fd).await.unwrap();
     let back: zbus::OwnedFd = reply.body().deserialize().unwrap();
     let mut text = String::new();
