@@ -1,6 +1,8 @@
 //! Reads that ask nobody: answered for what lies opened, and otherwise as if nothing had been asked.
 
-use std::cell::Cell;
+mod asked;
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokenvault_core::audit::{AuditRecord, Outcome};
 use tokenvault_core::name::Hint;
@@ -8,64 +10,10 @@ use tokenvault_core::owner::Owner;
 use tokenvault_core::token::{Annotation, Expiry, GetRequest, PutOptions};
 use tokenvault_core::vault::daemon;
 
+use self::asked::{Asked, finds, finds_nothing, read, write_down};
 use crate::fixture::*;
 
 const CAROL: u32 = 1003;
-
-/// How often a place was made, and how often filled.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Asked {
-    places: usize,
-    fills: usize,
-}
-
-/// Reads, and what was asked for meanwhile; `place` and `fill` say what comes of that.
-fn read(
-    home: &Home,
-    user: &User,
-    request: &GetRequest,
-    (place, fill): (impl FnOnce() -> bool, impl FnOnce() -> bool),
-) -> (Option<Vec<u8>>, Asked) {
-    let (places, fills) = (Cell::new(0), Cell::new(0));
-    let found = home.vault().get_hot(
-        &user.caller,
-        request,
-        |token| {
-            places.set(places.get() + 1);
-            assert_eq!(token.info().owner, user.caller.uid);
-            place().then_some("a place")
-        },
-        |made, value| {
-            fills.set(fills.get() + 1);
-            assert_eq!(made, "a place");
-            fill().then(|| value.expose().to_vec())
-        },
-    );
-    (found, Asked { places: places.get(), fills: fills.get() })
-}
-
-/// Writes down what waits, so that whatever waits later came later.
-fn write_down(home: &Home) {
-    wait(|reply| home.vault().flush_audit(true, reply)).unwrap();
-    assert_eq!(home.vault().audit_waiting(), 0);
-}
-
-/// Checks that a read finds nothing, asks for nothing and leaves nothing.
-#[track_caller]
-fn finds_nothing(home: &Home, user: &User, request: &GetRequest) {
-    write_down(home);
-    assert_eq!(read(home, user, request, (|| true, || true)), (None, Asked::default()));
-    assert_eq!(home.vault().audit_waiting(), 0, "it is noted");
-}
-
-/// Checks that one finds it, and that it waits to be written down.
-#[track_caller]
-fn finds(home: &Home, user: &User, request: &GetRequest, value: &[u8]) {
-    write_down(home);
-    let asked = Asked { places: 1, fills: 1 };
-    assert_eq!(read(home, user, request, (|| true, || true)), (Some(value.to_vec()), asked));
-    assert_eq!(home.vault().audit_waiting(), 1, "it is not noted");
-}
 
 /// A vault in which one token of Alice's lies opened, who she is, and what she asks for.
 fn opened() -> (Home, User, GetRequest) {
@@ -129,6 +77,53 @@ fn every_write_of_its_owner_ends_it_and_no_other_does() {
     alice.get("a").unwrap();
     alice.delete("a").unwrap();
     finds_nothing(&home, &alice, &request);
+}
+
+#[test]
+fn what_changed_while_it_was_read_does_not_lie_there() {
+    let (home, alice, request) = opened();
+    alice.put("b", b"another").unwrap();
+    let meanwhile = || alice.put("a", b"changed").map(drop);
+    assert_eq!(alice.open_when("a", meanwhile).unwrap().value.expose(), b"value", "it was read before");
+    finds_nothing(&home, &alice, &request);
+    alice.get("a").unwrap();
+    finds(&home, &alice, &request, b"changed");
+}
+
+/// A write of a user's whose answer keeps the writer's thread until the other end of the channel is gone.
+fn write_and_hold(user: &User, name: &str) -> (SyncSender<()>, Receiver<()>) {
+    let (hold, held) = sync_channel(0);
+    let (answered, answer) = sync_channel(1);
+    user.begin_put(name, b"changed", move |stored| {
+        stored.unwrap();
+        answered.send(()).unwrap();
+        let _let_go = held.recv();
+    });
+    (hold, answer)
+}
+
+#[test]
+fn what_was_committed_ends_it_before_anybody_is_told() {
+    let (home, alice, request) = opened();
+    let bob = home.bob();
+    write_down(&home);
+    let (hold, answered) = write_and_hold(&bob, "a");
+    answered.recv().unwrap();
+    // The writer's thread is held: the next two writes are committed together, and the first of them is answered first.
+    let (hold_next, answered_next) = write_and_hold(&bob, "b");
+    let (told, answer) = sync_channel(1);
+    alice.begin_put("a", b"changed", move |stored| told.send(stored.map(drop)).unwrap());
+    drop(hold);
+    answered_next.recv().unwrap();
+    assert_eq!(alice.describe("a").unwrap().version, 2, "it is committed");
+    for _ in 0..2 {
+        assert_eq!(read(&home, &alice, &request, (|| true, || true)), (None, Asked::default()));
+        assert_eq!(alice.get("a").unwrap(), b"changed");
+    }
+    drop(hold_next);
+    answer.recv().unwrap().unwrap();
+    assert_eq!(alice.get("a").unwrap(), b"changed");
+    finds(&home, &alice, &request, b"changed");
 }
 
 #[test]
