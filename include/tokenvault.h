@@ -19,16 +19,24 @@
  * Every call that can fail returns 0, or one of the TOKENVAULT_ERROR_ numbers; outputs come last and are written only on
  * success. tokenvault_client_error() has the text: one line, what happened and what to do.
  *
+ * Of a call that changes something (put, generate, annotate, rename, delete, delete_with, rollback),
+ * TOKENVAULT_ERROR_UNAVAILABLE and TOKENVAULT_ERROR_TIMEOUT can mean that it was made and only its answer did not come.
+ * The text says "unknown" then: read the token before you try again.
+ *
  * Strings are UTF-8 and end with a zero byte. NULL where a pointer is needed, bad UTF-8 and oversize input are
- * TOKENVAULT_ERROR_INVALID_ARGS. What a call gives out is freed with its own free function; those take NULL.
+ * TOKENVAULT_ERROR_INVALID_ARGS. What a call gives out is freed with its own free function; those take NULL. It needs its
+ * client no more, and any thread may free it. Functions that only look into something take NULL too and give NULL or 0.
  *
  * Every options structure begins with its own size: set it to sizeof and the rest to zero for the defaults. NULL means
- * all defaults.
+ * all defaults. A number that is zero, and a string that is NULL, was not given; an empty string was.
  *
- * One client may be shared between threads, which take turns; a call waits at most 25 seconds. A value, a list or an info
- * may be read by several threads at once. The library starts no thread, installs no signal handler and prints nothing.
+ * One client may be shared between threads, which take turns; a call waits at most 25 seconds, for its turn included. For
+ * calls at the same time open a client for each thread; a user has 64 connections. Nobody may be in a call when a client
+ * is closed. A value, a list or an info may be read by several threads at once. The library starts no thread, installs no
+ * signal handler and prints nothing.
  *
- * A client reconnects after the daemon was restarted, and sends again only what was never sent or changes nothing. After
+ * A client reconnects by itself after the daemon was restarted, and sends again only what was never sent or changes
+ * nothing; while no daemon runs, calls fail at once with TOKENVAULT_ERROR_UNAVAILABLE. After
  * fork() the child opens a client of its own: its parent's answers TOKENVAULT_ERROR_UNAVAILABLE there, and may be closed.
  */
 #ifndef TOKENVAULT_H
@@ -62,7 +70,7 @@ extern "C" {
 #define TOKENVAULT_ERROR_ACCESS_DENIED 4
 
 /**
- * Mode create, and the token is there.
+ * Mode create, or the new name of a rename, and the token is there.
  */
 #define TOKENVAULT_ERROR_EXISTS 5
 
@@ -92,12 +100,13 @@ extern "C" {
 #define TOKENVAULT_ERROR_LIMITS_EXCEEDED 10
 
 /**
- * Disk full, read-only, directory service down, lockdown, daemon not reachable, outcome unknown.
+ * Disk full, read-only, directory service down, lockdown, daemon not reachable, connection lost. Of a change, the text says
+ * whether it is unknown if it was made.
  */
 #define TOKENVAULT_ERROR_UNAVAILABLE 11
 
 /**
- * A deadline passed.
+ * A deadline passed. Of a change, the text says whether it is unknown if it was made.
  */
 #define TOKENVAULT_ERROR_TIMEOUT 12
 
@@ -172,7 +181,7 @@ typedef struct tokenvault_get_options {
      */
     const char *app;
     /**
-     * This version instead of the current one.
+     * This version instead of the current one; 0: the current one.
      */
     uint64_t version;
 } tokenvault_get_options;
@@ -194,15 +203,16 @@ typedef struct tokenvault_put_options {
      */
     const char *class_;
     /**
-     * Media type of the value.
+     * Media type of the value; NULL: that of the version before, "": none.
      */
     const char *content_type;
     /**
-     * Microseconds until the new version expires.
+     * Microseconds until the new version expires; 0, with expires_usec 0 too: never. When the newest version of a token
+     * expires, the token is gone, with its older versions.
      */
     uint64_t ttl_usec;
     /**
-     * The write happens only when the current version has this number.
+     * The write happens only when the current version has this number; 0: whichever it has.
      */
     uint64_t expect_version;
     /**
@@ -214,15 +224,16 @@ typedef struct tokenvault_put_options {
      */
     const char *owner;
     /**
-     * When the new version expires, microseconds since the epoch.
+     * When the new version expires, microseconds since the epoch; instead of ttl_usec.
      */
     uint64_t expires_usec;
     /**
-     * How many versions are kept, the current one included.
+     * How many versions are kept, the current one included, 1 to 1000; 0: as before, for a new token 10.
      */
     uint32_t keep_versions;
     /**
-     * Whether tokenvault_get must name a purpose: 1 yes, -1 no.
+     * Whether tokenvault_get must name a purpose, and is refused with TOKENVAULT_ERROR_ACCESS_DENIED else: 1 yes, -1 no, 0 as
+     * before.
      */
     int require_purpose;
 } tokenvault_put_options;
@@ -236,7 +247,7 @@ typedef struct tokenvault_generate_options {
      */
     size_t size;
     /**
-     * Characters of the random part.
+     * Characters of the random part, at most 4096; 0: 32.
      */
     uint64_t length;
     /**
@@ -256,15 +267,16 @@ typedef struct tokenvault_generate_options {
      */
     const char *class_;
     /**
-     * Media type of the value.
+     * Media type of the value; NULL: that of the version before, "": none.
      */
     const char *content_type;
     /**
-     * Microseconds until the new version expires.
+     * Microseconds until the new version expires; 0, with expires_usec 0 too: never. When the newest version of a token
+     * expires, the token is gone, with its older versions.
      */
     uint64_t ttl_usec;
     /**
-     * The write happens only when the current version has this number.
+     * The write happens only when the current version has this number; 0: whichever it has.
      */
     uint64_t expect_version;
     /**
@@ -276,15 +288,16 @@ typedef struct tokenvault_generate_options {
      */
     const char *owner;
     /**
-     * When the new version expires, microseconds since the epoch.
+     * When the new version expires, microseconds since the epoch; instead of ttl_usec.
      */
     uint64_t expires_usec;
     /**
-     * How many versions are kept, the current one included.
+     * How many versions are kept, the current one included, 1 to 1000; 0: as before, for a new token 10.
      */
     uint32_t keep_versions;
     /**
-     * Whether tokenvault_get must name a purpose: 1 yes, -1 no.
+     * Whether tokenvault_get must name a purpose, and is refused with TOKENVAULT_ERROR_ACCESS_DENIED else: 1 yes, -1 no, 0 as
+     * before.
      */
     int require_purpose;
 } tokenvault_generate_options;
@@ -358,7 +371,7 @@ typedef struct tokenvault_annotate_options {
      */
     uint64_t expires_usec;
     /**
-     * How many versions are kept, the current one included.
+     * How many versions are kept, the current one included, 1 to 1000; older ones go at once. 0: as before.
      */
     uint32_t keep_versions;
     /**
@@ -429,8 +442,6 @@ int tokenvault_get(struct tokenvault_client *client,
 
 /**
  * Stores len bytes as the newest version of a token, and tells that version's number (version may be NULL).
- *
- * TOKENVAULT_ERROR_UNAVAILABLE can mean that the outcome is unknown; the text says so.
  */
 int tokenvault_put(struct tokenvault_client *client,
                    const char *name,
@@ -448,8 +459,8 @@ int tokenvault_generate(struct tokenvault_client *client,
                         struct tokenvault_value **value);
 
 /**
- * Fetches a token without its value: its length is 0 and its data NULL. Of the options, owner counts. Free it with
- * tokenvault_value_free.
+ * Fetches a token without its value: its length is 0 and its data NULL. Of the options, owner counts; version
+ * must be zero. Free it with tokenvault_value_free.
  */
 int tokenvault_describe(struct tokenvault_client *client,
                         const char *name,
@@ -488,8 +499,6 @@ int tokenvault_rename(struct tokenvault_client *client,
 
 /**
  * Makes a new version with the value of an old one, and tells the new version's number (new_version may be NULL).
- *
- * TOKENVAULT_ERROR_UNAVAILABLE can mean that the outcome is unknown; the text says so.
  */
 int tokenvault_rollback(struct tokenvault_client *client,
                         const char *name,

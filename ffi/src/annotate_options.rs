@@ -23,7 +23,7 @@ pub struct AnnotateOptions {
     pub content_type: *const c_char,
     /// When the current version expires, microseconds since the epoch; UINT64_MAX: never.
     pub expires_usec: u64,
-    /// How many versions are kept, the current one included.
+    /// How many versions are kept, the current one included, 1 to 1000; older ones go at once. 0: as before.
     pub keep_versions: u32,
     /// Whether tokenvault_get must name a purpose: 1 yes, -1 no.
     pub require_purpose: c_int,

@@ -50,8 +50,6 @@ pub unsafe extern "C" fn tokenvault_rename(
 }
 
 /// Makes a new version with the value of an old one, and tells the new version's number (new_version may be NULL).
-///
-/// TOKENVAULT_ERROR_UNAVAILABLE can mean that the outcome is unknown; the text says so.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_rollback(
     client: *mut Client,

@@ -15,7 +15,7 @@ pub const TOKENVAULT_ERROR_INVALID_ARGS: c_int = 2;
 pub const TOKENVAULT_ERROR_NOT_FOUND: c_int = 3;
 /// Something the caller may see but not do.
 pub const TOKENVAULT_ERROR_ACCESS_DENIED: c_int = 4;
-/// Mode create, and the token is there.
+/// Mode create, or the new name of a rename, and the token is there.
 pub const TOKENVAULT_ERROR_EXISTS: c_int = 5;
 /// The token has another version than expect_version.
 pub const TOKENVAULT_ERROR_CONFLICT: c_int = 6;
@@ -27,9 +27,10 @@ pub const TOKENVAULT_ERROR_LOCKED: c_int = 8;
 pub const TOKENVAULT_ERROR_QUARANTINED: c_int = 9;
 /// A quota or a rate is used up.
 pub const TOKENVAULT_ERROR_LIMITS_EXCEEDED: c_int = 10;
-/// Disk full, read-only, directory service down, lockdown, daemon not reachable, outcome unknown.
+/// Disk full, read-only, directory service down, lockdown, daemon not reachable, connection lost. Of a change, the text says
+/// whether it is unknown if it was made.
 pub const TOKENVAULT_ERROR_UNAVAILABLE: c_int = 11;
-/// A deadline passed.
+/// A deadline passed. Of a change, the text says whether it is unknown if it was made.
 pub const TOKENVAULT_ERROR_TIMEOUT: c_int = 12;
 /// No TPM answers.
 pub const TOKENVAULT_ERROR_NO_TPM: c_int = 13;

@@ -20,7 +20,7 @@ pub struct GetOptions {
     pub purpose: *const c_char,
     /// The program that asks; written to the audit log, grants nothing.
     pub app: *const c_char,
-    /// This version instead of the current one.
+    /// This version instead of the current one; 0: the current one.
     pub version: u64,
 }
 

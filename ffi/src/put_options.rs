@@ -19,21 +19,23 @@ pub struct PutOptions {
     pub mode: *const c_char,
     /// `machine` (default), `login`.
     pub class_: *const c_char,
-    /// Media type of the value.
+    /// Media type of the value; NULL: that of the version before, "": none.
     pub content_type: *const c_char,
-    /// Microseconds until the new version expires.
+    /// Microseconds until the new version expires; 0, with expires_usec 0 too: never. When the newest version of a token
+    /// expires, the token is gone, with its older versions.
     pub ttl_usec: u64,
-    /// The write happens only when the current version has this number.
+    /// The write happens only when the current version has this number; 0: whichever it has.
     pub expect_version: u64,
     /// key, value, key, value, ..., NULL. They replace those of the token; no list at all leaves them.
     pub attributes: *const *const c_char,
     /// Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
     pub owner: *const c_char,
-    /// When the new version expires, microseconds since the epoch.
+    /// When the new version expires, microseconds since the epoch; instead of ttl_usec.
     pub expires_usec: u64,
-    /// How many versions are kept, the current one included.
+    /// How many versions are kept, the current one included, 1 to 1000; 0: as before, for a new token 10.
     pub keep_versions: u32,
-    /// Whether tokenvault_get must name a purpose: 1 yes, -1 no.
+    /// Whether tokenvault_get must name a purpose, and is refused with TOKENVAULT_ERROR_ACCESS_DENIED else: 1 yes, -1 no, 0 as
+    /// before.
     pub require_purpose: c_int,
 }
 

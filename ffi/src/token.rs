@@ -35,8 +35,6 @@ pub unsafe extern "C" fn tokenvault_get(
 }
 
 /// Stores len bytes as the newest version of a token, and tells that version's number (version may be NULL).
-///
-/// TOKENVAULT_ERROR_UNAVAILABLE can mean that the outcome is unknown; the text says so.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_put(
     client: *mut Client,
@@ -86,8 +84,8 @@ pub unsafe extern "C" fn tokenvault_generate(
     unsafe { client::call(client, work) }
 }
 
-/// Fetches a token without its value: its length is 0 and its data NULL. Of the options, owner counts. Free it with
-/// tokenvault_value_free.
+/// Fetches a token without its value: its length is 0 and its data NULL. Of the options, owner counts; version
+/// must be zero. Free it with tokenvault_value_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_describe(
     client: *mut Client,

@@ -1,7 +1,8 @@
 //! The vault daemon.
 //!
-//! The rooms, in the direction a call flows: `door` and `bus` take it in, `caller` says who asks, the domain decides, the
-//! store keeps. Only `startup` knows the concrete types.
+//! The rooms, in the direction a call flows: `door` and `bus_wire` read it, `fast_path` answers what waits for nothing, `bus`
+//! takes in the rest through zbus, `caller` says who asks, the domain decides, the store keeps, and `value` hands the value
+//! over. `message` is what both doors know of messages as bytes. Only `startup` knows the concrete types.
 
 pub mod bus;
 pub mod bus_link;

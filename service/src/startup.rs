@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::export::async_trait::async_trait;
 
-use crate::bus::{Front, GetHot, is_counted_at_the_door, serve};
+use crate::bus::{Front, GetHot, is_served, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
@@ -213,8 +213,9 @@ impl door::Host for Host {
     }
 
     fn admits(&self, uid: u32, call: &Called<'_>) -> bool {
-        // What the desk counts it refuses where it must; to the others nobody could say it.
-        !is_counted_at_the_door(call) || self.0.limiter.pay(uid, Kind::Read).is_ok()
+        // What the desk counts it refuses where it must; the others wait here, Pings too: answering any number of them that come at
+        // once keeps the threads from everyone else.
+        is_served(call) || self.0.limiter.pay(uid, Kind::Read).is_ok()
     }
 
     fn silence(&self, uid: u32) -> Duration {

@@ -1,4 +1,6 @@
 //! Taking turns: one caller at a time has the one thing that is shared, and waits for it no longer than it wants to.
+//!
+//! A turn that ends is handed to one who waits: whoever asks again and again would else always be there first.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -14,13 +16,15 @@ pub(crate) struct Turns<T> {
 struct State<T> {
     is_taken: bool,
     waiting: usize,
+    /// Whether the turn that is taken is for one of those who wait.
+    is_handed: bool,
     /// `None` during a turn, and after one that did not put it back.
     thing: Option<T>,
 }
 
 impl<T> Turns<T> {
     pub(crate) const fn new(thing: T) -> Self {
-        let state = State { is_taken: false, waiting: 0, thing: Some(thing) };
+        let state = State { is_taken: false, waiting: 0, is_handed: false, thing: Some(thing) };
         Self { state: Mutex::new(state), ended: Condvar::new() }
     }
 
@@ -29,17 +33,16 @@ impl<T> Turns<T> {
         let mut state = self.lock();
         if state.is_taken {
             state.waiting += 1;
-            while state.is_taken {
+            while !state.is_handed {
                 let left = deadline::left(until);
                 if left.is_zero() {
-                    break;
+                    state.waiting -= 1;
+                    return None;
                 }
                 state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
             state.waiting -= 1;
-            if state.is_taken {
-                return None;
-            }
+            state.is_handed = false;
         }
         state.is_taken = true;
         Some(Turn { turns: self, thing: state.thing.take() })
@@ -61,8 +64,9 @@ impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
         let mut state = self.turns.lock();
         state.thing = self.thing.take();
-        state.is_taken = false;
-        let is_awaited = state.waiting > 0;
+        state.is_handed = state.waiting > 0;
+        state.is_taken = state.is_handed;
+        let is_awaited = state.is_handed;
         drop(state);
         if is_awaited {
             self.turns.ended.notify_one();
@@ -72,8 +76,10 @@ impl<T> Drop for Turn<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Barrier, mpsc};
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::fixture::{in_millis, soon};
@@ -120,6 +126,32 @@ mod tests {
             assert!(scope.spawn(turn).join().is_err());
         });
         assert!(turns.take(in_millis(50)).is_some());
+    }
+
+    #[test]
+    fn who_asks_again_and_again_leaves_every_second_turn_to_the_other() {
+        let turns = Turns::new(0_u32);
+        let (begun, stop) = (Barrier::new(2), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let mut turn = turns.take(soon()).unwrap();
+                    turn.thing = turn.thing.map(|count| count + 1);
+                    if turn.thing == Some(1) {
+                        begun.wait();
+                    }
+                    // As a call does, it sleeps during its turn.
+                    thread::park_timeout(Duration::from_micros(200));
+                }
+            });
+            begun.wait();
+            for _ in 0..20 {
+                let before = turns.take(soon()).unwrap().thing.unwrap();
+                let after = turns.take(soon()).unwrap().thing.unwrap();
+                assert!(after <= before + 2, "{before}, {after}");
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
     }
 
     #[test]

@@ -69,15 +69,15 @@ impl FastPath for GetHot {
         if !call.is(&GET) {
             return None;
         }
-        let (name, options): (&str, Options) = call.arguments()?;
-        let options = decode::options::<GetOptions>(options).ok()?;
-        let request = decode::get_own(name, options).ok()??;
         let identity = self.identify(call)?;
         let (service, uid) = (&self.service, identity.uid);
         // Who owes silence has no fast path.
         if !service.pace.silence(uid).is_zero() {
             return None;
         }
+        let (name, options): (&str, Options) = call.arguments()?;
+        let options = decode::options::<GetOptions>(options).ok()?;
+        let request = decode::get_own(name, options).ok()??;
         let caller = identity.named(service.users.known_name(uid)?);
         let make_place = |token: &Arc<HotToken>| self.place(uid, token);
         let (bytes, filled, in_flight) = service.vault.get_hot(&caller, &request, make_place, |place, value| {

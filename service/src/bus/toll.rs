@@ -1,8 +1,9 @@
 //! Which calls the doors count, because nobody else does.
 //!
 //! What is called on an interface that is served is counted at the desk, whatever it is. Everything else zbus answers below
-//! it: the standard interfaces, and what does not exist. `Ping` alone is nobody's to count: it costs no more to answer than
-//! to refuse, and who asks whether the vault is there should hear that it is. `GetMachineId` is no such call: it reads a file.
+//! it: the standard interfaces, and what does not exist. On the bus `Ping` alone is nobody's to count: it costs no more to
+//! answer than to refuse, and who asks whether the vault is there should hear that it is. `GetMachineId` is no such call: it
+//! reads a file.
 
 use tokenvault_proto::OBJECT_PATH;
 
@@ -12,12 +13,13 @@ use crate::message::Called;
 /// Longest message that is a `Ping` and nothing else.
 const LONGEST_PING: usize = 1024;
 
-/// Whether a door has to count a call.
-pub fn is_counted_at_the_door(call: &Called<'_>) -> bool {
+/// Whether the reader of the bus has to count a call.
+pub fn is_counted_on_the_bus(call: &Called<'_>) -> bool {
     !is_served(call) && !is_ping(call)
 }
 
-fn is_served(call: &Called<'_>) -> bool {
+/// Whether a call is to what is served, so that the desk counts it.
+pub fn is_served(call: &Called<'_>) -> bool {
     call.path == OBJECT_PATH.as_bytes() && SERVED.iter().any(|served| (served.name)().as_bytes() == call.interface)
 }
 
@@ -39,26 +41,26 @@ mod tests {
     fn the_desk_counts_what_is_called_on_its_interfaces_and_the_doors_what_only_looks_so() {
         for interface in [MANAGER_INTERFACE, TOKENS_INTERFACE, ADMIN_INTERFACE] {
             for member in ["Get", "Nothing", ""] {
-                assert!(!is_counted_at_the_door(&call(OBJECT_PATH, interface, member)), "{interface}.{member}");
+                assert!(!is_counted_on_the_bus(&call(OBJECT_PATH, interface, member)), "{interface}.{member}");
             }
             for path in ["/", "/org/tokenvault1/Tokens", ""] {
-                assert!(is_counted_at_the_door(&call(path, interface, "Get")), "{interface} at {path}");
+                assert!(is_counted_on_the_bus(&call(path, interface, "Get")), "{interface} at {path}");
             }
         }
         for interface in ["", "org.tokenvault1", "org.tokenvault1.Token", "org.tokenvault1.Tokens2", "a.b"] {
-            assert!(is_counted_at_the_door(&call(OBJECT_PATH, interface, "Get")), "{interface}");
+            assert!(is_counted_on_the_bus(&call(OBJECT_PATH, interface, "Get")), "{interface}");
         }
     }
 
     #[test]
     fn a_ping_is_free_and_nothing_that_stands_beside_it() {
         let peer = "org.freedesktop.DBus.Peer";
-        assert!(!is_counted_at_the_door(&call("/any", peer, "Ping")));
-        assert!(is_counted_at_the_door(&Called { len: LONGEST_PING + 1, ..call("/any", peer, "Ping") }));
-        assert!(is_counted_at_the_door(&call("/any", peer, "GetMachineId")));
-        assert!(is_counted_at_the_door(&call("/any", "", "Ping")));
+        assert!(!is_counted_on_the_bus(&call("/any", peer, "Ping")));
+        assert!(is_counted_on_the_bus(&Called { len: LONGEST_PING + 1, ..call("/any", peer, "Ping") }));
+        assert!(is_counted_on_the_bus(&call("/any", peer, "GetMachineId")));
+        assert!(is_counted_on_the_bus(&call("/any", "", "Ping")));
         for interface in ["Introspectable", "Properties", "ObjectManager"] {
-            assert!(is_counted_at_the_door(&call(OBJECT_PATH, &format!("org.freedesktop.DBus.{interface}"), "Ping")));
+            assert!(is_counted_on_the_bus(&call(OBJECT_PATH, &format!("org.freedesktop.DBus.{interface}"), "Ping")));
         }
     }
 }

@@ -23,7 +23,7 @@ use super::calls::Taken;
 use super::intake::Intake;
 use super::rate::Rates;
 use super::skip::Skip;
-use crate::bus::is_counted_at_the_door;
+use crate::bus::is_counted_on_the_bus;
 use crate::fast_path::{self, FastPath};
 use crate::message::Called;
 use crate::message::header::{Header, MOST_BYTES};
@@ -112,7 +112,7 @@ impl Reader {
 
     /// Whether a call is not to be counted here, or one of those that its sender may make.
     fn may_call(&mut self, header: &Header, call: &Message) -> bool {
-        if !is_counted_at_the_door(&Called::read(header, call.data().bytes())) {
+        if !is_counted_on_the_bus(&Called::read(header, call.data().bytes())) {
             return true;
         }
         call.header().sender().is_none_or(|sender| self.rates.take(sender, self.begun.elapsed()))

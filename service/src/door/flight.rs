@@ -1,7 +1,7 @@
 //! Calls of one connection that have no reply yet.
 //!
 //! zbus gives each call a task of its own, so without a bound a client that never reads its replies would grow the daemon
-//! as fast as it can write. The reader takes a ticket for each call, the writer gives it back when the reply is written:
+//! as fast as it can write. The reader takes a ticket for each call, and it is given back when the reply is written:
 //! a client that does not read has its next calls wait in its own socket.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -21,8 +21,8 @@ const LONGEST: usize = 2048;
 
 /// What answers some calls of one connection.
 pub trait FastPath: Send + Sync {
-    /// Answers a call, if that needs no waiting and nothing is wrong with it. `None` leaves nothing behind, but that a read may
-    /// be paid for when the audit log cannot take it: those are few, and refused.
+    /// Answers a call, if that needs no waiting and nothing is wrong with it. `None` leaves nothing behind, but that the read is
+    /// paid for during which the audit log became full or the vault was sealed.
     fn answer(&self, call: &Call<'_>) -> Option<Reply>;
 }
 

@@ -6,8 +6,8 @@ use tokenvault_tests::RawPeer;
 
 use crate::common::*;
 
-/// Short enough to wait for, long enough to be fetched twice.
-const SHORT: u64 = 400_000;
+/// Short enough to wait for, long enough to be fetched twice beside many others.
+const SHORT: u64 = 2_000_000;
 
 fn no_options() -> HashMap<&'static str, zbus::Variant<'static>> {
     HashMap::new()

@@ -60,6 +60,18 @@ impl Vault {
         Ok(receipt)
     }
 
+    /// Whether reads wait for the disk, or are refused, because of the audit log.
+    pub(crate) fn has_reads_wait(&self) -> bool {
+        self.settings().audit_durable || self.audit_full.load(Ordering::Relaxed)
+    }
+
+    /// Notes a read for the next commit, also where the log has become a durable one since it began.
+    pub(crate) fn note_read_for_later(&self, event: &Event, version: u64) -> Result<(), NotNoted> {
+        self.audit.note(AuditRecord { version, ..self.record_of(event) })?;
+        self.wake_audit();
+        Ok(())
+    }
+
     /// Sees to it that a record of a read is durable; its answer may leave when this has answered Ok.
     pub fn settle(self: &Arc<Self>, mut receipt: Receipt, reply: Reply<()>) {
         let Some(record) = receipt.take_record() else {
