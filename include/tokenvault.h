@@ -36,8 +36,8 @@
  * signal handler and prints nothing.
  *
  * A client reconnects by itself after the daemon was restarted, and sends again only what was never sent or changes
- * nothing; while no daemon runs, calls fail at once with TOKENVAULT_ERROR_UNAVAILABLE. After
- * fork() the child opens a client of its own: its parent's answers TOKENVAULT_ERROR_UNAVAILABLE there, and may be closed.
+ * nothing; while no daemon runs, calls fail at once with TOKENVAULT_ERROR_UNAVAILABLE. After fork() the child opens a
+ * client of its own: its parent's answers TOKENVAULT_ERROR_UNAVAILABLE there, and may be closed.
  */
 #ifndef TOKENVAULT_H
 #define TOKENVAULT_H

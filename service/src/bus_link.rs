@@ -13,10 +13,11 @@ use zbus::fdo::{self, DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::names::WellKnownName;
 use zbus::{Address, Connection};
 
-use crate::bus::{Front, GetHot, serve};
-use crate::bus_wire::{self, BusWire};
+use crate::bus::{Front, GetHot, is_counted_on_the_bus, serve};
+use crate::bus_wire::{self, Above, BusWire};
 use crate::caller::BusCallers;
 use crate::config::Bus;
+use crate::fast_path::FastPath;
 use crate::service::Service;
 
 /// Waits between attempts: the first, and the longest.
@@ -122,17 +123,21 @@ impl Drop for Link {
     }
 }
 
+fn above(fast_path: Option<Arc<dyn FastPath>>) -> Above {
+    Above { fast_path, is_counted: is_counted_on_the_bus }
+}
+
 async fn join(service: &Arc<Service>, bus: &Bus) -> Result<Link, LinkError> {
     let address = match bus {
         Bus::Address(address) => Address::try_from(address.as_str())?,
         Bus::System | Bus::None => Address::system()?,
     };
-    let (_, asking) = bus_wire::connect(&address, None).await?;
+    let (_, asking) = bus_wire::connect(&address, above(None)).await?;
     let asking = asking.build().await?;
     let callers = Arc::new(BusCallers::new(DBusProxy::new(&asking).await?));
     let front = Front::Bus(callers);
     let fast_path = Arc::new(GetHot::new(Arc::clone(service), front.clone()));
-    let (wire, serving) = bus_wire::connect(&address, Some(fast_path)).await?;
+    let (wire, serving) = bus_wire::connect(&address, above(Some(fast_path))).await?;
     let serving = serve(serving, service, front).build().await?;
     let link = Link { serving, asking, wire };
     let name = WellKnownName::try_from(BUS_NAME)?;

@@ -1,11 +1,15 @@
 //! Taking turns: one caller at a time has the one thing that is shared, and waits for it no longer than it wants to.
 //!
-//! A turn that ends is handed to one who waits: whoever asks again and again would else always be there first.
+//! Turns go to those who wait in the order they came: whoever asks again and again would else always be there first.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::deadline;
+
+/// Number of one who waits.
+type Ticket = u64;
 
 /// The thing, and who waits for it.
 pub(crate) struct Turns<T> {
@@ -15,34 +19,36 @@ pub(crate) struct Turns<T> {
 
 struct State<T> {
     is_taken: bool,
-    waiting: usize,
-    /// Whether the turn that is taken is for one of those who wait.
-    is_handed: bool,
+    waiting: VecDeque<Ticket>,
+    last: Ticket,
+    /// Whose the turn is that is taken, until they know.
+    handed: Option<Ticket>,
     /// `None` during a turn, and after one that did not put it back.
     thing: Option<T>,
 }
 
 impl<T> Turns<T> {
     pub(crate) const fn new(thing: T) -> Self {
-        let state = State { is_taken: false, waiting: 0, is_handed: false, thing: Some(thing) };
+        let state = State { is_taken: false, waiting: VecDeque::new(), last: 0, handed: None, thing: Some(thing) };
         Self { state: Mutex::new(state), ended: Condvar::new() }
     }
 
-    /// Waits for a turn; `None` when the time passes first.
+    /// Waits for a turn, behind those who wait already; `None` when the time passes first.
     pub(crate) fn take(&self, until: Instant) -> Option<Turn<'_, T>> {
         let mut state = self.lock();
         if state.is_taken {
-            state.waiting += 1;
-            while !state.is_handed {
+            state.last += 1;
+            let ticket = state.last;
+            state.waiting.push_back(ticket);
+            while state.handed != Some(ticket) {
                 let left = deadline::left(until);
                 if left.is_zero() {
-                    state.waiting -= 1;
+                    state.waiting.retain(|waiting| *waiting != ticket);
                     return None;
                 }
                 state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
-            state.waiting -= 1;
-            state.is_handed = false;
+            state.handed = None;
         }
         state.is_taken = true;
         Some(Turn { turns: self, thing: state.thing.take() })
@@ -64,22 +70,21 @@ impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
         let mut state = self.turns.lock();
         state.thing = self.thing.take();
-        state.is_handed = state.waiting > 0;
-        state.is_taken = state.is_handed;
-        let is_awaited = state.is_handed;
+        state.handed = state.waiting.pop_front();
+        state.is_taken = state.handed.is_some();
+        let is_awaited = state.is_taken;
         drop(state);
         if is_awaited {
-            self.turns.ended.notify_one();
+            // All of them, since only one knows that it is meant; they are few.
+            self.turns.ended.notify_all();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Barrier, mpsc};
+    use std::sync::mpsc;
     use std::thread;
-    use std::time::Duration;
 
     use super::*;
     use crate::fixture::{in_millis, soon};
@@ -105,14 +110,14 @@ mod tests {
             scope.spawn(move || say.send(turns.take(in_millis(50)).is_none()));
             let is_bounded = hear.recv_timeout(deadline::left(soon()));
             let second = scope.spawn(|| turns.take(soon()).is_some());
-            while turns.lock().waiting == 0 {
+            while turns.lock().waiting.is_empty() {
                 thread::yield_now();
             }
             drop(first);
             assert_eq!(is_bounded, Ok(true));
             assert!(second.join().unwrap());
         });
-        assert_eq!(turns.lock().waiting, 0);
+        assert!(turns.lock().waiting.is_empty());
     }
 
     #[test]
@@ -129,29 +134,28 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_again_and_again_leaves_every_second_turn_to_the_other() {
-        let turns = Turns::new(0_u32);
-        let (begun, stop) = (Barrier::new(2), AtomicBool::new(false));
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    let mut turn = turns.take(soon()).unwrap();
-                    turn.thing = turn.thing.map(|count| count + 1);
-                    if turn.thing == Some(1) {
-                        begun.wait();
-                    }
-                    // As a call does, it sleeps during its turn.
-                    thread::park_timeout(Duration::from_micros(200));
+    fn a_turn_that_ends_is_had_by_who_waits_and_not_by_who_asks_again() {
+        let turns = Turns::new(());
+        for _ in 0..200 {
+            let first = turns.take(soon()).unwrap();
+            thread::scope(|scope| {
+                let (end, ended) = mpsc::channel::<()>();
+                let turns = &turns;
+                let waits = scope.spawn(move || {
+                    let turn = turns.take(soon());
+                    ended.recv().ok();
+                    turn.is_some()
+                });
+                while turns.lock().waiting.is_empty() {
+                    thread::yield_now();
                 }
+                drop(first);
+                let again = turns.take(in_millis(0));
+                assert!(again.is_none(), "who asked again was there first");
+                drop(end);
+                assert!(waits.join().unwrap());
             });
-            begun.wait();
-            for _ in 0..20 {
-                let before = turns.take(soon()).unwrap().thing.unwrap();
-                let after = turns.take(soon()).unwrap().thing.unwrap();
-                assert!(after <= before + 2, "{before}, {after}");
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
+        }
     }
 
     #[test]

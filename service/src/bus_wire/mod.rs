@@ -33,36 +33,42 @@ use self::calls::Calls;
 use self::reader::Reader;
 use self::writer::Writer;
 use crate::fast_path::FastPath;
+use crate::message::Called;
 use crate::sys::ready;
 
 /// A connection to the bus, as far as its bytes go.
 pub struct BusWire {
     socket: AsyncFd<OwnedFd>,
-    /// Held while a message is written: replies are written by zbus, refusals by the reader.
+    /// Held while a message is written: replies are written by zbus, refusals and those of the fast path by the reader.
     writing: Mutex<()>,
     /// Calls without a reply.
     calls: Calls,
 }
 
-/// Connects to the bus; zbus says hello. Calls that `fast_path` answers zbus does not see.
+/// What the reader has to know of what is served.
+pub struct Above {
+    /// What answers calls before zbus sees them.
+    pub fast_path: Option<Arc<dyn FastPath>>,
+    /// Whether a call is counted here, since nobody else does.
+    pub is_counted: fn(&Called<'_>) -> bool,
+}
+
+/// Connects to the bus; zbus says hello.
 ///
 /// # Errors
 /// Nobody answers there, or it is no place of a Unix socket: values travel as descriptors.
-pub async fn connect(
-    address: &Address,
-    fast_path: Option<Arc<dyn FastPath>>,
-) -> zbus::Result<(Arc<BusWire>, Builder<'static>)> {
+pub async fn connect(address: &Address, above: Above) -> zbus::Result<(Arc<BusWire>, Builder<'static>)> {
     let stream = UnixStream::connect(path(address)?).await?.into_std()?;
-    open(stream.into(), fast_path).map_err(Into::into)
+    open(stream.into(), above).map_err(Into::into)
 }
 
-fn open(socket: OwnedFd, fast_path: Option<Arc<dyn FastPath>>) -> io::Result<(Arc<BusWire>, Builder<'static>)> {
+fn open(socket: OwnedFd, above: Above) -> io::Result<(Arc<BusWire>, Builder<'static>)> {
     let wire = Arc::new(BusWire {
         socket: ready::watch(socket, Interest::READABLE | Interest::WRITABLE)?,
         writing: Mutex::new(()),
         calls: Calls::default(),
     });
-    let (reader, writer) = (Reader::new(Arc::clone(&wire), fast_path), Writer::new(Arc::clone(&wire)));
+    let (reader, writer) = (Reader::new(Arc::clone(&wire), above), Writer::new(Arc::clone(&wire)));
     let split: BoxedSplit = Split::new(Box::new(reader), Box::new(writer));
     Ok((wire, Builder::socket(split)))
 }

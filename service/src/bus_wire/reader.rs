@@ -18,13 +18,12 @@ use zbus::Message;
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
-use super::BusWire;
 use super::calls::Taken;
 use super::intake::Intake;
 use super::rate::Rates;
 use super::skip::Skip;
-use crate::bus::is_counted_on_the_bus;
-use crate::fast_path::{self, FastPath};
+use super::{Above, BusWire};
+use crate::fast_path;
 use crate::message::Called;
 use crate::message::header::{Header, MOST_BYTES};
 use crate::message::refusal::{self, Cause};
@@ -40,7 +39,7 @@ const HELD_BACK: usize = 64;
 /// Hands lines and judged messages to zbus.
 pub(super) struct Reader {
     wire: Arc<BusWire>,
-    fast_path: Option<Arc<dyn FastPath>>,
+    above: Above,
     intake: Intake,
     rates: Rates,
     begun: Instant,
@@ -48,10 +47,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(wire: Arc<BusWire>, fast_path: Option<Arc<dyn FastPath>>) -> Self {
+    pub(super) fn new(wire: Arc<BusWire>, above: Above) -> Self {
         let intake = Intake::new(Arc::clone(&wire));
         let held_back = Arc::new(Semaphore::new(HELD_BACK));
-        Self { wire, fast_path, intake, rates: Rates::default(), begun: Instant::now(), held_back }
+        Self { wire, above, intake, rates: Rates::default(), begun: Instant::now(), held_back }
     }
 
     /// Waits for the next message that zbus can have, and skips what comes before it.
@@ -86,7 +85,9 @@ impl Reader {
 
     /// Answers a call itself, where that can be done at once; whether it was.
     async fn answer(&mut self, header: &Header) -> io::Result<bool> {
-        let Some(path) = self.fast_path.as_deref().filter(|_| fast_path::may_answer(header)) else { return Ok(false) };
+        let Some(path) = self.above.fast_path.as_deref().filter(|_| fast_path::may_answer(header)) else {
+            return Ok(false);
+        };
         let Some(taken) = self.wire.calls.take_small() else { return Ok(false) };
         let message = self.intake.inbox.bytes().get(..header.len).unwrap_or_default();
         let Some(reply) = fast_path::answer(path, header, message) else { return Ok(false) };
@@ -112,7 +113,7 @@ impl Reader {
 
     /// Whether a call is not to be counted here, or one of those that its sender may make.
     fn may_call(&mut self, header: &Header, call: &Message) -> bool {
-        if !is_counted_on_the_bus(&Called::read(header, call.data().bytes())) {
+        if !(self.above.is_counted)(&Called::read(header, call.data().bytes())) {
             return true;
         }
         call.header().sender().is_none_or(|sender| self.rates.take(sender, self.begun.elapsed()))

@@ -1,8 +1,9 @@
 //! The private door: peer-to-peer D-Bus on a socket of the vault's own.
 //!
-//! Who comes in is who the kernel says he is. zbus does the talking but for what the fast path answers, after the door has greeted
-//! the client itself, and it sees no message before that is whole and measured: what a client can make the daemon hold is bounded by what it
-//! sent, by the calls it has in flight, by the connections its uid has. No client waits for another.
+//! Who comes in is who the kernel says he is. zbus does the talking but for what the fast path answers, after the door has
+//! greeted the client itself, and it sees no message before that is whole and measured: what a client can make the daemon
+//! hold is bounded by what it sent, by the calls it has in flight, by the connections its uid has. No client waits for
+//! another.
 //! This room knows nothing of tokens: what is served is the [`Host`]'s.
 
 mod account;

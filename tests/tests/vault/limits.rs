@@ -118,7 +118,7 @@ through_both_doors! {
         assert!(known < 5, "calls with arguments of no method cost nothing");
     }
 
-    fn no_ping_is_refused_or_waits_at_the_rate_of_reads(door) {
+    fn a_thousand_pings_are_answered_without_a_limit_in_the_way(door) {
         let vault = Vault::start();
         let (wire, begun) = (vault.wire(ALICE, door), Instant::now());
         for _ in 0..1_000 {
@@ -182,4 +182,19 @@ fn one_uid_has_so_many_connections() {
     wait::until("connections to be given back", || {
         ALICE.run(|| Client::open(Some(&address)).and_then(|client| client.status())).ok()
     });
+}
+
+#[test]
+fn pings_are_paid_for_as_reads_at_the_private_socket() {
+    let vault = Vault::builder().limit("reads-per-second", 20).start();
+    let alice = vault.client(ALICE, Door::Socket);
+    alice.put("t", b"v", &defaults()).unwrap();
+    let wire = vault.wire(ALICE, Door::Socket);
+    // More than the burst: the last ones waited.
+    for _ in 0..30 {
+        wire.call("org.freedesktop.DBus.Peer", "Ping", &()).expect("a ping is refused");
+    }
+    // Fewer than the burst.
+    let refused = (0..10).find_map(|_| alice.get("t", &defaults()).err()).expect("pings cost nothing");
+    assert!(refused.to_string().contains("limit 'reads-per-second'"), "{refused}");
 }

@@ -35,7 +35,7 @@ impl Vault {
         make_place: impl FnOnce(&Arc<HotToken>) -> Option<P>,
         fill: impl FnOnce(P, &Secret) -> Option<F>,
     ) -> Option<F> {
-        if request.version.is_some() || self.has_reads_wait() {
+        if request.version.is_some() || self.makes_reads_wait() {
             return None;
         }
         let open = self.open().ok()?;

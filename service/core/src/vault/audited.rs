@@ -61,7 +61,7 @@ impl Vault {
     }
 
     /// Whether reads wait for the disk, or are refused, because of the audit log.
-    pub(crate) fn has_reads_wait(&self) -> bool {
+    pub(crate) fn makes_reads_wait(&self) -> bool {
         self.settings().audit_durable || self.audit_full.load(Ordering::Relaxed)
     }
 

@@ -20,8 +20,8 @@ impl FastPath for Gets {
 
 fn fast_pair() -> (StdStream, Arc<BusWire>, Reader) {
     let (bus, daemon) = StdStream::pair().unwrap();
-    let (wire, _builder) = open(daemon.into(), None).unwrap();
-    let reader = Reader::new(Arc::clone(&wire), Some(Arc::new(Gets)));
+    let (wire, _builder) = open(daemon.into(), alone()).unwrap();
+    let reader = Reader::new(Arc::clone(&wire), Above { fast_path: Some(Arc::new(Gets)), ..alone() });
     (bus, wire, reader)
 }
 
@@ -46,7 +46,7 @@ async fn calls_between_those_that_are_answered_reach_zbus_with_what_is_theirs() 
     assert_eq!(receive(&mut reader).await.body().deserialize::<&str>().unwrap(), "panic");
     assert_eq!(text_of(&receive(&mut reader).await), "of the third Put");
 
-    let mut replies = Reader::new(open(bus.into(), None).unwrap().0, None);
+    let mut replies = Reader::new(open(bus.into(), alone()).unwrap().0, alone());
     for get in gets {
         let reply = receive(&mut replies).await;
         assert_eq!(reply.header().reply_serial(), Some(get.primary_header().serial_num()));

@@ -29,12 +29,12 @@ struct Served {
 impl Served {
     async fn start() -> Self {
         let (bus, daemon) = StdStream::pair().unwrap();
-        let (_wire, builder) = open(daemon.into(), None).unwrap();
+        let (_wire, builder) = open(daemon.into(), alone()).unwrap();
         let mut greeted = bus.try_clone().unwrap();
         let greeting = tokio::task::spawn_blocking(move || greet(&mut greeted));
         let connection = builder.p2p().serve_at(PATH, Echo).build().await.unwrap();
         greeting.await.unwrap();
-        let replies = Reader::new(open(bus.try_clone().unwrap().into(), None).unwrap().0, None);
+        let replies = Reader::new(open(bus.try_clone().unwrap().into(), alone()).unwrap().0, alone());
         Self { bus, replies, _connection: connection }
     }
 

@@ -18,10 +18,15 @@ mod hostile;
 
 const MIB: usize = 1024 * 1024;
 
+/// Nothing is answered here.
+fn alone() -> Above {
+    Above { fast_path: None, is_counted: crate::bus::is_counted_on_the_bus }
+}
+
 fn pair() -> (StdStream, Arc<BusWire>, Reader) {
     let (bus, daemon) = StdStream::pair().unwrap();
-    let (wire, _builder) = open(daemon.into(), None).unwrap();
-    let reader = Reader::new(Arc::clone(&wire), None);
+    let (wire, _builder) = open(daemon.into(), alone()).unwrap();
+    let reader = Reader::new(Arc::clone(&wire), alone());
     (bus, wire, reader)
 }
 
@@ -94,7 +99,7 @@ async fn what_is_too_large_goes_with_its_descriptors_and_its_caller_is_told() {
         assert_eq!(text_of(&receive(&mut reader).await), "of the small one");
     }
     let (bus, refused) = peer.join().unwrap();
-    let mut replies = Reader::new(open(bus.into(), None).unwrap().0, None);
+    let mut replies = Reader::new(open(bus.into(), alone()).unwrap().0, alone());
     for serial in refused {
         let reply = receive(&mut replies).await;
         assert_eq!(reply.message_type(), Type::Error);
@@ -162,6 +167,6 @@ async fn a_wire_that_settles_waits_for_its_own_replies_and_not_for_those_that_no
     }
     writer.send_message(&Message::method_return(&wanted.header()).build(&()).unwrap()).await.unwrap();
     settling.await;
-    let mut replies = Reader::new(open(bus.into(), None).unwrap().0, None);
+    let mut replies = Reader::new(open(bus.into(), alone()).unwrap().0, alone());
     assert_eq!(receive(&mut replies).await.message_type(), Type::MethodReturn, "an answer that nobody wants");
 }
