@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::export::async_trait::async_trait;
 
-use crate::bus::{Front, GetHot, is_served, serve};
+use crate::bus::{Front, GetHot, hands_out, is_served, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
@@ -23,7 +23,7 @@ use crate::signals::{Listening, Signals, Told};
 use crate::sys::arena::LockedArena;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
-use crate::value::Pipes;
+use crate::value::{Claim, Pipes};
 use crate::{bus_link, jobs, sys};
 
 /// How long the service manager waits for the first attempts at TPM and bus before it hears that the daemon answers.
@@ -216,6 +216,14 @@ impl door::Host for Host {
         // What the desk counts it refuses where it must; the others wait here, Pings too: answering any number of them that come at
         // once keeps the threads from everyone else.
         is_served(call) || self.0.limiter.pay(uid, Kind::Read).is_ok()
+    }
+
+    async fn claim(&self, uid: u32, call: &Called<'_>) -> Option<Claim> {
+        // While it is sealed there is no value to wait for.
+        if !hands_out(call) || self.0.vault.check_open().is_err() {
+            return None;
+        }
+        self.0.pipes.claim(uid).await
     }
 
     fn silence(&self, uid: u32) -> Duration {

@@ -59,7 +59,7 @@ impl GetHot {
             Front::Socket(_) => None,
             Front::Bus(_) => Some(service.pipes.free_bus_place(uid)?),
         };
-        let room = service.pipes.reserve(uid, len, place).ok()?;
+        let room = service.pipes.reserve_free(uid, len, place).ok()?;
         Some(Place { token: Arc::clone(token), in_flight, room })
     }
 }

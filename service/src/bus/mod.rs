@@ -25,7 +25,7 @@ use zbus::object_server::Interface;
 pub use desk::{Desk, Front, blocking};
 pub use get_hot::GetHot;
 pub use refusal::Refusal;
-pub use toll::{is_counted_on_the_bus, is_served};
+pub use toll::{hands_out, is_counted_on_the_bus, is_served};
 
 use dispatch::Begun;
 use options::Options;

@@ -8,15 +8,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
+use crate::value::Claim;
+
 /// Bytes a call may have for each of its tickets.
 const BYTES_PER_TICKET: usize = 4096;
 
+/// What a call keeps until its reply is written.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// The room its descriptors take up.
+    pub(super) taken_in: Option<OwnedSemaphorePermit>,
+    /// The pipe it may be answered with.
+    pub(super) claim: Option<Claim>,
+}
+
+impl Kept {
+    const fn is_nothing(&self) -> bool {
+        self.taken_in.is_none() && self.claim.is_none()
+    }
+}
+
 /// What becomes of a reply.
-#[derive(Debug)]
 pub(super) struct Landing {
     tickets: usize,
-    /// The room its descriptors take up until then.
-    _taken_in: Option<OwnedSemaphorePermit>,
+    _kept: Kept,
     /// The caller asked for no reply: it was made all the same, so that it could be counted, and goes no further.
     pub(super) swallow: bool,
 }
@@ -25,7 +40,7 @@ pub(super) struct Landing {
 pub(super) struct Flight {
     tickets: Semaphore,
     size: u32,
-    /// Calls that cost more than one ticket, want no reply or came with descriptors. Mostly empty, so replies are mostly not looked up.
+    /// Calls that cost more than one ticket, want no reply or keep something.
     special: Mutex<Vec<(u32, Landing)>>,
 }
 
@@ -36,22 +51,16 @@ impl Flight {
         Self { tickets: Semaphore::new(size as usize), size, special: Mutex::default() }
     }
 
-    /// Waits until there is room for a call of `len` bytes; `false` when no more calls are taken. The room that was `taken_in`
-    /// for its descriptors is given back with the ticket.
-    pub(super) async fn take_off(
-        &self,
-        serial: u32,
-        len: usize,
-        no_reply: bool,
-        taken_in: Option<OwnedSemaphorePermit>,
-    ) -> bool {
+    /// Waits until there is room for a call of `len` bytes; `false` when no more calls are taken. What is `kept` is given back
+    /// with the ticket.
+    pub(super) async fn take_off(&self, serial: u32, len: usize, no_reply: bool, kept: Kept) -> bool {
         let cost = u32::try_from(len / BYTES_PER_TICKET + 1).unwrap_or(u32::MAX).min(self.size);
         match self.tickets.acquire_many(cost).await {
             Ok(tickets) => tickets.forget(),
             Err(_) => return false,
         }
-        if cost > 1 || no_reply || taken_in.is_some() {
-            let landing = Landing { tickets: cost as usize, _taken_in: taken_in, swallow: no_reply };
+        if cost > 1 || no_reply || !kept.is_nothing() {
+            let landing = Landing { tickets: cost as usize, _kept: kept, swallow: no_reply };
             self.special().push((serial, landing));
         }
         true
@@ -59,7 +68,7 @@ impl Flight {
 
     /// What to do with a reply; `serial` tells which call it answers, and is asked for only when it matters.
     pub(super) fn look_up(&self, serial: impl FnOnce() -> Option<u32>) -> Landing {
-        let plain = Landing { tickets: 1, _taken_in: None, swallow: false };
+        let plain = Landing { tickets: 1, _kept: Kept::default(), swallow: false };
         let mut special = self.special();
         if special.is_empty() {
             return plain;
@@ -103,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn a_big_call_costs_as_much_as_many_small_ones() {
         let flight = Flight::new(64);
-        assert!(flight.take_off(1, 256 * 1024, false, None).await);
+        assert!(flight.take_off(1, 256 * 1024, false, Kept::default()).await);
         assert_eq!(flight.tickets.available_permits(), 0);
         let landing = flight.look_up(|| Some(1));
         flight.land(landing);
@@ -114,7 +123,7 @@ mod tests {
     async fn tickets_come_back_whatever_the_numbers_of_the_calls() {
         let flight = Flight::new(64);
         for (serial, len, no_reply) in [(7, 100, true), (7, 9000, false), (7, 10, false), (8, 0, true)] {
-            assert!(flight.take_off(serial, len, no_reply, None).await);
+            assert!(flight.take_off(serial, len, no_reply, Kept::default()).await);
         }
         let swallowed = [7, 7, 7, 8]
             .map(|serial| {
@@ -132,12 +141,12 @@ mod tests {
     #[tokio::test]
     async fn what_has_settled_takes_no_more_calls() {
         let flight = Flight::new(2);
-        assert!(flight.take_off(1, 0, false, None).await);
+        assert!(flight.take_off(1, 0, false, Kept::default()).await);
         let land = async {
             tokio::task::yield_now().await;
             flight.land(flight.look_up(|| Some(1)));
         };
         tokio::join!(flight.settle(), land);
-        assert!(!flight.take_off(2, 0, false, None).await);
+        assert!(!flight.take_off(2, 0, false, Kept::default()).await);
     }
 }

@@ -36,6 +36,7 @@ use crate::config::Limits;
 use crate::fast_path::FastPath;
 use crate::message::Called;
 use crate::sys::process;
+use crate::value::Claim;
 
 /// Who is at the other end, as the kernel recorded it when the connection was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +147,11 @@ pub trait Host: Send + Sync {
     /// everything else (`Introspect`, properties, what does not exist) is answered below it.
     fn admits(&self, _uid: u32, _call: &Called<'_>) -> bool {
         true
+    }
+
+    /// Waits, but not for long, until a call may be answered with a value; what it has claimed is given back with the reply.
+    async fn claim(&self, _uid: u32, _call: &Called<'_>) -> Option<Claim> {
+        None
     }
 
     /// How long nothing more of a uid should be read.

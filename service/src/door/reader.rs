@@ -14,11 +14,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
+use super::flight::Kept;
 use super::wire::Wire;
 use crate::fast_path;
 use crate::message::called::Called;
 use crate::message::header::{self, Header};
 use crate::message::inbox::{Inbox, MOST_DESCRIPTORS};
+use crate::value::Claim;
 
 /// Messages that are no calls, taken of one client over its whole connection. An honest one sends none: the vault asks its
 /// clients nothing, so there is nothing to answer, and it watches no signal.
@@ -56,9 +58,10 @@ impl Reader {
                 if self.answer(&header).await? {
                     continue;
                 }
-                self.wait_for_rate(&header).await;
+                let claim = self.wait_for_turn(&header).await;
                 let taken_in = self.wire.account.take_in(self.fds.len()).await;
-                if !self.wire.flight.take_off(header.serial, header.len, header.no_reply, taken_in).await {
+                let kept = Kept { taken_in, claim };
+                if !self.wire.flight.take_off(header.serial, header.len, header.no_reply, kept).await {
                     return Ok(false);
                 }
                 header::expect_reply(self.inbox.bytes_mut());
@@ -98,12 +101,14 @@ impl Reader {
     }
 
     /// Waits until the call may be answered, as far as nobody else sees to that.
-    async fn wait_for_rate(&self, header: &Header) {
+    async fn wait_for_turn(&self, header: &Header) -> Option<Claim> {
         let message = self.inbox.bytes().get(..header.len).unwrap_or_default();
         let call = Called::read(header, message);
-        while !self.wire.host.admits(self.wire.uid, &call) {
+        let (host, uid) = (&self.wire.host, self.wire.uid);
+        while !host.admits(uid, &call) {
             sleep(RATE_PAUSE).await;
         }
+        host.claim(uid, &call).await
     }
 
     /// Waits until a message is here as a whole; `None` at the end.

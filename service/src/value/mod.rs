@@ -9,5 +9,5 @@ pub mod outgoing;
 mod portion;
 
 pub use incoming::{EmptyValue, IncomingLimits, ReceiveError, Room, receive};
-pub use outgoing::{BusPlace, Filled, PipeLimits, Pipes, Reservation, SendError};
+pub use outgoing::{BusPlace, Claim, Filled, PipeLimits, Pipes, Reservation, SendError};
 pub use portion::{OverPortion, Portion, Portions};

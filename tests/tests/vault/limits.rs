@@ -148,6 +148,33 @@ through_both_doors! {
         wait::until("pipes to be given back", || wire.call(TOKENS_INTERFACE, "Get", &("t", &none)).ok());
     }
 
+    fn who_asks_before_the_answers_of_others_were_read_waits_for_that(door) {
+        // More callers of one user than it may have answers unread, each reading its own in its own time.
+        let vault = Vault::builder().limit("pipes", 2).start();
+        let alice = vault.client(ALICE, door);
+        alice.put("warm", b"v", &defaults()).unwrap();
+        alice.get("warm", &defaults()).unwrap();
+        for number in 0..16 {
+            alice.put(&format!("t/{number}"), b"v", &defaults()).unwrap();
+        }
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let vault = &vault;
+                scope.spawn(move || {
+                    let caller = vault.wire(ALICE, door);
+                    for name in ["warm", &format!("t/{number}")].into_iter().cycle().take(20) {
+                        let none: HashMap<&str, zbus::Variant<'static>> = HashMap::new();
+                        let reply = caller.call(TOKENS_INTERFACE, "Get", &(name, &none)).expect("refused");
+                        let body = reply.body();
+                        let (reader, _): (zbus::OwnedFd, HashMap<String, zbus::OwnedVariant>) =
+                            body.deserialize().unwrap();
+                        assert_eq!(tokenvault_tests::pipe::read_all(reader.into()), b"v");
+                    }
+                });
+            }
+        });
+    }
+
     fn an_answer_nobody_reads_is_withdrawn(door) {
         let vault = Vault::builder().limit("pipe-seconds", 1).start();
         let alice = vault.client(ALICE, door);

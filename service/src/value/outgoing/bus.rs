@@ -10,8 +10,9 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::Receiver;
 
+use super::waiters::Waiters;
 use crate::value::portion;
 
 /// Places that are somebody's first. Together with [`MORE`] a few less than the bus allows.
@@ -25,18 +26,11 @@ const WAITING_MAX: usize = 256;
 
 /// Number of a place.
 pub(super) type PlaceId = u64;
-/// Number of a call that waits.
-pub(super) type WaiterId = u64;
 
 struct Place {
     id: PlaceId,
     /// What finds its pipe again, once that was emptied and its read end here was closed.
     emptied: Option<Arc<OwnedFd>>,
-}
-
-struct Waiter {
-    id: WaiterId,
-    call: oneshot::Sender<PlaceId>,
 }
 
 /// The books of all users.
@@ -45,7 +39,7 @@ pub(super) struct BusBooks {
     places: HashMap<u32, Vec<Place>>,
     /// Of these, how many are nobody's first.
     more: usize,
-    waiters: HashMap<u32, VecDeque<Waiter>>,
+    waiters: HashMap<u32, Waiters<PlaceId>>,
     /// Users with calls that wait, in the order of their turns.
     turns: VecDeque<u32>,
     last: u64,
@@ -58,7 +52,7 @@ impl BusBooks {
     }
 
     /// Has a call wait for a place; `None` when too many of its user do.
-    pub(super) fn wait(&mut self, uid: u32) -> Option<(WaiterId, oneshot::Receiver<PlaceId>)> {
+    pub(super) fn wait(&mut self, uid: u32) -> Option<Receiver<PlaceId>> {
         let waiters = self.waiters.entry(uid).or_default();
         if waiters.len() >= WAITING_MAX {
             return None;
@@ -66,19 +60,16 @@ impl BusBooks {
         if waiters.is_empty() {
             self.turns.push_back(uid);
         }
-        self.last += 1;
-        let (call, place) = oneshot::channel();
-        waiters.push_back(Waiter { id: self.last, call });
-        let id = self.last;
+        let waiter = waiters.add();
         // One may have become free since it was asked for, and nobody else may say so.
         self.give_out();
-        Some((id, place))
+        Some(waiter)
     }
 
-    /// The call does not wait any more.
-    pub(super) fn stop_waiting(&mut self, uid: u32, id: WaiterId) {
+    /// A call of the user does not wait any more.
+    pub(super) fn stop_waiting(&mut self, uid: u32) {
         if let Some(waiters) = self.waiters.get_mut(&uid) {
-            waiters.retain(|waiter| waiter.id != id);
+            waiters.forget_gone();
             if waiters.is_empty() {
                 self.waiters.remove(&uid);
                 self.turns.retain(|waiting| *waiting != uid);
@@ -159,11 +150,8 @@ impl BusBooks {
     /// Gives a place to the first of a user's calls that is still there.
     fn give(&mut self, uid: u32) {
         let Some(mut waiters) = self.waiters.remove(&uid) else { return };
-        while let Some(waiter) = waiters.pop_front() {
-            let id = self.add(uid);
-            if waiter.call.send(id).is_ok() {
-                break;
-            }
+        let id = self.add(uid);
+        if !waiters.give(id) {
             self.remove(uid, id);
         }
         if !waiters.is_empty() {
@@ -194,7 +182,7 @@ mod tests {
     fn calls_get_places_in_the_order_they_came() {
         let mut books = BusBooks::default();
         let places = take_all(&mut books, 7);
-        let [(_, mut first), (_, mut second)] = [7, 7].map(|uid| books.wait(uid).unwrap());
+        let [mut first, mut second] = [7, 7].map(|uid| books.wait(uid).unwrap());
         books.let_go(7, places[0]);
         assert!(first.try_recv().is_ok() && second.try_recv().is_err());
         assert!(books.take(7).is_none(), "who comes later comes later");
@@ -208,7 +196,7 @@ mod tests {
         let mut books = BusBooks::default();
         let places = take_all(&mut books, 7);
         take_all(&mut books, 8);
-        let [(_, mut own), (_, mut others)] = [7, 8].map(|uid| books.wait(uid).unwrap());
+        let [mut own, mut others] = [7, 8].map(|uid| books.wait(uid).unwrap());
         books.let_go(7, places[0]);
         assert!(own.try_recv().is_err() && others.try_recv().is_ok());
         places[1..4].iter().for_each(|id| books.let_go(7, *id));
@@ -221,7 +209,7 @@ mod tests {
         let places = take_all(&mut books, 7);
         assert!(books.take(7).is_none());
         places.iter().for_each(|id| books.let_go(7, *id));
-        let (_, mut call) = books.wait(7).unwrap();
+        let mut call = books.wait(7).unwrap();
         assert!(call.try_recv().is_ok());
         assert!(books.waiters.is_empty() && books.turns.is_empty());
     }
@@ -230,16 +218,17 @@ mod tests {
     fn a_call_that_does_not_wait_any_more_is_passed_over() {
         let mut books = BusBooks::default();
         let places = take_all(&mut books, 7);
-        let (id, gone) = books.wait(7).unwrap();
-        let (_, mut next) = books.wait(7).unwrap();
+        let gone = books.wait(7).unwrap();
+        let mut next = books.wait(7).unwrap();
         drop(gone);
         books.let_go(7, places[0]);
         assert!(next.try_recv().is_ok());
-        books.stop_waiting(7, id);
+        books.stop_waiting(7);
         assert_eq!(books.places[&7].len(), places.len());
         let waiting: Vec<_> = std::iter::from_fn(|| books.wait(7)).collect();
         assert_eq!(waiting.len(), WAITING_MAX);
-        waiting.iter().for_each(|(id, _)| books.stop_waiting(7, *id));
+        drop(waiting);
+        books.stop_waiting(7);
         assert!(books.waiters.is_empty() && books.turns.is_empty());
     }
 

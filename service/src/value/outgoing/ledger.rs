@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::PipeLimits;
 use super::bus::{BusBooks, PlaceId};
+use super::quota::{Claimed, Quota};
 use crate::sys::pipe;
 use crate::value::portion;
 
@@ -69,8 +70,8 @@ pub(super) struct Admitted {
 struct Holder {
     arrived: VecDeque<Held>,
     on_bus: VecDeque<Held>,
-    /// Pipes and bytes, those included that are just being made.
-    count: usize,
+    /// Those that are just being made included, as are the bytes.
+    quota: Quota,
     bytes: usize,
 }
 
@@ -90,7 +91,7 @@ impl Holder {
 
 /// The books of all uids.
 pub(super) struct Ledger {
-    pub(super) limits: PipeLimits,
+    limits: PipeLimits,
     pub(super) bus: BusBooks,
     holders: HashMap<u32, Holder>,
     count: usize,
@@ -102,16 +103,30 @@ impl Ledger {
         Self { limits, bus: BusBooks::default(), holders: HashMap::new(), count: 0, bytes: 0 }
     }
 
+    /// Puts other limits in force.
+    pub(super) fn set_limits(&mut self, limits: PipeLimits) {
+        self.limits = limits;
+        self.holders.values_mut().for_each(|holder| holder.quota.set_most(limits.per_uid));
+    }
+
+    /// A uid's quota of pipes.
+    pub(super) fn quota(&mut self, uid: u32) -> &mut Quota {
+        &mut self.holder(uid).quota
+    }
+
+    /// Whose calls wait until they may claim a pipe.
+    pub(super) fn with_calls_waiting(&self) -> Vec<u32> {
+        self.holders.iter().filter(|(_, holder)| holder.quota.is_waited_for()).map(|(uid, _)| *uid).collect()
+    }
+
     /// Counts one more pipe of `cost` bytes for `uid`, if it may have one more.
-    pub(super) fn admit(&mut self, uid: u32, cost: usize) -> Option<Admitted> {
+    pub(super) fn admit(&mut self, uid: u32, cost: usize, claimed: Claimed) -> Option<Admitted> {
         let (total, limits) = (self.bytes, self.limits);
         let crowded = self.count > CROWDED;
-        let holder = self.holders.entry(uid).or_default();
-        let most = portion::fair(limits.bytes, total - holder.bytes);
-        if (limits.per_uid > 0 && holder.count >= limits.per_uid) || holder.bytes + cost > most {
+        let holder = self.holder(uid);
+        if holder.bytes + cost > portion::fair(limits.bytes, total - holder.bytes) || !holder.quota.add(claimed) {
             return None;
         }
-        holder.count += 1;
         holder.bytes += cost;
         self.count += 1;
         self.bytes += cost;
@@ -123,14 +138,14 @@ impl Ledger {
         self.count -= 1;
         self.bytes -= cost;
         if let Some(holder) = self.holders.get_mut(&uid) {
-            holder.count -= 1;
             holder.bytes -= cost;
+            holder.quota.remove();
         }
     }
 
     /// Keeps a pipe in the room counted for it.
     pub(super) fn hold(&mut self, uid: u32, held: Held) {
-        self.holders.entry(uid).or_default().keep(held);
+        self.holder(uid).keep(held);
     }
 
     /// Takes a pipe out of its queue, still counted, to be looked at without the lock.
@@ -193,6 +208,11 @@ impl Ledger {
         Looked::Overdue(held)
     }
 
+    /// Time without progress after which a pipe is emptied.
+    pub(super) const fn patience(&self) -> Duration {
+        self.limits.withdraw_after
+    }
+
     /// Who has pipes.
     pub(super) fn uids(&self) -> Vec<u32> {
         self.holders.keys().copied().collect()
@@ -205,8 +225,13 @@ impl Ledger {
 
     /// Forgets uids without pipes. Whether nobody has one that may be unread.
     pub(super) fn forget_idle(&mut self) -> bool {
-        self.holders.retain(|_, holder| holder.count > 0);
+        self.holders.retain(|_, holder| !holder.quota.is_idle());
         self.holders.values().all(|holder| holder.arrived.is_empty() && holder.on_bus.is_empty())
+    }
+
+    fn holder(&mut self, uid: u32) -> &mut Holder {
+        let most = self.limits.per_uid;
+        self.holders.entry(uid).or_insert_with(|| Holder { quota: Quota::new(most), ..Holder::default() })
     }
 
     /// Unread pipes and bytes.

@@ -3,15 +3,20 @@
 //! A reply that nobody reads must cost nothing for long: a second descriptor of the read end stays here, and five seconds
 //! after the reader's last progress the pipe is emptied. Each uid has a number of unread pipes and a part of their bytes;
 //! pipes that were read are let go as new ones are made, so a well-behaved caller meets no limit at any rate. On the bus each
-//! uid has a few places as well, and its calls wait for one in the order they came. Two timers serve all pipes: one takes
-//! back what is not read, one looks for places while somebody waits.
+//! uid has a few places as well. Calls wait for either in the order they came, but not for long: that many callers come
+//! before the first of their readers gets to read is no reason to refuse one. Two timers serve all pipes: one takes back what
+//! is not read, one looks for what is free while somebody waits.
 
 mod bus;
+mod claim;
 mod feeder;
+mod finder;
 mod ledger;
+mod place;
+mod quota;
 mod reservation;
 mod sweep;
-mod waiting;
+mod waiters;
 
 use std::fs::File;
 use std::io;
@@ -23,9 +28,12 @@ use tokenvault_core::port::{SecretMemory, SecretMemoryExhausted};
 use tokio::sync::Notify;
 
 use self::bus::PlaceId;
+pub use self::claim::Claim;
 use self::ledger::{Ledger, Looked};
+pub use self::place::BusPlace;
+use self::quota::Claimed;
 pub use self::reservation::{Filled, Reservation};
-pub use self::waiting::BusPlace;
+
 use super::portion::{self, OverPortion, Portion, Portions};
 use crate::sys::pipe;
 
@@ -99,7 +107,7 @@ struct Shared {
     nowhere: File,
     /// Told of a pipe that may have to be taken back.
     held: Arc<Notify>,
-    /// Told of a call that waits for a place on the bus.
+    /// Told of a call that waits.
     waits: Arc<Notify>,
 }
 
@@ -119,43 +127,69 @@ impl Pipes {
             waits: Arc::clone(&waits),
         });
         tokio::spawn(sweep::withdraw_unread(Arc::downgrade(&shared), held));
-        tokio::spawn(waiting::find_places(Arc::downgrade(&shared), waits));
+        tokio::spawn(finder::find_free(Arc::downgrade(&shared), waits));
         Ok(Self(shared))
     }
 
     /// Other limits from now on; what is under way stays.
     pub fn set_limits(&self, limits: PipeLimits) {
-        self.0.ledger().limits = limits;
+        self.0.ledger().set_limits(limits);
     }
 
-    /// A place for one descriptor on its way over the bus to `uid`. Waits a moment while the user has as many as it may have.
+    /// A pipe that a call to `uid` may still make, taken before the call costs anything else. Waits a moment while the user
+    /// has as many unread as it may have; `None` when it still has them then.
+    pub async fn claim(&self, uid: u32) -> Option<Claim> {
+        claim::claim(&self.0, uid).await
+    }
+
+    /// A place for one descriptor on its way over the bus to `uid`, and its pipe claimed. Waits a moment while the user has as
+    /// many as it may have.
     ///
     /// # Errors
     /// [`SendError::Bus`].
     pub async fn bus_place(&self, uid: u32) -> Result<BusPlace, SendError> {
-        waiting::take_place(&self.0, uid).await
+        place::take(&self.0, uid).await
     }
 
-    /// The same if one is free at first sight; nobody waits for one then.
+    /// The same if one is free at first sight; nobody waits for one then, and nothing is claimed.
     pub fn free_bus_place(&self, uid: u32) -> Option<BusPlace> {
-        waiting::free_place(&self.0, uid, 1)
+        place::free(&self.0, uid, 1)
     }
 
     /// Room for a value of `len` bytes on its way to `uid`, with its place on the bus where it goes there. Comes before the
-    /// value is made or decrypted: who reads nothing costs nothing.
+    /// value is made or decrypted: who reads nothing costs nothing. The call has its claim, or has waited for one.
     ///
     /// # Errors
     /// [`SendError::Limit`], [`SendError::Portion`].
     pub fn reserve(&self, uid: u32, len: usize, place: Option<BusPlace>) -> Result<Reservation, SendError> {
+        self.reserve_room(uid, len, place, Claimed::Yes)
+    }
+
+    /// The same of what no other call has claimed or waits for.
+    ///
+    /// # Errors
+    /// [`SendError::Limit`], [`SendError::Portion`].
+    pub fn reserve_free(&self, uid: u32, len: usize, place: Option<BusPlace>) -> Result<Reservation, SendError> {
+        self.reserve_room(uid, len, place, Claimed::No)
+    }
+
+    fn reserve_room(
+        &self,
+        uid: u32,
+        len: usize,
+        mut place: Option<BusPlace>,
+        claimed: Claimed,
+    ) -> Result<Reservation, SendError> {
         let cost = len.max(1).checked_next_multiple_of(pipe::PAGE).ok_or(SendError::Limit)?;
         let portion = self.portion_for(uid, len)?;
         for turn in 0..=LOOKS_AT_LIMIT {
             let mut ledger = self.0.ledger();
             let looked = ledger.look(uid, turn);
-            let admitted = ledger.admit(uid, cost);
+            let admitted = ledger.admit(uid, cost, claimed);
             // What was read is closed without the lock.
             drop(ledger);
             if let Some(admitted) = admitted {
+                place.iter_mut().for_each(BusPlace::let_go_of_claim);
                 return Ok(Reservation::new(Arc::clone(&self.0), uid, admitted, portion, place));
             }
             if matches!(looked, Looked::Nothing) {

@@ -12,8 +12,9 @@ use tokenvault_core::Secret;
 
 use super::bus::PlaceId;
 use super::ledger::{Admitted, Held};
+use super::place::BusPlace;
 use super::portion::Portion;
-use super::waiting::BusPlace;
+
 use super::{SendError, Shared, feeder};
 use crate::sys::pipe;
 

@@ -20,7 +20,7 @@ pub(super) async fn withdraw_unread(shared: Weak<Shared>, held: Arc<Notify>) {
         held.notified().await;
         let mut pause = None;
         loop {
-            let Some(patience) = shared.upgrade().map(|shared| shared.ledger().limits.withdraw_after) else { return };
+            let Some(patience) = shared.upgrade().map(|shared| shared.ledger().patience()) else { return };
             match pause {
                 None => tokio::time::sleep((patience / 10).clamp(TICK.0, TICK.1)).await,
                 // Of a new pipe it hears in time.

@@ -287,6 +287,74 @@ async fn futures<F: Future + Unpin>(waiting: &mut [F]) -> F::Output {
     .await
 }
 
+/// Fills a uid's quota.
+fn hoard(pipes: &Pipes, uid: u32) -> Vec<OwnedFd> {
+    std::iter::from_fn(|| pipes.reserve_free(uid, 5, None).ok()).map(|room| room.send(&secret(5)).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn who_claims_a_pipe_waits_until_one_was_read() {
+    let pipes = pipes(PipeLimits { per_uid: 4, ..PipeLimits::default() });
+    let mut unread = hoard(&pipes, 1000);
+    assert_eq!(unread.len(), 4);
+    assert!(pipes.claim(1001).await.is_some(), "another user has a quota of its own");
+    for _ in 0..100 {
+        let (claim, ()) = tokio::join!(pipes.claim(1000), async {
+            tokio::task::yield_now().await;
+            drop(read_all(unread.remove(0)));
+        });
+        let _claim = claim.expect("a pipe was read");
+        assert!(pipes.reserve_free(1000, 5, None).is_err(), "what is claimed is nobody else's");
+        unread.push(send(&pipes, 1000, 5).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_calls_that_come_at_once_are_all_served_as_they_are_read() {
+    let pipes = pipes(PipeLimits { per_uid: 4, ..PipeLimits::default() });
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..1000 {
+        let pipes = pipes.clone();
+        calls.spawn(async move {
+            let claim = pipes.claim(1000).await;
+            let pipe = send(&pipes, 1000, 5).unwrap();
+            drop(claim);
+            tokio::task::yield_now().await;
+            read_all(pipe) == secret(5).expose()
+        });
+    }
+    assert!(calls.join_all().await.into_iter().all(|whole| whole));
+    assert!(!pipes.0.ledger().quota(1000).is_waited_for());
+}
+
+#[tokio::test]
+async fn a_claim_is_not_waited_for_without_end_and_one_given_up_is_not_lost() {
+    let pipes = pipes(PipeLimits { per_uid: 1, ..PipeLimits::default() });
+    let mut unread = hoard(&pipes, 1000);
+    assert!(pipes.claim(1000).await.is_none());
+    let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(pipes.claim(1000))).collect();
+    assert!(tokio::time::timeout(Duration::from_millis(1), futures(&mut waiting)).await.is_err());
+    read_all(unread.remove(0));
+    // The first of them gets it and does not hear of it.
+    while pipes.unread().0 > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(waiting);
+    assert!(pipes.claim(1000).await.is_some());
+}
+
+#[tokio::test]
+async fn a_call_on_the_bus_has_its_pipe_claimed_until_it_is_there() {
+    let pipes = pipes(PipeLimits { per_uid: 2, ..PipeLimits::default() });
+    let place = pipes.bus_place(1000).await.unwrap();
+    let _unread = send(&pipes, 1000, 5).unwrap();
+    assert!(pipes.reserve_free(1000, 5, None).is_err());
+    let posted = pipes.reserve(1000, 5, Some(place)).unwrap().send(&secret(5)).unwrap();
+    assert_eq!(pipes.unread().0, 2);
+    read_all(posted);
+    assert!(pipes.reserve_free(1000, 5, None).is_ok(), "the claim went when the pipe was there");
+}
+
 #[tokio::test]
 async fn what_was_filled_and_not_handed_out_costs_nothing_and_is_not_withdrawn() {
     let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(20), ..PipeLimits::default() });
