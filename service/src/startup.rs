@@ -14,7 +14,7 @@ use crate::bus::{Front, GetHot, hands_out, is_served, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
-use crate::door::{self, Peer, PrivateDoor, Welcome, bind};
+use crate::door::{self, Peer, PrivateDoor, Unread, Welcome, bind};
 use crate::host_key::HostKeyFile;
 use crate::message::Called;
 use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
@@ -218,12 +218,15 @@ impl door::Host for Host {
         is_served(call) || self.0.limiter.pay(uid, Kind::Read).is_ok()
     }
 
-    async fn claim(&self, uid: u32, call: &Called<'_>) -> Option<Claim> {
+    async fn claim(&self, uid: u32, call: &Called<'_>) -> Result<Option<Claim>, Unread> {
         // While it is sealed there is no value to wait for.
         if !hands_out(call) || self.0.vault.check_open().is_err() {
-            return None;
+            return Ok(None);
         }
-        self.0.pipes.claim(uid).await
+        self.0.pipes.claim(uid).await.map(Some).map_err(|_| {
+            self.0.pace.note_refusal(uid);
+            Unread
+        })
     }
 
     fn silence(&self, uid: u32) -> Duration {

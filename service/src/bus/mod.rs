@@ -4,6 +4,7 @@
 //! calling.
 
 mod admin;
+mod answer;
 mod decode;
 mod desk;
 mod dispatch;
@@ -22,10 +23,11 @@ use zbus::connection::Builder;
 use zbus::names::InterfaceName;
 use zbus::object_server::Interface;
 
+pub use answer::hands_out;
 pub use desk::{Desk, Front, blocking};
 pub use get_hot::GetHot;
 pub use refusal::Refusal;
-pub use toll::{hands_out, is_counted_on_the_bus, is_served};
+pub use toll::{is_counted_on_the_bus, is_served};
 
 use dispatch::Begun;
 use options::Options;
