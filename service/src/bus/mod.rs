@@ -10,6 +10,7 @@ mod desk;
 mod dispatch;
 mod encode;
 mod get_hot;
+mod login;
 mod manager;
 mod options;
 mod refusal;
@@ -41,9 +42,10 @@ struct Served {
 }
 
 /// All that is served. What is called on them is counted at the desk.
-const SERVED: [Served; 3] = [
+const SERVED: [Served; 4] = [
     Served { name: manager::Manager::name, serve: |builder, desk| at_desk(builder, &desk, manager::Manager) },
     Served { name: tokens::Tokens::name, serve: |builder, desk| at_desk(builder, &desk, tokens::Tokens) },
+    Served { name: login::Login::name, serve: |builder, desk| at_desk(builder, &desk, login::Login) },
     Served { name: admin::Admin::name, serve: |builder, desk| at_desk(builder, &desk, admin::Admin) },
 ];
 
