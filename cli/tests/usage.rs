@@ -33,7 +33,7 @@ const BOOLEAN: &str = "write true or false";
 
 /// Every option and operand that is a number, a duration, a time or a truth: where it stands, how it is named in the
 /// refusal, and what is taken. The word stands at the end of the arguments.
-const VALUES: [(&str, &[&str], &str, &str); 27] = [
+const VALUES: [(&str, &[&str], &str, &str); 29] = [
     (TOKENVAULT, &["put", "a", "--ttl"], "--ttl", DURATION),
     (TOKENVAULT, &["put", "a", "--expires"], "--expires", TIME),
     (TOKENVAULT, &["put", "a", "--keep-versions"], "--keep-versions", KEPT),
@@ -55,6 +55,8 @@ const VALUES: [(&str, &[&str], &str, &str); 27] = [
     (TOKENVAULT, &["annotate", "a", "--expires"], "--expires", ", or never"),
     (TOKENVAULT, &["annotate", "a", "--keep-versions"], "--keep-versions", KEPT),
     (TOKENVAULT, &["annotate", "a", "--require-purpose="], "--require-purpose", BOOLEAN),
+    (TOKENVAULT, &["unlock", "--password-fd"], "--password-fd", DESCRIPTOR),
+    (TOKENVAULT, &["unlock", "--old-password-fd"], "--old-password-fd", DESCRIPTOR),
     (TOKENVAULTCTL, &["init", "--passphrase-fd"], "--passphrase-fd", DESCRIPTOR),
     (TOKENVAULTCTL, &["slot", "add", "passphrase", "--passphrase-fd"], "--passphrase-fd", DESCRIPTOR),
     (TOKENVAULTCTL, &["slot", "remove"], "ID", SLOT),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::process::Process;
 use crate::user::UserDatabase;
-use crate::{floor, program};
+use crate::{floor, polkit, program};
 
 /// The shape of `/usr/share/dbus-1/system.conf`.
 const CONFIGURATION: &str = include_str!("../bus.conf.in");
@@ -18,6 +18,15 @@ fn policy_of_floor() -> String {
         "<policy user=\"root\"><allow own=\"{0}\"/></policy>\n\
          <policy context=\"default\"><allow send_destination=\"{0}\"/></policy>\n",
         floor::NAME
+    )
+}
+
+/// Lets what stands for polkit have its name, and everyone call it.
+fn policy_of_polkit() -> String {
+    format!(
+        "<policy user=\"root\"><allow own=\"{0}\"/></policy>\n\
+         <policy context=\"default\"><allow send_destination=\"{0}\"/></policy>\n",
+        polkit::NAME
     )
 }
 
@@ -41,7 +50,10 @@ impl TestBus {
         let policy = program::source_root().join("packaging/dbus/org.tokenvault1.conf");
         let policy = policy.canonicalize().expect("the packaged policy file");
         let configuration = CONFIGURATION
-            .replace("</busconfig>", &format!("{}{}</busconfig>", policy_of_floor(), limits_in_xml(limits)))
+            .replace(
+                "</busconfig>",
+                &format!("{}{}{}</busconfig>", policy_of_floor(), policy_of_polkit(), limits_in_xml(limits)),
+            )
             .replace("@SOCKET@", socket.to_str().unwrap())
             .replace("@POLICY@", policy.to_str().expect("a source tree with a UTF-8 path"));
         let file = directory.join("bus.conf");

@@ -22,6 +22,7 @@ pub mod floor;
 pub mod memory;
 pub mod notify;
 pub mod pipe;
+pub mod polkit;
 pub mod process;
 pub mod program;
 pub mod raw;

@@ -1,6 +1,7 @@
 //! `tokenvaultctl`: the vault itself. One file per subcommand: its options, and what it does with them.
 
 mod config;
+mod consent;
 mod doctor;
 mod init;
 mod reload;
@@ -49,6 +50,13 @@ enum Command {
     Completion(completion::Args),
 }
 
+impl Command {
+    /// Whether it does what root alone may, or whoever an administrator permits it.
+    const fn may_need_consent(&self) -> bool {
+        !matches!(self, Self::Status(_) | Self::Doctor(_) | Self::Config(_) | Self::Completion(_))
+    }
+}
+
 /// The command line, for manual pages and tests.
 pub fn command() -> clap::Command {
     Cli::command()
@@ -60,7 +68,10 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
-    let context = Context::new(NAME, cli.common);
+    let mut common = cli.common;
+    common.address = consent::door(common.address);
+    let context = Context::new(NAME, common);
+    let _asks = cli.command.may_need_consent().then(consent::Agent::start);
     match cli.command {
         Command::Init(args) => init::run(&context, args),
         Command::Status(args) => status::run(&context, args),

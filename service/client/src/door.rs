@@ -24,6 +24,7 @@ const HELLO: Head = Head {
     member: "Hello",
     destination: Some("org.freedesktop.DBus"),
     serial: NonZeroU32::MIN,
+    interactive: false,
 };
 
 /// Opens the first of `doors` that can be opened.

@@ -12,6 +12,8 @@ use zbus::wire::{NATIVE_ENDIAN, to_bytes_for_signature};
 
 use crate::method::Method;
 
+/// Flag of a message's header.
+const ALLOW_INTERACTIVE_AUTHORIZATION: u8 = 4;
 /// Bytes that nearly every head fits into.
 const USUAL_BYTES: usize = 192;
 
@@ -24,6 +26,8 @@ pub(crate) struct Head {
     /// A name on a bus.
     pub(crate) destination: Option<&'static str>,
     pub(crate) serial: NonZeroU32,
+    /// Whether somebody may be asked to permit it.
+    pub(crate) interactive: bool,
 }
 
 /// A call that is ready to be sent.
@@ -37,7 +41,8 @@ pub(crate) struct Call {
 impl Head {
     /// That of a call of the vault.
     pub(crate) const fn new(method: &Method, destination: Option<&'static str>, serial: NonZeroU32) -> Self {
-        Self { path: OBJECT_PATH, interface: method.interface, member: method.member, destination, serial }
+        let Method { interface, member, interactive, .. } = *method;
+        Self { path: OBJECT_PATH, interface, member, destination, serial, interactive }
     }
 
     /// The whole call.
@@ -52,7 +57,8 @@ impl Head {
         let mut bytes = Writer(Vec::with_capacity(USUAL_BYTES + body.bytes().len()));
         let order = if cfg!(target_endian = "big") { b'B' } else { b'l' };
         // A method call that wants a reply, of version 1.
-        bytes.0.extend_from_slice(&[order, 1, 0, 1]);
+        let flags = if self.interactive { ALLOW_INTERACTIVE_AUTHORIZATION } else { 0 };
+        bytes.0.extend_from_slice(&[order, 1, flags, 1]);
         bytes.number(len(body.bytes())?);
         bytes.number(self.serial.get());
         bytes.number(0);

@@ -18,22 +18,24 @@ pub(crate) struct Method {
     pub(crate) repeatable: bool,
     /// How long to wait unless the client says otherwise.
     pub(crate) deadline: Duration,
+    /// Whether somebody may be asked to permit it (polkit).
+    pub(crate) interactive: bool,
 }
 
 const fn read(interface: &'static str, member: &'static str) -> Method {
-    Method { interface, member, repeatable: true, deadline: DEADLINE }
+    Method { interface, member, repeatable: true, deadline: DEADLINE, interactive: false }
 }
 
 const fn write(member: &'static str) -> Method {
-    Method { interface: TOKENS_INTERFACE, member, repeatable: false, deadline: DEADLINE }
+    Method { interface: TOKENS_INTERFACE, member, repeatable: false, deadline: DEADLINE, interactive: false }
 }
 
 const fn login(member: &'static str) -> Method {
-    Method { interface: LOGIN_INTERFACE, member, repeatable: false, deadline: DEADLINE }
+    Method { interface: LOGIN_INTERFACE, member, repeatable: false, deadline: DEADLINE, interactive: false }
 }
 
 const fn admin(member: &'static str, repeatable: bool) -> Method {
-    Method { interface: ADMIN_INTERFACE, member, repeatable, deadline: ADMIN_DEADLINE }
+    Method { interface: ADMIN_INTERFACE, member, repeatable, deadline: ADMIN_DEADLINE, interactive: true }
 }
 
 pub(crate) const STATUS: Method = read(MANAGER_INTERFACE, "Status");

@@ -15,6 +15,9 @@ pub enum Error {
     /// Visible but not permitted.
     #[error("{0}")]
     AccessDenied(String),
+    /// Somebody who is asked could permit it, and the caller did not say that anybody may be.
+    #[error("{0}")]
+    InteractionRequired(String),
     /// `create` on a live name.
     #[error("a token of this name exists already; choose another name, or put a new version of it with mode 'upsert'")]
     Exists,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokenvault_core::vault::{Event, Reply};
 use tokenvault_core::{Caller, Error};
 use tokio::sync::oneshot;
-use zbus::message::Header;
+use zbus::message::{Flags, Header};
 
 use super::{Refusal, dispatch};
 use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
@@ -42,11 +42,11 @@ pub struct Call {
 }
 
 impl Call {
-    /// Refuses whoever does not administer the vault.
+    /// Refuses everyone but root, and root of a container.
     ///
     /// # Errors
     /// [`Error::AccessDenied`].
-    pub fn check_administers(&self) -> Result<(), Error> {
+    pub fn check_root(&self) -> Result<(), Error> {
         if !self.caller.is_root() {
             return Err(Error::AccessDenied("only root administers the vault; use sudo".into()));
         }
@@ -102,13 +102,24 @@ impl Desk {
         W: Future<Output = Result<T, Error>> + Send,
     {
         self.serve(header, kind, |call| async move {
-            if let Err(refused) = call.check_administers() {
+            if let Err(refused) = self.check_administers(&call, header).await {
                 self.service.vault.note_refusal(&Event::new(&call.caller, operation), &refused);
                 return Err(refused);
             }
             work(call).await
         })
         .await
+    }
+
+    /// Refuses whoever is neither root nor permitted to administer by polkit, which is asked on the bus.
+    async fn check_administers(&self, call: &Call, header: &Header<'_>) -> Result<(), Error> {
+        match (&self.front, header.sender()) {
+            (Front::Bus(callers), Some(sender)) if !call.caller.is_root() => {
+                let interactive = header.primary().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH);
+                callers.polkit().check_administers(call.caller.uid, sender.as_str(), interactive).await
+            }
+            _ => call.check_root(),
+        }
     }
 
     /// Has a call paid for that is none of any handler's.

@@ -173,7 +173,7 @@ impl Login {
         if uid == call.caller.uid {
             return Ok(call.caller.clone());
         }
-        call.check_administers()?;
+        call.check_root()?;
         let name = self.0.service.users.name(uid).await.map_err(|error| unnamed(uid, error))?;
         Ok(Caller { uid, user: name, gids: Arc::new([]), ..call.caller.clone() })
     }

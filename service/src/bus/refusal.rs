@@ -31,6 +31,7 @@ impl From<Error> for Refusal {
             Error::InvalidArgs(_) => ErrorCode::InvalidArgs,
             Error::NotFound => ErrorCode::NotFound,
             Error::AccessDenied(_) => ErrorCode::AccessDenied,
+            Error::InteractionRequired(_) => ErrorCode::InteractiveAuthorizationRequired,
             Error::Exists => ErrorCode::Exists,
             Error::Conflict { .. } => ErrorCode::Conflict,
             Error::Sealed(_) => ErrorCode::Sealed,

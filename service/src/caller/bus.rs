@@ -17,6 +17,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use zbus::fdo::DBusProxy;
 use zbus::names::{BusName, UniqueName};
 
+use super::polkit::Polkit;
 use super::{Identity, is_contained};
 
 /// Names remembered; past it the cache starts over.
@@ -50,6 +51,7 @@ impl From<Unknown> for Error {
 /// Who is behind the unique names of one bus connection.
 pub struct BusCallers {
     bus: DBusProxy<'static>,
+    polkit: Polkit,
     known: Mutex<HashMap<String, Answer>>,
     questions: Semaphore,
 }
@@ -57,7 +59,13 @@ pub struct BusCallers {
 impl BusCallers {
     /// Asks over `bus`, which must not be the connection that serves.
     pub fn new(bus: DBusProxy<'static>) -> Self {
-        Self { bus, known: Mutex::default(), questions: Semaphore::new(QUESTIONS) }
+        let polkit = Polkit::new(bus.inner().connection().clone());
+        Self { bus, polkit, known: Mutex::default(), questions: Semaphore::new(QUESTIONS) }
+    }
+
+    /// Who permits what root alone may otherwise.
+    pub const fn polkit(&self) -> &Polkit {
+        &self.polkit
     }
 
     /// Who is behind a unique name, where that is known already.

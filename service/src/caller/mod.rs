@@ -6,6 +6,7 @@ mod identity;
 mod limit;
 mod pace;
 mod place;
+mod polkit;
 mod turns;
 mod users;
 

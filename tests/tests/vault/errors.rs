@@ -159,4 +159,4 @@ fn no_tpm_wrong_tpm_policy_mismatch_tpm_lockout_and_damaged_slot() {
         assert_eq!(exit_status(&vault, ROOT, &["tokenvaultctl", "unseal"]), expected(code));
     }
 }
-// InteractiveAuthorizationRequired comes from polkit, which nothing asks yet. Every row but that one is above.
+// InteractiveAuthorizationRequired comes from polkit: see `consent`. Every other row is above.

@@ -16,6 +16,7 @@ mod bad_value;
 mod bus;
 mod commands;
 mod configuration;
+mod consent;
 mod container;
 mod doctor;
 mod errors;

@@ -38,7 +38,7 @@ impl Outcome {
     pub const fn of(error: &Error) -> Self {
         match error {
             Error::NotFound => Self::NotFound,
-            Error::AccessDenied(_) | Error::Locked => Self::Denied,
+            Error::AccessDenied(_) | Error::InteractionRequired(_) | Error::Locked => Self::Denied,
             _ => Self::Failed,
         }
     }
