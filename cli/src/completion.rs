@@ -1,10 +1,25 @@
-//! `completion`: the completion script of a program for a shell.
+//! `completion`: the completion script of a program for a shell, and what it completes.
+//!
+//! The script asks the program itself at every press of the key, so that it also knows the names of the caller's tokens. It is
+//! the program that is asked, with [`VARIABLE`] in its environment, and never anything else.
+
+use std::ffi::OsStr;
+use std::time::Duration;
 
 use clap::ValueEnum;
-use clap_complete::Shell;
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::env::{CompleteEnv, Shells};
+use tokenvault_client::{Client, ListOptions};
 
 use crate::common::Context;
 use crate::failure::Failure;
+
+/// Set by the script to the name of its shell.
+const VARIABLE: &str = "TOKENVAULT_COMPLETE";
+/// Names that are offered at most.
+const NAMES_MAX: u32 = 200;
+/// How long somebody waits who has pressed a key.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Print the completion script for a shell
 #[derive(clap::Args)]
@@ -21,14 +36,50 @@ enum KnownShell {
     Fish,
 }
 
+impl KnownShell {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+}
+
 /// Prints the script of `program`.
-pub fn run(context: &Context, args: Args, mut command: clap::Command, program: &str) -> Result<(), Failure> {
-    let shell = match args.shell {
-        KnownShell::Bash => Shell::Bash,
-        KnownShell::Zsh => Shell::Zsh,
-        KnownShell::Fish => Shell::Fish,
-    };
+pub fn run(context: &Context, args: Args, program: &str) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, program, &mut script);
+    let shells = Shells::builtins();
+    let written = shells
+        .completer(args.shell.name())
+        .map(|shell| shell.write_registration(VARIABLE, program, program, program, &mut script));
+    match written {
+        Some(Ok(())) => {}
+        // Both cannot be: the shells are built in, and memory takes what is written.
+        Some(Err(error)) => return Err(Failure::io("cannot write the script", &error, "try again")),
+        None => return Err(Failure::usage("this shell has no completions", "name bash, zsh or fish")),
+    }
+    if matches!(args.shell, KnownShell::Zsh) {
+        // A file of zsh's is a function, and this is its first call.
+        let first = format!("[ \"$funcstack[1]\" = _{program} ] && _clap_dynamic_completer_{program} \"$@\"\n");
+        script.extend_from_slice(first.as_bytes());
+    }
     context.output.write(&script)
+}
+
+/// Answers a script and ends the program, if it is one that asks.
+pub fn answer(command: fn() -> clap::Command) {
+    CompleteEnv::with_factory(command).var(VARIABLE).complete();
+}
+
+/// Names of the caller's tokens that begin like what is there. What goes wrong offers nothing.
+pub fn token_names(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(prefix) = begun.to_str() else { return Vec::new() };
+    let Ok(mut client) = Client::open_within(None, PATIENCE) else { return Vec::new() };
+    client.set_deadline(PATIENCE);
+    let options = ListOptions { prefix: Some(prefix.to_owned()), limit: Some(NAMES_MAX), ..ListOptions::default() };
+    let Ok((tokens, _)) = client.list(&options) else { return Vec::new() };
+    // What could be taken for more than a word, or do something to a terminal, is not offered.
+    let is_plain = |name: &String| !name.chars().any(|letter| letter.is_control() || letter.is_whitespace());
+    tokens.into_iter().map(|token| token.name).filter(is_plain).map(CompletionCandidate::new).collect()
 }

@@ -64,6 +64,7 @@ pub fn command() -> clap::Command {
 
 /// The program.
 pub fn main() -> ExitCode {
+    completion::answer(command);
     program::run(NAME, dispatch)
 }
 
@@ -81,6 +82,6 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Unseal(args) => unseal::run(&context, args),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),
-        Command::Completion(args) => completion::run(&context, args, command(), NAME),
+        Command::Completion(args) => completion::run(&context, args, NAME),
     }
 }

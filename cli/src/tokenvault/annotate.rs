@@ -1,10 +1,12 @@
 //! `annotate`: what is known about a token, changed without a new version.
 
+use clap_complete::engine::ArgValueCompleter;
 use std::collections::BTreeMap;
 
 use tokenvault_proto::AnnotateOptions;
 
 use crate::common::Context;
+use crate::completion::token_names;
 use crate::failure::Failure;
 use crate::parse::{self, Attribute};
 
@@ -12,6 +14,7 @@ use crate::parse::{self, Attribute};
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token
+    #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
     /// An attribute; may be repeated. All attributes of the token are replaced

@@ -1,8 +1,10 @@
 //! `describe`: everything about a token but its value.
 
+use clap_complete::engine::ArgValueCompleter;
 use tokenvault_proto::{DescribeOptions, Plain, TokenInfo};
 
 use crate::common::Context;
+use crate::completion::token_names;
 use crate::failure::Failure;
 use crate::output::{Fields, bytes, escape, moment, moment_or_never};
 
@@ -10,6 +12,7 @@ use crate::output::{Fields, bytes, escape, moment, moment_or_never};
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token
+    #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
     /// Whose token: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own

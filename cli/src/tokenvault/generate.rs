@@ -1,10 +1,12 @@
 //! `generate`: a value nobody has seen, made by the vault.
 
+use clap_complete::engine::ArgValueCompleter;
 use tokenvault_proto::{GenerateOptions, Plain};
 
 use super::show;
 use super::write::WriteArgs;
 use crate::common::Context;
+use crate::completion::token_names;
 use crate::failure::Failure;
 use crate::parse;
 
@@ -14,6 +16,7 @@ use crate::parse;
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token
+    #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
     /// Characters of the random part, 1 to 4096 [default: 32]

@@ -1,9 +1,11 @@
 //! `get`: a value out of the vault.
 
+use clap_complete::engine::ArgValueCompleter;
 use tokenvault_proto::GetOptions;
 
 use super::show;
 use crate::common::Context;
+use crate::completion::token_names;
 use crate::failure::Failure;
 use crate::parse;
 
@@ -14,6 +16,7 @@ use crate::parse;
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token
+    #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
     /// Write the value even when standard output is a terminal

@@ -70,6 +70,7 @@ pub fn command() -> clap::Command {
 
 /// The program.
 pub fn main() -> ExitCode {
+    completion::answer(command);
     program::run(NAME, dispatch)
 }
 
@@ -91,6 +92,6 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Lock(args) => lock::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Whoami(args) => whoami::run(&context, args),
-        Command::Completion(args) => completion::run(&context, args, command(), NAME),
+        Command::Completion(args) => completion::run(&context, args, NAME),
     }
 }

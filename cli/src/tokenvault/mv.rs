@@ -1,14 +1,17 @@
 //! `mv`: another name for a token.
 
+use clap_complete::engine::ArgValueCompleter;
 use tokenvault_proto::DescribeOptions;
 
 use crate::common::Context;
+use crate::completion::token_names;
 use crate::failure::Failure;
 
 /// Rename a token with all its versions
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token
+    #[arg(add = ArgValueCompleter::new(token_names))]
     from: String,
 
     /// Its new name, which must be free

@@ -1,5 +1,6 @@
 //! `put`: a value into the vault.
 
+use clap_complete::engine::ArgValueCompleter;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::RawFd;
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use super::write::WriteArgs;
 use crate::common::Context;
+use crate::completion::token_names;
 use crate::failure::Failure;
 use crate::input::{Source, Terminal, check_value, read_value};
 use crate::parse;
@@ -24,6 +26,7 @@ const TYPED_BYTES_MAX: usize = 8_192;
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token; segments are separated by '/'
+    #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
     /// Read the value from a file

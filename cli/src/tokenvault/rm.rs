@@ -1,8 +1,10 @@
 //! `rm`: a token, or one version of it, deleted for good.
 
+use clap_complete::engine::ArgValueCompleter;
 use tokenvault_proto::DeleteOptions;
 
 use crate::common::Context;
+use crate::completion::token_names;
 use crate::failure::Failure;
 use crate::parse;
 
@@ -10,6 +12,7 @@ use crate::parse;
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token
+    #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
     /// Only this version

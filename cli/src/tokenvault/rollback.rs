@@ -1,9 +1,11 @@
 //! `rollback`: an old value becomes the current one again, as a new version.
 
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use tokenvault_proto::DescribeOptions;
 
 use crate::common::Context;
+use crate::completion::token_names;
 use crate::failure::Failure;
 use crate::parse;
 
@@ -11,6 +13,7 @@ use crate::parse;
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token
+    #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
     /// Number of the version to go back to, as 'versions' shows it

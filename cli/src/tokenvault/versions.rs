@@ -1,9 +1,11 @@
 //! `versions`: what is kept of a token.
 
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use tokenvault_proto::{DescribeOptions, Plain, VersionInfo};
 
 use crate::common::Context;
+use crate::completion::token_names;
 use crate::failure::Failure;
 use crate::output::{Align, Table, bytes, minute, minute_or_never};
 
@@ -11,6 +13,7 @@ use crate::output::{Align, Table, bytes, minute, minute_or_never};
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token
+    #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
     /// Whose token: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own

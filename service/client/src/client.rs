@@ -40,8 +40,16 @@ impl Client {
     /// # Errors
     /// `InvalidArgs` when the environment names no address, `Unavailable` when no door can be opened.
     pub fn open(address: Option<&Address>) -> Result<Self, Error> {
+        Self::open_within(address, OPEN_DEADLINE)
+    }
+
+    /// The same, for at most so long.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub fn open_within(address: Option<&Address>, deadline: Duration) -> Result<Self, Error> {
         let doors = address::resolve(address)?;
-        let connection = door::open(&doors, Instant::now() + OPEN_DEADLINE)?;
+        let connection = door::open(&doors, Instant::now() + deadline.min(DEADLINE_MAX))?;
         Ok(Self { doors, deadline: None, birth: Birth::new(), connection: Turns::new(Box::new(connection)) })
     }
 

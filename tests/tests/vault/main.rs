@@ -15,6 +15,7 @@ mod bad_input;
 mod bad_value;
 mod bus;
 mod commands;
+mod completion;
 mod configuration;
 mod consent;
 mod container;
