@@ -2,10 +2,12 @@
 
 mod config;
 mod consent;
+mod daemon;
 mod doctor;
 mod init;
 mod reload;
 mod seal;
+mod selftest;
 mod slot;
 mod unseal;
 
@@ -40,6 +42,7 @@ enum Command {
     Init(init::Args),
     Status(status::Args),
     Doctor(doctor::Args),
+    Selftest(selftest::Args),
     #[command(subcommand)]
     Slot(slot::Command),
     Seal(seal::Args),
@@ -53,7 +56,7 @@ enum Command {
 impl Command {
     /// Whether it does what root alone may, or whoever an administrator permits it.
     const fn may_need_consent(&self) -> bool {
-        !matches!(self, Self::Status(_) | Self::Doctor(_) | Self::Config(_) | Self::Completion(_))
+        !matches!(self, Self::Status(_) | Self::Doctor(_) | Self::Selftest(_) | Self::Config(_) | Self::Completion(_))
     }
 }
 
@@ -77,6 +80,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => init::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Doctor(args) => doctor::run(&context, args),
+        Command::Selftest(args) => selftest::run(&context, args),
         Command::Slot(command) => slot::run(&context, command),
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),

@@ -31,12 +31,15 @@ const TOKENVAULT: &[Case] = &[
     (&["mv", "a", "c"], &[], ""),
     (&["rm", "c"], &[], ""),
     (&["status"], &[STATUS], ""),
+    (&["unlock", "--password-fd", "0", "--recovery-out", "HOME/code"], &[], ""),
+    (&["lock"], &[], ""),
     (&["whoami"], &["uid user role door active login-unlocked"], ""),
 ];
 const TOKENVAULTCTL: &[Case] = &[
     (&["init", "--recovery-out", "KEY", "--confirm-from", "KEY"], &[STATUS], ""),
     (&["status"], &[STATUS], ""),
     (&["doctor"], &["ok checks"], "check result message"),
+    (&["selftest", "--daemon", "DAEMON"], &["ok steps"], "step ok message"),
     (&["slot", "add", "tpm2"], &["id kind"], ""),
     (&["slot", "list"], &["slots"], "id kind created"),
     (&["slot", "remove", "3"], &[], ""),
@@ -63,6 +66,7 @@ fn assert_document(vault: &Vault, user: User, program: &str, case: &Case) {
     let mut verb: Vec<String> = verb.iter().map(|word| (*word).to_owned()).collect();
     let places = [
         ("KEY", vault.path().join("recovery-key")),
+        ("HOME/code", vault.path().join("home/code")),
         ("CONF", vault.path().join("tokenvault.conf")),
         ("DAEMON", tokenvault_tests::program::path("tokenvaultd")),
     ];
@@ -97,6 +101,9 @@ fn verbs(vault: &Vault, arguments: &[&str]) -> BTreeSet<String> {
 #[test]
 fn every_verb_prints_one_document_with_the_keys_of_the_interface() {
     let vault = Vault::start();
+    let home = vault.path().join("home");
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(ALICE.uid), None).unwrap();
     for (user, program, cases) in [(ALICE, "tokenvault", TOKENVAULT), (ROOT, "tokenvaultctl", TOKENVAULTCTL)] {
         for case in cases {
             assert_document(&vault, user, program, case);

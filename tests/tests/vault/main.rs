@@ -36,6 +36,7 @@ mod put_and_get;
 mod restart;
 mod run;
 mod secrecy;
+mod selftest;
 mod slots;
 mod store_faults;
 mod tpm;

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
-use tokenvault_proto::{ErrorCode, LIBEXEC_DIR};
+use tokenvault_proto::ErrorCode;
 
 use crate::common::Context;
+use crate::ctl::daemon;
 use crate::failure::{Failure, describe};
 
-const PROGRAM: &str = "tokenvaultd";
 /// Exit status of a daemon that does not take its configuration.
 const EX_CONFIG: u8 = 78;
 
@@ -33,7 +33,7 @@ struct Verdict {
 
 /// Runs the check; its exit status is the daemon's.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    let daemon = args.daemon.map_or_else(find_daemon, Ok)?;
+    let daemon = args.daemon.map_or_else(daemon::find, Ok)?;
     let (status, message) = verdict(&daemon, args.config.as_deref())?;
     let ok = status == 0;
     if context.output.wants_json() {
@@ -70,7 +70,7 @@ fn verdict(daemon: &Path, config: Option<&Path>) -> Result<(u8, String), Failure
 
 /// What the daemon has against its installed configuration, where it can be asked.
 pub fn fault_of_the_installed() -> Option<String> {
-    let (status, message) = verdict(&find_daemon().ok()?, None).ok()?;
+    let (status, message) = verdict(&daemon::find().ok()?, None).ok()?;
     // A file that this caller may not read says nothing of what the daemon reads in it.
     (status == EX_CONFIG && !message.contains("Permission denied")).then(|| cause(&message).to_owned())
 }
@@ -79,17 +79,4 @@ pub fn fault_of_the_installed() -> Option<String> {
 fn cause(message: &str) -> &str {
     let message = message.strip_prefix("tokenvaultd: ").unwrap_or(message);
     message.strip_prefix("error: ").unwrap_or(message)
-}
-
-/// The installed daemon, else the one built beside this command.
-fn find_daemon() -> Result<PathBuf, Failure> {
-    let beside = std::env::current_exe().ok().map(|path| path.with_file_name(PROGRAM));
-    let installed = Path::new(LIBEXEC_DIR).join(PROGRAM);
-    [Some(installed.clone()), beside].into_iter().flatten().find(|path| Path::is_file(path)).ok_or_else(|| {
-        Failure::new(
-            ErrorCode::Unavailable,
-            format_args!("the daemon's program is not at {}", installed.display()),
-            "name it with --daemon PATH",
-        )
-    })
 }
