@@ -1,5 +1,6 @@
-/* pam_host.c SERVICE USER ACTION... - a login program as its author would not write it: it does one action after the other,
- * and says of each call to PAM what came of it and how many milliseconds it took.
+/* pam_host.c DIRECTORY SERVICE USER ACTION... - a login program as its author would not write it, with the service files of a
+ * directory: it does one action after the other, and says of each call to PAM what came of it and how many milliseconds it
+ * took.
  *
  * What a module leaves in it is compared between 'look' and 'same': descriptors, threads, children, environment, working
  * directory, umask, limits, and what is done on every signal. */
@@ -277,9 +278,9 @@ int main(int argc, char **argv)
 {
     struct pam_conv conversation = {converse, NULL};
     int index;
-    CHECK(argc > 2);
-    CHECK(pam_start(argv[1], argv[2], &conversation, &handle) == PAM_SUCCESS);
-    for (index = 3; index < argc; index++)
+    CHECK(argc > 3);
+    CHECK(pam_start_confdir(argv[2], argv[3], &conversation, argv[1], &handle) == PAM_SUCCESS);
+    for (index = 4; index < argc; index++)
         act(argv[index]);
     if (is_burying) {
         is_burying = 0;

@@ -62,7 +62,7 @@ impl Ended {
             Self::Exited(3) => (Level::Debug, "this user has no login class; 'tokenvault unlock' makes one".to_owned()),
             Self::Exited(4) => (
                 Level::Notice,
-                "the password does not open the login class: it was changed elsewhere; run 'tokenvault unlock'"
+                "refused: the password was changed elsewhere, or this user may not use the vault; run 'tokenvault unlock'"
                     .to_owned(),
             ),
             Self::Exited(7) => {

@@ -1,5 +1,5 @@
-//! `pam_tokenvault.so` in real login programs: a C program that looks at what is left in it, and pamtester, with libpam's
-//! service files in a directory of the test (libpam_wrapper).
+//! `pam_tokenvault.so` in real login programs, with libpam's service files in a directory of the test: a C program that looks at
+//! what is left in it, and pamtester.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
