@@ -11,8 +11,12 @@ use nix::sys::signal::Signal;
 use crate::notify::Notifications;
 use crate::process::Process;
 use crate::program;
+use crate::sys;
 use crate::user::{DAEMON, UserDatabase};
 use crate::wait::{self, PATIENCE};
+
+/// Starts the daemon as the service manager does: with what it was given to keep, addressed to it.
+pub const BY_MANAGER: [&str; 3] = ["/bin/sh", "-c", "export LISTEN_PID=$$; exec \"$0\" \"$@\""];
 
 /// A running daemon; killed when dropped, and its log shown when the test has failed.
 #[derive(Debug)]
@@ -62,6 +66,13 @@ impl Daemon {
             }
         };
         users.apply(&mut command);
+        if let [name, ..] = under
+            && *name == BY_MANAGER[0]
+        {
+            let (names, fds): (Vec<_>, Vec<_>) = notify.kept().into_iter().unzip();
+            command.env("LISTEN_FDS", fds.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+            sys::pass(&mut command, fds);
+        }
         let child = command
             .arg("--config")
             .arg(configuration)

@@ -12,7 +12,7 @@ use tokenvault_proto::{ADDRESS_VARIABLE, Address, Status};
 
 use crate::bus::TestBus;
 use crate::config::{Places, Settings};
-use crate::daemon::Daemon;
+use crate::daemon::{BY_MANAGER, Daemon};
 use crate::door::Door;
 use crate::notify::Notifications;
 use crate::process::Process;
@@ -263,6 +263,12 @@ impl Vault {
     pub fn restart(&mut self) {
         self.stop_daemon();
         self.start_daemon();
+    }
+
+    /// Stops the daemon in order and starts it again with what it gave the service manager to keep.
+    pub fn restart_by_manager(&mut self) {
+        self.stop_daemon();
+        assert!(self.start_daemon_under(&BY_MANAGER), "tokenvaultd ended before it was ready");
     }
 
     /// Everything the service manager was told.

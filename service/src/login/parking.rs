@@ -41,7 +41,7 @@ impl Parking {
             }
             None => (File::from(memfd_create(c"tokenvault-logins", MFdFlags::MFD_CLOEXEC)?), None),
         };
-        manager::keep(&file, NAME);
+        manager::keep_only(&file, NAME);
         Ok(Self(Mutex::new(Parked { file, before })))
     }
 

@@ -23,10 +23,11 @@ impl Vault {
         let (login_key, code) = (random::secret(memory, 32)?, random::secret(memory, RECOVERY_CODE_BYTES)?);
         let event = event(caller, "Enrol", subject.uid);
         let (vault, user, audited) = (Arc::clone(self), subject.clone(), event.clone());
-        self.write_and_wait(event, Effect::Grows, move |tx| {
-            let principal = match vault.find_principal(&open, tx, user.uid)? {
+        let keys = Arc::clone(&open);
+        let (principal, login_key, code) = self.write_and_wait(event, Effect::Grows, move |tx| {
+            let principal = match vault.find_principal(&keys, tx, user.uid)? {
                 Some(principal) => principal,
-                None => vault.enrol(&open, tx, &user, Owner::Own)?,
+                None => vault.enrol(&keys, tx, &user, Owner::Own)?,
             };
             check_principal(&principal, &user)?;
             if tx.login(principal.id)?.is_some() {
@@ -34,7 +35,7 @@ impl Vault {
                     "this user has a login key already; unlock it with the password or the recovery code".into(),
                 ));
             }
-            let wrapping = Wrapping { open: &open, principal: &principal, memory: vault.memory() };
+            let wrapping = Wrapping { open: &keys, principal: &principal, memory: vault.memory() };
             let copy = |under, shown| wrapping.wrap(&login_key, under, shown).map(|wrapped| Copy { under, wrapped });
             let record = LoginRecord {
                 salt: state.salt.clone(),
@@ -44,8 +45,11 @@ impl Vault {
                 enrolled: vault.now(),
             };
             tx.set_login(principal.id, &wrapping.seal_record(&record)?)?;
-            vault.record_mutation(&open, tx, &audited, 0)?;
-            Ok(Secret::copy_from(vault.memory(), code.expose())?)
-        })
+            vault.record_mutation(&keys, tx, &audited, 0)?;
+            let copy = |secret: &Secret| Secret::copy_from(vault.memory(), secret.expose());
+            Ok((principal, copy(&login_key)?, copy(&code)?))
+        })?;
+        open.unlocked.insert(&principal, login_key);
+        Ok(code)
     }
 }
