@@ -10,6 +10,7 @@
 
 mod guest;
 mod kit;
+mod log;
 mod login;
 mod outage;
 mod trouble;
