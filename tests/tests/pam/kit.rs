@@ -1,16 +1,16 @@
 //! A machine with users, passwords, a PAM service with the module in it, and a program that logs in.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokenvault_tests::process::Process;
 use tokenvault_tests::user::UserDatabase;
-use tokenvault_tests::{ALICE, Door, ROOT, User, Vault, program, wait};
+use tokenvault_tests::{ALICE, Door, ROOT, User, Vault, program};
+
+use crate::guest_program::Guest;
 
 /// The longest that the module may keep anybody, and what a busy machine adds to it.
 pub const CAP: Duration = Duration::from_secs(2);
@@ -198,8 +198,9 @@ pub fn calls(output: &Output) -> Vec<Call> {
     text.lines().filter(|line| *line != "meet").map(call).collect()
 }
 
+/// From its line.
 #[track_caller]
-fn call(line: &str) -> Call {
+pub fn call(line: &str) -> Call {
     let words: Vec<&str> = line.split(' ').collect();
     let [name, status, took] = words.as_slice() else { panic!("'{line}' is no call") };
     Call { name: (*name).into(), status: status.parse().unwrap(), took: Duration::from_millis(took.parse().unwrap()) }
@@ -229,53 +230,4 @@ pub fn succeed(command: &mut Command) -> Output {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{}\n{out}{err}", output.status);
     output
-}
-
-/// A program that waits where its actions say 'meet'. It is killed when dropped.
-pub struct Guest {
-    process: Process,
-    tell: ChildStdin,
-    hear: Lines<BufReader<ChildStdout>>,
-}
-
-impl Guest {
-    fn new(mut child: Child) -> Self {
-        let (tell, hear) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self { process: Process::adopt(child), tell, hear: BufReader::new(hear).lines() }
-    }
-
-    /// The process.
-    pub fn process(&self) -> &Process {
-        &self.process
-    }
-
-    /// Waits until it is at its next 'meet'; the calls up to there.
-    #[track_caller]
-    pub fn meet(&mut self) -> Vec<Call> {
-        let mut calls = Vec::new();
-        for line in &mut self.hear {
-            match line.unwrap().as_str() {
-                "meet" => return calls,
-                line => calls.push(call(line)),
-            }
-        }
-        panic!("the program has ended, with {calls:?}");
-    }
-
-    /// Lets it go on from a 'meet'.
-    pub fn go_on(&mut self) {
-        self.tell.write_all(b"go on\n").unwrap();
-    }
-
-    /// Lets it go on to its end, which must be a good one.
-    #[track_caller]
-    pub fn end(mut self) {
-        self.go_on();
-        assert!(self.ends_well());
-    }
-
-    /// Waits for its end; whether it was a good one.
-    pub fn ends_well(mut self) -> bool {
-        self.process.wait(wait::PATIENCE).expect("the program hangs").success()
-    }
 }

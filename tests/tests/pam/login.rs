@@ -62,7 +62,7 @@ fn has_logged_out(vault: &Vault, user: User) -> bool {
 }
 
 /// A program in which a user has logged in, with a password or without.
-fn logged_in(site: &Site, user: &str, password: Option<&str>) -> crate::kit::Guest {
+fn logged_in(site: &Site, user: &str, password: Option<&str>) -> crate::guest_program::Guest {
     let answer = format!("answer:{}", password.unwrap_or("none"));
     let actions = [&answer, "look", "authenticate", "open_session", "lease", "meet", "close_session", "same", "end"];
     let mut guest = site.start(user, &actions);

@@ -9,6 +9,7 @@
 )]
 
 mod guest;
+mod guest_program;
 mod kit;
 mod log;
 mod login;
