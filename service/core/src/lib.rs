@@ -8,6 +8,7 @@ pub mod audit;
 pub mod caller;
 pub mod crypto;
 pub mod error;
+pub mod grantee;
 pub mod keyring;
 pub mod name;
 pub mod owner;
@@ -18,6 +19,7 @@ pub mod secret;
 pub mod slot;
 pub mod time;
 pub mod token;
+pub mod unit;
 pub mod vault;
 
 pub use caller::Caller;
