@@ -10,7 +10,10 @@ mod put;
 mod rm;
 mod rollback;
 mod run;
+mod share;
+mod shares;
 mod show;
+mod unshare;
 mod versions;
 mod whoami;
 mod write;
@@ -53,6 +56,9 @@ enum Command {
     Rm(rm::Args),
     Versions(versions::Args),
     Rollback(rollback::Args),
+    Share(share::Args),
+    Unshare(unshare::Args),
+    Shares(shares::Args),
     Run(run::Args),
     Status(status::Args),
     Whoami(whoami::Args),
@@ -82,6 +88,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Rm(args) => rm::run(&context, args),
         Command::Versions(args) => versions::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
+        Command::Share(args) => share::run(&context, args),
+        Command::Unshare(args) => unshare::run(&context, args),
+        Command::Shares(args) => shares::run(&context, args),
         Command::Run(args) => run::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Whoami(args) => whoami::run(&context, args),

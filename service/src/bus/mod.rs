@@ -12,6 +12,7 @@ mod get_hot;
 mod manager;
 mod options;
 mod refusal;
+mod shares;
 mod tokens;
 mod toll;
 
