@@ -140,7 +140,12 @@ async fn give(stream: &tokio::net::UnixStream, credential: &Credential, unit: &U
 /// One line: unit, id, cause, next step.
 fn told(unit: &UnitName, id: &str, refusal: &CredentialRefusal) -> String {
     let unit = unit.as_str();
-    format!("unit {unit} is refused the credential '{id}': {refusal}; {}", refusal.next_step(unit, id))
+    let told = format!("unit {unit} is refused the credential '{id}': {refusal}");
+    match refusal {
+        // It says what to do itself.
+        CredentialRefusal::Vault(error) if error.to_string().contains("; ") => told,
+        _ => format!("{told}; {}", refusal.next_step(unit, id)),
+    }
 }
 
 async fn load(
