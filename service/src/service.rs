@@ -10,6 +10,7 @@ use crate::caller::{Limiter, Pace, Turns, Users};
 use crate::config::{Config, Source};
 use crate::door::DoorLimits;
 use crate::host_key::HostKeyFile;
+use crate::login::Logins;
 use crate::sys::LockedArena;
 use crate::tpm::HeardSealer;
 use crate::value::{Pipes, Portions};
@@ -41,6 +42,8 @@ pub struct Service {
     pub host_key: HostKeyFile,
     /// Where the settings come from.
     pub source: Source,
+    /// Who is logged in.
+    pub logins: Logins,
     /// When the daemon started.
     pub started: Instant,
     config: RwLock<Arc<Config>>,
@@ -67,6 +70,8 @@ pub struct Parts {
     pub host_key: HostKeyFile,
     /// See [`Service`].
     pub source: Source,
+    /// See [`Service`].
+    pub logins: Logins,
     /// The settings in force.
     pub config: Config,
 }
@@ -74,7 +79,7 @@ pub struct Parts {
 impl Service {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { vault, pipes, limiter, users, sealer, arena, host_key, source, config } = parts;
+        let Parts { vault, pipes, limiter, users, sealer, arena, host_key, source, logins, config } = parts;
         Arc::new(Self {
             vault,
             pipes,
@@ -87,6 +92,7 @@ impl Service {
             reopen: Notify::new(),
             host_key,
             source,
+            logins,
             started: Instant::now(),
             door_limits: watch::Sender::new(DoorLimits::of(&config.limits)),
             config: RwLock::new(Arc::new(config)),

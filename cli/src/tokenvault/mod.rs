@@ -5,6 +5,7 @@ mod describe;
 mod generate;
 mod get;
 mod list;
+mod lock;
 mod mv;
 mod put;
 mod rm;
@@ -13,6 +14,7 @@ mod run;
 mod share;
 mod shares;
 mod show;
+mod unlock;
 mod unshare;
 mod versions;
 mod whoami;
@@ -60,6 +62,8 @@ enum Command {
     Unshare(unshare::Args),
     Shares(shares::Args),
     Run(run::Args),
+    Unlock(unlock::Args),
+    Lock(lock::Args),
     Status(status::Args),
     Whoami(whoami::Args),
     Completion(completion::Args),
@@ -92,6 +96,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Unshare(args) => unshare::run(&context, args),
         Command::Shares(args) => shares::run(&context, args),
         Command::Run(args) => run::run(&context, args),
+        Command::Unlock(args) => unlock::run(&context, args),
+        Command::Lock(args) => lock::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Whoami(args) => whoami::run(&context, args),
         Command::Completion(args) => completion::run(&context, args, command(), NAME),

@@ -10,6 +10,7 @@ pub mod crypto;
 pub mod error;
 pub mod grantee;
 pub mod keyring;
+pub mod login;
 pub mod name;
 pub mod owner;
 pub mod policy;

@@ -1,5 +1,6 @@
 //! From the domain's types to the wire's dictionaries.
 
+use tokenvault_core::login::LoginState;
 use tokenvault_core::token::{CredentialGrant, CredentialRefusal, ShareInfo, TokenInfo, VersionInfo};
 use tokenvault_core::vault::SlotView;
 use tokenvault_proto as proto;
@@ -67,6 +68,12 @@ pub fn credential_test(
         }
     }
     test
+}
+
+/// A user's login.
+pub fn login(state: LoginState) -> proto::LoginState {
+    let LoginState { enrolled, unlocked, stale, salt, params } = state;
+    proto::LoginState { enrolled, unlocked, stale, salt, params }
 }
 
 /// A slot.

@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::unistd::geteuid;
 
 use crate::door::{DoorSocket, bind};
-use crate::sys::listen::passed_socket;
+use crate::sys::listen::Passed;
 
 /// Name systemd gives the socket it passes.
 const NAME: &str = "credentials";
@@ -18,8 +18,8 @@ const MODE: u32 = 0o600;
 ///
 /// # Errors
 /// It cannot be made at `path`.
-pub fn listen(path: &Path) -> io::Result<Option<DoorSocket>> {
-    if let Some(listener) = passed_socket(NAME) {
+pub fn listen(path: &Path, passed: &mut Passed) -> io::Result<Option<DoorSocket>> {
+    if let Some(listener) = passed.take_listener(NAME) {
         return Ok(Some(listener.into()));
     }
     if geteuid().is_root() {

@@ -64,7 +64,8 @@ fn fill(store: &SqliteStore) {
         let gone = tx.insert_share(&NewShare { token: id, grantee_tag: &share().grantee_tag })?;
         tx.delete_share(gone)?;
         tx.insert_share(&NewShare { token: 3, grantee_tag: &share().grantee_tag })?;
-        tx.update_share(&share())
+        tx.update_share(&share())?;
+        tx.set_login(alice, &noise(6, 200))
     })
     .unwrap();
 }
@@ -86,6 +87,9 @@ fn check(store: &SqliteStore, written_by: u32) {
     // An older store has none, and takes one.
     let shares = if written_by < 2 { Vec::new() } else { vec![share()] };
     assert_eq!(read(store, |tx| tx.shares(3)), shares);
+    assert_eq!(read(store, |tx| tx.login(1)), (written_by >= 3).then(|| noise(6, 200)));
+    write(store, |tx| tx.set_login(1, b"anew")).unwrap();
+    assert_eq!(read(store, |tx| tx.login(1)), Some(b"anew".to_vec()));
     write(store, move |tx| {
         let id = tx.insert_share(&NewShare { token: 2, grantee_tag: &share().grantee_tag })?;
         assert_eq!(id, if written_by < 2 { 1 } else { 3 }, "the number of the deleted share is not given again");

@@ -14,6 +14,7 @@ use crate::policy::Action;
 use crate::port::{ReadTx, ShareRow, Tag, VersionRow, WriteTx};
 use crate::principal::Principal;
 use crate::token::found::{Found, Shelf};
+use crate::token::metadata::Class;
 use crate::token::usage::{self, Change};
 use crate::unit::UnitName;
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
@@ -55,6 +56,9 @@ pub enum CredentialRefusal {
     /// It has one, which has expired.
     #[error("the machine token of that name has expired")]
     TokenExpired,
+    /// It opens for somebody who is logged in, and a unit is nobody.
+    #[error("the machine token of that name is of class 'login', and units are given class 'machine' only")]
+    LoginClass,
     /// It is not shared with the unit.
     #[error("the machine token is not shared with the unit")]
     NotShared,
@@ -81,7 +85,7 @@ impl CredentialRefusal {
                 format!("run 'tokenvault put {id} --owner machine', then '{share}'")
             }
             Self::NotShared | Self::ShareExpired | Self::NoUsesLeft => format!("run '{share}'"),
-            Self::Vault(Error::Locked) => "put the token with class 'machine'".into(),
+            Self::LoginClass => format!("run 'tokenvault put {id} --owner machine --class machine'"),
             Self::Vault(_) => "run 'tokenvaultctl status'".into(),
         }
     }
@@ -90,10 +94,11 @@ impl CredentialRefusal {
     fn as_error(&self) -> Error {
         match self {
             Self::NoToken | Self::TokenExpired | Self::NoName(_) => Error::NotFound,
-            Self::Vault(Error::Locked) => Error::Locked,
             // Nothing is written down of what is no refusal of policy; the text stays with this one.
             Self::Vault(_) => Error::Internal(String::new()),
-            Self::NotShared | Self::ShareExpired | Self::NoUsesLeft => Error::AccessDenied(self.to_string()),
+            Self::LoginClass | Self::NotShared | Self::ShareExpired | Self::NoUsesLeft => {
+                Error::AccessDenied(self.to_string())
+            }
         }
     }
 }
@@ -233,7 +238,7 @@ impl Asked {
     }
 
     fn shelf<'a>(&'a self, vault: &Vault, open: &'a OpenVault) -> Shelf<'a> {
-        Shelf { vault: &open.id, principal: &self.principal, now: vault.now() }
+        Shelf { open, principal: &self.principal, now: vault.now() }
     }
 
     /// The token with its value, and the share that lets the unit have it now.
@@ -241,6 +246,9 @@ impl Asked {
         let found = shelf.find_any(tx, &self.name)?.ok_or(CredentialRefusal::NoToken)?;
         if found.version.is_expired(shelf.now) {
             return Err(CredentialRefusal::TokenExpired);
+        }
+        if found.class()? != Class::Machine {
+            return Err(CredentialRefusal::LoginClass);
         }
         let row = tx.share(found.row.id, &self.grantee_tag).map_err(Error::from)?;
         let row = row.ok_or(CredentialRefusal::NotShared)?;

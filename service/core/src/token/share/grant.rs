@@ -28,7 +28,7 @@ impl Vault {
             let owner = request.token.owner;
             let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
             policy::judge_grantee(principal.uid, &request.grantee).into_result()?;
-            let shelf = Shelf { vault: &open.id, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let found = shelf.find(tx, &request.token.name)?;
             let version = found.row.current;
             let counted = store(tx, &shelf, &found, (&grantee_tag, &request))?;

@@ -41,7 +41,7 @@ impl Vault {
         let event = Event::new(caller, "Shares").about(request.owner.uid(caller), request.name.as_str());
         let shares = || {
             let principal = self.judged(&open, caller, request.owner, Action::Share)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { vault: &open.id, principal: &principal, now: self.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: self.now() };
             let rows = self.read(|tx| Ok(tx.shares(shelf.find(tx, &request.name)?.row.id)?))?;
             let mut shares = Vec::with_capacity(rows.len());
             for row in &rows {

@@ -70,7 +70,7 @@ impl ShareMeta {
 impl Records<'_> {
     fn share_aad(&self, row: &ShareRow) -> Aad {
         Aad::new("share")
-            .bytes(self.vault)
+            .bytes(&self.open.id)
             .i64(row.id)
             .i64(row.token)
             .bytes(&self.principal.generation)

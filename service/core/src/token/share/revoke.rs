@@ -30,7 +30,7 @@ impl Vault {
         self.write(event, Effect::Reserved, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Share)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { vault: &open.id, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let found = shelf.find(tx, &request.name)?;
             let row = tx.share(found.row.id, &grantee_tag)?.ok_or(Error::NotShared)?;
             let live = !shelf.records().open_share(&row)?.is_expired(shelf.now);
