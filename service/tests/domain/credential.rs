@@ -6,7 +6,7 @@ use std::thread;
 
 use tokenvault_core::Caller;
 use tokenvault_core::caller::Door;
-use tokenvault_core::token::{CredentialRefusal, Expiry, PutOptions};
+use tokenvault_core::token::{Class, CredentialRefusal, Expiry, PutOptions};
 use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::Vault;
 
@@ -90,6 +90,17 @@ fn every_cause_of_a_refusal_has_a_name() {
     assert!(matches!(refusal(&home, "app.service", "key"), TokenExpired));
     home.vault().seal(&home.root().caller).unwrap();
     assert!(matches!(refusal(&home, "app.service", "key"), Vault(tokenvault_core::Error::Sealed(_))));
+}
+
+#[test]
+fn a_token_that_opens_for_a_login_is_given_to_no_unit() {
+    let home = shared(None);
+    let root = home.root().caller;
+    home.vault().enrol_login(&root, &root, secret(&[7; 32])).unwrap();
+    home.vault().unlock_login(&root, &root, &secret(&[7; 32])).unwrap();
+    home.root().put_with("key", b"v", PutOptions { class: Some(Class::Login), ..PutOptions::default() }).unwrap();
+    assert_eq!(home.root().get("key").unwrap(), b"v", "it is open for root");
+    assert!(matches!(refusal(&home, "app.service", "key"), CredentialRefusal::LoginClass));
 }
 
 #[test]
