@@ -8,11 +8,13 @@ mod credential;
 mod grant;
 mod list;
 mod record;
+mod refusal;
 mod revoke;
 
-pub use credential::{Credential, CredentialGrant, CredentialRefusal, CredentialReply};
+pub use credential::{Credential, CredentialGrant, CredentialReply};
 pub use list::ShareInfo;
 pub use record::{Permission, ShareMeta};
+pub use refusal::CredentialRefusal;
 
 use crate::Timestamp;
 use crate::error::Error;
