@@ -1,7 +1,7 @@
 //! `tokenvaultd` under test.
 
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +17,12 @@ use crate::wait::{self, PATIENCE};
 
 /// Starts the daemon as the service manager does: with what it was given to keep, addressed to it.
 pub const BY_MANAGER: [&str; 3] = ["/bin/sh", "-c", "export LISTEN_PID=$$; exec \"$0\" \"$@\""];
+/// Passes standard input on as systemd passes a socket (`sd_listen_fds(3)`), and becomes the daemon.
+const PASSED: [&str; 3] = [
+    "/bin/sh",
+    "-c",
+    "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=credentials; exec \"$0\" \"$@\"",
+];
 
 /// A running daemon; killed when dropped, and its log shown when the test has failed.
 #[derive(Debug)]
@@ -29,6 +35,19 @@ impl Daemon {
     /// Starts the daemon and waits for READY; panics with its log when it ends before.
     pub fn start(directory: &Path, configuration: &Path, users: &UserDatabase, notify: &Notifications) -> Self {
         let mut daemon = Self::spawn(directory, configuration, users, notify, &[]);
+        assert!(daemon.becomes_ready(notify), "tokenvaultd ended before it was ready");
+        daemon
+    }
+
+    /// The same with a socket the service manager passes under the name `credentials`.
+    pub fn start_with_credentials(
+        directory: &Path,
+        configuration: &Path,
+        users: &UserDatabase,
+        notify: &Notifications,
+        socket: OwnedFd,
+    ) -> Self {
+        let mut daemon = Self::spawn_with(directory, configuration, users, notify, &PASSED, socket.into());
         assert!(daemon.becomes_ready(notify), "tokenvaultd ended before it was ready");
         daemon
     }
@@ -54,6 +73,17 @@ impl Daemon {
         notify: &Notifications,
         under: &[&str],
     ) -> Self {
+        Self::spawn_with(directory, configuration, users, notify, under, Stdio::null())
+    }
+
+    fn spawn_with(
+        directory: &Path,
+        configuration: &Path,
+        users: &UserDatabase,
+        notify: &Notifications,
+        under: &[&str],
+        input: Stdio,
+    ) -> Self {
         let log = directory.join("daemon.log");
         let output = File::options().create(true).append(true).open(&log).expect("the log of the daemon");
         let program = program::path("tokenvaultd");
@@ -66,9 +96,7 @@ impl Daemon {
             }
         };
         users.apply(&mut command);
-        if let [name, ..] = under
-            && *name == BY_MANAGER[0]
-        {
+        if under == BY_MANAGER {
             let (names, fds): (Vec<_>, Vec<_>) = notify.kept().into_iter().unzip();
             command.env("LISTEN_FDS", fds.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
             sys::pass(&mut command, fds);
@@ -78,7 +106,7 @@ impl Daemon {
             .arg(configuration)
             .env("NOTIFY_SOCKET", notify.path())
             .env("RUST_BACKTRACE", "1")
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(output.try_clone().expect("a second handle of the log"))
             .stderr(output)
             .spawn()

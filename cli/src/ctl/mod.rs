@@ -2,6 +2,7 @@
 
 mod config;
 mod consent;
+mod credential;
 mod daemon;
 mod doctor;
 mod init;
@@ -47,6 +48,8 @@ enum Command {
     Slot(slot::Command),
     Seal(seal::Args),
     Unseal(unseal::Args),
+    #[command(subcommand)]
+    Credential(credential::Command),
     Reload(reload::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -84,6 +87,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Slot(command) => slot::run(&context, command),
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),
+        Command::Credential(command) => credential::run(&context, command),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),
         Command::Completion(args) => completion::run(&context, args, NAME),
