@@ -33,7 +33,7 @@ const BOOLEAN: &str = "write true or false";
 
 /// Every option and operand that is a number, a duration, a time or a truth: where it stands, how it is named in the
 /// refusal, and what is taken. The word stands at the end of the arguments.
-const VALUES: [(&str, &[&str], &str, &str); 27] = [
+const VALUES: [(&str, &[&str], &str, &str); 29] = [
     (TOKENVAULT, &["put", "a", "--ttl"], "--ttl", DURATION),
     (TOKENVAULT, &["put", "a", "--expires"], "--expires", TIME),
     (TOKENVAULT, &["put", "a", "--keep-versions"], "--keep-versions", KEPT),
@@ -52,6 +52,8 @@ const VALUES: [(&str, &[&str], &str, &str); 27] = [
     (TOKENVAULT, &["rollback", "a"], "VERSION", VERSION),
     (TOKENVAULT, &["list", "--limit"], "--limit", "write how many tokens to list"),
     (TOKENVAULT, &["list", "--expires-before"], "--expires-before", "or a duration such as 30d"),
+    (TOKENVAULT, &["share", "a", "unit:b.service", "--expires"], "--expires", "or a duration such as 30d"),
+    (TOKENVAULT, &["share", "a", "unit:b.service", "--uses"], "--uses", "write how often it may be used"),
     (TOKENVAULT, &["annotate", "a", "--expires"], "--expires", ", or never"),
     (TOKENVAULT, &["annotate", "a", "--keep-versions"], "--keep-versions", KEPT),
     (TOKENVAULT, &["annotate", "a", "--require-purpose="], "--require-purpose", BOOLEAN),
