@@ -52,6 +52,8 @@ const VALUES: [(&str, &[&str], &str, &str); 29] = [
     (TOKENVAULT, &["rollback", "a"], "VERSION", VERSION),
     (TOKENVAULT, &["list", "--limit"], "--limit", "write how many tokens to list"),
     (TOKENVAULT, &["list", "--expires-before"], "--expires-before", "or a duration such as 30d"),
+    (TOKENVAULT, &["share", "a", "unit:b.service", "--expires"], "--expires", "or a duration such as 30d"),
+    (TOKENVAULT, &["share", "a", "unit:b.service", "--uses"], "--uses", "write how often it may be used"),
     (TOKENVAULT, &["annotate", "a", "--expires"], "--expires", ", or never"),
     (TOKENVAULT, &["annotate", "a", "--keep-versions"], "--keep-versions", KEPT),
     (TOKENVAULT, &["annotate", "a", "--require-purpose="], "--require-purpose", BOOLEAN),
