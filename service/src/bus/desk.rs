@@ -87,6 +87,7 @@ impl Desk {
         self.serve(header, kind, |call| async move {
             if let Err(refused) = judge_admin(&call) {
                 self.service.vault.note_refusal(&Event::new(&call.caller, operation), &refused);
+                self.service.refused_admins.tell(call.caller.uid, operation, &refused);
                 return Err(refused);
             }
             work(call).await
