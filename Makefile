@@ -5,7 +5,7 @@ DESTDIR ?=
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench doc header abi man fmt install
+.PHONY: help demo test check bench doc header abi man fmt install deb
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,3 +42,6 @@ fmt: ## format the code
 
 install: ## build and install below $(DESTDIR)$(PREFIX)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' CARGO='$(CARGO)' packaging/install
+
+deb: ## build the Debian packages into target/deb (TWICE=1: build them twice and compare)
+	@packaging/deb $(if $(TWICE),twice)
