@@ -61,10 +61,19 @@ fn check(directory: &Path) -> Result<ExitCode, Failure> {
     Err(format!("{} is not what cli/src gives; run 'make man' and commit it", directory.display()).into())
 }
 
-/// The pages that lie in a directory.
+/// How a page begins that was written by hand, in mdoc(7); those are left alone.
+const BY_HAND: &[u8] = b".Dd ";
+
+/// The pages that lie in a directory and are not written by hand.
 fn present(directory: &Path) -> Result<BTreeSet<String>, Failure> {
-    let names = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-    names.collect()
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if !std::fs::read(entry.path())?.starts_with(BY_HAND) {
+            names.insert(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
 }
 
 /// A page for each program and for each of its subcommands, in the sections for users and for administrators.

@@ -17,6 +17,7 @@ pub mod host_key;
 pub mod jobs;
 pub mod journal;
 pub mod lifecycle;
+pub mod login;
 pub mod message;
 pub mod reload;
 pub mod sandbox;

@@ -3,7 +3,7 @@
 use tokenvault_core::port::{SealError, Sealer};
 use tokenvault_core::slot::SlotKind;
 use tokenvault_core::vault::{NewSlot, SealReason, State, daemon};
-use tokenvault_core::{Caller, Error};
+use tokenvault_core::{Caller, Error, Secret};
 
 use crate::caller::is_chrooted;
 use crate::service::Service;
@@ -46,7 +46,29 @@ impl Service {
         match only {
             None => self.vault.unseal_unattended(caller, &self.sealer, &host_key),
             Some(id) => self.vault.unseal_unattended_slot(caller, &self.sealer, &host_key, id),
-        }
+        }?;
+        self.restore_logins();
+        Ok(())
+    }
+
+    /// Opens the vault with what an administrator handed over. Blocks.
+    ///
+    /// # Errors
+    /// Why it did not open.
+    pub fn unseal_with(&self, caller: &Caller, secret: &Secret, only: Option<u32>) -> Result<(), Error> {
+        self.vault.unseal_with(caller, secret, only)?;
+        self.restore_logins();
+        Ok(())
+    }
+
+    /// Seals the vault, and every login with it. Blocks.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn seal(&self, caller: &Caller) -> Result<(), Error> {
+        self.vault.seal(caller)?;
+        self.forget_logins();
+        Ok(())
     }
 
     /// Adds a slot; the first one makes the vault. Blocks.

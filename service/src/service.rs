@@ -11,6 +11,7 @@ use crate::config::{Config, Source};
 use crate::door::DoorLimits;
 use crate::host_key::HostKeyFile;
 use crate::journal::RefusedAdmins;
+use crate::login::Logins;
 use crate::sys::LockedArena;
 use crate::tpm::HeardSealer;
 use crate::value::{Pipes, Portions};
@@ -44,6 +45,8 @@ pub struct Service {
     pub host_key: HostKeyFile,
     /// Where the settings come from.
     pub source: Source,
+    /// Who is logged in.
+    pub logins: Logins,
     /// When the daemon started.
     pub started: Instant,
     config: RwLock<Arc<Config>>,
@@ -70,6 +73,8 @@ pub struct Parts {
     pub host_key: HostKeyFile,
     /// See [`Service`].
     pub source: Source,
+    /// See [`Service`].
+    pub logins: Logins,
     /// The settings in force.
     pub config: Config,
 }
@@ -77,7 +82,7 @@ pub struct Parts {
 impl Service {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { vault, pipes, limiter, users, sealer, arena, host_key, source, config } = parts;
+        let Parts { vault, pipes, limiter, users, sealer, arena, host_key, source, logins, config } = parts;
         Arc::new(Self {
             vault,
             pipes,
@@ -91,6 +96,7 @@ impl Service {
             refused_admins: RefusedAdmins::default(),
             host_key,
             source,
+            logins,
             started: Instant::now(),
             door_limits: watch::Sender::new(DoorLimits::of(&config.limits)),
             config: RwLock::new(Arc::new(config)),

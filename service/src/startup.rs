@@ -15,17 +15,19 @@ use crate::bus::{Front, GetHot, hands_out, is_served, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
-use crate::door::{self, Peer, PrivateDoor, Welcome, bind};
+use crate::door::{self, Peer, PrivateDoor, Unread, Welcome, bind};
 use crate::host_key::HostKeyFile;
+use crate::login::Logins;
 use crate::message::Called;
 use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
 use crate::service::{Parts, Service};
 use crate::signals::{Listening, Signals, Told};
 use crate::sys::arena::LockedArena;
+use crate::sys::listen::Passed;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
 use crate::value::{Claim, Pipes};
-use crate::{bus_link, jobs, journal, sys};
+use crate::{bus_link, jobs, journal, login};
 
 /// How long the service manager waits for the first attempts at TPM and bus before it hears that the daemon answers.
 const FIRST_ATTEMPTS: Duration = Duration::from_secs(3);
@@ -72,6 +74,7 @@ impl Stop {
 pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(), Stop> {
     let fatal = |what: &'static str| move |error: std::io::Error| Stop::Fatal(format!("{what}: {error}"));
     let mut signals = signals.listen().map_err(fatal("signals"))?;
+    let mut passed = Passed::all();
     let arena = LockedArena::new(LockedArena::DEFAULT_CAP);
     let memory: Arc<dyn SecretMemory> = Arc::new(arena.clone());
     let users = Users::default();
@@ -93,11 +96,13 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
         arena,
         host_key: HostKeyFile::new(&config.state_dir, memory),
         source,
+        logins: Logins::new(&mut passed).map_err(|error| Stop::Fatal(format!("no memory file: {error}")))?,
         config: config.clone(),
     });
+    service.resume_leases(&mut passed);
 
     let (stop, stopping) = watch::channel(false);
-    let door = tokio::spawn(open_door(&service, &config, stopping.clone())?.run());
+    let door = tokio::spawn(open_door(&service, &config, stopping.clone(), &mut passed)?.run());
     let bus = start_jobs(&service, &config, database, stopping).await;
     announce(&service);
 
@@ -168,10 +173,15 @@ fn open_store(config: &Config) -> Result<OpenStore, Stop> {
     }
 }
 
-fn open_door(service: &Arc<Service>, config: &Config, stop: watch::Receiver<bool>) -> Result<PrivateDoor, Stop> {
+fn open_door(
+    service: &Arc<Service>,
+    config: &Config,
+    stop: watch::Receiver<bool>,
+    passed: &mut Passed,
+) -> Result<PrivateDoor, Stop> {
     let path = config.socket_path();
     let failed = |error: std::io::Error| Stop::Fatal(format!("the private socket {}: {error}", path.display()));
-    let socket = match sys::listen::passed_socket(PRIVATE_SOCKET) {
+    let socket = match passed.take_listener(PRIVATE_SOCKET) {
         Some(listener) => listener.into(),
         None => bind(&path).map_err(failed)?,
     };
@@ -217,12 +227,15 @@ impl door::Host for Host {
         is_served(call) || self.0.limiter.pay(uid, Kind::Read).is_ok()
     }
 
-    async fn claim(&self, uid: u32, call: &Called<'_>) -> Option<Claim> {
+    async fn claim(&self, uid: u32, call: &Called<'_>) -> Result<Option<Claim>, Unread> {
         // While it is sealed there is no value to wait for.
         if !hands_out(call) || self.0.vault.check_open().is_err() {
-            return None;
+            return Ok(None);
         }
-        self.0.pipes.claim(uid).await
+        self.0.pipes.claim(uid).await.map(Some).map_err(|_| {
+            self.0.pace.note_refusal(uid);
+            Unread
+        })
     }
 
     fn silence(&self, uid: u32) -> Duration {
@@ -243,6 +256,7 @@ async fn start_jobs(
     tokio::spawn(jobs::commit_audit(Arc::clone(service)));
     tokio::spawn(jobs::keep_opening(Arc::clone(service), Arc::clone(&opened)));
     let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
+    tokio::spawn(login::watch(Arc::clone(service), config.bus.clone()));
     let first = async {
         opened.notified().await;
         joined.notified().await;

@@ -8,7 +8,15 @@ use std::sync::OnceLock;
 use crate::sys;
 
 /// What tests run; copied together when they must be copied.
-const PROGRAMS: [&str; 5] = ["tokenvaultd", "tokenvault-tpm", "tokenvault", "tokenvaultctl", "libtokenvault.so"];
+const PROGRAMS: [&str; 7] = [
+    "tokenvaultd",
+    "tokenvault-tpm",
+    "tokenvault",
+    "tokenvaultctl",
+    "tokenvault-pam-helper",
+    "libtokenvault.so",
+    "libpam_tokenvault.so",
+];
 
 static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
 

@@ -10,7 +10,7 @@ use crate::common::Context;
 use crate::failure::Failure;
 use crate::input::Source;
 use crate::parse;
-use crate::passphrase::{self, Cost};
+use crate::passphrase;
 use crate::recovery;
 
 /// Open the vault; without an option with the TPM or the host key
@@ -62,7 +62,7 @@ fn with_passphrase(client: &Client, args: &Args) -> Result<(), Failure> {
     let source = args.passphrase_fd.map(Source::Descriptor);
     let passphrase = passphrase::ask(source.as_ref())?;
     first_that_opens(&slots, |slot| {
-        let cost = Cost::from_phc(slot.params.as_deref().unwrap_or_default())?;
+        let cost = passphrase::cost_of_slot(slot.params.as_deref().unwrap_or_default())?;
         let key = passphrase::derive(passphrase.expose(), slot.salt.as_deref().unwrap_or_default(), cost)?;
         Ok(client.unseal(key.as_ref(), &UnsealOptions { slot: Some(slot.id) })?)
     })

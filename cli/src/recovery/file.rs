@@ -1,12 +1,9 @@
 //! A recovery key in a file, and at a prompt.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use super::code::CODE_BYTES;
-use super::pair::RecoveryKey;
+use super::new_file::NewFile;
+use super::pair::{CODE_BYTES, RecoveryKey};
 use crate::failure::Failure;
 use crate::input::{Echo, Source, Terminal, read_text};
 
@@ -18,26 +15,7 @@ const TYPED_BYTES_MAX: usize = 4 * CODE_BYTES;
 /// # Errors
 /// When the file exists already, or cannot be written; then nothing is left behind.
 pub fn write_new(path: &Path, key: &RecoveryKey) -> Result<(), Failure> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
-        let next = if error.kind() == io::ErrorKind::AlreadyExists {
-            "a recovery key is never overwritten: name another file, or move this one away if no vault needs it"
-        } else {
-            "name a file in a directory you can write to"
-        };
-        Failure::io(format_args!("cannot create '{}'", path.display()), &error, next)
-    })?;
-    write(&mut file, path, key).map_err(|error| {
-        let _ = std::fs::remove_file(path);
-        Failure::io(format_args!("cannot write '{}'", path.display()), &error, "name a file on another disk")
-    })
-}
-
-fn write(file: &mut File, path: &Path, key: &RecoveryKey) -> io::Result<()> {
-    file.write_all(key.code().expose())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
+    NewFile::create(path)?.write(key.code().expose())
 }
 
 /// Reads the key from a file, or asks for it until it agrees with its check characters.
@@ -118,6 +96,6 @@ mod tests {
         text[0] = if text[0] == b'c' { b'b' } else { b'c' };
         std::fs::write(&path, text).unwrap();
         let failure = read_key(Some(&Source::File(path))).err().unwrap();
-        assert!(failure.line().unwrap().starts_with("group 1 of the recovery key is mistyped; "));
+        assert!(failure.line().unwrap().starts_with("group 1 is mistyped; "));
     }
 }

@@ -1,12 +1,16 @@
 //! The X25519 key pair (RFC 7748) of a recovery slot. The daemon gets the public key; the private one stays with its owner.
 
-use tokenvault_proto::ErrorCode;
+use tokenvault_proto::{ErrorCode, WrittenKeyError, read_key, write_key, written_len};
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-use super::code::{self, CodeError, KEY_BYTES};
 use crate::failure::Failure;
 use crate::secret::SecretBytes;
+
+/// Bytes of a key.
+const KEY_BYTES: usize = 32;
+/// Characters of a written key.
+pub const CODE_BYTES: usize = written_len(KEY_BYTES);
 
 /// The private key of a recovery slot. Wiped on drop; no `Debug`.
 pub struct RecoveryKey(Zeroizing<[u8; KEY_BYTES]>);
@@ -27,14 +31,20 @@ impl RecoveryKey {
     /// The one that was written down.
     ///
     /// # Errors
-    /// [`CodeError`], naming the groups that are wrong.
-    pub fn from_code(text: &[u8]) -> Result<Self, CodeError> {
-        code::decode(text).map(Self)
+    /// [`WrittenKeyError`], naming the groups that are wrong.
+    pub fn from_code(text: &[u8]) -> Result<Self, WrittenKeyError> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        read_key(text, key.as_mut()).map(|()| Self(key))
     }
 
     /// The writing of the key.
     pub fn code(&self) -> SecretBytes {
-        code::encode(&self.0)
+        let mut code = SecretBytes::with_capacity(CODE_BYTES);
+        write_key(self.0.as_ref(), |letter| {
+            // The buffer was made for exactly this many characters.
+            let _ = code.push(letter);
+        });
+        code
     }
 
     /// What the daemon wraps the vault key to.

@@ -5,12 +5,14 @@ mod describe;
 mod generate;
 mod get;
 mod list;
+mod lock;
 mod mv;
 mod put;
 mod rm;
 mod rollback;
 mod run;
 mod show;
+mod unlock;
 mod versions;
 mod whoami;
 mod write;
@@ -54,6 +56,8 @@ enum Command {
     Versions(versions::Args),
     Rollback(rollback::Args),
     Run(run::Args),
+    Unlock(unlock::Args),
+    Lock(lock::Args),
     Status(status::Args),
     Whoami(whoami::Args),
     Completion(completion::Args),
@@ -83,6 +87,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Versions(args) => versions::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
         Command::Run(args) => run::run(&context, args),
+        Command::Unlock(args) => unlock::run(&context, args),
+        Command::Lock(args) => lock::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Whoami(args) => whoami::run(&context, args),
         Command::Completion(args) => completion::run(&context, args, command(), NAME),

@@ -1,5 +1,6 @@
 //! One call from beginning to end: connect if need be, send, repeat what may be repeated, decode.
 
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use serde::de::DeserializeOwned;
@@ -49,6 +50,42 @@ impl Client {
         let reply = self.exchange(method, self.until(method), &|head| {
             let outgoing = pipe::send(value)?;
             prepare(head, &body(Fd::from(outgoing.read)), outgoing.rest)
+        })?;
+        decode(method, &reply)
+    }
+
+    /// The same with two values that each fit any pipe.
+    pub(crate) fn call_with_two_values<B, R>(
+        &self,
+        method: &Method,
+        [first, second]: [&[u8]; 2],
+        body: impl Fn(Fd<'static>, Fd<'static>) -> B,
+    ) -> Result<R, Error>
+    where
+        B: Serialize + DynamicType,
+        R: DeserializeOwned + zbus::Type,
+    {
+        let reply = self.exchange(method, self.until(method), &|head| {
+            let (first, second) = (pipe::send_whole(first)?, pipe::send_whole(second)?);
+            prepare(head, &body(Fd::from(first), Fd::from(second)), None)
+        })?;
+        decode(method, &reply)
+    }
+
+    /// A call that hands over a descriptor.
+    pub(crate) fn call_with_descriptor<B, R>(
+        &self,
+        method: &Method,
+        descriptor: BorrowedFd<'_>,
+        body: impl Fn(Fd<'static>) -> B,
+    ) -> Result<R, Error>
+    where
+        B: Serialize + DynamicType,
+        R: DeserializeOwned + zbus::Type,
+    {
+        let reply = self.exchange(method, self.until(method), &|head| {
+            let copy = descriptor.try_clone_to_owned().map_err(|error| Error::local("pass the descriptor", &error))?;
+            prepare(head, &body(Fd::from(copy)), None)
         })?;
         decode(method, &reply)
     }

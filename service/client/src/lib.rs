@@ -22,6 +22,7 @@ mod fixture;
 mod greeting;
 mod head;
 mod inbox;
+mod login;
 mod manager;
 mod method;
 mod peer;
@@ -38,7 +39,7 @@ pub use error::Error;
 pub use tokenvault_proto as proto;
 pub use tokenvault_proto::{
     AddSlotOptions, Address, AddressError, AnnotateOptions, DeleteOptions, DescribeOptions, ErrorCode, GenerateOptions,
-    GetOptions, Health, ListOptions, PutOptions, RemoveSlotOptions, SlotInfo, Status, TokenInfo, UnsealOptions,
-    VersionInfo, WhoAmI,
+    GetOptions, Health, ListOptions, LoginState, PutOptions, RemoveSlotOptions, SlotInfo, Status, TokenInfo,
+    UnsealOptions, VersionInfo, WhoAmI,
 };
 pub use value::Value;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokenvault_proto::{ADMIN_INTERFACE, MANAGER_INTERFACE, TOKENS_INTERFACE};
+use tokenvault_proto::{ADMIN_INTERFACE, LOGIN_INTERFACE, MANAGER_INTERFACE, TOKENS_INTERFACE};
 
 /// How long a call may take when nothing else is said; as libdbus does.
 const DEADLINE: Duration = Duration::from_secs(25);
@@ -28,6 +28,10 @@ const fn write(member: &'static str) -> Method {
     Method { interface: TOKENS_INTERFACE, member, repeatable: false, deadline: DEADLINE }
 }
 
+const fn login(member: &'static str) -> Method {
+    Method { interface: LOGIN_INTERFACE, member, repeatable: false, deadline: DEADLINE }
+}
+
 const fn admin(member: &'static str, repeatable: bool) -> Method {
     Method { interface: ADMIN_INTERFACE, member, repeatable, deadline: ADMIN_DEADLINE }
 }
@@ -46,6 +50,14 @@ pub(crate) const ROLLBACK: Method = write("Rollback");
 pub(crate) const ANNOTATE: Method = write("Annotate");
 pub(crate) const RENAME: Method = write("Rename");
 pub(crate) const DELETE: Method = write("Delete");
+
+pub(crate) const LOGIN_STATE: Method = read(LOGIN_INTERFACE, "State");
+pub(crate) const ENROL: Method = login("Enrol");
+pub(crate) const UNLOCK: Method = login("Unlock");
+pub(crate) const LOCK: Method = login("Lock");
+pub(crate) const SET_KEY: Method = login("SetKey");
+pub(crate) const RECOVER: Method = login("Recover");
+pub(crate) const LEASE: Method = login("Lease");
 
 pub(crate) const SLOTS: Method = admin("Slots", true);
 pub(crate) const ADD_SLOT: Method = admin("AddSlot", false);

@@ -37,6 +37,15 @@ pub(crate) fn send(value: &[u8]) -> Result<Outgoing<'_>, Error> {
     })
 }
 
+/// Puts all of a small value into a new pipe; the end for the daemon.
+pub(crate) fn send_whole(value: &[u8]) -> Result<OwnedFd, Error> {
+    let outgoing = send(value)?;
+    if outgoing.rest.is_some() {
+        return Err(Error::invalid("a key that does not fit into a pipe is none"));
+    }
+    Ok(outgoing.read)
+}
+
 /// As [`send`], with a pipe that stays as small as it is.
 #[cfg(test)]
 pub(crate) fn send_small(value: &[u8]) -> Result<Outgoing<'_>, Error> {

@@ -30,7 +30,7 @@ pub enum Error {
     #[error("the vault is sealed: {0}")]
     Sealed(String),
     /// Login class, and its owner has not unlocked.
-    #[error("login-class tokens of this user are locked, and login unlocking is not set up; use class 'machine'")]
+    #[error("the login-class tokens of this user are locked; run 'tokenvault unlock'")]
     Locked,
     /// The store failed verification.
     #[error("the vault is quarantined: {0}")]

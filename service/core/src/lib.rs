@@ -9,6 +9,7 @@ pub mod caller;
 pub mod crypto;
 pub mod error;
 pub mod keyring;
+pub mod login;
 pub mod name;
 pub mod owner;
 pub mod policy;

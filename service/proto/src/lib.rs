@@ -11,6 +11,7 @@ mod option;
 mod place;
 mod result;
 mod variant;
+mod written_key;
 
 pub use address::{Address, AddressError};
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
@@ -20,12 +21,15 @@ pub use option::{
     NoOptions, PutOptions, RemoveSlotOptions, UnsealOptions,
 };
 pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
-pub use result::{Health, SlotInfo, Status, TokenInfo, VersionInfo, WhoAmI};
+pub use result::{Health, LoginState, SlotInfo, Status, TokenInfo, VersionInfo, WhoAmI};
+pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 
 /// Well-known bus name.
 pub const BUS_NAME: &str = "org.tokenvault1";
 /// The one object, at both doors.
 pub const OBJECT_PATH: &str = "/org/tokenvault1";
+/// Unlocking a user's login class; root, or the user.
+pub const LOGIN_INTERFACE: &str = "org.tokenvault1.Login";
 /// State, identity, health; any local caller.
 pub const MANAGER_INTERFACE: &str = "org.tokenvault1.Manager";
 /// The caller's tokens.
@@ -63,5 +67,9 @@ pub const PAGE_MAX: u32 = 1000;
 pub const GENERATE_LENGTH_DEFAULT: u32 = 32;
 /// Most that `length` can ask for, characters.
 pub const GENERATE_LENGTH_MAX: u32 = 4096;
+/// Length of a key derived from a login password.
+pub const LOGIN_KEY_BYTES: usize = 32;
+/// Length of a user's recovery code before it is written down.
+pub const RECOVERY_CODE_BYTES: usize = 20;
 /// Length of every slot secret handed over: a derived key, an X25519 public or private key.
 pub const SLOT_SECRET_BYTES: usize = 32;

@@ -76,8 +76,8 @@ impl Admin {
         self.0
             .serve_admin(&header, Kind::Write, "Seal", |call| async move {
                 decode::options::<NoOptions>(options)?;
-                let vault = Arc::clone(&self.0.service.vault);
-                blocking(move || vault.seal(&call.caller)).await
+                let service = Arc::clone(&self.0.service);
+                blocking(move || service.seal(&call.caller)).await
             })
             .await
     }
@@ -101,7 +101,7 @@ impl Admin {
                     if secret.is_empty() {
                         return service.unseal_asked(&call.caller, options.slot);
                     }
-                    service.vault.unseal_with(&call.caller, &secret, options.slot)
+                    service.unseal_with(&call.caller, &secret, options.slot)
                 })
                 .await
             })

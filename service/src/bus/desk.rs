@@ -41,6 +41,23 @@ pub struct Call {
     contained: bool,
 }
 
+impl Call {
+    /// Refuses whoever does not administer the vault.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`].
+    pub fn check_administers(&self) -> Result<(), Error> {
+        if !self.caller.is_root() {
+            return Err(Error::AccessDenied("only root administers the vault; use sudo".into()));
+        }
+        if self.contained {
+            let text = "the vault is not administered from inside a container; run the command on the system itself";
+            return Err(Error::AccessDenied(text.into()));
+        }
+        Ok(())
+    }
+}
+
 impl Desk {
     /// A desk at a door.
     pub const fn new(service: Arc<Service>, front: Front) -> Self {
@@ -85,7 +102,7 @@ impl Desk {
         W: Future<Output = Result<T, Error>> + Send,
     {
         self.serve(header, kind, |call| async move {
-            if let Err(refused) = judge_admin(&call) {
+            if let Err(refused) = call.check_administers() {
                 self.service.vault.note_refusal(&Event::new(&call.caller, operation), &refused);
                 self.service.refused_admins.tell(call.caller.uid, operation, &refused);
                 return Err(refused);
@@ -216,24 +233,13 @@ impl Desk {
 }
 
 /// Why a uid without a name is not served.
-fn unnamed(uid: u32, error: UserError) -> Error {
+pub fn unnamed(uid: u32, error: UserError) -> Error {
     match error {
         UserError::Unknown => Error::AccessDenied(format!(
             "uid {uid} is not in the user database; the vault serves users of this machine"
         )),
         UserError::Unavailable(why) => Error::Unavailable(format!("{why}; retry")),
     }
-}
-
-fn judge_admin(call: &Call) -> Result<(), Error> {
-    if !call.caller.is_root() {
-        return Err(Error::AccessDenied("only root administers the vault; use sudo".into()));
-    }
-    if call.contained {
-        let text = "the vault is not administered from inside a container; run the command on the system itself";
-        return Err(Error::AccessDenied(text.into()));
-    }
-    Ok(())
 }
 
 /// Runs work that blocks (TPM, slots) off the runtime.

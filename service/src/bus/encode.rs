@@ -1,5 +1,6 @@
 //! From the domain's types to the wire's dictionaries.
 
+use tokenvault_core::login::LoginState;
 use tokenvault_core::token::{TokenInfo, VersionInfo};
 use tokenvault_core::vault::SlotView;
 use tokenvault_proto as proto;
@@ -32,6 +33,12 @@ pub fn version(info: &VersionInfo) -> proto::VersionInfo {
         expires: info.expires.map(tokenvault_core::Timestamp::as_usec),
         current: info.current,
     }
+}
+
+/// A user's login.
+pub fn login(state: LoginState) -> proto::LoginState {
+    let LoginState { enrolled, unlocked, stale, salt, params } = state;
+    proto::LoginState { enrolled, unlocked, stale, salt, params }
 }
 
 /// A slot.

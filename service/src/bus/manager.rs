@@ -94,7 +94,7 @@ impl Manager {
                     role: role.as_str().to_owned(),
                     door: call.caller.door.as_str().to_owned(),
                     active,
-                    login_unlocked: false,
+                    login_unlocked: vault.is_login_unlocked(&call.caller),
                 })
             })
             .await

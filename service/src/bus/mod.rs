@@ -4,11 +4,13 @@
 //! calling.
 
 mod admin;
+mod answer;
 mod decode;
 mod desk;
 mod dispatch;
 mod encode;
 mod get_hot;
+mod login;
 mod manager;
 mod options;
 mod refusal;
@@ -22,10 +24,11 @@ use zbus::connection::Builder;
 use zbus::names::InterfaceName;
 use zbus::object_server::Interface;
 
+pub use answer::hands_out;
 pub use desk::{Desk, Front, blocking};
 pub use get_hot::GetHot;
 pub use refusal::Refusal;
-pub use toll::{hands_out, is_counted_on_the_bus, is_served};
+pub use toll::{is_counted_on_the_bus, is_served};
 
 use dispatch::Begun;
 use options::Options;
@@ -39,9 +42,10 @@ struct Served {
 }
 
 /// All that is served. What is called on them is counted at the desk.
-const SERVED: [Served; 3] = [
+const SERVED: [Served; 4] = [
     Served { name: manager::Manager::name, serve: |builder, desk| at_desk(builder, &desk, manager::Manager) },
     Served { name: tokens::Tokens::name, serve: |builder, desk| at_desk(builder, &desk, tokens::Tokens) },
+    Served { name: login::Login::name, serve: |builder, desk| at_desk(builder, &desk, login::Login) },
     Served { name: admin::Admin::name, serve: |builder, desk| at_desk(builder, &desk, admin::Admin) },
 ];
 

@@ -1,11 +1,11 @@
-//! Which calls the doors count, because nobody else does, and which are answered with a value.
+//! Which calls the doors count, because nobody else does.
 //!
 //! What is called on an interface that is served is counted at the desk, whatever it is. Everything else zbus answers below
 //! it: the standard interfaces, and what does not exist. On the bus `Ping` alone is nobody's to count: it costs no more to
 //! answer than to refuse, and who asks whether the vault is there should hear that it is. `GetMachineId` is no such call: it
 //! reads a file.
 
-use tokenvault_proto::{OBJECT_PATH, TOKENS_INTERFACE};
+use tokenvault_proto::OBJECT_PATH;
 
 use super::SERVED;
 use crate::message::Called;
@@ -21,14 +21,6 @@ pub fn is_counted_on_the_bus(call: &Called<'_>) -> bool {
 /// Whether a call is to what is served, so that the desk counts it.
 pub fn is_served(call: &Called<'_>) -> bool {
     call.path == OBJECT_PATH.as_bytes() && SERVED.iter().any(|served| (served.name)().as_bytes() == call.interface)
-}
-
-/// Methods that hand out a value.
-const HAND_OUT: [&[u8]; 2] = [b"Get", b"Generate"];
-
-/// Whether the answer to a call is a value, if it has one.
-pub fn hands_out(call: &Called<'_>) -> bool {
-    is_served(call) && call.interface == TOKENS_INTERFACE.as_bytes() && HAND_OUT.contains(&call.member)
 }
 
 fn is_ping(call: &Called<'_>) -> bool {
@@ -58,24 +50,6 @@ mod tests {
         for interface in ["", "org.tokenvault1", "org.tokenvault1.Token", "org.tokenvault1.Tokens2", "a.b"] {
             assert!(is_counted_on_the_bus(&call(OBJECT_PATH, interface, "Get")), "{interface}");
         }
-    }
-
-    #[test]
-    fn a_value_is_the_answer_of_every_method_that_returns_a_descriptor_and_of_no_other() {
-        let mut found = 0;
-        for part in include_str!("../../../packaging/dbus/org.tokenvault1.xml").split("<interface name=\"").skip(1) {
-            let (interface, methods) = part.split_once('"').unwrap();
-            for method in methods.split("<method name=\"").skip(1) {
-                let (member, arguments) = method.split_once('"').unwrap();
-                let arguments = arguments.split("</method>").next().unwrap();
-                let returns = |arg: &str| arg.contains("type=\"h\"") && arg.contains("direction=\"out\"");
-                let hands = arguments.split("<arg").any(returns);
-                assert_eq!(hands_out(&call(OBJECT_PATH, interface, member)), hands, "{interface}.{member}");
-                found += usize::from(hands);
-            }
-        }
-        assert_eq!(found, HAND_OUT.len());
-        assert!(!hands_out(&call("/", TOKENS_INTERFACE, "Get")));
     }
 
     #[test]

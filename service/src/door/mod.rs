@@ -3,7 +3,7 @@
 //! Who comes in is who the kernel says he is. zbus does the talking but for what the fast path answers, after the door has
 //! greeted the client itself, and it sees no message before that is whole and measured: what a client can make the daemon
 //! hold is bounded by what it sent, by the calls it has in flight, by the connections its uid has. No client waits for
-//! another.
+//! another, but for those of one user who are answered with more values than they read.
 //! This room knows nothing of tokens: what is served is the [`Host`]'s.
 
 mod account;
@@ -127,6 +127,10 @@ pub struct Welcome {
     pub serve: Box<dyn FnOnce(Builder<'static>) -> Builder<'static> + Send>,
 }
 
+/// Too many replies of a uid are unread for another call that is answered with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread;
+
 /// What stands behind the door.
 #[async_trait]
 pub trait Host: Send + Sync {
@@ -149,9 +153,13 @@ pub trait Host: Send + Sync {
         true
     }
 
-    /// Waits, but not for long, until a call may be answered with a value; what it has claimed is given back with the reply.
-    async fn claim(&self, _uid: u32, _call: &Called<'_>) -> Option<Claim> {
-        None
+    /// What a call takes of the host's until its reply is written; nothing, where it needs nothing. Waits for it, but not for
+    /// long.
+    ///
+    /// # Errors
+    /// [`Unread`]: the call is refused.
+    async fn claim(&self, _uid: u32, _call: &Called<'_>) -> Result<Option<Claim>, Unread> {
+        Ok(None)
     }
 
     /// How long nothing more of a uid should be read.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +15,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
+use super::Unread;
 use super::flight::Kept;
 use super::wire::Wire;
 use crate::fast_path;
 use crate::message::called::Called;
 use crate::message::header::{self, Header};
 use crate::message::inbox::{Inbox, MOST_DESCRIPTORS};
+use crate::message::refusal::{self, Cause};
 use crate::value::Claim;
 
 /// Messages that are no calls, taken of one client over its whole connection. An honest one sends none: the vault asks its
@@ -58,7 +61,10 @@ impl Reader {
                 if self.answer(&header).await? {
                     continue;
                 }
-                let claim = self.wait_for_turn(&header).await;
+                let Ok(claim) = self.wait_for_turn(&header).await else {
+                    self.refuse(&header).await?;
+                    continue;
+                };
                 let taken_in = self.wire.account.take_in(self.fds.len()).await;
                 let kept = Kept { taken_in, claim };
                 if !self.wire.flight.take_off(header.serial, header.len, header.no_reply, kept).await {
@@ -101,7 +107,7 @@ impl Reader {
     }
 
     /// Waits until the call may be answered, as far as nobody else sees to that.
-    async fn wait_for_turn(&self, header: &Header) -> Option<Claim> {
+    async fn wait_for_turn(&self, header: &Header) -> Result<Option<Claim>, Unread> {
         let message = self.inbox.bytes().get(..header.len).unwrap_or_default();
         let call = Called::read(header, message);
         let (host, uid) = (&self.wire.host, self.wire.uid);
@@ -109,6 +115,15 @@ impl Reader {
             sleep(RATE_PAUSE).await;
         }
         host.claim(uid, &call).await
+    }
+
+    /// Answers that there are too many unread replies for another one, and is through with the call.
+    async fn refuse(&mut self, header: &Header) -> io::Result<()> {
+        self.fds.clear();
+        self.inbox.consume(header.len);
+        let Some(call) = NonZeroU32::new(header.serial).filter(|_| !header.no_reply) else { return Ok(()) };
+        let refusal = refusal::instead(call, None, Cause::TooManyUnread)?;
+        self.wire.write(refusal.data().bytes(), &[]).await.inspect_err(|_| self.wire.hang_up())
     }
 
     /// Waits until a message is here as a whole; `None` at the end.

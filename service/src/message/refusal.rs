@@ -11,6 +11,8 @@ use zbus::names::BusName;
 pub(crate) enum Cause {
     /// The client did not negotiate descriptors.
     NoDescriptors,
+    /// As many values of the user are unread as it may have.
+    TooManyUnread,
     /// The kernel passes no more of ours for now.
     TooManyDescriptors,
     /// The call was too large to be taken in.
@@ -29,7 +31,9 @@ impl Cause {
     const fn name(self) -> &'static str {
         match self {
             Self::NoDescriptors => "org.freedesktop.DBus.Error.NotSupported",
-            Self::TooManyDescriptors | Self::TooMuchHeld | Self::TooOften => "org.tokenvault1.Error.LimitsExceeded",
+            Self::TooManyUnread | Self::TooManyDescriptors | Self::TooMuchHeld | Self::TooOften => {
+                "org.tokenvault1.Error.LimitsExceeded"
+            }
             Self::TooLarge | Self::TooManyBrought | Self::Malformed => "org.tokenvault1.Error.InvalidArgs",
         }
     }
@@ -38,6 +42,9 @@ impl Cause {
         match self {
             Self::NoDescriptors => {
                 "values travel as file descriptors, which this connection did not negotiate; connect with NEGOTIATE_UNIX_FD"
+            }
+            Self::TooManyUnread => {
+                "limit 'pipes' is reached; read the replies you have; unread ones are withdrawn after some seconds"
             }
             Self::TooManyDescriptors => "limit 'pipes' is reached; too many replies are unread, retry",
             Self::TooLarge => "the call is larger than 256 KiB; values travel through a pipe, not in the call",

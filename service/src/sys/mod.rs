@@ -5,6 +5,7 @@
 
 pub mod arena;
 pub mod listen;
+pub mod manager;
 pub mod peer;
 pub mod pipe;
 pub mod process;

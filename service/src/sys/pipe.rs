@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::pipe2;
 
 /// Size of a page on every platform we build for, and what any pipe holds at the least.
@@ -103,6 +104,15 @@ pub fn unless_last(read: OwnedFd) -> Option<OwnedFd> {
 
 fn file_of(fd: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
+}
+
+/// Whether it is a pipe, of either end.
+///
+/// # Errors
+/// The kernel's.
+pub fn is_pipe(fd: impl AsFd) -> io::Result<bool> {
+    let mode = SFlag::from_bits_truncate(fstat(fd)?.st_mode);
+    Ok(mode & SFlag::S_IFMT == SFlag::S_IFIFO)
 }
 
 /// Lets writes to this description fail instead of blocking.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// Who may depend on whom, of our own crates. The tests depend on what they like, for testing only.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("tokenvault-proto", &[]),
     ("tokenvault-core", &[]),
     ("tokenvault-store", &["tokenvault-core"]),
@@ -14,14 +14,16 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("tokenvaultd", &["tokenvault-core", "tokenvault-proto", "tokenvault-store", "tokenvault-tpm"]),
     ("tokenvault-client", &["tokenvault-proto"]),
     ("tokenvault-ffi", &["tokenvault-client", "tokenvault-proto"]),
-    ("tokenvault-cli", &["tokenvault-client", "tokenvault-proto"]),
+    ("tokenvault-pam", &[]),
+    ("tokenvault-kdf", &[]),
+    ("tokenvault-cli", &["tokenvault-client", "tokenvault-kdf", "tokenvault-proto"]),
 ];
 
 const TESTS: &str = "tokenvault-tests";
 
 /// Who alone may link what.
 const SOLE_USERS: [(&str, &str); 3] =
-    [("rusqlite", "tokenvault-store"), ("tss-esapi", "tokenvault-tpm"), ("argon2", "tokenvault-cli")];
+    [("rusqlite", "tokenvault-store"), ("tss-esapi", "tokenvault-tpm"), ("argon2", "tokenvault-kdf")];
 
 fn metadata() -> Metadata {
     let manifest = tokenvault_tests::program::source_root().join("Cargo.toml");
@@ -85,6 +87,13 @@ fn the_client_has_no_runtime() {
     let zbus = normal.into_iter().find(|dependency| dependency.name == "zbus").unwrap();
     assert_eq!(zbus.features, ["comms"], "messages, and nothing that drives a connection");
     assert!(!linked(client).contains("tokio"));
+}
+
+#[test]
+fn what_is_loaded_into_every_login_program_is_next_to_nothing() {
+    let metadata = metadata();
+    let module = metadata.workspace_packages().into_iter().find(|package| package.name == "tokenvault-pam").unwrap();
+    assert_eq!(linked(module), BTreeSet::from(["libc", "zeroize"]));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::common::Context;
 use crate::failure::Failure;
 use crate::input::Source;
 use crate::parse;
-use crate::passphrase::{self, Cost};
+use crate::passphrase;
 use crate::recovery::{self, Keeping};
 
 /// Add a slot, and print its number
@@ -99,7 +99,7 @@ pub fn add_empty(client: &Client, kind: &str) -> Result<u32, Failure> {
 /// Chooses a passphrase, derives its key, and adds the slot.
 pub fn add_passphrase(client: &Client, source: Option<&Source>) -> Result<u32, Failure> {
     let chosen = passphrase::choose(source)?;
-    let cost = Cost::measured()?;
+    let cost = passphrase::measured_cost()?;
     let salt = passphrase::new_salt()?;
     let key = passphrase::derive(chosen.expose(), &salt, cost)?;
     let options = AddSlotOptions { salt: Some(salt.to_vec()), params: Some(cost.to_phc()) };

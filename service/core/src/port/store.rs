@@ -200,6 +200,8 @@ pub trait ReadTx {
     fn principal(&self, uid_tag: &Tag) -> Result<Option<PrincipalRow>, StoreError>;
     /// A principal by row number.
     fn principal_by_id(&self, id: i64) -> Result<Option<PrincipalRow>, StoreError>;
+    /// What is kept of the login of a principal, encrypted.
+    fn login(&self, principal: i64) -> Result<Option<Vec<u8>>, StoreError>;
     /// A token by the tag of its name.
     fn token(&self, principal: i64, name_tag: &Tag) -> Result<Option<TokenRow>, StoreError>;
     /// A token and the whole of one version (`None`: the current one) in one step: the read path.
@@ -248,6 +250,8 @@ pub trait WriteTx: ReadTx {
     fn insert_principal(&mut self, row: &PrincipalRow) -> Result<i64, StoreError>;
     /// Replaces a principal's record, key and counters.
     fn update_principal(&mut self, row: &PrincipalRow) -> Result<(), StoreError>;
+    /// Adds or replaces what is kept of the login of a principal.
+    fn set_login(&mut self, principal: i64, record: &[u8]) -> Result<(), StoreError>;
     /// Adds to the counters of a principal (negative: takes away). Bytes end at zero.
     fn add_usage(&mut self, principal: i64, tokens: i64, bytes: i64) -> Result<(), StoreError>;
     /// Adds a token without versions; returns its row number. Its metadata is set with [`WriteTx::update_token`] before the

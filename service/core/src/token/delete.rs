@@ -27,7 +27,7 @@ impl Vault {
         self.write(event, Effect::Erases, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { vault: &open.id, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let found = shelf.find_any(tx, &request.name)?.ok_or(Error::NotFound)?;
             let live = !found.version.is_expired(shelf.now);
             match version {

@@ -8,7 +8,7 @@ use crate::name::TokenName;
 use crate::port::{ReadTx, TokenRow, VersionHead, WriteTx};
 use crate::principal::Principal;
 use crate::token::metadata::{Class, Records, TokenMeta, VersionMeta};
-use crate::{Timestamp, vault::VaultId};
+use crate::{Timestamp, vault::OpenVault};
 
 /// A token as its caller sees it, without the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,14 +88,14 @@ impl Found {
 /// One principal's tokens inside a transaction.
 #[derive(Clone, Copy)]
 pub(super) struct Shelf<'a> {
-    pub vault: &'a VaultId,
+    pub open: &'a OpenVault,
     pub principal: &'a Principal,
     pub now: Timestamp,
 }
 
 impl<'a> Shelf<'a> {
     pub const fn records(&self) -> Records<'a> {
-        Records { vault: self.vault, principal: self.principal }
+        Records { open: self.open, principal: self.principal }
     }
 
     /// The token of that name with its current version, expired or not.

@@ -76,7 +76,7 @@ impl Vault {
         make_place: impl FnOnce(u64) -> Result<P, Error>,
     ) -> Result<Opened<P>, Error> {
         let principal = self.judged(open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
-        let shelf = Shelf { vault: &open.id, principal: &principal, now: self.now() };
+        let shelf = Shelf { open, principal: &principal, now: self.now() };
         let look = match request.version {
             None => self.find_hot(open, &principal, request.name.as_str()),
             Some(_) => Look::Busy,

@@ -44,7 +44,7 @@ impl Vault {
     }
 
     fn page(&self, open: &OpenVault, principal: &Principal, request: &ListRequest) -> Result<Page, Error> {
-        let shelf = Shelf { vault: &open.id, principal, now: self.now() };
+        let shelf = Shelf { open, principal, now: self.now() };
         let cursor = Cursor { open, principal };
         let tags: Vec<_> = request
             .attributes

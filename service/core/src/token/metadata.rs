@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
-use crate::crypto::{aad::Aad, wrap};
+use crate::crypto::{CryptoError, aad::Aad, wrap};
 use crate::error::Error;
 use crate::port::{TokenRow, VersionHead};
 use crate::principal::{Principal, encode};
-use crate::vault::VaultId;
+use crate::vault::OpenVault;
 use crate::{Secret, Timestamp};
 
 const TOKEN: &str = "token-metadata";
@@ -111,8 +111,8 @@ impl VersionMeta {
 /// The rows of one principal: seals and opens what stands in them.
 #[derive(Clone, Copy)]
 pub struct Records<'a> {
-    /// Part of every AAD.
-    pub vault: &'a VaultId,
+    /// The keys of the vault.
+    pub open: &'a OpenVault,
     /// Whose rows.
     pub principal: &'a Principal,
 }
@@ -120,7 +120,7 @@ pub struct Records<'a> {
 impl Records<'_> {
     fn token_aad(&self, row: &TokenRow) -> Aad {
         Aad::new("token")
-            .bytes(self.vault)
+            .bytes(&self.open.id)
             .i64(row.id)
             .bytes(&self.principal.generation)
             .bytes(&row.name_tag)
@@ -130,7 +130,7 @@ impl Records<'_> {
 
     fn version_aad(&self, head: &VersionHead) -> Aad {
         Aad::new("version")
-            .bytes(self.vault)
+            .bytes(&self.open.id)
             .i64(head.token)
             .bytes(&self.principal.generation)
             .u8(head.class)
@@ -142,7 +142,7 @@ impl Records<'_> {
     /// Everything a decision about the value depends on: a row that is swapped, re-owned or extended does not open.
     fn dek_aad(&self, row: &TokenRow, token: &TokenMeta, head: &VersionHead, version: &VersionMeta) -> Aad {
         Aad::new("dek")
-            .bytes(self.vault)
+            .bytes(&self.open.id)
             .i64(row.id)
             .bytes(&self.principal.generation)
             .u8(head.class)
@@ -156,7 +156,7 @@ impl Records<'_> {
 
     /// AAD of a value: where it stands.
     pub fn value_aad(&self, token: i64, version: u64) -> Aad {
-        Aad::new("value").bytes(self.vault).i64(token).u64(version)
+        Aad::new("value").bytes(&self.open.id).i64(token).u64(version)
     }
 
     /// Encrypts a token's metadata into its row.
@@ -199,11 +199,15 @@ impl Records<'_> {
             .map_err(|error| Error::Quarantined(format!("metadata of a version of token {}: {error}", head.token)))
     }
 
-    /// The key that wraps the DEKs of a class.
-    fn class_key(&self, head: &VersionHead) -> Result<&Secret, Error> {
+    /// Does something with the key that wraps the DEKs of a class.
+    fn with_class_key<T>(
+        &self,
+        head: &VersionHead,
+        work: impl FnOnce(&Secret) -> Result<T, CryptoError>,
+    ) -> Result<T, Error> {
         match Class::from_u8(head.class) {
-            Some(Class::Machine) => Ok(&self.principal.machine_key),
-            Some(Class::Login) => Err(Error::Locked),
+            Some(Class::Machine) => Ok(work(&self.principal.machine_key)?),
+            Some(Class::Login) => Ok(work(&*self.open.unlocked.key(self.principal).ok_or(Error::Locked)?)?),
             None => Err(Error::Quarantined(format!("a version of token {} has an unknown class", head.token))),
         }
     }
@@ -219,7 +223,7 @@ impl Records<'_> {
         dek: &Secret,
     ) -> Result<(), Error> {
         let aad = self.dek_aad(row, token, head, version);
-        head.dek = wrap::seal(self.class_key(head)?, DEK, aad.as_bytes(), dek.expose())?;
+        head.dek = self.with_class_key(head, |key| wrap::seal(key, DEK, aad.as_bytes(), dek.expose()))?;
         Ok(())
     }
 
@@ -234,6 +238,6 @@ impl Records<'_> {
         memory: &dyn crate::port::SecretMemory,
     ) -> Result<Secret, Error> {
         let aad = self.dek_aad(row, token, head, version);
-        Ok(wrap::open(self.class_key(head)?, DEK, aad.as_bytes(), &head.dek, memory)?)
+        self.with_class_key(head, |key| wrap::open(key, DEK, aad.as_bytes(), &head.dek, memory))
     }
 }

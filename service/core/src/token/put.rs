@@ -51,7 +51,7 @@ impl Vault {
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
         self.write(event, Effect::Grows, reply, move |tx| {
             let principal = vault.judged_writer(&open, tx, &caller, options.owner)?;
-            let shelf = Shelf { vault: &open.id, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let put = Put { vault: &vault, shelf, name: &name, options: &options };
             let info = put.store(tx, &value)?;
             vault.record_mutation(&open, tx, &audited, info.version)?;

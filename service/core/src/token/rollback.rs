@@ -25,7 +25,7 @@ impl Vault {
         self.write(event, Effect::Grows, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { vault: &open.id, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let info = rollback(&vault, tx, shelf, &request.name, version)?;
             vault.record_mutation(&open, tx, &audited, info.version)?;
             Ok(info)

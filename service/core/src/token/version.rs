@@ -32,7 +32,7 @@ impl Vault {
         let event = Event::new(caller, "Versions").about(request.owner.uid(caller), request.name.as_str());
         let versions = || {
             let principal = self.judged(&open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { vault: &open.id, principal: &principal, now: self.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: self.now() };
             let (row, heads) = self.read(|tx| {
                 let row = shelf.find(tx, &request.name)?.row;
                 let heads = tx.versions(row.id)?;

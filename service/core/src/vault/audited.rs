@@ -52,10 +52,7 @@ impl Vault {
         } else {
             self.audit.note(record).map(|()| None)
         };
-        let receipt = noted.map_err(|why| match why {
-            NotNoted::Full => unwritten(),
-            NotNoted::Closed => Error::Sealed("it was sealed while this was read".into()),
-        })?;
+        let receipt = noted.map_err(not_noted)?;
         self.wake_audit();
         Ok(receipt)
     }
@@ -68,6 +65,16 @@ impl Vault {
     /// Notes a read for the next commit, also where the log has become a durable one since it began.
     pub(crate) fn note_read_for_later(&self, event: &Event, version: u64) -> Result<(), NotNoted> {
         self.audit.note(AuditRecord { version, ..self.record_of(event) })?;
+        self.wake_audit();
+        Ok(())
+    }
+
+    /// Notes that a login was opened or closed, for the next commit.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the log cannot take more, [`Error::Sealed`] when the vault was sealed meanwhile.
+    pub(crate) fn note_login(&self, event: &Event) -> Result<(), Error> {
+        self.audit.note(self.record_of(event)).map_err(not_noted)?;
         self.wake_audit();
         Ok(())
     }
@@ -148,6 +155,13 @@ impl Vault {
     pub fn verify_audit(&self) -> Result<Result<u64, ChainFault>, Error> {
         let open = self.open()?;
         self.read(|tx| verify(&open.audit, tx))
+    }
+}
+
+fn not_noted(why: NotNoted) -> Error {
+    match why {
+        NotNoted::Full => unwritten(),
+        NotNoted::Closed => Error::Sealed("it was sealed while this was read".into()),
     }
 }
 

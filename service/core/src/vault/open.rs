@@ -10,6 +10,7 @@ use crate::audit::AuditKey;
 use crate::crypto::tag;
 use crate::error::Error;
 use crate::keyring::Keyring;
+use crate::login::Unlocked;
 use crate::owner::Owner;
 use crate::policy::{self, Action, Decision, Role, Standing};
 use crate::port::{ReadTx, WriteTx};
@@ -33,6 +34,8 @@ pub struct OpenVault {
     /// Kind of the slot that opened it.
     pub(super) opened_by: SlotKind,
     principals: RwLock<HashMap<u32, Arc<Principal>>>,
+    /// Whose login-class tokens are open.
+    pub(crate) unlocked: Unlocked,
     /// Which opening of the vault this is, from 1.
     pub(super) opening: u64,
 }
@@ -41,7 +44,26 @@ impl OpenVault {
     pub(super) fn new(vault: &Vault, id: VaultId, vk: Secret, keyring: Keyring, by: SlotKind) -> Result<Self, Error> {
         let audit = AuditKey::derive(keyring.audit(), &id, vault.memory())?;
         let opening = vault.openings.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Self { id, vk, keyring, audit, opened_by: by, principals: RwLock::default(), opening })
+        Ok(Self {
+            id,
+            vk,
+            keyring,
+            audit,
+            opened_by: by,
+            principals: RwLock::default(),
+            unlocked: Unlocked::default(),
+            opening,
+        })
+    }
+
+    /// Records and keys of principals.
+    pub(crate) const fn users_key(&self) -> &Secret {
+        self.keyring.users()
+    }
+
+    /// Mixed into what login keys are wrapped under.
+    pub(crate) const fn pepper(&self) -> &Secret {
+        self.keyring.pepper()
     }
 
     fn keys<'a>(&'a self, vault: &'a Vault) -> PrincipalKeys<'a> {
@@ -70,6 +92,14 @@ impl Vault {
     /// Looks for a token among those that were read lately.
     pub(crate) fn find_hot(&self, open: &OpenVault, owner: &Principal, name: &str) -> Look {
         self.hot.find(open.opening, owner.uid, name)
+    }
+
+    /// Does what makes tokens of an owner unreadable: none is kept that was read before it ended.
+    pub(crate) fn without_hot<T>(&self, owner: u32, work: impl FnOnce() -> T) -> T {
+        self.hot.begin_write(owner);
+        let done = work();
+        self.hot.end_write(owner);
+        done
     }
 
     /// Keeps a token that was read, where nothing says that it may have changed meanwhile.
@@ -103,10 +133,7 @@ impl Vault {
         action: Action,
     ) -> Result<Option<Arc<Principal>>, Error> {
         // What a write sees may still be undone: it is used, but not cached.
-        self.judge(caller, owner, action, |uid| match open.cached(uid) {
-            Some(principal) => Ok(Some(principal)),
-            None => self.load_principal(open, tx, uid),
-        })
+        self.judge(caller, owner, action, |uid| self.find_principal(open, tx, uid))
     }
 
     fn judge(
@@ -178,6 +205,19 @@ impl Vault {
             open.cache(principal);
         }
         Ok(principal)
+    }
+
+    /// The principal of a uid, as a transaction sees it.
+    pub(crate) fn find_principal(
+        &self,
+        open: &OpenVault,
+        tx: &dyn ReadTx,
+        uid: u32,
+    ) -> Result<Option<Arc<Principal>>, Error> {
+        match open.cached(uid) {
+            Some(principal) => Ok(Some(principal)),
+            None => self.load_principal(open, tx, uid),
+        }
     }
 
     fn load_principal(&self, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<Option<Arc<Principal>>, Error> {

@@ -1,5 +1,6 @@
 //! What one uid may take of the daemon: the same buckets at both doors. Here the answer is immediate, and a call that waits
-//! elsewhere, for its turn or for a place on the bus, counts meanwhile.
+//! elsewhere, for its turn or for a place on the bus, counts meanwhile; one that waits at the private socket for its pipe has
+//! not come in yet.
 //!
 //! Who has subordinate uids has thousands of them. So calls count with those of all users only when it is known whose they
 //! are; before that they share a few. The last ones are root's, who may have to see why nobody else is served.

@@ -1,7 +1,7 @@
 //! The timer that looks for what is free while calls wait for it.
 //!
 //! A call that waits does nothing: it is woken when something is let go. That a value was read nobody says, so while calls
-//! wait one timer looks for it, at few pipes and ever less often while it finds nothing.
+//! wait one timer looks for it, ever less often while it finds nothing.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ use crate::sys::pipe;
 
 /// Shortest and longest time between two looks for what was read.
 const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(32));
+/// Most pipes of one user that are looked at in one go. Those that are unread go to the back, so that each comes up.
+const LOOKS: usize = 256;
 /// Time between two looks for what was closed unread, which take more.
 const CLOSED: Duration = Duration::from_millis(50);
 
@@ -24,7 +26,11 @@ pub(super) async fn find_free(shared: Weak<Shared>, waits: Arc<Notify>) {
         waits.notified().await;
         let mut pause = LOOK.0;
         loop {
-            tokio::time::sleep(pause).await;
+            if tokio::time::timeout(pause, waits.notified()).await.is_ok() {
+                // Who has just begun to wait should not do so for long.
+                pause = LOOK.0;
+                tokio::time::sleep(pause).await;
+            }
             let Some(shared) = shared.upgrade() else { return };
             let (uids, calling) = {
                 let ledger = shared.ledger();
@@ -34,7 +40,9 @@ pub(super) async fn find_free(shared: Weak<Shared>, waits: Arc<Notify>) {
                 break;
             }
             let mut found = uids.iter().filter(|uid| shared.find_read(**uid, Queue::OnBus)).count();
-            found += calling.iter().filter(|uid| shared.find_read(**uid, Queue::Arrived)).count();
+            for queue in Queue::ALL {
+                found += calling.iter().filter(|uid| shared.find_read(**uid, queue)).count();
+            }
             if closed_at.is_none_or(|at| at.elapsed() >= CLOSED) {
                 found += uids.iter().filter(|uid| shared.find_closed(**uid)).count();
                 closed_at = Some(Instant::now());
@@ -47,7 +55,7 @@ pub(super) async fn find_free(shared: Weak<Shared>, waits: Arc<Notify>) {
 impl Shared {
     /// Lets go of values that were read; whether there were any.
     fn find_read(&self, uid: u32, queue: Queue) -> bool {
-        let queued = self.ledger().queued(uid, queue);
+        let queued = self.ledger().queued(uid, queue).min(LOOKS);
         let mut found = false;
         for _ in 0..queued {
             let looked = self.ledger().look_for_read(uid, queue);

@@ -70,8 +70,8 @@ pub(super) struct Admitted {
 struct Holder {
     arrived: VecDeque<Held>,
     on_bus: VecDeque<Held>,
-    /// Those that are just being made included, as are the bytes.
     quota: Quota,
+    /// Bytes of its pipes, those included that are just being made.
     bytes: usize,
 }
 
@@ -107,6 +107,13 @@ impl Ledger {
     pub(super) fn set_limits(&mut self, limits: PipeLimits) {
         self.limits = limits;
         self.holders.values_mut().for_each(|holder| holder.quota.set_most(limits.per_uid));
+    }
+
+    /// Forgets a uid of which there is nothing: who calls and gets nothing need not be a user, and there are many such uids.
+    pub(super) fn forget_if_idle(&mut self, uid: u32) {
+        if self.holders.get(&uid).is_some_and(|holder| holder.quota.is_idle()) {
+            self.holders.remove(&uid);
+        }
     }
 
     /// A uid's quota of pipes.
@@ -213,7 +220,7 @@ impl Ledger {
         self.limits.withdraw_after
     }
 
-    /// Who has pipes.
+    /// Who has pipes, or calls that may make one.
     pub(super) fn uids(&self) -> Vec<u32> {
         self.holders.keys().copied().collect()
     }
@@ -223,7 +230,7 @@ impl Ledger {
         self.holders.get_mut(&uid).map_or(0, |holder| holder.queue(queue).len())
     }
 
-    /// Forgets uids without pipes. Whether nobody has one that may be unread.
+    /// Forgets uids without pipes and without calls that may make one. Whether nobody has one that may be unread.
     pub(super) fn forget_idle(&mut self) -> bool {
         self.holders.retain(|_, holder| !holder.quota.is_idle());
         self.holders.values().all(|holder| holder.arrived.is_empty() && holder.on_bus.is_empty())

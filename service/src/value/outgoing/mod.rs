@@ -131,14 +131,17 @@ impl Pipes {
         Ok(Self(shared))
     }
 
-    /// Other limits from now on; what is under way stays.
+    /// Other limits from now on; what is under way or claimed stays.
     pub fn set_limits(&self, limits: PipeLimits) {
         self.0.ledger().set_limits(limits);
     }
 
-    /// A pipe that a call to `uid` may still make, taken before the call costs anything else. Waits a moment while the user
-    /// has as many unread as it may have; `None` when it still has them then.
-    pub async fn claim(&self, uid: u32) -> Option<Claim> {
+    /// A pipe for the answer to a call of `uid`, before the call is worked on. Waits a moment while the user has as many unread
+    /// as it may have, unless another of its calls has just done so in vain.
+    ///
+    /// # Errors
+    /// [`SendError::Limit`].
+    pub async fn claim(&self, uid: u32) -> Result<Claim, SendError> {
         claim::claim(&self.0, uid).await
     }
 
@@ -146,7 +149,7 @@ impl Pipes {
     /// many as it may have.
     ///
     /// # Errors
-    /// [`SendError::Bus`].
+    /// [`SendError::Bus`], [`SendError::Limit`].
     pub async fn bus_place(&self, uid: u32) -> Result<BusPlace, SendError> {
         place::take(&self.0, uid).await
     }
@@ -157,7 +160,7 @@ impl Pipes {
     }
 
     /// Room for a value of `len` bytes on its way to `uid`, with its place on the bus where it goes there. Comes before the
-    /// value is made or decrypted: who reads nothing costs nothing. The call has its claim, or has waited for one.
+    /// value is made or decrypted: who reads nothing costs nothing. The call has claimed its pipe.
     ///
     /// # Errors
     /// [`SendError::Limit`], [`SendError::Portion`].

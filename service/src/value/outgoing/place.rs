@@ -13,7 +13,7 @@ pub struct BusPlace {
     shared: Arc<Shared>,
     uid: u32,
     id: Option<PlaceId>,
-    /// What whoever waited for the place has claimed as well, until its pipe is there.
+    /// Its pipe, until that is there.
     claim: Option<Claim>,
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn take(shared: &Arc<Shared>, uid: u32) -> Result<BusPlace, Sen
         Some(place) => place,
         None => wait_for_place(shared, uid).await?,
     };
-    place.claim = claim(shared, uid).await;
+    place.claim = Some(claim(shared, uid).await?);
     Ok(place)
 }
 

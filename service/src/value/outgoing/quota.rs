@@ -7,7 +7,7 @@ use super::waiters::Waiters;
 /// Whether a call had claimed the pipe it makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claimed {
-    /// Or has waited for that as long as calls do.
+    /// It has a claim, which becomes the pipe.
     Yes,
     /// It takes what nobody has claimed.
     No,
@@ -20,9 +20,13 @@ pub(super) struct Quota {
     most: usize,
     /// Those there are, or that are just being made.
     pipes: usize,
-    /// Those that calls may still make.
+    /// Claims that have not become pipes.
     claimed: usize,
+    /// Claims that have, and whose calls still hold them.
+    spent: usize,
     waiting: Waiters<()>,
+    /// A call has waited for a claim in vain, and nothing was let go since.
+    vain: bool,
 }
 
 impl Quota {
@@ -31,7 +35,7 @@ impl Quota {
         Self { most, ..Self::default() }
     }
 
-    /// For another number from now on.
+    /// For another number from now on; claims stay.
     pub(super) fn set_most(&mut self, most: usize) {
         self.most = most;
         self.give_out();
@@ -39,12 +43,14 @@ impl Quota {
 
     /// Counts a pipe, if there is room for it.
     pub(super) fn add(&mut self, claimed: Claimed) -> bool {
-        let has_room = match claimed {
-            Claimed::Yes => self.most == 0 || self.pipes < self.most,
-            Claimed::No => self.is_free(),
-        };
-        self.pipes += usize::from(has_room);
-        has_room
+        if claimed == Claimed::Yes && self.claimed > 0 {
+            self.claimed -= 1;
+            self.spent += 1;
+        } else if !self.is_free() {
+            return false;
+        }
+        self.pipes += 1;
+        true
     }
 
     /// A pipe is there no more.
@@ -60,10 +66,19 @@ impl Quota {
         free
     }
 
-    /// The call has made its pipe, or makes none.
+    /// A call gives its claim back. Whose claim became a pipe is not known: any of them has.
     pub(super) fn let_go(&mut self) {
+        if self.spent > 0 {
+            self.spent -= 1;
+            return;
+        }
         self.claimed = self.claimed.saturating_sub(1);
         self.give_out();
+    }
+
+    /// Whether a call has just waited in vain: others need not.
+    pub(super) const fn is_stuck(&self) -> bool {
+        self.vain
     }
 
     /// Has a call wait until a claim is given to it.
@@ -74,9 +89,10 @@ impl Quota {
         claim
     }
 
-    /// A call does not wait any more.
+    /// A call does not wait any more, and has no claim.
     pub(super) fn stop_waiting(&mut self) {
         self.waiting.forget_gone();
+        self.vain = !self.has_room();
     }
 
     /// Whether calls wait.
@@ -86,7 +102,7 @@ impl Quota {
 
     /// Whether there is nothing to remember.
     pub(super) fn is_idle(&self) -> bool {
-        self.pipes == 0 && self.claimed == 0 && self.waiting.is_empty()
+        self.pipes == 0 && self.claimed == 0 && self.spent == 0 && self.waiting.is_empty()
     }
 
     fn is_free(&self) -> bool {
@@ -98,6 +114,7 @@ impl Quota {
     }
 
     fn give_out(&mut self) {
+        self.vain &= !self.has_room();
         while self.has_room() && self.waiting.give(()) {
             self.claimed += 1;
         }
@@ -113,14 +130,38 @@ mod tests {
         let mut quota = Quota::new(2);
         assert!(quota.add(Claimed::No) && quota.claim());
         assert!(!quota.claim() && !quota.add(Claimed::No));
-        // The claim stays until the call is through.
-        assert!(quota.add(Claimed::Yes));
+        assert!(quota.add(Claimed::Yes), "the claim becomes the pipe");
+        assert!(!quota.add(Claimed::Yes), "there is one pipe for each claim");
         quota.remove();
-        assert!(!quota.add(Claimed::No), "another pipe than the claimed one was let go");
+        assert!(quota.add(Claimed::No), "a claim that has become a pipe takes no room of its own");
         quota.remove();
-        assert!(quota.add(Claimed::No));
         quota.let_go();
         assert!(quota.claim());
+        assert!(!quota.is_idle());
+        quota.let_go();
+        quota.remove();
+        assert!(quota.is_idle());
+    }
+
+    #[test]
+    fn a_claim_holds_whatever_the_limit_becomes() {
+        let mut quota = Quota::new(2);
+        assert!(quota.claim() && quota.claim());
+        quota.set_most(1);
+        assert!(quota.add(Claimed::Yes) && quota.add(Claimed::Yes));
+        quota.let_go();
+        assert!(!quota.claim());
+    }
+
+    #[test]
+    fn after_one_has_waited_in_vain_nobody_need_until_something_is_let_go() {
+        let mut quota = Quota::new(1);
+        assert!(quota.claim() && !quota.is_stuck());
+        drop(quota.wait());
+        quota.stop_waiting();
+        assert!(quota.is_stuck() && !quota.claim());
+        quota.let_go();
+        assert!(!quota.is_stuck() && quota.claim());
     }
 
     #[test]

@@ -47,9 +47,11 @@ impl<T> Waiters<T> {
         false
     }
 
-    /// Forgets those that wait no more.
+    /// Forgets those in front that wait no more. All wait equally long, so few are behind one that does.
     pub(super) fn forget_gone(&mut self) {
-        self.0.retain(|call| !call.is_closed());
+        while self.0.front().is_some_and(Sender::is_closed) {
+            self.0.pop_front();
+        }
     }
 }
 

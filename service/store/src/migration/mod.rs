@@ -6,6 +6,7 @@
 
 mod copy;
 mod step_0001;
+mod step_0002;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -16,10 +17,10 @@ use crate::fault::Fault;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// Step `i` makes schema `i + 1`.
-const STEPS: &[Step] = &[step_0001::apply];
+const STEPS: &[Step] = &[step_0001::apply, step_0002::apply];
 
 /// The schema this release writes, kept in `user_version`.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "every schema has one step");
 

@@ -69,6 +69,10 @@ impl ReadTx for Tx<'_> {
         self.run(|c| read::principal_by_id(c, id))
     }
 
+    fn login(&self, principal: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.run(|c| read::login(c, principal))
+    }
+
     fn token(&self, principal: i64, name_tag: &Tag) -> Result<Option<TokenRow>, StoreError> {
         self.run(|c| read::token(c, principal, name_tag))
     }
@@ -144,6 +148,10 @@ impl WriteTx for Tx<'_> {
 
     fn update_principal(&mut self, row: &PrincipalRow) -> Result<(), StoreError> {
         self.run(|c| write::update_principal(c, row))
+    }
+
+    fn set_login(&mut self, principal: i64, record: &[u8]) -> Result<(), StoreError> {
+        self.run(|c| write::set_login(c, principal, record))
     }
 
     fn add_usage(&mut self, principal: i64, tokens: i64, bytes: i64) -> Result<(), StoreError> {

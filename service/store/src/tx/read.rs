@@ -39,6 +39,10 @@ pub(super) fn principal_by_id(c: &Connection, id: i64) -> Result<Option<Principa
     one(c, &format!("SELECT {} FROM principal WHERE id = ?1", row::PRINCIPAL), [id], row::principal)
 }
 
+pub(super) fn login(c: &Connection, principal: i64) -> Result<Option<Vec<u8>>, Fault> {
+    one(c, "SELECT record FROM login WHERE principal = ?1", [principal], |row| row.get(0))
+}
+
 pub(super) fn token(c: &Connection, principal: i64, name_tag: &Tag) -> Result<Option<TokenRow>, Fault> {
     const SQL: &str = "SELECT id, principal, name_tag, current, newest, meta FROM token \
                        WHERE name_tag = ?1 AND principal = ?2";

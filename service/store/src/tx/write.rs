@@ -59,6 +59,12 @@ pub(super) fn update_principal(c: &Connection, row: &PrincipalRow) -> Result<(),
     execute_one(c, SQL, (row.id, signed(row.tokens)?, signed(row.bytes)?, &row.record, &row.key))
 }
 
+pub(super) fn set_login(c: &Connection, principal: i64, record: &[u8]) -> Result<(), Fault> {
+    const SQL: &str = "INSERT INTO login (principal, record) VALUES (?1, ?2) \
+                       ON CONFLICT DO UPDATE SET record = excluded.record";
+    execute_one(c, SQL, (principal, record))
+}
+
 /// Bytes end at zero: what a build before the first release counted for less than it is counted for now must not keep anyone
 /// from deleting it.
 pub(super) fn add_usage(c: &Connection, principal: i64, tokens: i64, bytes: i64) -> Result<(), Fault> {

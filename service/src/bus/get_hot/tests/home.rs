@@ -23,10 +23,12 @@ use crate::clock::SystemClock;
 use crate::config::{Limits, Source, load};
 use crate::fast_path;
 use crate::host_key::HostKeyFile;
+use crate::login::Logins;
 use crate::message::header::Header;
 use crate::reload::{enrolment, pipe_limits, vault_settings};
 use crate::service::Parts;
 use crate::sys::arena::LockedArena;
+use crate::sys::listen::Passed;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::value::{BusPlace, PipeLimits, Pipes};
 
@@ -73,6 +75,7 @@ impl Home {
             arena,
             host_key,
             source,
+            logins: Logins::new(&mut Passed::default()).unwrap(),
             config,
         });
         let path = GetHot::new(Arc::clone(&service), Front::Socket(identity(Door::Socket)));

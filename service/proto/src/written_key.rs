@@ -1,10 +1,10 @@
-//! How a recovery key is written on paper.
+//! How a key is written on paper: the vault's recovery key, and the recovery code of a user.
 //!
-//! The 32 bytes are eight groups of four. A group is its bytes in modhex (the sixteen letters that stand on the same keys of
+//! The bytes are groups of four. A group is its bytes in modhex (the sixteen letters that stand on the same keys of
 //! nearly every keyboard, first the high half of a byte), then one check character. Groups are joined with dashes:
 //!
 //! ```text
-//! ccccccccc-ccccccccb-...          8 groups of 9 characters, 79 in all
+//! ccccccccc-ccccccccb-...          32 bytes: 8 groups of 9 characters, 79 in all; 20 bytes: 5 groups, 49 in all
 //! ```
 //!
 //! The check character is computed in GF(16) with the polynomial x^4 + x + 1: the number of the group (from 0) plus the sum
@@ -15,43 +15,47 @@
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::secret::SecretBytes;
-
-/// Bytes of a key.
-pub const KEY_BYTES: usize = 32;
 const ALPHABET: &[u8; 16] = b"cbdefghijklnrtuv";
-const GROUPS: usize = 8;
-const BYTES_PER_GROUP: usize = KEY_BYTES / GROUPS;
+const BYTES_PER_GROUP: usize = 4;
 const CHARACTERS_PER_GROUP: usize = 2 * BYTES_PER_GROUP + 1;
-const CHARACTERS: usize = GROUPS * CHARACTERS_PER_GROUP;
-/// Characters of a written key, the dashes included.
-pub const CODE_BYTES: usize = CHARACTERS + GROUPS - 1;
+
+/// Characters of a written key of so many bytes, a multiple of four, the dashes included.
+pub const fn written_len(key_bytes: usize) -> usize {
+    let groups = key_bytes / BYTES_PER_GROUP;
+    groups * CHARACTERS_PER_GROUP + groups.saturating_sub(1)
+}
 
 /// What is wrong with a typed key. Never says what was typed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum CodeError {
+pub enum WrittenKeyError {
     /// Too few or too many characters.
-    Length(usize),
+    Length {
+        /// Letters such a key has.
+        expected: usize,
+        /// Letters there were.
+        found: usize,
+    },
     /// These groups, counted from one, do not agree with their check characters.
     Groups(Vec<usize>),
 }
 
-impl std::fmt::Display for CodeError {
+impl std::fmt::Display for WrittenKeyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Length(count) => write!(f, "the recovery key has {CHARACTERS} letters and this has {count}"),
+            Self::Length { expected, found } => write!(f, "{expected} letters are needed and there are {found}"),
             Self::Groups(groups) => {
                 let numbers: Vec<String> = groups.iter().map(usize::to_string).collect();
                 let (noun, verb) = if groups.len() == 1 { ("group", "is") } else { ("groups", "are") };
-                write!(f, "{noun} {} of the recovery key {verb} mistyped", numbers.join(", "))
+                write!(f, "{noun} {} {verb} mistyped", numbers.join(", "))
             }
         }
     }
 }
 
-/// The key in writing.
-pub fn encode(key: &[u8; KEY_BYTES]) -> SecretBytes {
-    let mut code = SecretBytes::with_capacity(CODE_BYTES);
+impl std::error::Error for WrittenKeyError {}
+
+/// Writes a key, a multiple of four bytes; `put` is given one ASCII character after the other.
+pub fn write_key(key: &[u8], mut put: impl FnMut(u8)) {
     for (index, bytes) in key.chunks(BYTES_PER_GROUP).enumerate() {
         let mut values = [0_u8; CHARACTERS_PER_GROUP];
         for (pair, byte) in values.chunks_mut(2).zip(bytes) {
@@ -62,34 +66,30 @@ pub fn encode(key: &[u8; KEY_BYTES]) -> SecretBytes {
             *last = check;
         }
         if index > 0 {
-            // The buffer was made for exactly this many characters.
-            let _ = code.push(b'-');
+            put(b'-');
         }
-        for value in values {
-            let _ = code.push(character(value));
-        }
+        values.iter().map(|value| character(*value)).for_each(&mut put);
         values.zeroize();
     }
-    code
 }
 
-/// The key that was written.
+/// Reads the key that was written into `key`, which has its length.
 ///
 /// # Errors
-/// [`CodeError`], naming every group that is wrong.
-pub fn decode(text: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, CodeError> {
-    let mut letters = Zeroizing::new([0_u8; CHARACTERS]);
-    let mut count = 0;
+/// [`WrittenKeyError`], naming every group that is wrong; what is in `key` is then nothing.
+pub fn read_key(text: &[u8], key: &mut [u8]) -> Result<(), WrittenKeyError> {
+    let expected = key.len() / BYTES_PER_GROUP * CHARACTERS_PER_GROUP;
+    let mut letters = Zeroizing::new(vec![0_u8; expected]);
+    let mut found = 0;
     for byte in text.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b'-') {
-        if let Some(letter) = letters.get_mut(count) {
+        if let Some(letter) = letters.get_mut(found) {
             *letter = byte.to_ascii_lowercase();
         }
-        count += 1;
+        found += 1;
     }
-    if count != CHARACTERS {
-        return Err(CodeError::Length(count));
+    if found != expected {
+        return Err(WrittenKeyError::Length { expected, found });
     }
-    let mut key = Zeroizing::new([0_u8; KEY_BYTES]);
     let mut wrong = Vec::new();
     let groups = letters.chunks(CHARACTERS_PER_GROUP).zip(key.chunks_mut(BYTES_PER_GROUP));
     for (index, (letters, bytes)) in groups.enumerate() {
@@ -97,7 +97,7 @@ pub fn decode(text: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, CodeError> {
             wrong.push(index + 1);
         }
     }
-    if wrong.is_empty() { Ok(key) } else { Err(CodeError::Groups(wrong)) }
+    if wrong.is_empty() { Ok(()) } else { Err(WrittenKeyError::Groups(wrong)) }
 }
 
 fn decode_group(index: usize, letters: &[u8], bytes: &mut [u8]) -> Option<()> {
@@ -149,12 +149,26 @@ fn character(value: u8) -> u8 {
 mod tests {
     use super::*;
 
+    const KEY_BYTES: usize = 32;
+    const GROUPS: usize = 8;
+
     fn key() -> [u8; KEY_BYTES] {
         std::array::from_fn(|index| u8::try_from(index * 37 % 256).unwrap())
     }
 
+    fn written(key: &[u8]) -> String {
+        let mut text = String::new();
+        write_key(key, |letter| text.push(letter.into()));
+        text
+    }
+
     fn code() -> Vec<u8> {
-        encode(&key()).expose().to_vec()
+        written(&key()).into_bytes()
+    }
+
+    fn decode(text: &[u8]) -> Result<[u8; KEY_BYTES], WrittenKeyError> {
+        let mut key = [0; KEY_BYTES];
+        read_key(text, &mut key).map(|()| key)
     }
 
     /// The code without dashes.
@@ -165,24 +179,25 @@ mod tests {
     #[test]
     fn the_writing_is_what_the_description_says() {
         assert_eq!(
-            String::from_utf8(encode(&[0; KEY_BYTES]).expose().to_vec()).unwrap(),
+            written(&[0; KEY_BYTES]),
             "ccccccccc-ccccccccb-ccccccccd-cccccccce-ccccccccf-ccccccccg-cccccccch-cccccccci"
         );
-        assert_eq!(code().len(), CODE_BYTES);
+        assert_eq!(written(&[0; 20]), "ccccccccc-ccccccccb-ccccccccd-cccccccce-ccccccccf");
+        assert_eq!((code().len(), written(&[7; 20]).len()), (written_len(KEY_BYTES), written_len(20)));
     }
 
     #[test]
     fn what_was_written_is_read_back() {
-        assert_eq!(*decode(&code()).unwrap(), key());
+        assert_eq!(decode(&code()).unwrap(), key());
     }
 
     #[test]
     fn case_spaces_and_missing_dashes_do_not_matter() {
         let upper = code().to_ascii_uppercase();
-        assert_eq!(*decode(&upper).unwrap(), key());
-        assert_eq!(*decode(&letters()).unwrap(), key());
+        assert_eq!(decode(&upper).unwrap(), key());
+        assert_eq!(decode(&letters()).unwrap(), key());
         let spaced: Vec<u8> = letters().iter().flat_map(|byte| [*byte, b' ']).chain(*b"\r\n").collect();
-        assert_eq!(*decode(&spaced).unwrap(), key());
+        assert_eq!(decode(&spaced).unwrap(), key());
     }
 
     #[test]
@@ -192,7 +207,10 @@ mod tests {
             for wrong in ALPHABET.iter().chain(b"axz0\xff").filter(|wrong| **wrong != good[position]) {
                 let mut bad = good.clone();
                 bad[position] = *wrong;
-                assert_eq!(decode(&bad).unwrap_err(), CodeError::Groups(vec![position / CHARACTERS_PER_GROUP + 1]));
+                assert_eq!(
+                    decode(&bad).unwrap_err(),
+                    WrittenKeyError::Groups(vec![position / CHARACTERS_PER_GROUP + 1])
+                );
             }
         }
     }
@@ -216,13 +234,13 @@ mod tests {
     fn two_swapped_groups_are_found() {
         let mut groups: Vec<Vec<u8>> = letters().chunks(CHARACTERS_PER_GROUP).map(<[u8]>::to_vec).collect();
         groups.swap(2, 5);
-        assert_eq!(decode(&groups.concat()).unwrap_err(), CodeError::Groups(vec![3, 6]));
+        assert_eq!(decode(&groups.concat()).unwrap_err(), WrittenKeyError::Groups(vec![3, 6]));
     }
 
     #[test]
     fn a_wrong_length_is_told_with_both_numbers() {
-        assert_eq!(decode(b"").unwrap_err(), CodeError::Length(0));
+        assert_eq!(decode(b"").unwrap_err(), WrittenKeyError::Length { expected: 72, found: 0 });
         let long = [letters(), b"cc".to_vec()].concat();
-        assert_eq!(decode(&long).unwrap_err().to_string(), "the recovery key has 72 letters and this has 74");
+        assert_eq!(decode(&long).unwrap_err().to_string(), "72 letters are needed and there are 74");
     }
 }

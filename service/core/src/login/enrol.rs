@@ -1,0 +1,51 @@
+//! A login key for a user who has none.
+
+use std::sync::Arc;
+
+use super::record::{Copy, LoginRecord, Under, Wrapping};
+use super::{RECOVERY_CODE_BYTES, check_caller, check_principal, event};
+use crate::crypto::random;
+use crate::error::Error;
+use crate::owner::Owner;
+use crate::vault::{Effect, Vault};
+use crate::{Caller, Secret};
+
+impl Vault {
+    /// Draws a login key for a user and wraps it under the `key` of its password; its recovery code, which is told once. The
+    /// login is unlocked. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`] for anyone but the user and root, [`Error::InvalidArgs`] when the user has a login key.
+    pub fn enrol_login(self: &Arc<Self>, caller: &Caller, subject: &Caller, key: Secret) -> Result<Secret, Error> {
+        check_caller(caller, subject.uid)?;
+        let state = self.login_state(caller, subject)?;
+        let (open, memory) = (self.open()?, self.memory());
+        let (login_key, code) = (random::secret(memory, 32)?, random::secret(memory, RECOVERY_CODE_BYTES)?);
+        let event = event(caller, "Enrol", subject.uid);
+        let (vault, user, audited) = (Arc::clone(self), subject.clone(), event.clone());
+        self.write_and_wait(event, Effect::Grows, move |tx| {
+            let principal = match vault.find_principal(&open, tx, user.uid)? {
+                Some(principal) => principal,
+                None => vault.enrol(&open, tx, &user, Owner::Own)?,
+            };
+            check_principal(&principal, &user)?;
+            if tx.login(principal.id)?.is_some() {
+                return Err(Error::InvalidArgs(
+                    "this user has a login key already; unlock it with the password or the recovery code".into(),
+                ));
+            }
+            let wrapping = Wrapping { open: &open, principal: &principal, memory: vault.memory() };
+            let copy = |under, shown| wrapping.wrap(&login_key, under, shown).map(|wrapped| Copy { under, wrapped });
+            let record = LoginRecord {
+                salt: state.salt.clone(),
+                params: state.params.clone(),
+                copies: vec![copy(Under::Password, &key)?, copy(Under::RecoveryCode, &code)?],
+                stale: false,
+                enrolled: vault.now(),
+            };
+            tx.set_login(principal.id, &wrapping.seal_record(&record)?)?;
+            vault.record_mutation(&open, tx, &audited, 0)?;
+            Ok(Secret::copy_from(vault.memory(), code.expose())?)
+        })
+    }
+}

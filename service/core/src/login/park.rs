@@ -1,0 +1,74 @@
+//! Open login keys over a restart of the daemon: wrapped, to be kept by whoever restarts it, and of no use without the vault.
+
+use minicbor::{Decode, Encode};
+
+use super::unlocked::Key;
+use crate::crypto::{Aad, kdf, wrap};
+use crate::error::Error;
+use crate::vault::{OpenVault, Vault};
+use crate::{Secret, principal};
+
+const PARKED: &str = "login-parked";
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Parked {
+    #[n(0)]
+    uid: u32,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    generation: [u8; 16],
+    #[cbor(n(2), with = "minicbor::bytes")]
+    wrapped: Vec<u8>,
+}
+
+impl Vault {
+    /// All open login keys, wrapped under a key of the keyring; empty while there are none.
+    ///
+    /// # Errors
+    /// When random numbers or memory cannot be had.
+    pub fn park_logins(&self) -> Result<Vec<u8>, Error> {
+        let Ok(open) = self.open() else { return Ok(Vec::new()) };
+        let keys = open.unlocked.all();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.parking_key(&open)?;
+        let parked = keys.into_iter().map(|Key { uid, generation, key: login_key }| {
+            let aad = aad(&open, uid, &generation);
+            let wrapped = wrap::seal(&key, PARKED, aad.as_bytes(), login_key.expose())?;
+            Ok(Parked { uid, generation, wrapped })
+        });
+        let parked: Vec<Parked> = parked.collect::<Result<_, Error>>()?;
+        Ok(principal::encode(&parked)?.to_vec())
+    }
+
+    /// Opens what was parked, for the users that are still the same; how many. What does not open is passed over: its users
+    /// unlock again.
+    ///
+    /// # Errors
+    /// When the vault is not open, or the store cannot be read.
+    pub fn restore_logins(&self, parked: &[u8]) -> Result<usize, Error> {
+        let open = self.open()?;
+        let parked: Vec<Parked> = minicbor::decode(parked).unwrap_or_default();
+        let key = self.parking_key(&open)?;
+        let mut restored = 0;
+        for Parked { uid, generation, wrapped } in parked {
+            let principal = self.read(|tx| self.find_principal(&open, tx, uid))?;
+            let Some(principal) = principal.filter(|principal| principal.generation == generation) else { continue };
+            let aad = aad(&open, uid, &generation);
+            if let Ok(login_key) = wrap::open(&key, PARKED, aad.as_bytes(), &wrapped, self.memory()) {
+                open.unlocked.insert(&principal, login_key);
+                restored += 1;
+            }
+        }
+        Ok(restored)
+    }
+
+    fn parking_key(&self, open: &OpenVault) -> Result<Secret, Error> {
+        Ok(kdf::derive(open.users_key(), "login-parking", &open.id, self.memory())?)
+    }
+}
+
+fn aad(open: &OpenVault, uid: u32, generation: &[u8; 16]) -> Aad {
+    Aad::new("login-parked").bytes(&open.id).u64(uid.into()).bytes(generation)
+}
