@@ -30,8 +30,9 @@ doc: ## build the documentation of the crates into target/doc
 header: ## write include/tokenvault.h anew from the C ABI
 	$(CARGO) run --quiet --locked -p tokenvault-ffi --example header -- include/tokenvault.h
 
-man: ## write packaging/man anew from the command lines
+man: ## write packaging/man anew from the command lines, the D-Bus interface and the default configuration
 	$(CARGO) run --quiet --locked -p tokenvault-cli --example man -- packaging/man
+	@packaging/manual/pages
 
 abi: ## write ffi/abi/libtokenvault.abi anew, what programs are linked to
 	@tests/install-deps check
