@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// Who may depend on whom, of our own crates. The tests depend on what they like, for testing only.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("tokenvault-proto", &[]),
     ("tokenvault-core", &[]),
     ("tokenvault-store", &["tokenvault-core"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("tokenvault-client", &["tokenvault-proto"]),
     ("tokenvault-ffi", &["tokenvault-client", "tokenvault-proto"]),
     ("tokenvault-pam", &[]),
+    ("tokenvault-pam-helper", &["tokenvault-client", "tokenvault-kdf"]),
     ("tokenvault-kdf", &[]),
     ("tokenvault-cli", &["tokenvault-client", "tokenvault-kdf", "tokenvault-proto"]),
 ];

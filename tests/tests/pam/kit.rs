@@ -1,18 +1,20 @@
 //! A machine with users, passwords, a PAM service with the module in it, and a program that logs in.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokenvault_tests::user::{ROOT, UserDatabase};
-use tokenvault_tests::{ALICE, program};
+use tokenvault_tests::process::Process;
+use tokenvault_tests::user::UserDatabase;
+use tokenvault_tests::{ALICE, Door, ROOT, User, Vault, program, wait};
 
 /// The longest that the module may keep anybody, and what a busy machine adds to it.
 pub const CAP: Duration = Duration::from_secs(2);
-pub const BUSY: Duration = Duration::from_millis(500);
+pub const BUSY: Duration = Duration::from_millis(1500);
 
 /// `PAM_SUCCESS`, and `PAM_AUTH_ERR`.
 pub const SUCCESS: i32 = 0;
@@ -91,6 +93,20 @@ impl Site {
         self.with_arguments(&format!("debug helper={}", helper.display()))
     }
 
+    /// Writes the service, with the real helper, which finds this vault. What is executed has no environment, so the script
+    /// has to tell it.
+    pub fn with_vault(self, vault: &Vault, door: Door) -> Self {
+        let text = format!(
+            "export TOKENVAULT_ADDRESS='{}' LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD='{}' NSS_WRAPPER_GROUP='{}'\n\
+             exec '{}' \"$@\"",
+            vault.address_text(door),
+            self.file("passwd").display(),
+            self.file("group").display(),
+            program::path("tokenvault-pam-helper").display(),
+        );
+        self.with_script(&text)
+    }
+
     /// Writes the service, as the packaged profile does: the module after the one that knows the passwords.
     pub fn with_arguments(self, arguments: &str) -> Self {
         let passwords = self.file("pam_passwords.so").display().to_string();
@@ -106,6 +122,8 @@ impl Site {
             ours("session"),
         );
         fs::write(self.file("services").join(SERVICE), text).unwrap();
+        // libpam misses it, aloud.
+        fs::write(self.file("services/other"), "auth required pam_deny.so\n").unwrap();
         self
     }
 
@@ -120,14 +138,22 @@ impl Site {
 
     /// The program that logs in `user`, as root.
     pub fn command(&self, under: Under, user: &str, actions: &[&str]) -> Command {
-        self.command_by(if under == Under::Valgrind { &VALGRIND } else { &[] }, user, actions)
+        let under: &[&str] = if under == Under::Valgrind { &VALGRIND } else { &[] };
+        self.command_by(&[&TIMEOUT, under].concat(), user, actions)
     }
 
-    /// The same, run by another program.
-    pub fn command_by(&self, program: &[&str], user: &str, actions: &[&str]) -> Command {
-        let mut command = ROOT.command(TIMEOUT[0]);
+    /// The same, run by other programs.
+    pub fn command_by(&self, programs: &[&str], user: &str, actions: &[&str]) -> Command {
+        self.command_of(ROOT, programs, user, actions)
+    }
+
+    /// The same as a program of somebody who is not root, as a screen locker is.
+    pub fn command_of(&self, runner: User, programs: &[&str], user: &str, actions: &[&str]) -> Command {
+        let host = self.file("host").display().to_string();
+        let words = [programs, &[&host, SERVICE, user], actions].concat();
+        let mut command = runner.command(words[0]);
         self.wrap(&mut command);
-        command.args(&TIMEOUT[1..]).args(program).arg(self.file("host")).arg(SERVICE).arg(user).args(actions);
+        command.args(&words[1..]);
         command
     }
 
@@ -146,6 +172,12 @@ impl Site {
     #[track_caller]
     pub fn run(&self, under: Under, user: &str, actions: &[&str]) -> Vec<Call> {
         calls(&succeed(&mut self.command(under, user, actions)))
+    }
+
+    /// Starts the program, which waits where its actions say 'meet'.
+    pub fn start(&self, user: &str, actions: &[&str]) -> Guest {
+        let mut command = self.command_by(&[], user, actions);
+        Guest::new(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
     }
 
     /// The name of the service.
@@ -197,4 +229,53 @@ pub fn succeed(command: &mut Command) -> Output {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{}\n{out}{err}", output.status);
     output
+}
+
+/// A program that waits where its actions say 'meet'. It is killed when dropped.
+pub struct Guest {
+    process: Process,
+    tell: ChildStdin,
+    hear: Lines<BufReader<ChildStdout>>,
+}
+
+impl Guest {
+    fn new(mut child: Child) -> Self {
+        let (tell, hear) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { process: Process::adopt(child), tell, hear: BufReader::new(hear).lines() }
+    }
+
+    /// The process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Waits until it is at its next 'meet'; the calls up to there.
+    #[track_caller]
+    pub fn meet(&mut self) -> Vec<Call> {
+        let mut calls = Vec::new();
+        for line in &mut self.hear {
+            match line.unwrap().as_str() {
+                "meet" => return calls,
+                line => calls.push(call(line)),
+            }
+        }
+        panic!("the program has ended, with {calls:?}");
+    }
+
+    /// Lets it go on from a 'meet'.
+    pub fn go_on(&mut self) {
+        self.tell.write_all(b"go on\n").unwrap();
+    }
+
+    /// Lets it go on to its end, which must be a good one.
+    #[track_caller]
+    pub fn end(mut self) {
+        self.go_on();
+        assert!(self.ends_well());
+    }
+
+    /// Waits for its end; whether it was a good one.
+    pub fn ends_well(mut self) -> bool {
+        self.process.wait(wait::PATIENCE).expect("the program hangs").success()
+    }
 }

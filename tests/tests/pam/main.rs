@@ -10,4 +10,6 @@
 
 mod guest;
 mod kit;
+mod login;
+mod outage;
 mod trouble;
