@@ -252,7 +252,6 @@ async fn start_jobs(
     stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     let (opened, joined) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    tokio::spawn(journal::tell(Arc::clone(service)));
     tokio::spawn(jobs::commit_audit(Arc::clone(service)));
     tokio::spawn(jobs::keep_opening(Arc::clone(service), Arc::clone(&opened)));
     let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
@@ -264,6 +263,8 @@ async fn start_jobs(
     if tokio::time::timeout(FIRST_ATTEMPTS, first).await.is_err() {
         log::warn!("TPM or bus take long; answering meanwhile");
     }
+    // Not before: until slots or TPM were tried there is nothing to tell.
+    tokio::spawn(journal::tell(Arc::clone(service)));
     if let Some(store) = database {
         tokio::spawn(jobs::verify_structure(Arc::clone(service), store));
     }
@@ -277,8 +278,8 @@ async fn start_jobs(
 
 /// One line for whoever started the daemon and looks, and the word the service manager waits for.
 fn announce(service: &Service) {
-    let status = journal::line(&service.vault.status());
-    let socket = service.config().socket_path();
-    log::info!(MESSAGE_ID = journal::event::STARTED; "answering at {}; the vault is {status}", socket.display());
-    journal::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    let status = service.vault.status();
+    let (socket, state) = (service.config().socket_path(), status.state.as_str());
+    log::info!(MESSAGE_ID = journal::event::STARTED; "answering at {}; the vault is {state}", socket.display());
+    journal::notify(&[NotifyState::Ready, NotifyState::Status(&journal::line(&status))]);
 }
