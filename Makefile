@@ -5,7 +5,7 @@ DESTDIR ?=
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench doc header abi man fmt install
+.PHONY: help demo test check bench doc header abi man fmt install deb
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,9 @@ doc: ## build the documentation of the crates into target/doc
 header: ## write include/tokenvault.h anew from the C ABI
 	$(CARGO) run --quiet --locked -p tokenvault-ffi --example header -- include/tokenvault.h
 
-man: ## write packaging/man anew from the command lines
+man: ## write packaging/man anew from the command lines, the D-Bus interface and the default configuration
 	$(CARGO) run --quiet --locked -p tokenvault-cli --example man -- packaging/man
+	@packaging/manual/pages
 
 abi: ## write ffi/abi/libtokenvault.abi anew, what programs are linked to
 	@tests/install-deps check
@@ -42,3 +43,6 @@ fmt: ## format the code
 
 install: ## build and install below $(DESTDIR)$(PREFIX)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' CARGO='$(CARGO)' packaging/install
+
+deb: ## build the Debian packages into target/deb (TWICE=1: build them twice and compare)
+	@packaging/deb $(if $(TWICE),twice)

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenvault_core::Error;
-use tokenvault_core::vault::State;
 use tokenvault_store::SqliteStore;
 use tokio::sync::Notify;
 
 use crate::bus::blocking;
+use crate::journal;
 use crate::lifecycle::Attempt;
 use crate::service::Service;
 
@@ -115,14 +115,13 @@ pub async fn verify_structure(service: Arc<Service>, store: Arc<SqliteStore>) {
     match verified {
         Ok(()) => {}
         Err(Error::Quarantined(reason)) => {
-            log::error!("the store is damaged and the vault is quarantined: {reason}");
             service.vault.quarantine(reason);
         }
         Err(error) => log::warn!("the store could not be verified: {error}"),
     }
 }
 
-/// Tells the service manager that the daemon lives, as often as it asks, and what state the vault is in.
+/// Tells the service manager that the daemon lives, as often as it asks.
 pub async fn feed_watchdog(service: Arc<Service>) {
     let Some(asked) = sd_notify::watchdog_enabled() else { return };
     let mut ticks = tokio::time::interval(asked / 2);
@@ -136,11 +135,7 @@ pub async fn feed_watchdog(service: Arc<Service>) {
         if receiver.await.is_err() {
             continue;
         }
-        let state: State = service.vault.state();
-        let states = [sd_notify::NotifyState::Watchdog, sd_notify::NotifyState::Status(state.as_str())];
-        if let Err(error) = sd_notify::notify(&states) {
-            log::warn!("the service manager could not be notified: {error}");
-        }
+        journal::notify(&[sd_notify::NotifyState::Watchdog]);
     }
 }
 

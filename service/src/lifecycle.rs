@@ -24,10 +24,7 @@ impl Service {
             State::Uninitialised => self.make_unasked(),
             State::Sealed if self.vault.seal_reason() != Some(SealReason::Administrator) => {
                 match self.unseal_unattended(&daemon(), None) {
-                    Ok(()) => {
-                        log::info!("the vault is open");
-                        Attempt::Settled
-                    }
+                    Ok(()) => Attempt::Settled,
                     Err(error) => self.judge_failure(&error),
                 }
             }
@@ -122,12 +119,16 @@ impl Service {
     }
 
     fn judge_failure(&self, error: &Error) -> Attempt {
-        log::warn!("the vault is not open: {error}");
         match error {
             Error::Tpm(SealError::NoTpm(_) | SealError::Timeout | SealError::Failed(_) | SealError::Lockout) => {
                 Attempt::Later
             }
-            _ => Attempt::Settled,
+            // The vault's state tells of these.
+            Error::Tpm(_) | Error::Sealed(_) | Error::DamagedSlot(_) | Error::Quarantined(_) => Attempt::Settled,
+            _ => {
+                log::warn!("the vault is not open: {error}");
+                Attempt::Settled
+            }
         }
     }
 }

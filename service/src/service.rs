@@ -10,6 +10,7 @@ use crate::caller::{Limiter, Pace, Turns, Users};
 use crate::config::{Config, Source};
 use crate::door::DoorLimits;
 use crate::host_key::HostKeyFile;
+use crate::journal::RefusedAdmins;
 use crate::login::Logins;
 use crate::sys::LockedArena;
 use crate::tpm::HeardSealer;
@@ -38,6 +39,8 @@ pub struct Service {
     pub pace: Pace,
     /// Told when a vault that was open may be opened again by itself.
     pub reopen: Notify,
+    /// Of whom the journal has heard that he may not administer.
+    pub refused_admins: RefusedAdmins,
     /// The key file beside the store.
     pub host_key: HostKeyFile,
     /// Where the settings come from.
@@ -90,6 +93,7 @@ impl Service {
             turns: Turns::default(),
             pace: Pace::default(),
             reopen: Notify::new(),
+            refused_admins: RefusedAdmins::default(),
             host_key,
             source,
             logins,

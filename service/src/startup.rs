@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokenvault_core::port::{SecretMemory, Store, StoreError};
 use tokenvault_core::vault::Vault;
 use tokenvault_store::{SqliteStore, StoreOptions};
@@ -27,7 +28,7 @@ use crate::sys::listen::Passed;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
 use crate::value::{Claim, Pipes};
-use crate::{bus_link, jobs, login};
+use crate::{bus_link, jobs, journal, login};
 
 /// How long the service manager waits for the first attempts at TPM and bus before it hears that the daemon answers.
 const FIRST_ATTEMPTS: Duration = Duration::from_secs(3);
@@ -83,9 +84,8 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     let (store, database) = open_store(&config)?;
     let settings = vault_settings(&config, enrolment(&users, config.enrol, None).await);
     let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock), settings);
-    if let Err(error) = vault.look("no TPM was asked yet") {
-        log::error!("the vault cannot be opened: {error}");
-    }
+    // A store that cannot be read is told of by the vault's state.
+    let _told = vault.look("no TPM was asked yet");
     let service = Service::new(Parts {
         vault,
         pipes: Pipes::new(pipe_limits(&config), Arc::clone(&memory)).map_err(fatal("pipes"))?,
@@ -112,16 +112,15 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     };
     let bus = start_jobs(&service, &config, database, stopping).await;
     announce(&service);
-    notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(service.vault.state().as_str())]);
 
     while signals.next().await == Told::Reload {
-        notify(&[sd_notify::NotifyState::Reloading]);
+        journal::notify(&[NotifyState::Reloading]);
         // What is wrong with a bad configuration was logged; the old one goes on.
         let _reported = reload(&service).await;
-        notify(&[sd_notify::NotifyState::Ready]);
+        journal::notify(&[NotifyState::Ready]);
     }
 
-    notify(&[sd_notify::NotifyState::Stopping]);
+    journal::notify(&[NotifyState::Stopping]);
     log::info!("stopping");
     stop.send_replace(true);
     tokio::select! {
@@ -282,6 +281,8 @@ async fn start_jobs(
     if tokio::time::timeout(FIRST_ATTEMPTS, first).await.is_err() {
         log::warn!("TPM or bus take long; answering meanwhile");
     }
+    // Not before: until slots or TPM were tried there is nothing to tell.
+    tokio::spawn(journal::tell(Arc::clone(service)));
     if let Some(store) = database {
         tokio::spawn(jobs::verify_structure(Arc::clone(service), store));
     }
@@ -293,22 +294,10 @@ async fn start_jobs(
     bus
 }
 
-/// One line for whoever started the daemon and looks.
+/// One line for whoever started the daemon and looks, and the word the service manager waits for.
 fn announce(service: &Service) {
     let status = service.vault.status();
-    let detail = match (status.reason.as_str(), status.next_step.as_str()) {
-        ("", _) => String::new(),
-        (reason, next_step) => format!(" ({reason}; {next_step})"),
-    };
-    log::info!(
-        "serving at {}; the vault is {}{detail}",
-        service.config().socket_path().display(),
-        status.state.as_str()
-    );
-}
-
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        log::warn!("the service manager could not be notified: {error}");
-    }
+    let (socket, state) = (service.config().socket_path(), status.state.as_str());
+    log::info!(MESSAGE_ID = journal::event::STARTED; "answering at {}; the vault is {state}", socket.display());
+    journal::notify(&[NotifyState::Ready, NotifyState::Status(&journal::line(&status))]);
 }

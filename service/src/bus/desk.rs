@@ -104,6 +104,7 @@ impl Desk {
         self.serve(header, kind, |call| async move {
             if let Err(refused) = self.check_administers(&call, header).await {
                 self.service.vault.note_refusal(&Event::new(&call.caller, operation), &refused);
+                self.service.refused_admins.tell(call.caller.uid, operation, &refused);
                 return Err(refused);
             }
             work(call).await

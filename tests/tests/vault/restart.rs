@@ -117,3 +117,37 @@ fn the_service_manager_is_kept_informed() {
     assert!(said.iter().any(|line| line.starts_with("STATUS=")), "{said:?}");
     assert!(said.iter().any(|line| line == "STOPPING=1"), "{said:?}");
 }
+
+#[test]
+fn an_unconfirmed_recovery_key_is_demanded_until_it_is_confirmed() {
+    let mut vault = Vault::start();
+    let demand = "no recovery key is confirmed";
+    let said_last = |vault: &Vault| {
+        vault.notifications().iter().rev().find_map(|line| Some(line.strip_prefix("STATUS=")?.to_owned()))
+    };
+    wait::until("the demand", || vault.log().contains(demand).then_some(()));
+    let status = wait::until("the status", || said_last(&vault).filter(|status| status.starts_with("serving: ")));
+    assert!(status.contains(demand) && status.ends_with("run 'tokenvaultctl init' to make a recovery key"), "{status}");
+
+    let root = vault.client(ROOT, Door::Socket);
+    root.add_slot("recovery", &RECOVERY_PUBLIC, &defaults()).unwrap();
+    wait::until("the next step", || said_last(&vault).filter(|status| status.ends_with("--confirm-recovery'")));
+    root.confirm_recovery(&RECOVERY_PRIVATE).unwrap();
+    wait::until("a status without a demand", || said_last(&vault).filter(|status| status == "serving"));
+    let demands = vault.log().matches(demand).count();
+    vault.restart();
+    vault.wait_for_state("serving");
+    vault.stop_daemon();
+    assert_eq!(vault.log().matches(demand).count(), demands, "{}", vault.log());
+}
+
+#[test]
+fn a_user_who_tries_to_administer_is_told_of_in_the_journal_once() {
+    let vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    for _ in 0..20 {
+        assert_eq!(code(alice.seal()), ErrorCode::AccessDenied);
+    }
+    let line = format!("uid {} was refused Seal", ALICE.uid);
+    assert_eq!(vault.log().matches(&line).count(), 1, "{}", vault.log());
+}

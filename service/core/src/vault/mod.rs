@@ -96,6 +96,8 @@ pub struct Vault {
     audit_full: AtomicBool,
     /// Told when records wait for [`Vault::flush_audit`].
     audit_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Told when [`Vault::status`] may say something else than before.
+    state_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Vault {
@@ -118,6 +120,7 @@ impl Vault {
             openings: AtomicU64::new(0),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
+            state_waker: OnceLock::new(),
         })
     }
 

@@ -89,7 +89,20 @@ impl Vault {
             _ => 0,
         });
         *now = state;
+        drop(now);
+        self.wake_state();
         Ok(())
+    }
+
+    /// Sets who is told that [`Vault::status`] may say something else than before. It must be quick. The first one stays.
+    pub fn on_state(&self, waker: impl Fn() + Send + Sync + 'static) {
+        let _first_stays = self.state_waker.set(Box::new(waker));
+    }
+
+    pub(super) fn wake_state(&self) {
+        if let Some(waker) = self.state_waker.get() {
+            waker();
+        }
     }
 
     /// The keys, while the vault is open.

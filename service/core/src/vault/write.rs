@@ -59,6 +59,10 @@ where
         };
         if let Err(error) = &result {
             self.vault.note_refusal(&self.event, error);
+            // The store may have become read-only.
+            if matches!(error, Error::Unavailable(_)) {
+                self.vault.wake_state();
+            }
         }
         (self.reply)(result);
     }
@@ -95,7 +99,10 @@ impl Vault {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let reply = Box::new(move |result| drop(sender.send(result)));
         self.write(event, effect, reply, work);
-        receiver.recv().unwrap_or_else(|_| Err(Error::Unavailable("the vault is stopping; retry".into())))
+        let result = receiver.recv().unwrap_or_else(|_| Err(Error::Unavailable("the vault is stopping; retry".into())));
+        // What is written so is about the vault itself: its slots, its recovery key.
+        self.wake_state();
+        result
     }
 
     /// Goes once through the writer without writing, whatever state the vault is in. Its answer shows that the writer lives;

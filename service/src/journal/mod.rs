@@ -1,12 +1,20 @@
-//! Where the daemon's log goes: the journal when systemd started it, standard error otherwise.
+//! Where the daemon's log goes: the journal when systemd started it, standard error otherwise. And what the service manager
+//! is told.
 //!
 //! Messages are written for administrators. Values never reach a log call; names of tokens only at debug level, but for a
 //! credential that a unit was refused: its name stands in the unit's file, and who reads the log looks for it.
+
+pub mod event;
+mod refused;
+mod state;
 
 use std::io::Write;
 
 use log::{LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
+
+pub use refused::RefusedAdmins;
+pub use state::{line, tell};
 
 /// Environment variable with the level: `error`, `warn`, `info`, `debug`.
 const LEVEL_VARIABLE: &str = "TOKENVAULT_LOG";
@@ -30,6 +38,13 @@ pub fn hush_panics() {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         log::error!("a task of the daemon failed at {place}");
     }));
+}
+
+/// Tells the service manager, if there is one.
+pub fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::warn!("the service manager could not be notified: {error}");
+    }
 }
 
 struct StderrLog;
