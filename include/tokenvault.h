@@ -19,9 +19,9 @@
  * Every call that can fail returns 0, or one of the TOKENVAULT_ERROR_ numbers; outputs come last and are written only on
  * success. tokenvault_client_error() has the text: one line, what happened and what to do.
  *
- * Of a call that changes something (put, generate, annotate, rename, delete, delete_with, rollback),
- * TOKENVAULT_ERROR_UNAVAILABLE and TOKENVAULT_ERROR_TIMEOUT can mean that it was made and only its answer did not come.
- * The text says "unknown" then: read the token before you try again.
+ * Of a call that changes something (put, generate, annotate, rename, delete, delete_with, rollback, share, unshare,
+ * unshare_with), TOKENVAULT_ERROR_UNAVAILABLE and TOKENVAULT_ERROR_TIMEOUT can mean that it was made and only its answer
+ * did not come. The text says "unknown" then: read the token before you try again.
  *
  * Strings are UTF-8 and end with a zero byte. NULL where a pointer is needed, bad UTF-8 and oversize input are
  * TOKENVAULT_ERROR_INVALID_ARGS. What a call gives out is freed with its own free function; those take NULL. It needs its
@@ -151,7 +151,7 @@ typedef struct tokenvault_client tokenvault_client;
 typedef struct tokenvault_info tokenvault_info;
 
 /**
- * Tokens, or versions of one. What its functions give out lives as long as it does.
+ * Tokens, or versions or shares of one. What its functions give out lives as long as it does.
  */
 typedef struct tokenvault_list tokenvault_list;
 
@@ -399,6 +399,32 @@ typedef struct tokenvault_delete_options {
 } tokenvault_delete_options;
 
 /**
+ * How a token is shared.
+ */
+typedef struct tokenvault_share_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
+     */
+    const char *owner;
+    /**
+     * `read` (default).
+     */
+    const char *permission;
+    /**
+     * When the share ends, microseconds since the epoch; 0: with the token.
+     */
+    uint64_t expires_usec;
+    /**
+     * How often it may be used; 0: without a limit.
+     */
+    uint32_t uses;
+} tokenvault_share_options;
+
+/**
  * Connects to the vault.
  *
  * address is "unix:path=PATH" (a private socket) or "bus:ADDRESS" (a D-Bus bus). NULL: what the environment variable
@@ -519,6 +545,47 @@ int tokenvault_delete_with(struct tokenvault_client *client,
                            const struct tokenvault_delete_options *options);
 
 /**
+ * Shares a token with a grantee, "unit:NAME.service": a service is given it by LoadCredential= in its unit file. Only machine
+ * tokens are shared with units, by root and administrators. A share the grantee has already is replaced.
+ */
+int tokenvault_share(struct tokenvault_client *client,
+                     const char *name,
+                     const char *grantee,
+                     const struct tokenvault_share_options *options);
+
+/**
+ * Ends a share of one of the caller's own tokens.
+ */
+int tokenvault_unshare(struct tokenvault_client *client, const char *name, const char *grantee);
+
+/**
+ * Ends a share of a token.
+ */
+int tokenvault_unshare_with(struct tokenvault_client *client,
+                            const char *name,
+                            const char *grantee,
+                            const struct tokenvault_token_options *options);
+
+/**
+ * Lists the shares of a token: of each row tokenvault_value_grantee, tokenvault_value_permission, tokenvault_value_created,
+ * tokenvault_value_expires, tokenvault_value_uses_left. Free the list with tokenvault_list_free.
+ */
+int tokenvault_list_shares(struct tokenvault_client *client,
+                           const char *name,
+                           const struct tokenvault_token_options *options,
+                           struct tokenvault_list **list);
+
+/**
+ * For a row of tokenvault_list_shares: with whom the token is shared. Else empty.
+ */
+const char *tokenvault_value_grantee(const struct tokenvault_value *value);
+
+/**
+ * For a row of tokenvault_list_shares: how often the share may still be used, -1: without a limit. Else -1.
+ */
+int64_t tokenvault_value_uses_left(const struct tokenvault_value *value);
+
+/**
  * The value's bytes; no zero byte follows them. NULL when there is no value.
  */
 const void *tokenvault_value_data(const struct tokenvault_value *value);
@@ -554,22 +621,23 @@ void tokenvault_value_free(struct tokenvault_value *value);
 const char *tokenvault_value_name(const struct tokenvault_value *value);
 
 /**
- * Whose token it is, "uid:N". Empty for a row of tokenvault_list_versions.
+ * Whose token it is, "uid:N". Empty for a row of tokenvault_list_versions or tokenvault_list_shares.
  */
 const char *tokenvault_value_owner(const struct tokenvault_value *value);
 
 /**
- * "machine" or "login". Empty for a row of tokenvault_list_versions.
+ * "machine" or "login". Empty for a row of tokenvault_list_versions or tokenvault_list_shares.
  */
 const char *tokenvault_value_class(const struct tokenvault_value *value);
 
 /**
- * Media type of the value; empty when none was given. Empty for a row of tokenvault_list_versions.
+ * Media type of the value; empty when none was given. Empty for a row of tokenvault_list_versions or tokenvault_list_shares.
  */
 const char *tokenvault_value_content_type(const struct tokenvault_value *value);
 
 /**
- * What the caller may do with the token: "owner", "read", "write". Empty for a row of tokenvault_list_versions.
+ * What the caller may do with the token: "owner", "read", "write"; for a row of
+ * tokenvault_list_shares: what the grantee may do. Empty for a row of tokenvault_list_versions.
  */
 const char *tokenvault_value_permission(const struct tokenvault_value *value);
 
@@ -579,7 +647,8 @@ const char *tokenvault_value_permission(const struct tokenvault_value *value);
 uint64_t tokenvault_value_size(const struct tokenvault_value *value);
 
 /**
- * When the token was first put, of a row of tokenvault_list_versions: the version; microseconds since the epoch.
+ * When the token was first put, of a row of tokenvault_list_versions: the version, of one of
+ * tokenvault_list_shares: granted; microseconds since the epoch.
  */
 uint64_t tokenvault_value_created(const struct tokenvault_value *value);
 

@@ -17,6 +17,8 @@ mod token;
 
 mod change;
 
+mod share;
+
 mod value;
 
 mod metadata;
@@ -38,5 +40,6 @@ mod input;
 mod list_options;
 mod options;
 mod put_options;
+mod share_options;
 mod texts;
 mod token_options;

@@ -1,17 +1,17 @@
-//! `tokenvault_list`: tokens, or the versions of one.
+//! `tokenvault_list`: tokens, or the versions or shares of one.
 
 use std::ffi::c_char;
 use std::ptr;
 
 use tokenvault_client::proto::PAGE_MAX;
-use tokenvault_client::{Client, ListOptions, VersionInfo};
+use tokenvault_client::{Client, ListOptions, ShareInfo, VersionInfo};
 
 use crate::boundary::answer;
 use crate::failure::Failure;
 use crate::handle::{self, Handle, Object};
 use crate::value::{Text, Value};
 
-/// Tokens, or versions of one. What its functions give out lives as long as it does.
+/// Tokens, or versions or shares of one. What its functions give out lives as long as it does.
 pub struct List {
     rows: Vec<Handle<Value>>,
 }
@@ -44,6 +44,12 @@ impl List {
         versions.sort_unstable_by_key(|info| std::cmp::Reverse(info.version));
         let rows =
             versions.iter().map(|info| Value::of_version(name, info).map(Handle::kept)).collect::<Result<_, _>>()?;
+        Ok(Self { rows })
+    }
+
+    /// The shares of one token.
+    pub(crate) fn of_shares(name: &str, shares: &[ShareInfo]) -> Result<Self, Failure> {
+        let rows = shares.iter().map(|info| Value::of_share(name, info).map(Handle::kept)).collect::<Result<_, _>>()?;
         Ok(Self { rows })
     }
 }

@@ -12,28 +12,29 @@ pub unsafe extern "C" fn tokenvault_value_name(value: *const Value) -> *const c_
     unsafe { ask(value, ptr::null(), |value| value.text(Text::Name)) }
 }
 
-/// Whose token it is, "uid:N". Empty for a row of tokenvault_list_versions.
+/// Whose token it is, "uid:N". Empty for a row of tokenvault_list_versions or tokenvault_list_shares.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_owner(value: *const Value) -> *const c_char {
     // SAFETY: NULL or a value that was not freed.
     unsafe { ask(value, ptr::null(), |value| value.text(Text::Owner)) }
 }
 
-/// "machine" or "login". Empty for a row of tokenvault_list_versions.
+/// "machine" or "login". Empty for a row of tokenvault_list_versions or tokenvault_list_shares.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_class(value: *const Value) -> *const c_char {
     // SAFETY: NULL or a value that was not freed.
     unsafe { ask(value, ptr::null(), |value| value.text(Text::Class)) }
 }
 
-/// Media type of the value; empty when none was given. Empty for a row of tokenvault_list_versions.
+/// Media type of the value; empty when none was given. Empty for a row of tokenvault_list_versions or tokenvault_list_shares.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_content_type(value: *const Value) -> *const c_char {
     // SAFETY: NULL or a value that was not freed.
     unsafe { ask(value, ptr::null(), |value| value.text(Text::ContentType)) }
 }
 
-/// What the caller may do with the token: "owner", "read", "write". Empty for a row of tokenvault_list_versions.
+/// What the caller may do with the token: "owner", "read", "write"; for a row of
+/// tokenvault_list_shares: what the grantee may do. Empty for a row of tokenvault_list_versions.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_permission(value: *const Value) -> *const c_char {
     // SAFETY: NULL or a value that was not freed.
@@ -47,7 +48,8 @@ pub unsafe extern "C" fn tokenvault_value_size(value: *const Value) -> u64 {
     unsafe { ask(value, 0, |value| value.facts.size) }
 }
 
-/// When the token was first put, of a row of tokenvault_list_versions: the version; microseconds since the epoch.
+/// When the token was first put, of a row of tokenvault_list_versions: the version, of one of
+/// tokenvault_list_shares: granted; microseconds since the epoch.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_created(value: *const Value) -> u64 {
     // SAFETY: NULL or a value that was not freed.

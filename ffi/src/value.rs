@@ -1,9 +1,9 @@
-//! `tokenvault_value`: a token or a version of it, with or without its value. What is known beside the value: `metadata`.
+//! `tokenvault_value`: a token, a version or a share of it, with or without its value. What is known beside the value: `metadata`.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
-use tokenvault_client::{TokenInfo, Value as Fetched, VersionInfo};
+use tokenvault_client::{ShareInfo, TokenInfo, Value as Fetched, VersionInfo};
 
 use crate::boundary::answer;
 use crate::failure::Failure;
@@ -30,6 +30,7 @@ pub(crate) struct Facts {
     pub(crate) is_shared: bool,
     pub(crate) requires_purpose: bool,
     pub(crate) is_current: bool,
+    pub(crate) uses_left: Option<u32>,
 }
 
 /// What every token has, in the order of [`Value::texts`].
@@ -40,10 +41,11 @@ pub(crate) enum Text {
     Class,
     ContentType,
     Permission,
+    Grantee,
 }
 
 /// How many there are before the attributes.
-const TEXTS: usize = Text::Permission as usize + 1;
+const TEXTS: usize = Text::Grantee as usize + 1;
 
 impl Object for Value {
     const MARK: [u8; 8] = *b"tv value";
@@ -56,7 +58,7 @@ impl Value {
     }
 
     pub(crate) fn without_data(info: &TokenInfo) -> Result<Self, Failure> {
-        let texts: [&str; TEXTS] = [&info.name, &info.owner, &info.class, &info.content_type, &info.permission];
+        let texts: [&str; TEXTS] = [&info.name, &info.owner, &info.class, &info.content_type, &info.permission, ""];
         let attributes = info.attributes.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
         let facts = Facts {
             version: info.version,
@@ -66,7 +68,7 @@ impl Value {
             expires: info.expires.unwrap_or(0),
             is_shared: info.shared,
             requires_purpose: info.require_purpose,
-            is_current: false,
+            ..Facts::default()
         };
         Ok(Self { fetched: None, facts, texts: Texts::collect(texts.into_iter().chain(attributes))? })
     }
@@ -81,7 +83,20 @@ impl Value {
             is_current: info.current,
             ..Facts::default()
         };
-        let texts: [&str; TEXTS] = [name, "", "", "", ""];
+        let texts: [&str; TEXTS] = [name, "", "", "", "", ""];
+        Ok(Self { fetched: None, facts, texts: Texts::collect(texts.into_iter())? })
+    }
+
+    /// One share among those of the token `name`.
+    pub(crate) fn of_share(name: &str, info: &ShareInfo) -> Result<Self, Failure> {
+        let facts = Facts {
+            created: info.created,
+            expires: info.expires.unwrap_or(0),
+            is_shared: true,
+            uses_left: info.uses_left,
+            ..Facts::default()
+        };
+        let texts: [&str; TEXTS] = [name, "", "", "", &info.permission, &info.grantee];
         Ok(Self { fetched: None, facts, texts: Texts::collect(texts.into_iter())? })
     }
 

@@ -60,7 +60,14 @@ fn exports() -> Vec<String> {
 
 #[test]
 fn every_export_has_the_panic_boundary_around_it() {
-    let boundaries = ["answer(", "ask(", "boundary::call(", "client::call(", "tokenvault_delete_with(client"];
+    let boundaries = [
+        "answer(",
+        "ask(",
+        "boundary::call(",
+        "client::call(",
+        "tokenvault_delete_with(client",
+        "tokenvault_unshare_with(client",
+    ];
     let exports = exports();
     assert_eq!(exports.len(), declared().len());
     for export in exports {

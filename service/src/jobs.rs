@@ -19,6 +19,8 @@ const AUDIT_DELAY: Duration = Duration::from_millis(50);
 const AUDIT_RUNS: Duration = Duration::from_millis(500);
 /// Waits between attempts to open the vault: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// While the machine boots, when a TPM comes late and units wait for it: how long that takes, and the longest wait meanwhile.
+const BOOT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(2));
 
 /// Commits the records of reads and denials soon after they were noted.
 pub async fn commit_audit(service: Arc<Service>) {
@@ -95,7 +97,8 @@ pub async fn keep_opening(service: Arc<Service>, tried: Arc<Notify>) {
         match attempt {
             Ok(Attempt::Later) => {
                 tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(RETRY.1);
+                let longest = if service.started.elapsed() < BOOT.0 { BOOT.1 } else { RETRY.1 };
+                wait = (wait * 2).min(longest);
             }
             Ok(Attempt::Settled) => {
                 service.reopen.notified().await;

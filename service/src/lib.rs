@@ -10,6 +10,7 @@ mod bus_wire;
 pub mod caller;
 pub mod clock;
 pub mod config;
+pub mod credential;
 pub mod directories;
 pub mod door;
 pub mod fast_path;

@@ -1,7 +1,7 @@
 //! What all handlers share.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokenvault_core::vault::Vault;
 use tokio::sync::{Notify, watch};
@@ -108,6 +108,14 @@ impl Service {
     /// The settings in force.
     pub fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether units that start still wait for a vault that may open by itself.
+    pub fn units_wait(&self) -> bool {
+        match self.config().limits.credential_seconds {
+            0 => true,
+            seconds => self.started.elapsed() < Duration::from_secs(seconds),
+        }
     }
 
     /// The limits of the private door, as they change.

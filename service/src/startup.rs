@@ -15,6 +15,7 @@ use crate::bus::{Front, GetHot, hands_out, is_served, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
+use crate::credential::{self, CredentialDoor};
 use crate::door::{self, Peer, PrivateDoor, Unread, Welcome, bind};
 use crate::host_key::HostKeyFile;
 use crate::login::Logins;
@@ -41,6 +42,8 @@ const QUEUE_MAX: usize = 65_536;
 const QUEUE_SPARE: usize = 64;
 /// Name systemd gives the private socket it passes.
 const PRIVATE_SOCKET: &str = "private";
+/// Everyone comes in there: authority is the peer's uid.
+const PRIVATE_MODE: u32 = 0o666;
 
 /// Why the daemon ended, and what it tells the service manager.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +106,10 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
 
     let (stop, stopping) = watch::channel(false);
     let door = tokio::spawn(open_door(&service, &config, stopping.clone(), &mut passed)?.run());
+    let credentials = match open_credentials(&service, &config, &mut passed)? {
+        Some(door) => tokio::spawn(door.run(stopping.clone())),
+        None => tokio::spawn(async {}),
+    };
     let bus = start_jobs(&service, &config, database, stopping).await;
     announce(&service);
 
@@ -117,7 +124,7 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     log::info!("stopping");
     stop.send_replace(true);
     tokio::select! {
-        ended = finish(&service, [door, bus]) => ended,
+        ended = finish(&service, [door, credentials, bus]) => ended,
         () = told_again(&mut signals) => Err(Stop::Fatal(
             "told to stop again and ended at once: calls may have no reply, and the last audit records may be lost".into(),
         )),
@@ -127,11 +134,11 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
 /// Closes the doors, then commits what the audit log still holds: in this order, so that nothing is answered that it no
 /// longer takes. Neither a client nor a disk that hangs makes it wait for ever; the store itself is closed with the runtime,
 /// on whose threads its last owners are, and `main` gives that a second.
-async fn finish(service: &Arc<Service>, [mut door, mut bus]: [JoinHandle<()>; 2]) -> Result<(), Stop> {
-    let closed = async { tokio::join!(&mut door, &mut bus) };
+async fn finish(service: &Arc<Service>, [mut door, mut credentials, mut bus]: [JoinHandle<()>; 3]) -> Result<(), Stop> {
+    let closed = async { tokio::join!(&mut door, &mut credentials, &mut bus) };
     if tokio::time::timeout(LAST_REPLIES, closed).await.is_err() {
         log::warn!("some connections did not end in time and are closed");
-        for open in [door, bus].into_iter().filter(|door| !door.is_finished()) {
+        for open in [door, credentials, bus].into_iter().filter(|door| !door.is_finished()) {
             open.abort();
             // It says that it was cut off.
             let _ = open.await;
@@ -183,10 +190,21 @@ fn open_door(
     let failed = |error: std::io::Error| Stop::Fatal(format!("the private socket {}: {error}", path.display()));
     let socket = match passed.take_listener(PRIVATE_SOCKET) {
         Some(listener) => listener.into(),
-        None => bind(&path).map_err(failed)?,
+        None => bind(&path, PRIVATE_MODE).map_err(failed)?,
     };
     let limits = service.door_limits();
     PrivateDoor::new(socket, limits, stop, Arc::new(Host(Arc::clone(service)))).map_err(failed)
+}
+
+fn open_credentials(
+    service: &Arc<Service>,
+    config: &Config,
+    passed: &mut Passed,
+) -> Result<Option<CredentialDoor>, Stop> {
+    let path = config.credentials_path();
+    let failed = |error: std::io::Error| Stop::Fatal(format!("the credentials socket {}: {error}", path.display()));
+    let socket = credential::listen(&path, passed).map_err(failed)?;
+    socket.map(|socket| CredentialDoor::new(socket, Arc::clone(service)).map_err(failed)).transpose()
 }
 
 /// The vault behind the private door.

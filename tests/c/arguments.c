@@ -49,6 +49,10 @@ static void bad_client(tokenvault_client *none)
     REFUSED(tokenvault_rollback(none, "a", 1, NULL, &version));
     REFUSED(tokenvault_delete(none, "a"));
     REFUSED(tokenvault_delete_with(none, "a", NULL));
+    REFUSED(tokenvault_share(none, "a", "unit:a.service", NULL));
+    REFUSED(tokenvault_unshare(none, "a", "unit:a.service"));
+    REFUSED(tokenvault_unshare_with(none, "a", "unit:a.service", NULL));
+    REFUSED(tokenvault_list_shares(none, "a", NULL, &list));
     REFUSED(tokenvault_status(none, &info));
     REFUSED(tokenvault_whoami(none, &info));
     CHECK(strstr(tokenvault_client_error(none), "client") != NULL);
@@ -70,6 +74,14 @@ static void bad_name(const char *name)
     REFUSED(tokenvault_rollback(client, name, 1, NULL, &version));
     REFUSED(tokenvault_delete(client, name));
     REFUSED(tokenvault_delete_with(client, name, NULL));
+    REFUSED(tokenvault_share(client, name, "unit:a.service", NULL));
+    REFUSED(tokenvault_unshare(client, name, "unit:a.service"));
+    REFUSED(tokenvault_unshare_with(client, name, "unit:a.service", NULL));
+    REFUSED(tokenvault_list_shares(client, name, NULL, &list));
+    /* What is no name is no grantee either. */
+    REFUSED(tokenvault_share(client, "here", name, NULL));
+    REFUSED(tokenvault_unshare(client, "here", name));
+    REFUSED(tokenvault_unshare_with(client, "here", name, NULL));
     outputs_are_untouched();
 }
 
@@ -86,6 +98,7 @@ static void bad_data_and_outputs(void)
     REFUSED(tokenvault_describe(client, "here", NULL, NULL));
     REFUSED(tokenvault_list_tokens(client, NULL, NULL));
     REFUSED(tokenvault_list_versions(client, "here", NULL, NULL));
+    REFUSED(tokenvault_list_shares(client, "here", NULL, NULL));
     REFUSED(tokenvault_status(client, NULL));
     REFUSED(tokenvault_whoami(client, NULL));
     REFUSED(tokenvault_rollback(client, "here", 0, NULL, &version));
@@ -128,11 +141,18 @@ static void refuse_token(const tokenvault_token_options *options)
     REFUSED(tokenvault_list_versions(client, "here", options, &list));
     REFUSED(tokenvault_rename(client, "here", "there", options));
     REFUSED(tokenvault_rollback(client, "here", 1, options, &version));
+    REFUSED(tokenvault_unshare_with(client, "here", "unit:a.service", options));
+    REFUSED(tokenvault_list_shares(client, "here", options, &list));
 }
 
 static void refuse_annotate(const tokenvault_annotate_options *options)
 {
     REFUSED(tokenvault_annotate(client, "here", options));
+}
+
+static void refuse_share(const tokenvault_share_options *options)
+{
+    REFUSED(tokenvault_share(client, "here", "unit:a.service", options));
 }
 
 static void refuse_delete(const tokenvault_delete_options *options)
@@ -240,6 +260,10 @@ static void bad_options_for_writing(void)
     BAD_FIELD(tokenvault_annotate_options, expires_usec, 1, refuse_annotate);
     BAD_FIELD(tokenvault_annotate_options, keep_versions, UINT_MAX, refuse_annotate);
     BAD_FIELD(tokenvault_annotate_options, require_purpose, 7, refuse_annotate);
+    BAD_SIZES(tokenvault_share_options, refuse_share);
+    BAD_TEXT(tokenvault_share_options, owner, "nobody:at all", refuse_share);
+    BAD_TEXT(tokenvault_share_options, permission, "all", refuse_share);
+    BAD_FIELD(tokenvault_share_options, expires_usec, 1, refuse_share);
     BAD_SIZES(tokenvault_delete_options, refuse_delete);
     BAD_TEXT(tokenvault_delete_options, owner, "nobody:at all", refuse_delete);
 }
@@ -254,6 +278,7 @@ static void bad_objects(void *none)
     CHECK(tokenvault_value_class(none) == NULL && tokenvault_value_content_type(none) == NULL);
     CHECK(tokenvault_value_permission(none) == NULL && tokenvault_value_is_shared(none) == 0);
     CHECK(tokenvault_value_is_current(none) == 0 && tokenvault_value_requires_purpose(none) == 0);
+    CHECK(tokenvault_value_grantee(none) == NULL && tokenvault_value_uses_left(none) == -1);
     CHECK(tokenvault_value_attribute_count(none) == 0 && tokenvault_value_attribute_key(none, 0) == NULL);
     CHECK(tokenvault_value_attribute(none, NULL) == NULL && tokenvault_value_attribute(none, "a") == NULL);
     CHECK(tokenvault_list_len(none) == 0 && tokenvault_list_name(none, 0) == NULL);

@@ -155,6 +155,24 @@ static void tokens_are_listed_renamed_and_deleted(void)
     CHECK(strstr(tokenvault_client_error(client), "no such token") != NULL);
 }
 
+static void sharing_is_for_root(void)
+{
+    tokenvault_list *list = NULL;
+    tokenvault_value *value = NULL;
+    FRESH(tokenvault_share_options, options);
+    options.uses = 1;
+    CHECK(tokenvault_share(client, "c/one", "unit:app.service", &options) == TOKENVAULT_ERROR_ACCESS_DENIED);
+    CHECK(tokenvault_share(client, "c/one", "user:root", NULL) == TOKENVAULT_ERROR_INVALID_ARGS);
+    CHECK(tokenvault_unshare(client, "c/one", "unit:app.service") == TOKENVAULT_ERROR_NOT_FOUND);
+    CHECK(tokenvault_unshare_with(client, "c/one", "unit:app.service", NULL) == TOKENVAULT_ERROR_NOT_FOUND);
+    CHECK(tokenvault_list_shares(client, "c/one", NULL, &list) == 0);
+    CHECK(tokenvault_list_len(list) == 0);
+    tokenvault_list_free(list);
+    CHECK(tokenvault_describe(client, "c/one", NULL, &value) == 0);
+    CHECK(tokenvault_value_grantee(value)[0] == 0 && tokenvault_value_uses_left(value) == -1);
+    tokenvault_value_free(value);
+}
+
 static void the_vault_says_how_it_is(void)
 {
     tokenvault_info *info = NULL;
@@ -179,6 +197,7 @@ int main(void)
     values_are_made();
     versions_are_kept();
     tokens_are_listed_renamed_and_deleted();
+    sharing_is_for_root();
     the_vault_says_how_it_is();
     tokenvault_client_close(client);
     client = NULL;

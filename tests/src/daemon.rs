@@ -1,7 +1,7 @@
 //! `tokenvaultd` under test.
 
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +14,13 @@ use crate::program;
 use crate::user::{DAEMON, UserDatabase};
 use crate::wait::{self, PATIENCE};
 
+/// Passes standard input on as systemd passes a socket (`sd_listen_fds(3)`), and becomes the daemon.
+const PASSED: [&str; 3] = [
+    "/bin/sh",
+    "-c",
+    "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=credentials; exec \"$0\" \"$@\"",
+];
+
 /// A running daemon; killed when dropped, and its log shown when the test has failed.
 #[derive(Debug)]
 pub struct Daemon {
@@ -25,6 +32,19 @@ impl Daemon {
     /// Starts the daemon and waits for READY; panics with its log when it ends before.
     pub fn start(directory: &Path, configuration: &Path, users: &UserDatabase, notify: &Notifications) -> Self {
         let mut daemon = Self::spawn(directory, configuration, users, notify, &[]);
+        assert!(daemon.becomes_ready(notify), "tokenvaultd ended before it was ready");
+        daemon
+    }
+
+    /// The same with a socket the service manager passes under the name `credentials`.
+    pub fn start_with_credentials(
+        directory: &Path,
+        configuration: &Path,
+        users: &UserDatabase,
+        notify: &Notifications,
+        socket: OwnedFd,
+    ) -> Self {
+        let mut daemon = Self::spawn_with(directory, configuration, users, notify, &PASSED, socket.into());
         assert!(daemon.becomes_ready(notify), "tokenvaultd ended before it was ready");
         daemon
     }
@@ -50,6 +70,17 @@ impl Daemon {
         notify: &Notifications,
         under: &[&str],
     ) -> Self {
+        Self::spawn_with(directory, configuration, users, notify, under, Stdio::null())
+    }
+
+    fn spawn_with(
+        directory: &Path,
+        configuration: &Path,
+        users: &UserDatabase,
+        notify: &Notifications,
+        under: &[&str],
+        input: Stdio,
+    ) -> Self {
         let log = directory.join("daemon.log");
         let output = File::options().create(true).append(true).open(&log).expect("the log of the daemon");
         let program = program::path("tokenvaultd");
@@ -67,7 +98,7 @@ impl Daemon {
             .arg(configuration)
             .env("NOTIFY_SOCKET", notify.path())
             .env("RUST_BACKTRACE", "1")
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(output.try_clone().expect("a second handle of the log"))
             .stderr(output)
             .spawn()

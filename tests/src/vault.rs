@@ -16,6 +16,7 @@ use crate::daemon::Daemon;
 use crate::door::Door;
 use crate::notify::Notifications;
 use crate::process::Process;
+use crate::service_manager::ServiceManager;
 use crate::swtpm::Swtpm;
 use crate::user::{DAEMON, ROOT, User, UserDatabase, require_root};
 use crate::wire::Wire;
@@ -27,9 +28,16 @@ pub struct Builder {
     settings: Settings,
     with_bus: bool,
     with_tpm: bool,
+    with_credentials: bool,
 }
 
 impl Builder {
+    /// The service manager passes the socket that it fetches credentials from.
+    pub fn with_credentials(mut self) -> Self {
+        self.with_credentials = true;
+        self
+    }
+
     /// Sets a key of `[limits]`.
     pub fn limit(mut self, key: &'static str, value: u64) -> Self {
         self.settings.limits.insert(key, value);
@@ -95,6 +103,7 @@ impl Builder {
             tpm: Swtpm::reserve(&root.join("tpm")),
             notify: Notifications::listen(root).expect("the notification socket"),
             users,
+            credentials: self.with_credentials.then(|| ServiceManager::listen(root)),
             settings: self.settings,
             directory,
         };
@@ -113,6 +122,7 @@ pub struct Vault {
     tpm: Swtpm,
     notify: Notifications,
     users: UserDatabase,
+    credentials: Option<ServiceManager>,
     settings: Settings,
     directory: TempDir,
 }
@@ -125,7 +135,7 @@ impl Vault {
 
     /// A vault that is not quite like that.
     pub fn builder() -> Builder {
-        Builder { settings: Settings::default(), with_bus: true, with_tpm: true }
+        Builder { settings: Settings::default(), with_bus: true, with_tpm: true, with_credentials: false }
     }
 
     /// Opens a client of the library as `user`. The connection is made here, so it is that user's for good.
@@ -181,6 +191,11 @@ impl Vault {
         self.path().join("run/bus")
     }
 
+    /// The service manager, where it passes the daemon a socket.
+    pub fn service_manager(&self) -> &ServiceManager {
+        self.credentials.as_ref().expect("the service manager passes no socket")
+    }
+
     /// The temporary directory.
     pub fn path(&self) -> &Path {
         self.directory.path()
@@ -230,7 +245,13 @@ impl Vault {
     /// Starts the daemon and waits until it answers.
     pub fn start_daemon(&mut self) {
         let configuration = self.write_configuration();
-        self.daemon = Some(Daemon::start(self.path(), &configuration, &self.users, &self.notify));
+        let (users, notify) = (&self.users, &self.notify);
+        self.daemon = Some(match &self.credentials {
+            None => Daemon::start(self.path(), &configuration, users, notify),
+            Some(manager) => {
+                Daemon::start_with_credentials(self.path(), &configuration, users, notify, manager.socket())
+            }
+        });
     }
 
     /// Starts the daemon by another program, which becomes it (`strace -D`); whether it became ready before it ended.

@@ -1,6 +1,7 @@
 //! `tokenvaultctl`: the vault itself. One file per subcommand: its options, and what it does with them.
 
 mod config;
+mod credential;
 mod doctor;
 mod init;
 mod reload;
@@ -43,6 +44,8 @@ enum Command {
     Slot(slot::Command),
     Seal(seal::Args),
     Unseal(unseal::Args),
+    #[command(subcommand)]
+    Credential(credential::Command),
     Reload(reload::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -68,6 +71,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Slot(command) => slot::run(&context, command),
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),
+        Command::Credential(command) => credential::run(&context, command),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),
         Command::Completion(args) => completion::run(&context, args, command(), NAME),

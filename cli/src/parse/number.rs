@@ -33,6 +33,11 @@ pub fn kept_versions(text: &str) -> Result<u32, Malformed> {
     number(text, 1..=KEEP_VERSIONS_MAX, || count(KEEP_VERSIONS_MAX, "write how many versions to keep, such as 10"))
 }
 
+/// How often a share may be used.
+pub fn uses(text: &str) -> Result<u32, Malformed> {
+    number(text, 1..=u32::MAX, || count(u32::MAX, "write how often it may be used, such as 1"))
+}
+
 /// How many rows are listed.
 pub fn rows(text: &str) -> Result<u32, Malformed> {
     number(text, 1..=u32::MAX, || count(u32::MAX, "write how many tokens to list, such as 100"))

@@ -11,8 +11,11 @@ mod put;
 mod rm;
 mod rollback;
 mod run;
+mod share;
+mod shares;
 mod show;
 mod unlock;
+mod unshare;
 mod versions;
 mod whoami;
 mod write;
@@ -55,6 +58,9 @@ enum Command {
     Rm(rm::Args),
     Versions(versions::Args),
     Rollback(rollback::Args),
+    Share(share::Args),
+    Unshare(unshare::Args),
+    Shares(shares::Args),
     Run(run::Args),
     Unlock(unlock::Args),
     Lock(lock::Args),
@@ -86,6 +92,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Rm(args) => rm::run(&context, args),
         Command::Versions(args) => versions::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
+        Command::Share(args) => share::run(&context, args),
+        Command::Unshare(args) => unshare::run(&context, args),
+        Command::Shares(args) => shares::run(&context, args),
         Command::Run(args) => run::run(&context, args),
         Command::Unlock(args) => unlock::run(&context, args),
         Command::Lock(args) => lock::run(&context, args),

@@ -1,6 +1,6 @@
-//! `org.tokenvault1.Admin`: slots, sealing, configuration.
+//! `org.tokenvault1.Admin`: slots, sealing, credentials, configuration.
 
-use tokenvault_proto::{AddSlotOptions, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions};
+use tokenvault_proto::{AddSlotOptions, CredentialTest, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -55,6 +55,14 @@ impl Client {
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn confirm_recovery(&self, key: &[u8]) -> Result<(), Error> {
         self.call_with_value(&method::CONFIRM_RECOVERY, key, |pipe| (pipe, NoOptions::default()))
+    }
+
+    /// What `unit` would be given for the credential `id`.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn test_credential(&self, unit: &str, id: &str) -> Result<CredentialTest, Error> {
+        self.call(&method::TEST_CREDENTIAL, &(Text(unit), Text(id), NoOptions::default()))
     }
 
     /// Reads the configuration again.

@@ -50,6 +50,9 @@ pub(crate) const ROLLBACK: Method = write("Rollback");
 pub(crate) const ANNOTATE: Method = write("Annotate");
 pub(crate) const RENAME: Method = write("Rename");
 pub(crate) const DELETE: Method = write("Delete");
+pub(crate) const SHARE: Method = write("Share");
+pub(crate) const UNSHARE: Method = write("Unshare");
+pub(crate) const SHARES: Method = read(TOKENS_INTERFACE, "Shares");
 
 pub(crate) const LOGIN_STATE: Method = read(LOGIN_INTERFACE, "State");
 pub(crate) const ENROL: Method = login("Enrol");
@@ -65,4 +68,5 @@ pub(crate) const REMOVE_SLOT: Method = admin("RemoveSlot", false);
 pub(crate) const SEAL: Method = admin("Seal", false);
 pub(crate) const UNSEAL: Method = admin("Unseal", false);
 pub(crate) const CONFIRM_RECOVERY: Method = admin("ConfirmRecovery", false);
+pub(crate) const TEST_CREDENTIAL: Method = admin("TestCredential", true);
 pub(crate) const RELOAD: Method = admin("Reload", false);

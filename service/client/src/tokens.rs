@@ -4,8 +4,8 @@ use std::os::fd::AsFd;
 
 use serde::Serialize;
 use tokenvault_proto::{
-    AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions, PutOptions, TokenInfo,
-    VersionInfo,
+    AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions, PutOptions, ShareInfo,
+    ShareOptions, TokenInfo, VersionInfo,
 };
 use zbus::Type;
 
@@ -95,6 +95,30 @@ impl Client {
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn rollback(&self, name: &str, version: u64, options: &DescribeOptions) -> Result<u64, Error> {
         self.call(&method::ROLLBACK, &(Text(name), version, options))
+    }
+
+    /// Shares a token with `grantee`, `unit:NAME.service`.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn share(&self, name: &str, grantee: &str, options: &ShareOptions) -> Result<(), Error> {
+        self.call(&method::SHARE, &(Text(name), Text(grantee), options))
+    }
+
+    /// Ends a share.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn unshare(&self, name: &str, grantee: &str, options: &DescribeOptions) -> Result<(), Error> {
+        self.call(&method::UNSHARE, &(Text(name), Text(grantee), options))
+    }
+
+    /// With whom a token is shared.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn shares(&self, name: &str, options: &DescribeOptions) -> Result<Vec<ShareInfo>, Error> {
+        self.call(&method::SHARES, &(Text(name), options))
     }
 
     /// A call that answers with a value. The value is read after other threads may have their turn again.

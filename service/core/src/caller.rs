@@ -11,6 +11,8 @@ pub enum Door {
     Socket,
     /// None: the daemon itself, doing something unasked.
     Daemon,
+    /// The socket the service manager fetches credentials of units from.
+    Credential,
 }
 
 impl Door {
@@ -20,6 +22,7 @@ impl Door {
             Self::Bus => "bus",
             Self::Socket => "socket",
             Self::Daemon => "daemon",
+            Self::Credential => "credential",
         }
     }
 }

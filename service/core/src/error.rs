@@ -12,6 +12,9 @@ pub enum Error {
     /// Missing, another's, expired: one answer.
     #[error("no such token")]
     NotFound,
+    /// The token is there, and is not shared with that grantee.
+    #[error("the token is not shared with that grantee; 'Shares' lists with whom it is")]
+    NotShared,
     /// Visible but not permitted.
     #[error("{0}")]
     AccessDenied(String),

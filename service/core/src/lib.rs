@@ -8,6 +8,7 @@ pub mod audit;
 pub mod caller;
 pub mod crypto;
 pub mod error;
+pub mod grantee;
 pub mod keyring;
 pub mod login;
 pub mod name;
@@ -19,6 +20,7 @@ pub mod secret;
 pub mod slot;
 pub mod time;
 pub mod token;
+pub mod unit;
 pub mod vault;
 
 pub use caller::Caller;

@@ -2,6 +2,9 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::error::Error;
+use crate::grantee::Grantee;
+
 /// What a user may do at all. Root is admin whatever its record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(index_only)]
@@ -44,6 +47,8 @@ pub enum Action {
     Read,
     /// Put, change, delete.
     Write,
+    /// Share, end shares, see them.
+    Share,
 }
 
 /// The answer of [`judge`].
@@ -55,6 +60,20 @@ pub enum Decision {
     Hide,
     /// Say that it is not permitted, and why.
     Deny(&'static str),
+}
+
+impl Decision {
+    /// Nothing when it is allowed.
+    ///
+    /// # Errors
+    /// What the caller is told when it is not.
+    pub fn into_result(self) -> Result<(), Error> {
+        match self {
+            Self::Allow => Ok(()),
+            Self::Hide => Err(Error::NotFound),
+            Self::Deny(reason) => Err(Error::AccessDenied(reason.into())),
+        }
+    }
 }
 
 /// What is known of the caller when it is judged.
@@ -75,19 +94,32 @@ pub fn judge(caller: Standing, owner: Option<u32>, action: Action) -> Decision {
     }
     let own = owner == Some(caller.uid);
     let machine_write = owner == Some(0) && caller.role == Role::Admin;
+    if action == Action::Share && !own && owner == Some(0) && !machine_write {
+        return Decision::Deny("machine tokens are shared by root and administrators only");
+    }
     match action {
         Action::Read if own => Decision::Allow,
         Action::Read => Decision::Hide,
-        Action::Write if !own && !machine_write => match owner {
+        Action::Write | Action::Share if !own && !machine_write => match owner {
             Some(0) => Decision::Deny("machine tokens are written by root and administrators only"),
             _ => Decision::Hide,
         },
-        Action::Write => match caller.role {
+        Action::Write | Action::Share => match caller.role {
             Role::Developer | Role::Admin => Decision::Allow,
             Role::Consumer | Role::Auditor => Decision::Deny(
-                "your role may read tokens, not store them; an administrator can change 'users.default-role'",
+                "your role may read tokens, not store or share them; an administrator can change 'users.default-role'",
             ),
         },
+    }
+}
+
+/// Judges with whom the tokens of `owner` may be shared, by somebody who may share them.
+pub fn judge_grantee(owner: u32, grantee: &Grantee) -> Decision {
+    match grantee {
+        Grantee::Unit(_) if owner == 0 => Decision::Allow,
+        Grantee::Unit(_) => Decision::Deny(
+            "only machine tokens are shared with units; store it as one ('--owner machine'), which root and administrators can",
+        ),
     }
 }
 
@@ -129,6 +161,24 @@ mod tests {
         assert_eq!(judge(standing(5, Role::Admin), Some(0), Action::Write), Decision::Allow);
         assert!(matches!(judge(standing(5, Role::Developer), Some(0), Action::Write), Decision::Deny(_)));
         assert_eq!(judge(standing(0, Role::Admin), Some(0), Action::Write), Decision::Allow);
+    }
+
+    #[test]
+    fn tokens_are_shared_by_those_who_write_them() {
+        assert_eq!(judge(standing(5, Role::Developer), Some(5), Action::Share), Decision::Allow);
+        assert!(matches!(judge(standing(5, Role::Consumer), Some(5), Action::Share), Decision::Deny(_)));
+        assert_eq!(judge(standing(5, Role::Admin), Some(6), Action::Share), Decision::Hide);
+        assert_eq!(judge(standing(5, Role::Admin), Some(0), Action::Share), Decision::Allow);
+        for role in [Role::Consumer, Role::Developer, Role::Auditor] {
+            assert!(matches!(judge(standing(5, role), Some(0), Action::Share), Decision::Deny(_)), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn units_are_given_machine_tokens_only() {
+        let unit = Grantee::parse("unit:app.service").unwrap();
+        assert_eq!(judge_grantee(0, &unit), Decision::Allow);
+        assert!(matches!(judge_grantee(1000, &unit), Decision::Deny(_)));
     }
 
     #[test]

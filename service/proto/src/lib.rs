@@ -18,10 +18,10 @@ pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
 pub use option::{
     AddSlotOptions, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
-    NoOptions, PutOptions, RemoveSlotOptions, UnsealOptions,
+    NoOptions, PutOptions, RemoveSlotOptions, ShareOptions, UnsealOptions,
 };
 pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
-pub use result::{Health, LoginState, SlotInfo, Status, TokenInfo, VersionInfo, WhoAmI};
+pub use result::{CredentialTest, Health, LoginState, ShareInfo, SlotInfo, Status, TokenInfo, VersionInfo, WhoAmI};
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 
 /// Well-known bus name.
@@ -40,6 +40,8 @@ pub const ADMIN_INTERFACE: &str = "org.tokenvault1.Admin";
 pub const ERROR_PREFIX: &str = "org.tokenvault1.Error.";
 /// The private door of an installed vault.
 pub const DEFAULT_SOCKET: &str = "/run/tokenvault/bus";
+/// Where the service manager fetches the credentials of units from an installed vault.
+pub const CREDENTIALS_SOCKET: &str = "/run/tokenvault/credentials";
 /// Environment variable that points clients at another vault; ignored in a setuid program.
 pub const ADDRESS_VARIABLE: &str = "TOKENVAULT_ADDRESS";
 

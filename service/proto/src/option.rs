@@ -100,7 +100,7 @@ options! {
 }
 
 options! {
-    /// Options of `Tokens.Describe`, `Versions`, `Rollback`, `Rename`: whose token is meant.
+    /// Options of `Tokens.Describe`, `Versions`, `Rollback`, `Rename`, `Unshare`, `Shares`: whose token is meant.
     DescribeOptions {
         /// Whose token; default the caller's own.
         owner: String = "owner",
@@ -152,6 +152,20 @@ options! {
         owner: String = "owner",
         /// Only this version.
         version: u64 = "version",
+    }
+}
+
+options! {
+    /// Options of `Tokens.Share`.
+    ShareOptions {
+        /// Whose token; default the caller's own.
+        owner: String = "owner",
+        /// `read` (default), `write`.
+        permission: String = "permission",
+        /// When the share ends, microseconds since the epoch.
+        expires: u64 = "expires",
+        /// How often it may be used.
+        uses: u32 = "uses",
     }
 }
 

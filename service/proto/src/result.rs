@@ -55,6 +55,48 @@ results! {
 }
 
 results! {
+    /// One share of a token.
+    ShareInfo {
+        /// With whom, `unit:NAME.service`.
+        grantee: String = "grantee",
+        /// `read` or `write`.
+        permission: String = "permission",
+        /// When it was granted, microseconds since the epoch.
+        created: u64 = "created",
+        ?
+        /// When it ends, microseconds since the epoch; absent: never.
+        expires: u64 = "expires",
+        /// How often it may still be used; absent: without a limit.
+        uses_left: u32 = "uses-left",
+    }
+}
+
+results! {
+    /// What a unit would be given for a credential.
+    CredentialTest {
+        /// The unit.
+        unit: String = "unit",
+        /// The id in its `LoadCredential=` line.
+        id: String = "id",
+        /// Whether it would be given a value.
+        granted: bool = "granted",
+        /// Why not; empty when it would.
+        cause: String = "cause",
+        /// What to do about it; empty when it would.
+        next_step: String = "next-step",
+        ?
+        /// Number of the version it would be given.
+        version: u64 = "version",
+        /// Bytes of the value.
+        size: u64 = "size",
+        /// When the share ends, microseconds since the epoch; absent: never.
+        expires: u64 = "expires",
+        /// How often the share may still be used; absent: without a limit.
+        uses_left: u32 = "uses-left",
+    }
+}
+
+results! {
     /// Who the vault takes the caller for.
     WhoAmI {
         /// UID of the connection.

@@ -1,17 +1,21 @@
-//! `org.tokenvault1.Admin`: slots, sealing, configuration. For root.
+//! `org.tokenvault1.Admin`: slots, sealing, credentials, configuration. For root.
 
 use std::sync::Arc;
 
 use tokenvault_core::slot::SlotKind;
+use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::NewSlot;
 use tokenvault_core::{Caller, Error, Secret};
-use tokenvault_proto::{AddSlotOptions, NoOptions, RemoveSlotOptions, SLOT_SECRET_BYTES, SlotInfo, UnsealOptions};
+use tokenvault_proto::{
+    AddSlotOptions, CredentialTest, NoOptions, RemoveSlotOptions, SLOT_SECRET_BYTES, SlotInfo, UnsealOptions,
+};
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::{Call, blocking};
 use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
+use crate::credential;
 use crate::reload::reload;
 use crate::service::Service;
 use crate::value::incoming::EmptyValue;
@@ -121,6 +125,28 @@ impl Admin {
                 let key = slot_secret(&self.0.service, &call, key, EmptyValue::Refused).await?;
                 let vault = Arc::clone(&self.0.service.vault);
                 blocking(move || vault.confirm_recovery(&call.caller, &key)).await
+            })
+            .await
+    }
+
+    /// Says what a unit with `LoadCredential=ID:` and the socket of the vault in its file would be given now, and why not. The
+    /// value stays where it is, and no use of a share is counted.
+    ///
+    /// Errors: InvalidArgs for what is no name of a service.
+    #[zbus(out_args("outcome"))]
+    async fn test_credential(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        unit: &str,
+        id: &str,
+        options: Options,
+    ) -> Result<CredentialTest, Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Read, "TestCredential", |_call| async move {
+                decode::options::<NoOptions>(options)?;
+                let name = UnitName::parse(unit)?;
+                let outcome = credential::test(&self.0.service.vault, &name, id);
+                Ok(encode::credential_test(unit, id, outcome))
             })
             .await
     }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use tokenvault_core::crypto::pad::VALUE_BYTES_MAX;
+use tokenvault_core::grantee::Grantee;
 use tokenvault_core::name::{Attributes, ContentType, Hint, NamePrefix, TokenName};
 use tokenvault_core::owner::Owner;
 use tokenvault_core::token::generate::{Charset, Recipe};
-use tokenvault_core::token::{Annotation, Class, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions};
+use tokenvault_core::token::{
+    Annotation, Class, Expiry, GetRequest, ListRequest, NamedRequest, Permission, PutMode, PutOptions, ShareRequest,
+};
 use tokenvault_core::{Error, Secret, Timestamp};
 use tokenvault_proto as proto;
 use tokenvault_proto::Dictionary;
@@ -197,6 +200,27 @@ pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) ->
         expires_before: options.expires_before.map(Timestamp::from_usec),
         limit: limit as usize,
         after: options.after.unwrap_or_default(),
+    })
+}
+
+/// `Share`.
+pub async fn share(
+    service: &Service,
+    asker: u32,
+    (name, grantee): (&str, &str),
+    options: proto::ShareOptions,
+) -> Result<ShareRequest, Error> {
+    let permission = match options.permission.as_deref() {
+        None => Permission::Read,
+        Some(word) => Permission::parse(word)
+            .ok_or_else(|| Error::InvalidArgs("option 'permission' must be 'read' or 'write'".into()))?,
+    };
+    Ok(ShareRequest {
+        token: named(service, asker, name, options.owner.as_deref()).await?,
+        grantee: Grantee::parse(grantee)?,
+        permission,
+        expires: options.expires.map(Timestamp::from_usec),
+        uses: options.uses,
     })
 }
 

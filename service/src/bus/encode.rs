@@ -1,7 +1,7 @@
 //! From the domain's types to the wire's dictionaries.
 
 use tokenvault_core::login::LoginState;
-use tokenvault_core::token::{TokenInfo, VersionInfo};
+use tokenvault_core::token::{CredentialGrant, CredentialRefusal, ShareInfo, TokenInfo, VersionInfo};
 use tokenvault_core::vault::SlotView;
 use tokenvault_proto as proto;
 
@@ -18,7 +18,7 @@ pub fn token(info: &TokenInfo) -> proto::TokenInfo {
         created: info.created.as_usec(),
         updated: info.updated.as_usec(),
         expires: info.expires.map(tokenvault_core::Timestamp::as_usec),
-        shared: false,
+        shared: info.shared,
         permission: "owner".to_owned(),
         require_purpose: info.require_purpose,
     }
@@ -33,6 +33,41 @@ pub fn version(info: &VersionInfo) -> proto::VersionInfo {
         expires: info.expires.map(tokenvault_core::Timestamp::as_usec),
         current: info.current,
     }
+}
+
+/// A share.
+pub fn share(info: &ShareInfo) -> proto::ShareInfo {
+    proto::ShareInfo {
+        grantee: info.grantee.to_string(),
+        permission: info.permission.as_str().to_owned(),
+        created: info.created.as_usec(),
+        expires: info.expires.map(tokenvault_core::Timestamp::as_usec),
+        uses_left: info.uses_left,
+    }
+}
+
+/// What a unit would be given.
+pub fn credential_test(
+    unit: &str,
+    id: &str,
+    outcome: Result<CredentialGrant, CredentialRefusal>,
+) -> proto::CredentialTest {
+    let mut test =
+        proto::CredentialTest { unit: unit.to_owned(), id: id.to_owned(), ..proto::CredentialTest::default() };
+    match outcome {
+        Ok(grant) => {
+            test.granted = true;
+            test.version = Some(grant.version);
+            test.size = Some(grant.size);
+            test.expires = grant.expires.map(tokenvault_core::Timestamp::as_usec);
+            test.uses_left = grant.uses_left;
+        }
+        Err(refusal) => {
+            test.cause = refusal.to_string();
+            test.next_step = refusal.next_step(unit, id);
+        }
+    }
+    test
 }
 
 /// A user's login.

@@ -14,6 +14,7 @@ mod login;
 mod manager;
 mod options;
 mod refusal;
+mod shares;
 mod tokens;
 mod toll;
 

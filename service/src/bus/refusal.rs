@@ -29,7 +29,7 @@ impl From<Error> for Refusal {
         let text = error.to_string();
         let code = match error {
             Error::InvalidArgs(_) => ErrorCode::InvalidArgs,
-            Error::NotFound => ErrorCode::NotFound,
+            Error::NotFound | Error::NotShared => ErrorCode::NotFound,
             Error::AccessDenied(_) => ErrorCode::AccessDenied,
             Error::Exists => ErrorCode::Exists,
             Error::Conflict { .. } => ErrorCode::Conflict,

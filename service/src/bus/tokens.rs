@@ -13,7 +13,7 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, decode, encode};
+use super::{Desk, Options, Refusal, decode, encode, shares};
 use crate::caller::Kind;
 
 /// The interface.
@@ -281,5 +281,49 @@ impl Tokens {
                 Ok(info.version)
             })
             .await
+    }
+
+    /// Shares a token with somebody else. A share the grantee has already is replaced. Shares follow a rename of the token, and
+    /// end with it: also when it expires, whatever is stored under its name afterwards.
+    ///
+    /// Grantee: `unit:NAME.service`, a service of the system's service manager by its full name, an instance by its own; it is
+    /// given the value by `LoadCredential=` in its unit file. Only machine tokens are shared with units, by root and
+    /// administrators. Options: `permission` s: `read` (default). `expires` t: when the share ends. `uses` u: how often it may be
+    /// used. `owner` s.
+    ///
+    /// Errors: InvalidArgs, AccessDenied, NotFound, LimitsExceeded.
+    async fn share(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        grantee: &str,
+        options: Options,
+    ) -> Result<(), Refusal> {
+        let desk = &self.0;
+        desk.serve(&header, Kind::Write, |call| shares::share(desk, call, name, grantee, options)).await
+    }
+
+    /// Ends a share: nothing is given out for it any more. Options: `owner` s. Errors: NotFound when there is none.
+    async fn unshare(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        grantee: &str,
+        options: Options,
+    ) -> Result<(), Refusal> {
+        let desk = &self.0;
+        desk.serve(&header, Kind::Write, |call| shares::unshare(desk, call, name, grantee, options)).await
+    }
+
+    /// Lists with whom a token is shared, for those who may share it. Options: `owner` s.
+    #[zbus(out_args("shares"))]
+    async fn shares(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        options: Options,
+    ) -> Result<Vec<proto::ShareInfo>, Refusal> {
+        let desk = &self.0;
+        desk.serve(&header, Kind::Read, |call| shares::shares(desk, call, name, options)).await
     }
 }

@@ -131,4 +131,6 @@ limits! {
     pipe_seconds = 5;
     /// Seconds a request may take.
     request_seconds = 5;
+    /// Seconds after the start of the daemon that units wait for the vault to open.
+    credential_seconds = 45;
 }

@@ -127,8 +127,12 @@ fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
     if config.limits.value_bytes > VALUE_BYTES_MAX as u64 {
         return Err(ConfigError(format!("'limits.value-bytes' can be at most {VALUE_BYTES_MAX}")));
     }
-    let Limits { pipe_seconds, request_seconds, .. } = config.limits;
-    for (key, seconds) in [("pipe-seconds", pipe_seconds), ("request-seconds", request_seconds)] {
+    let Limits { pipe_seconds, request_seconds, credential_seconds, .. } = config.limits;
+    for (key, seconds) in [
+        ("pipe-seconds", pipe_seconds),
+        ("request-seconds", request_seconds),
+        ("credential-seconds", credential_seconds),
+    ] {
         if seconds > SECONDS_MAX {
             let text = "set fewer seconds, or 0 to switch it off";
             return Err(ConfigError(format!("'limits.{key}' can be at most {SECONDS_MAX}, a day; {text}")));
@@ -180,7 +184,7 @@ mod tests {
 
     #[test]
     fn times_that_nobody_can_wait_are_refused_by_name() {
-        for key in ["pipe-seconds", "request-seconds"] {
+        for key in ["pipe-seconds", "request-seconds", "credential-seconds"] {
             for seconds in [86_401, i64::MAX] {
                 let error = load_text(&format!("[limits]\n{key} = {seconds}\n")).unwrap_err().to_string();
                 assert!(error.contains(&format!("'limits.{key}'")) && error.contains("86400"), "{error}");

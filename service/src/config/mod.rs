@@ -77,6 +77,11 @@ impl Config {
         self.runtime_dir.join("bus")
     }
 
+    /// The socket of the service manager.
+    pub fn credentials_path(&self) -> PathBuf {
+        self.runtime_dir.join("credentials")
+    }
+
     /// Says which keys differ that only a restart puts in force wholly.
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         // Every field is named, so that a new one has to be thought about.

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 /// How long to leave the socket alone when there is no descriptor for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Listens at `path`, for everyone: authority is the peer's uid, not the file's mode. A socket left behind by a daemon that
+/// Listens at `path`, with `mode`: authority is the peer's uid, the file's mode only keeps others from trying. A socket left behind by a daemon that
 /// is gone is replaced, in one step, so that no client finds it missing or closed.
 ///
 /// # Errors
 /// Another daemon answers there, something else than a socket lies there, or the directory is not ours to write.
-pub fn bind(path: &Path) -> io::Result<DoorSocket> {
+pub fn bind(path: &Path, mode: u32) -> io::Result<DoorSocket> {
     refuse_taken(path)?;
     let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?.to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.{}", std::process::id()));
     // Left behind by a daemon that had this process id and was killed in between.
     let _ = fs::remove_file(&fresh);
     let listener = UnixListener::bind(&fresh)?;
-    let placed = fs::set_permissions(&fresh, Permissions::from_mode(0o666)).and_then(|()| fs::rename(&fresh, path));
+    let placed = fs::set_permissions(&fresh, Permissions::from_mode(mode)).and_then(|()| fs::rename(&fresh, path));
     if let Err(error) = placed {
         let _ = fs::remove_file(&fresh);
         return Err(error);
@@ -38,9 +38,39 @@ pub fn bind(path: &Path) -> io::Result<DoorSocket> {
 /// Where clients come in.
 #[derive(Debug)]
 pub struct DoorSocket {
-    pub(super) listener: UnixListener,
+    listener: UnixListener,
     /// The file, where it is ours to remove.
-    pub(super) file: Option<SocketFile>,
+    file: Option<SocketFile>,
+}
+
+impl DoorSocket {
+    /// Registers the socket with the runtime.
+    ///
+    /// # Errors
+    /// It cannot be.
+    pub fn open(self) -> io::Result<OpenSocket> {
+        let Self { listener, file } = self;
+        listener.set_nonblocking(true)?;
+        Ok(OpenSocket { listener: tokio::net::UnixListener::from_std(listener)?, _file: file })
+    }
+}
+
+/// Where clients are let in. Once it is dropped, new ones are refused by the kernel, or wait for the next daemon where the
+/// socket is the service manager's.
+#[derive(Debug)]
+pub struct OpenSocket {
+    listener: tokio::net::UnixListener,
+    _file: Option<SocketFile>,
+}
+
+impl OpenSocket {
+    /// Lets the next one in, once there is somebody.
+    ///
+    /// # Errors
+    /// See `accept(2)`, and [`pause_after`].
+    pub async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.and_then(|(stream, _)| stream.into_std())
+    }
 }
 
 impl From<UnixListener> for DoorSocket {
@@ -53,7 +83,7 @@ impl From<UnixListener> for DoorSocket {
 /// The file of a socket that was bound here. Removed on drop, so that clients find no door instead of a closed one; unless another
 /// daemon has put its own there.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+struct SocketFile {
     path: PathBuf,
     id: (u64, u64),
 }
@@ -95,7 +125,7 @@ fn refuse_taken(path: &Path) -> io::Result<()> {
 }
 
 /// What to do about a connection that could not be accepted: how long to pause before the next.
-pub(super) fn pause_after(error: &io::Error) -> Duration {
+pub fn pause_after(error: &io::Error) -> Duration {
     match error.raw_os_error().map(Errno::from_raw) {
         // The client was gone before we came to it.
         Some(Errno::ECONNABORTED | Errno::EINTR) => Duration::ZERO,
@@ -106,18 +136,26 @@ pub(super) fn pause_after(error: &io::Error) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
-
     use super::*;
+
+    const EVERYONE: u32 = 0o666;
 
     #[test]
     fn a_new_socket_is_open_to_everyone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bus");
-        let _bound = bind(&path).unwrap();
+        let _bound = bind(&path, EVERYONE).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
         assert!(UnixStream::connect(&path).is_ok());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_new_socket_for_root_is_closed_to_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("credentials");
+        let _bound = bind(&path, 0o600).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
@@ -125,9 +163,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bus");
         // As a crash leaves it.
-        std::mem::forget(bind(&path).unwrap().file);
+        std::mem::forget(bind(&path, EVERYONE).unwrap().file);
         assert!(UnixStream::connect(&path).is_err());
-        let _bound = bind(&path).unwrap();
+        let _bound = bind(&path, EVERYONE).unwrap();
         assert!(UnixStream::connect(&path).is_ok());
     }
 
@@ -135,9 +173,9 @@ mod tests {
     fn the_file_goes_with_its_daemon_but_never_a_successors() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bus");
-        let DoorSocket { listener, file } = bind(&path).unwrap();
+        let DoorSocket { listener, file } = bind(&path, EVERYONE).unwrap();
         drop(listener);
-        let successor = bind(&path).unwrap();
+        let successor = bind(&path, EVERYONE).unwrap();
         drop(file);
         assert!(UnixStream::connect(&path).is_ok());
         drop(successor);
@@ -148,8 +186,8 @@ mod tests {
     fn a_socket_somebody_answers_on_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bus");
-        let _first = bind(&path).unwrap();
-        assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let _first = bind(&path, EVERYONE).unwrap();
+        assert_eq!(bind(&path, EVERYONE).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         assert!(UnixStream::connect(&path).is_ok());
     }
 
@@ -158,7 +196,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bus");
         fs::write(&path, "mine").unwrap();
-        assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(bind(&path, EVERYONE).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"mine");
     }
 }

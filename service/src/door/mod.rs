@@ -30,8 +30,7 @@ use zbus::{Guid, OwnedGuid};
 use self::account::Accounts;
 use self::admission::Admission;
 use self::connection::{Admitted, Attendant};
-use self::listener::SocketFile;
-pub use self::listener::{DoorSocket, bind};
+pub use self::listener::{DoorSocket, OpenSocket, bind, pause_after};
 use crate::config::Limits;
 use crate::fast_path::FastPath;
 use crate::message::Called;
@@ -170,8 +169,7 @@ pub trait Host: Send + Sync {
 
 /// The door, open as long as it runs.
 pub struct PrivateDoor {
-    listener: tokio::net::UnixListener,
-    file: Option<SocketFile>,
+    socket: OpenSocket,
     attendant: Arc<Attendant>,
 }
 
@@ -186,23 +184,21 @@ impl PrivateDoor {
         stop: watch::Receiver<bool>,
         host: Arc<dyn Host>,
     ) -> io::Result<Self> {
-        let DoorSocket { listener, file } = socket;
-        listener.set_nonblocking(true)?;
-        let listener = tokio::net::UnixListener::from_std(listener)?;
+        let socket = socket.open()?;
         let guid = OwnedGuid::from(Guid::generate());
         let attendant =
             Attendant { admission: Admission::default(), accounts: Accounts::default(), guid, host, limits, stop };
-        Ok(Self { listener, file, attendant: Arc::new(attendant) })
+        Ok(Self { socket, attendant: Arc::new(attendant) })
     }
 
     /// Takes connections until the door closes, then waits for the replies that are under way.
     pub async fn run(self) {
-        let Self { listener, file, attendant } = self;
+        let Self { socket, attendant } = self;
         let mut connections = JoinSet::new();
         let mut failing = false;
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted.and_then(|(stream, _)| stream.into_std()),
+                accepted = socket.accept() => accepted,
                 Some(_) = connections.join_next() => continue,
                 () = closing(attendant.stop.clone()) => break,
             };
@@ -214,14 +210,14 @@ impl PrivateDoor {
                         log::warn!("private door: connections cannot be accepted, trying again: {error}");
                     }
                     failing = true;
-                    tokio::time::sleep(listener::pause_after(&error)).await;
+                    tokio::time::sleep(pause_after(&error)).await;
                     continue;
                 }
             }
             failing = false;
         }
         // New clients are refused by the kernel from here on.
-        drop((listener, file));
+        drop(socket);
         while connections.join_next().await.is_some() {}
     }
 }

@@ -1,7 +1,8 @@
 //! Where the daemon's log goes: the journal when systemd started it, standard error otherwise. And what the service manager
 //! is told.
 //!
-//! Messages are written for administrators. Values never reach a log call; names of tokens only at debug level.
+//! Messages are written for administrators. Values never reach a log call; names of tokens only at debug level, but for a
+//! credential that a unit was refused: its name stands in the unit's file, and who reads the log looks for it.
 
 pub mod event;
 mod refused;

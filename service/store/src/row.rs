@@ -1,12 +1,13 @@
 //! From columns to the rows of the port.
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use tokenvault_core::port::{AuditRow, KeyringRow, PrincipalRow, SlotRow, TokenRow, VersionHead, VersionRow};
+use tokenvault_core::port::{AuditRow, KeyringRow, PrincipalRow, ShareRow, SlotRow, TokenRow, VersionHead, VersionRow};
 
 use crate::fault::Fault;
 
 pub(crate) const SLOT: &str = "id, kind, body, wrapped_vk, wrapped_kek, created";
 pub(crate) const PRINCIPAL: &str = "id, uid_tag, generation, record, key, tokens, bytes";
+pub(crate) const SHARE: &str = "id, token, grantee_tag, expires_day, meta";
 pub(crate) const AUDIT: &str = "seq, record, chain";
 
 /// Columns of a token `t`, then of its version `v`; a value may follow.
@@ -135,6 +136,16 @@ pub(crate) fn version_head(row: &Row<'_>, from: usize) -> rusqlite::Result<Versi
 /// A head whose columns begin at `from`, and the value after it.
 pub(crate) fn version(row: &Row<'_>, from: usize) -> rusqlite::Result<VersionRow> {
     Ok(VersionRow { head: version_head(row, from)?, value: row.get(from + HEAD_COLUMNS)? })
+}
+
+pub(crate) fn share(row: &Row<'_>) -> rusqlite::Result<ShareRow> {
+    Ok(ShareRow {
+        id: row.get(0)?,
+        token: row.get(1)?,
+        grantee_tag: row.get(2)?,
+        expires_day: row.get(3)?,
+        meta: row.get(4)?,
+    })
 }
 
 pub(crate) fn audit(row: &Row<'_>) -> rusqlite::Result<AuditRow> {

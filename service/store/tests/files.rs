@@ -230,7 +230,7 @@ fn a_table_index_or_trigger_that_is_not_ours_is_refused() {
     ] {
         let (_dir, state) = closed_store();
         Connection::open(state.join("vault.db")).unwrap().execute_batch(sql).unwrap();
-        assert_corrupt(&state, "the tables are not those of schema 1");
+        assert_corrupt(&state, &format!("the tables are not those of schema {SCHEMA}"));
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use common::*;
-use tokenvault_core::port::{AuditRow, KeyringRow, MetaKey, SlotRow, TokenRow};
+use tokenvault_core::port::{AuditRow, KeyringRow, MetaKey, NewShare, ShareRow, SlotRow, TokenRow};
 use tokenvault_store::{SCHEMA, SqliteStore};
 
 fn fixture(schema: u32) -> PathBuf {
@@ -34,6 +34,10 @@ fn link(seq: u64) -> AuditRow {
     AuditRow { seq, record: noise(seq, 90), chain: [seq as u8; 32] }
 }
 
+fn share() -> ShareRow {
+    ShareRow { id: 2, token: 3, grantee_tag: tag("unit:app.service"), expires_day: Some(20_000), meta: noise(5, 150) }
+}
+
 /// At least one row of every kind, a value with overflow pages, and numbers that were given and deleted.
 fn fill(store: &SqliteStore) {
     write(store, |tx| {
@@ -56,12 +60,17 @@ fn fill(store: &SqliteStore) {
         tx.insert_version(&version_row(id, 2, b"second"))?;
         let row = tx.token(alice, &tag("t1"))?.unwrap();
         tx.update_token(&TokenRow { current: 2, newest: 2, ..row })?;
-        tx.set_attributes(id, &[[9; 16]])
+        tx.set_attributes(id, &[[9; 16]])?;
+        let gone = tx.insert_share(&NewShare { token: id, grantee_tag: &share().grantee_tag })?;
+        tx.delete_share(gone)?;
+        tx.insert_share(&NewShare { token: 3, grantee_tag: &share().grantee_tag })?;
+        tx.update_share(&share())?;
+        tx.set_login(alice, &noise(6, 200))
     })
     .unwrap();
 }
 
-fn check(store: &SqliteStore) {
+fn check(store: &SqliteStore, written_by: u32) {
     store.verify_structure().unwrap();
     assert_eq!(read(store, |tx| tx.meta(MetaKey::VaultId)), Some(vec![7; 16]));
     assert_eq!(read(store, |tx| tx.slots()), [slot()]);
@@ -75,6 +84,18 @@ fn check(store: &SqliteStore) {
     assert_eq!(value_of(store, 1, "t1").as_deref(), Some(&b"second"[..]));
     assert_eq!(read(store, |tx| tx.version(2, 1)), Some(version_row(2, 1, &noise(2, 64))));
     assert_eq!(read(store, |tx| tx.tokens(1, &[[9; 16]], 0, 10)).len(), 1);
+    // An older store has none, and takes one.
+    let shares = if written_by < 2 { Vec::new() } else { vec![share()] };
+    assert_eq!(read(store, |tx| tx.shares(3)), shares);
+    assert_eq!(read(store, |tx| tx.login(1)), (written_by >= 3).then(|| noise(6, 200)));
+    write(store, |tx| tx.set_login(1, b"anew")).unwrap();
+    assert_eq!(read(store, |tx| tx.login(1)), Some(b"anew".to_vec()));
+    write(store, move |tx| {
+        let id = tx.insert_share(&NewShare { token: 2, grantee_tag: &share().grantee_tag })?;
+        assert_eq!(id, if written_by < 2 { 1 } else { 3 }, "the number of the deleted share is not given again");
+        Ok(())
+    })
+    .unwrap();
     // The number of the deleted token is not given again.
     put(store, 1, "next", b"value").unwrap();
     assert_eq!(id_of(store, 1, "next"), Some(6));
@@ -87,7 +108,7 @@ fn a_store_of_every_released_schema_opens_with_all_its_rows() {
         fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
         let vault = dir.path().join("vault.db");
         fs::copy(fixture(schema), &vault).expect("every released schema has its fixture; see tests/fixtures/README.md");
-        check(&open(dir.path()));
+        check(&open(dir.path()), schema);
         let copy = dir.path().join(format!("vault.db.before-{schema}"));
         assert_eq!(copy.exists(), schema < SCHEMA, "a real upgrade leaves a copy");
     }

@@ -53,6 +53,7 @@ fn a_description_tells_everything_that_was_given() {
         updated: START,
         expires: None,
         require_purpose: true,
+        shared: false,
     };
     assert_eq!(put, expected);
     assert_eq!(alice.describe("ci/deploy").unwrap(), expected);

@@ -123,7 +123,7 @@ impl ToyDoor {
     pub fn open(limits: DoorLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let socket = bind(&dir.path().join("bus")).unwrap();
+        let socket = bind(&dir.path().join("bus"), 0o666).unwrap();
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared::default());
         let toy = Arc::clone(&shared);

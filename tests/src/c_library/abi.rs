@@ -66,6 +66,8 @@ options! {
     }
     /// `tokenvault_delete_options`.
     struct DeleteOptions { owner: Text, version: u64, }
+    /// `tokenvault_share_options`.
+    struct ShareOptions { owner: Text, permission: Text, expires: u64, uses: u32, }
 }
 
 macro_rules! functions {
@@ -105,6 +107,12 @@ functions! {
     fn tokenvault_rollback(*mut Client, Text, u64, *const TokenOptions, *mut u64) -> c_int;
     fn tokenvault_delete(*mut Client, Text) -> c_int;
     fn tokenvault_delete_with(*mut Client, Text, *const DeleteOptions) -> c_int;
+    fn tokenvault_share(*mut Client, Text, Text, *const ShareOptions) -> c_int;
+    fn tokenvault_unshare(*mut Client, Text, Text) -> c_int;
+    fn tokenvault_unshare_with(*mut Client, Text, Text, *const TokenOptions) -> c_int;
+    fn tokenvault_list_shares(*mut Client, Text, *const TokenOptions, *mut *mut List) -> c_int;
+    fn tokenvault_value_grantee(*const Value) -> Text;
+    fn tokenvault_value_uses_left(*const Value) -> i64;
     fn tokenvault_status(*mut Client, *mut *mut Info) -> c_int;
     fn tokenvault_whoami(*mut Client, *mut *mut Info) -> c_int;
     fn tokenvault_value_data(*const Value) -> *const u8;

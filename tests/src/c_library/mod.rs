@@ -21,10 +21,10 @@ use std::{fmt, ptr};
 
 use options::Memory;
 pub use read::Value;
-use read::{fact, number, take_rows, take_value, text, token_info, version_info};
+use read::{fact, number, share_info, take_rows, take_value, text, token_info, version_info};
 use tokenvault_proto::{
     AnnotateOptions, DeleteOptions, DescribeOptions, ErrorCode, GenerateOptions, GetOptions, ListOptions, PutOptions,
-    Status, TokenInfo, VersionInfo, WhoAmI,
+    ShareInfo, ShareOptions, Status, TokenInfo, VersionInfo, WhoAmI,
 };
 
 /// Why a call failed: the number it returned, and what `tokenvault_client_error` says.
@@ -176,6 +176,41 @@ impl Client {
         }
         let (name, options) = (memory.text(name), memory.delete(options));
         self.check(c!(tokenvault_delete_with(self.0, name, &raw const options)))
+    }
+
+    /// `tokenvault_share`.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn share(&self, name: &str, grantee: &str, options: &ShareOptions) -> Result<(), Error> {
+        let mut memory = Memory::default();
+        let (name, grantee, options) = (memory.text(name), memory.text(grantee), memory.share(options));
+        self.check(c!(tokenvault_share(self.0, name, grantee, &raw const options)))
+    }
+
+    /// `tokenvault_unshare`, and with options `tokenvault_unshare_with`.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn unshare(&self, name: &str, grantee: &str, options: &DescribeOptions) -> Result<(), Error> {
+        let mut memory = Memory::default();
+        let (name, grantee) = (memory.text(name), memory.text(grantee));
+        if *options == DescribeOptions::default() {
+            return self.check(c!(tokenvault_unshare(self.0, name, grantee)));
+        }
+        let options = memory.token(options);
+        self.check(c!(tokenvault_unshare_with(self.0, name, grantee, &raw const options)))
+    }
+
+    /// `tokenvault_list_shares`.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn shares(&self, name: &str, options: &DescribeOptions) -> Result<Vec<ShareInfo>, Error> {
+        let (mut memory, mut list) = (Memory::default(), ptr::null_mut());
+        let (name, options) = (memory.text(name), memory.token(options));
+        self.check(c!(tokenvault_list_shares(self.0, name, &raw const options, &raw mut list)))?;
+        Ok(take_rows(list, share_info))
     }
 
     /// `tokenvault_status`.

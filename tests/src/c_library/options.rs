@@ -112,6 +112,16 @@ impl Memory {
         }
     }
 
+    pub(super) fn share(&mut self, options: &proto::ShareOptions) -> abi::ShareOptions {
+        abi::ShareOptions {
+            owner: self.optional(options.owner.as_ref()),
+            permission: self.optional(options.permission.as_ref()),
+            expires: number(options.expires),
+            uses: number(options.uses),
+            ..abi::ShareOptions::default()
+        }
+    }
+
     pub(super) fn delete(&mut self, options: &proto::DeleteOptions) -> abi::DeleteOptions {
         abi::DeleteOptions {
             owner: self.optional(options.owner.as_ref()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
 
-use tokenvault_proto::{TokenInfo, VersionInfo};
+use tokenvault_proto::{ShareInfo, TokenInfo, VersionInfo};
 
 use super::abi;
 
@@ -84,6 +84,16 @@ pub(super) fn version_info(value: *const abi::Value) -> VersionInfo {
         created: c!(tokenvault_value_created(value)),
         current: c!(tokenvault_value_is_current(value)) == 1,
         expires: expires(value),
+    }
+}
+
+pub(super) fn share_info(value: *const abi::Value) -> ShareInfo {
+    ShareInfo {
+        grantee: text(c!(tokenvault_value_grantee(value))),
+        permission: text(c!(tokenvault_value_permission(value))),
+        created: c!(tokenvault_value_created(value)),
+        expires: expires(value),
+        uses_left: u32::try_from(c!(tokenvault_value_uses_left(value))).ok(),
     }
 }
 

@@ -1,14 +1,18 @@
 //! C programs that do what others may do, or must not. What each is about stands at its head, in `tests/c`.
 
-use tokenvault_tests::{ALICE, Door, Vault, stage};
+use tokenvault_tests::{ALICE, Door, ROOT, User, Vault, stage};
 
 use crate::kit::{self, Under};
 use crate::under_everything;
 
 /// Runs a program, which must end well and say nothing.
 fn run(vault: &Vault, name: &str, door: Door, under: Under) {
+    run_as(ALICE, vault, name, door, under);
+}
+
+fn run_as(user: User, vault: &Vault, name: &str, door: Door, under: Under) {
     let program = kit::compile(vault, &kit::source(name), under);
-    let output = kit::succeed(&mut kit::command(vault, ALICE, door, &program, under));
+    let output = kit::succeed(&mut kit::command(vault, user, door, &program, under));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "the library writes to no stream");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "the library writes to no stream");
 }
@@ -21,6 +25,10 @@ fn patient_vault() -> Vault {
 under_everything! {
     fn every_function_does_what_the_header_says(under) {
         run(&Vault::start(), "functions.c", Door::Socket, under);
+    }
+
+    fn machine_tokens_are_shared_with_units(under) {
+        run_as(ROOT, &Vault::start(), "shares.c", Door::Socket, under);
     }
 
     fn null_and_garbage_are_refused_in_every_argument(under) {

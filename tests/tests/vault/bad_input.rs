@@ -25,6 +25,9 @@ fn call_each(wire: &Wire, options: &Options<'_>) -> Vec<(&'static str, Option<to
         call("Annotate", wire.call(TOKENS_INTERFACE, "Annotate", &("t", options))),
         call("Rename", wire.call(TOKENS_INTERFACE, "Rename", &("t", "u", options))),
         call("Delete", wire.call(TOKENS_INTERFACE, "Delete", &("t", options))),
+        call("Share", wire.call(TOKENS_INTERFACE, "Share", &("t", "unit:app.service", options))),
+        call("Unshare", wire.call(TOKENS_INTERFACE, "Unshare", &("t", "unit:app.service", options))),
+        call("Shares", wire.call(TOKENS_INTERFACE, "Shares", &("t", options))),
         call("Status", wire.call(MANAGER_INTERFACE, "Status", options)),
         call("WhoAmI", wire.call(MANAGER_INTERFACE, "WhoAmI", options)),
         call("Health", wire.call(MANAGER_INTERFACE, "Health", options)),
@@ -50,7 +53,7 @@ through_both_doors! {
         let wire = vault.wire(ALICE, door);
         vault.client(ALICE, door).put("t", b"v", &defaults()).unwrap();
         let map = BTreeMap::from([("k".to_owned(), 1_u32)]);
-        let cases: [(&str, &str, Variant<'static>); 10] = [
+        let cases: [(&str, &str, Variant<'static>); 13] = [
             ("Put", "mode", Variant::from(1_u32)),
             ("Put", "expect-version", Variant::from(1_u32)),
             ("Put", "ttl", Variant::from(-1_i64)),
@@ -61,6 +64,9 @@ through_both_doors! {
             ("Describe", "owner", Variant::from(4242_u32)),
             ("List", "limit", Variant::from(true)),
             ("Delete", "version", Variant::from(vec![1_u64])),
+            ("Share", "uses", Variant::from(1_u64)),
+            ("Share", "permission", Variant::from(true)),
+            ("Unshare", "owner", Variant::from(0_u32)),
         ];
         for (method, key, value) in cases {
             let options = HashMap::from([(key, value)]);

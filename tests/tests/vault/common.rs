@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 pub use std::time::Duration;
 pub use tokenvault_client::{Client, Error};
 pub use tokenvault_proto::{
-    AddSlotOptions, AnnotateOptions, DeleteOptions, ErrorCode, GenerateOptions, GetOptions, ListOptions,
-    MANAGER_INTERFACE, PutOptions, RemoveSlotOptions, TOKENS_INTERFACE, TokenInfo, UnsealOptions,
+    AddSlotOptions, AnnotateOptions, DeleteOptions, DescribeOptions, ErrorCode, GenerateOptions, GetOptions,
+    ListOptions, MANAGER_INTERFACE, PutOptions, RemoveSlotOptions, ShareInfo, ShareOptions, TOKENS_INTERFACE,
+    TokenInfo, UnsealOptions,
 };
 pub use tokenvault_tests::{
     ALICE, BOB, CAROL, Coded, Door, Entrance, NAMELESS, ROOT, Tokens, User, Vault, Wire, through_both_doors,

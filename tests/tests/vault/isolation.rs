@@ -16,8 +16,20 @@ enum Answer {
 }
 
 /// Methods that name a token, except those that would make it.
-const METHODS: [&str; 9] =
-    ["Get", "Describe", "Versions", "Rollback", "Annotate", "Rename", "Delete", "Replace", "PutExpecting"];
+const METHODS: [&str; 12] = [
+    "Get",
+    "Describe",
+    "Versions",
+    "Rollback",
+    "Annotate",
+    "Rename",
+    "Delete",
+    "Share",
+    "Unshare",
+    "Shares",
+    "Replace",
+    "PutExpecting",
+];
 
 fn ask(wire: &Wire, method: &str, name: &str, owner: Option<&str>) -> Answer {
     let mut options: HashMap<&str, Variant<'static>> = HashMap::new();
@@ -27,6 +39,7 @@ fn ask(wire: &Wire, method: &str, name: &str, owner: Option<&str>) -> Answer {
     let value = || Fd::from(pipe::holding(b"forged"));
     let reply = match method {
         "Rollback" => wire.call(TOKENS_INTERFACE, method, &(name, 1_u64, options)),
+        "Share" | "Unshare" => wire.call(TOKENS_INTERFACE, method, &(name, "unit:app.service", options)),
         "Rename" => wire.call(TOKENS_INTERFACE, method, &(name, "renamed", options)),
         "Replace" => {
             options.insert("mode", Variant::from("replace"));
@@ -93,8 +106,8 @@ through_both_doors! {
                     let missing = ask(&wire, method, "absent", owner);
                     assert_eq!(foreign, missing, "{method} with owner {owner:?}");
                     let not_found = Answer::Refused("org.tokenvault1.Error.NotFound".into(), "no such token".into());
-                    let may_not_write = method.starts_with("Put") && owner.is_none();
-                    assert!(foreign == not_found || may_not_write, "{method} with owner {owner:?}: {foreign:?}");
+                    let may_not_on_ones_own = (method.starts_with("Put") || method == "Share") && owner.is_none();
+                    assert!(foreign == not_found || may_not_on_ones_own, "{method} with owner {owner:?}: {foreign:?}");
                 }
             }
             assert_eq!(ask(&wire, "Get", "own", None), Answer::Done, "one's own is there");
@@ -126,9 +139,10 @@ through_both_doors! {
             code(alice.seal()),
             code(alice.unseal(&[], &defaults())),
             code(alice.confirm_recovery(&RECOVERY_PRIVATE)),
+            code(alice.test_credential("app.service", "key")),
             code(alice.reload()),
         ];
-        assert_eq!(answers, [ErrorCode::AccessDenied; 7]);
+        assert_eq!(answers, [ErrorCode::AccessDenied; 8]);
         assert_eq!(vault.status().state, "serving");
     }
 }

@@ -180,6 +180,7 @@ fn estimated(row: &TokenInfo) -> usize {
         updated: Timestamp::from_usec(row.updated),
         expires: row.expires.map(Timestamp::from_usec),
         require_purpose: row.require_purpose,
+        shared: false,
     };
     domain.reply_bytes()
 }

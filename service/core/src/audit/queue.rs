@@ -30,6 +30,7 @@ struct Key {
     outcome: Outcome,
     app: String,
     purpose: String,
+    unit: Option<String>,
 }
 
 impl Key {
@@ -44,6 +45,8 @@ impl Key {
             outcome: record.outcome,
             app: if denial { String::new() } else { record.app.clone() },
             purpose: if denial { String::new() } else { record.purpose.clone() },
+            // What the service manager says, and what an administrator looks for when a unit did not start.
+            unit: record.unit.clone(),
         }
     }
 }

@@ -37,7 +37,7 @@ impl Outcome {
     /// The outcome an error stands for.
     pub const fn of(error: &Error) -> Self {
         match error {
-            Error::NotFound => Self::NotFound,
+            Error::NotFound | Error::NotShared => Self::NotFound,
             Error::AccessDenied(_) | Error::Locked => Self::Denied,
             _ => Self::Failed,
         }
@@ -72,7 +72,7 @@ pub struct AuditRecord {
     /// How many equal ones this record stands for.
     #[n(7)]
     pub count: u64,
-    /// 0 bus, 1 socket, 2 the daemon itself.
+    /// 0 bus, 1 socket, 2 the daemon itself, 3 the credentials socket.
     #[n(8)]
     pub door: u8,
     /// What the caller said it is.
@@ -87,6 +87,12 @@ pub struct AuditRecord {
     /// The new name, where it was given one.
     #[n(12)]
     pub renamed_to: Option<String>,
+    /// With whom it was shared, or is no longer.
+    #[n(13)]
+    pub grantee: Option<String>,
+    /// The unit the service manager asked for.
+    #[n(14)]
+    pub unit: Option<String>,
 }
 
 impl AuditRecord {
@@ -105,11 +111,14 @@ impl AuditRecord {
                 Door::Bus => 0,
                 Door::Socket => 1,
                 Door::Daemon => 2,
+                Door::Credential => 3,
             },
             app: String::new(),
             purpose: String::new(),
             pid: caller.pid,
             renamed_to: None,
+            grantee: None,
+            unit: None,
         }
     }
 }

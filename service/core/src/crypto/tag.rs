@@ -6,6 +6,7 @@
 
 use crate::Secret;
 use crate::crypto::{CryptoError, kdf, mac};
+use crate::grantee::Grantee;
 use crate::name::TokenName;
 use crate::port::{AttributeTag, SecretMemory, Tag};
 
@@ -29,6 +30,12 @@ pub fn principal_index_key(
 /// Tag of a token name, under [`principal_index_key`].
 pub fn name_tag(principal_index: &Secret, name: &TokenName) -> Tag {
     mac::compute(principal_index, &[b"tv1/tag/name\0", name.as_str().as_bytes()])
+}
+
+/// Tag of a grantee, under the keyring's index key: the same whoever shares with it, so that what is shared with one is found.
+pub fn grantee_tag(index: &Secret, grantee: &Grantee) -> Tag {
+    let (kind, name) = grantee.kind_and_name();
+    mac::compute(index, &[b"tv1/tag/grantee\0", kind.as_bytes(), b"\0", name.as_bytes()])
 }
 
 /// Tag of one attribute pair, under [`principal_index_key`]. Sixteen bytes: a false match only costs one decryption.

@@ -166,6 +166,30 @@ pub struct VersionRow {
     pub value: Vec<u8>,
 }
 
+/// What somebody else than its owner may do with a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareRow {
+    /// Row number; never used again.
+    pub id: i64,
+    /// Row number of the token.
+    pub token: i64,
+    /// Keyed tag of the grantee, unique for the token.
+    pub grantee_tag: Tag,
+    /// Day (since the epoch, rounded up) after which the share has certainly ended; `None`: never.
+    pub expires_day: Option<i64>,
+    /// Encrypted record.
+    pub meta: Vec<u8>,
+}
+
+/// A share about to be inserted.
+#[derive(Debug)]
+pub struct NewShare<'a> {
+    /// Row number of the token.
+    pub token: i64,
+    /// Keyed tag of the grantee.
+    pub grantee_tag: &'a Tag,
+}
+
 /// One link of the audit chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
@@ -217,6 +241,10 @@ pub trait ReadTx {
     fn version(&self, token: i64, version: u64) -> Result<Option<VersionRow>, StoreError>;
     /// All versions of a token without values, oldest first.
     fn versions(&self, token: i64) -> Result<Vec<VersionHead>, StoreError>;
+    /// The share of a token with one grantee.
+    fn share(&self, token: i64, grantee_tag: &Tag) -> Result<Option<ShareRow>, StoreError>;
+    /// All shares of a token, by number.
+    fn shares(&self, token: i64) -> Result<Vec<ShareRow>, StoreError>;
     /// Tokens of a principal with row number above `after`, ascending, with the head of the current version; at most `limit`.
     /// With `tags`, only tokens that carry all of them.
     fn tokens(
@@ -259,7 +287,14 @@ pub trait WriteTx: ReadTx {
     fn insert_token(&mut self, token: &NewToken<'_>) -> Result<i64, StoreError>;
     /// Replaces tag, current and newest version and metadata of a token. `Internal` when another row has the tag.
     fn update_token(&mut self, row: &TokenRow) -> Result<(), StoreError>;
-    /// Removes a token with its versions and attribute tags.
+    /// Adds a share; returns its row number. Its record is set with [`WriteTx::update_share`] before the job ends, because the
+    /// record is bound to that number.
+    fn insert_share(&mut self, share: &NewShare<'_>) -> Result<i64, StoreError>;
+    /// Replaces date and record of a share.
+    fn update_share(&mut self, row: &ShareRow) -> Result<(), StoreError>;
+    /// Removes a share.
+    fn delete_share(&mut self, id: i64) -> Result<(), StoreError>;
+    /// Removes a token with its versions, shares and attribute tags.
     fn delete_token(&mut self, id: i64) -> Result<(), StoreError>;
     /// Replaces the attribute tags of a token.
     fn set_attributes(&mut self, token: i64, tags: &[AttributeTag]) -> Result<(), StoreError>;

@@ -44,8 +44,9 @@ impl Vault {
 /// Takes a token away with everything it holds; what is to be counted for it.
 pub(super) fn delete_token(tx: &mut dyn WriteTx, found: &Found) -> Result<Change, Error> {
     let versions: u64 = tx.versions(found.row.id)?.iter().map(usage::of_version).sum();
+    let shares: u64 = tx.shares(found.row.id)?.iter().map(usage::of_share).sum();
     tx.delete_token(found.row.id)?;
-    Ok(Change { tokens: -1, added: 0, freed: versions + usage::of_token(&found.row, &found.meta) })
+    Ok(Change { tokens: -1, added: 0, freed: versions + shares + usage::of_token(&found.row, &found.meta) })
 }
 
 fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version: u64) -> Result<(), Error> {

@@ -35,6 +35,8 @@ pub struct TokenInfo {
     pub expires: Option<Timestamp>,
     /// Whether a reader must name a purpose.
     pub require_purpose: bool,
+    /// Whether it is shared with anyone.
+    pub shared: bool,
 }
 
 impl TokenInfo {
@@ -81,6 +83,7 @@ impl Found {
             updated: self.meta.updated,
             expires: self.version.expires,
             require_purpose: self.meta.require_purpose,
+            shared: self.meta.shared,
         })
     }
 }

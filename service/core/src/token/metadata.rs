@@ -81,6 +81,10 @@ pub struct TokenMeta {
     /// Whether a reader must name a purpose.
     #[n(5)]
     pub require_purpose: bool,
+    /// Whether it has shares.
+    #[n(6)]
+    #[cbor(default)]
+    pub shared: bool,
 }
 
 /// Metadata of a version.

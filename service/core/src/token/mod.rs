@@ -17,6 +17,7 @@ mod rename;
 mod reply_size;
 mod request;
 mod rollback;
+mod share;
 mod usage;
 mod version;
 
@@ -26,5 +27,9 @@ pub use list::{PAGE_BYTES_MAX, Page};
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
 pub use request::{
     Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,
+};
+pub use share::{
+    Credential, CredentialGrant, CredentialRefusal, CredentialReply, Permission, SHARES_MAX, ShareInfo, ShareMeta,
+    ShareRequest,
 };
 pub use version::VersionInfo;

@@ -13,6 +13,7 @@ use crate::principal::Principal;
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::{Class, TokenMeta, VALUE, VersionMeta};
 use crate::token::request::{KEEP_VERSIONS_DEFAULT, PutMode, PutOptions, PutRequest, check_keep_versions};
+use crate::token::share::drop_shares;
 use crate::token::usage::{self, Change};
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
 
@@ -125,7 +126,8 @@ impl Put<'_> {
         }
         // What an expired token held before does not come back with its name.
         let keep = if live.is_some() { meta.keep_versions } else { 1 };
-        let dropped = drop_old_versions(tx, &row, keep)?;
+        let unshared = if live.is_some() { 0 } else { drop_shares(tx, row.id)? };
+        let dropped = drop_old_versions(tx, &row, keep)? + unshared;
         let change = Change {
             tokens: i64::from(before.is_none()),
             added: usage::of_token(&row, &meta) + usage::of_version(&head),
@@ -174,6 +176,7 @@ impl Put<'_> {
                 .or(before.map(|meta| meta.keep_versions))
                 .unwrap_or(KEEP_VERSIONS_DEFAULT),
             require_purpose: options.require_purpose.or(before.map(|meta| meta.require_purpose)).unwrap_or(false),
+            shared: before.is_some_and(|meta| meta.shared),
         }
     }
 

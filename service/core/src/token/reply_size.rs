@@ -3,7 +3,7 @@
 //! An upper estimate: the dictionaries of `tokenvault-proto`, with the padding of D-Bus at its worst. A test compares it with
 //! real replies.
 
-use super::{Page, TokenInfo, VersionInfo};
+use super::{Page, ShareInfo, TokenInfo, VersionInfo};
 
 /// A token's dictionary with every text empty: its keys, their types, its numbers.
 const TOKEN_BYTES: usize = 400;
@@ -11,6 +11,8 @@ const TOKEN_BYTES: usize = 400;
 const ATTRIBUTE_BYTES: usize = 24;
 /// A version's dictionary.
 const VERSION_BYTES: usize = 128;
+/// A share's dictionary beside the grantee.
+const SHARE_BYTES: usize = 192;
 /// What surrounds the rows of a page, where the next one begins included.
 const PAGE_BYTES: usize = 320;
 
@@ -26,6 +28,13 @@ impl VersionInfo {
     /// Bytes of a row that tells this. A token keeps so few versions that a list of all needs no pages.
     pub const fn reply_bytes(&self) -> usize {
         VERSION_BYTES
+    }
+}
+
+impl ShareInfo {
+    /// Bytes of a row that tells this. So few are kept that a list of all needs no pages.
+    pub fn reply_bytes(&self) -> usize {
+        SHARE_BYTES + self.grantee.to_string().len()
     }
 }
 

@@ -1,11 +1,11 @@
 //! What tokens take of their principal's quota.
 //!
 //! Everything that is stored for them counts: values as they are padded, sealed metadata and keys in steps of [`STEP`], and a
-//! step for each attribute, which is found by an index. Of a small token most is metadata, and metadata can be larger than
+//! step for each attribute and each share, which are found by an index. Of a small token most is metadata, and metadata can be larger than
 //! the value. In steps, because a version that displaces one like it must not count more for a longer number in it.
 
 use crate::error::Error;
-use crate::port::{TokenRow, VersionHead, WriteTx};
+use crate::port::{ShareRow, TokenRow, VersionHead, WriteTx};
 use crate::principal::Principal;
 use crate::token::metadata::TokenMeta;
 use crate::vault::Vault;
@@ -20,6 +20,11 @@ pub(super) fn of_token(row: &TokenRow, meta: &TokenMeta) -> u64 {
 /// Bytes of a version.
 pub(super) fn of_version(head: &VersionHead) -> u64 {
     head.stored_bytes + in_steps(head.meta.len() + head.dek.len())
+}
+
+/// Bytes of a share, which is found by an index.
+pub(super) fn of_share(row: &ShareRow) -> u64 {
+    in_steps(row.meta.len()) + STEP
 }
 
 const fn in_steps(bytes: usize) -> u64 {

@@ -20,6 +20,8 @@ impl Vault {
             app: event.app.clone(),
             purpose: event.purpose.clone(),
             renamed_to: event.renamed_to.clone(),
+            grantee: event.grantee.clone(),
+            unit: event.unit.clone(),
             ..AuditRecord::new(&event.caller, event.operation, self.now())
         }
     }

@@ -177,6 +177,10 @@ pub struct Event {
     pub purpose: String,
     /// The new name, where it is to get one.
     pub renamed_to: Option<String>,
+    /// With whom it is to be shared, or no longer.
+    pub grantee: Option<String>,
+    /// The unit the service manager asks for.
+    pub unit: Option<String>,
 }
 
 impl Event {
@@ -190,6 +194,8 @@ impl Event {
             app: String::new(),
             purpose: String::new(),
             renamed_to: None,
+            grantee: None,
+            unit: None,
         }
     }
 

@@ -9,11 +9,12 @@ use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
 use crate::crypto::tag;
 use crate::error::Error;
+use crate::grantee::Grantee;
 use crate::keyring::Keyring;
 use crate::login::Unlocked;
 use crate::owner::Owner;
-use crate::policy::{self, Action, Decision, Role, Standing};
-use crate::port::{ReadTx, WriteTx};
+use crate::policy::{self, Action, Role, Standing};
+use crate::port::{ReadTx, Tag, WriteTx};
 use crate::principal::{Principal, PrincipalKeys};
 use crate::slot::SlotKind;
 use crate::{Caller, Secret};
@@ -73,6 +74,11 @@ impl OpenVault {
             index: self.keyring.index(),
             memory: vault.memory(),
         }
+    }
+
+    /// The tag the shares of a grantee are found by.
+    pub(crate) fn grantee_tag(&self, grantee: &Grantee) -> Tag {
+        tag::grantee_tag(self.keyring.index(), grantee)
     }
 
     fn cached(&self, uid: u32) -> Option<Arc<Principal>> {
@@ -152,13 +158,10 @@ impl Vault {
             None => self.standing_of_stranger(caller),
         };
         let owner = owner.uid(caller);
-        match policy::judge(standing, owner, action) {
-            Decision::Hide => Err(Error::NotFound),
-            Decision::Deny(reason) => Err(Error::AccessDenied(reason.into())),
-            Decision::Allow => match owner {
-                Some(uid) if uid != caller.uid => find(uid),
-                _ => Ok(own),
-            },
+        policy::judge(standing, owner, action).into_result()?;
+        match owner {
+            Some(uid) if uid != caller.uid => find(uid),
+            _ => Ok(own),
         }
     }
 

@@ -7,6 +7,7 @@
 mod copy;
 mod step_0001;
 mod step_0002;
+mod step_0003;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -17,10 +18,10 @@ use crate::fault::Fault;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// Step `i` makes schema `i + 1`.
-const STEPS: &[Step] = &[step_0001::apply, step_0002::apply];
+const STEPS: &[Step] = &[step_0001::apply, step_0002::apply, step_0003::apply];
 
 /// The schema this release writes, kept in `user_version`.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "every schema has one step");
 
@@ -79,8 +80,13 @@ mod tests {
         transaction.execute_batch("CREATE TABLE token (already INTEGER)")
     }
 
-    /// A store of schema 1 with one row, and a connection to it.
-    fn schema_1(path: &Path) -> (Directory, Connection) {
+    /// The present steps and more.
+    fn and_then(more: &[Step]) -> Vec<Step> {
+        [STEPS, more].concat()
+    }
+
+    /// A store of the present schema with one row, and a connection to it.
+    fn present(path: &Path) -> (Directory, Connection) {
         let directory = Directory::claim(path).unwrap();
         create::make(&directory).unwrap();
         let connection = connection::look(&directory.vault()).unwrap();
@@ -100,16 +106,16 @@ mod tests {
     #[test]
     fn an_upgrade_leaves_a_private_copy_of_what_was_there() {
         let dir = tempfile::tempdir().unwrap();
-        let (directory, mut connection) = schema_1(&dir.path().join("state"));
+        let (directory, mut connection) = present(&dir.path().join("state"));
         fs::write(directory.beside(".copy"), b"of an interrupted upgrade").unwrap();
-        upgrade_with(&mut connection, &directory, &[step_0001::apply, add_colour]).unwrap();
-        assert_eq!((schema_of(&connection).unwrap(), value(&connection)), (2, vec![2]));
+        upgrade_with(&mut connection, &directory, &and_then(&[add_colour])).unwrap();
+        assert_eq!((schema_of(&connection).unwrap(), value(&connection)), (STEPS.len() + 1, vec![2]));
         assert!(has_colour(&connection));
-        let copy = directory.beside(".before-1");
+        let copy = directory.beside(&format!(".before-{SCHEMA}"));
         assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o7777, 0o600);
         assert!(!directory.beside(".copy").exists());
         let copy = Connection::open(&copy).unwrap();
-        assert_eq!((schema_of(&copy).unwrap(), value(&copy)), (1, vec![1]));
+        assert_eq!((schema_of(&copy).unwrap(), value(&copy)), (STEPS.len(), vec![1]));
         crate::identity::check_contents(&copy).unwrap();
         crate::identity::check_schema(&copy).unwrap();
     }
@@ -117,17 +123,17 @@ mod tests {
     #[test]
     fn a_step_that_fails_leaves_the_old_schema() {
         let dir = tempfile::tempdir().unwrap();
-        let (directory, mut connection) = schema_1(&dir.path().join("state"));
-        upgrade_with(&mut connection, &directory, &[step_0001::apply, add_colour, fail_half_way]).unwrap_err();
-        assert_eq!((schema_of(&connection).unwrap(), value(&connection)), (1, vec![1]));
+        let (directory, mut connection) = present(&dir.path().join("state"));
+        upgrade_with(&mut connection, &directory, &and_then(&[add_colour, fail_half_way])).unwrap_err();
+        assert_eq!((schema_of(&connection).unwrap(), value(&connection)), (STEPS.len(), vec![1]));
         assert!(!has_colour(&connection));
     }
 
     #[test]
     fn a_store_of_the_present_schema_is_not_copied() {
         let dir = tempfile::tempdir().unwrap();
-        let (directory, mut connection) = schema_1(&dir.path().join("state"));
+        let (directory, mut connection) = present(&dir.path().join("state"));
         upgrade(&mut connection, &directory).unwrap();
-        assert!(!directory.beside(".before-1").exists());
+        assert!(!directory.beside(&format!(".before-{SCHEMA}")).exists());
     }
 }

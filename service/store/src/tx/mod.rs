@@ -1,10 +1,11 @@
 //! The port's transactions over one SQLite connection.
 //!
-//! The statements are in [`read`], [`list`], [`mod@write`] and [`write_token`]; here is only what they share: an error that
+//! The statements are in [`read`], [`list`], [`share`], [`mod@write`] and [`write_token`]; here is only what they share: an error that
 //! concerns the file ends the transaction for good, whatever the work makes of it.
 
 mod list;
 mod read;
+mod share;
 mod write;
 mod write_token;
 
@@ -12,8 +13,8 @@ use std::cell::RefCell;
 
 use rusqlite::Connection;
 use tokenvault_core::port::{
-    AttributeTag, AuditRow, KeyringRow, MetaKey, NewToken, PrincipalRow, ReadTx, SlotRow, StoreError, Tag, TokenRow,
-    VersionHead, VersionRow, WriteTx,
+    AttributeTag, AuditRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow, SlotRow,
+    StoreError, Tag, TokenRow, VersionHead, VersionRow, WriteTx,
 };
 
 use crate::fault::{Fault, breaks_batch, duplicate};
@@ -96,6 +97,14 @@ impl ReadTx for Tx<'_> {
 
     fn versions(&self, token: i64) -> Result<Vec<VersionHead>, StoreError> {
         self.run(|c| read::versions(c, token))
+    }
+
+    fn share(&self, token: i64, grantee_tag: &Tag) -> Result<Option<ShareRow>, StoreError> {
+        self.run(|c| share::share(c, token, grantee_tag))
+    }
+
+    fn shares(&self, token: i64) -> Result<Vec<ShareRow>, StoreError> {
+        self.run(|c| share::shares(c, token))
     }
 
     fn tokens(
@@ -184,6 +193,18 @@ impl WriteTx for Tx<'_> {
 
     fn delete_version(&mut self, token: i64, version: u64) -> Result<Option<VersionHead>, StoreError> {
         self.run(|c| write_token::delete_version(c, token, version))
+    }
+
+    fn insert_share(&mut self, share: &NewShare<'_>) -> Result<i64, StoreError> {
+        self.run(|c| share::insert_share(c, share))
+    }
+
+    fn update_share(&mut self, row: &ShareRow) -> Result<(), StoreError> {
+        self.run(|c| share::update_share(c, row))
+    }
+
+    fn delete_share(&mut self, id: i64) -> Result<(), StoreError> {
+        self.run(|c| share::delete_share(c, id))
     }
 
     fn append_audit(&mut self, row: &AuditRow) -> Result<(), StoreError> {

@@ -23,6 +23,7 @@ pub(super) fn delete_token(c: &Connection, id: i64) -> Result<(), Fault> {
     let range = row::version_keys(id).ok_or_else(|| Fault::internal("a token's number is out of range"))?;
     execute(c, "DELETE FROM version WHERE id BETWEEN ?1 AND ?2", range)?;
     execute(c, "DELETE FROM attribute WHERE token = ?1", [id])?;
+    execute(c, "DELETE FROM share WHERE token = ?1", [id])?;
     execute_one(c, "DELETE FROM token WHERE id = ?1", [id])
 }
 

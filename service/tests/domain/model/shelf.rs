@@ -199,6 +199,7 @@ impl Shelf {
             updated: token.updated,
             expires: version.expires,
             require_purpose: token.require_purpose,
+            shared: false,
         })
     }
 

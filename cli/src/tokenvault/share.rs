@@ -1,0 +1,38 @@
+//! `share`: a token for somebody else too.
+
+use tokenvault_proto::ShareOptions;
+
+use crate::common::Context;
+use crate::failure::Failure;
+use crate::parse;
+
+/// Share a token: a machine token with a unit, which is given it by LoadCredential= in its file
+///
+/// The unit's file names the token, and the socket of the vault: LoadCredential=NAME:/run/tokenvault/credentials
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the token; without '/' for a unit
+    name: String,
+
+    /// With whom: unit:NAME.service, an instance by its own name. A share they have already is replaced
+    grantee: String,
+
+    /// When the share ends: 30d, 2026-12-31T23:59:00Z, a local date, or @SECONDS; by default with the token
+    #[arg(long, value_name = "TIME", value_parser = parse::time_ahead, allow_hyphen_values = true)]
+    expires: Option<u64>,
+
+    /// How often it may be used; by default without a limit
+    #[arg(long, value_name = "COUNT", value_parser = parse::uses, allow_hyphen_values = true)]
+    uses: Option<u32>,
+
+    /// Whose token: machine, the system's, which root keeps; by default your own
+    #[arg(long, value_name = "OWNER")]
+    owner: Option<String>,
+}
+
+/// Shares it.
+pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
+    let options = ShareOptions { owner: args.owner, permission: None, expires: args.expires, uses: args.uses };
+    context.client()?.share(&args.name, &args.grantee, &options)?;
+    context.output.done()
+}

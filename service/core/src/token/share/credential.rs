@@ -1,0 +1,283 @@
+//! What a unit is given when it starts: the value of a machine token that is shared with it.
+//!
+//! Who asks here is the service manager, which alone says which unit it asks for. A refusal has a cause of its own for whoever
+//! reads the journal; the unit itself only fails.
+
+use std::sync::Arc;
+
+use super::ShareMeta;
+use crate::error::Error;
+use crate::grantee::Grantee;
+use crate::name::TokenName;
+use crate::owner::Owner;
+use crate::policy::Action;
+use crate::port::{ReadTx, ShareRow, Tag, VersionRow, WriteTx};
+use crate::principal::Principal;
+use crate::token::found::{Found, Shelf};
+use crate::token::metadata::Class;
+use crate::token::usage::{self, Change};
+use crate::unit::UnitName;
+use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
+use crate::{Caller, Secret, Timestamp};
+
+/// What the audit log has for the purpose, also where a token requires that one is named: the unit and its file name it.
+const PURPOSE: &str = "LoadCredential";
+
+/// A value on its way to a unit.
+pub struct Credential {
+    /// Number of the version.
+    pub version: u64,
+    /// The value.
+    pub value: Secret,
+}
+
+/// What a unit would be given, without the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialGrant {
+    /// Number of the version.
+    pub version: u64,
+    /// Bytes of the value.
+    pub size: u64,
+    /// When the share ends.
+    pub expires: Option<Timestamp>,
+    /// How often the share may still be used; `None`: without a limit.
+    pub uses_left: Option<u32>,
+}
+
+/// Why a unit is not given what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialRefusal {
+    /// The id cannot be the name of a token.
+    #[error("the id cannot be the name of a token: {0}")]
+    NoName(String),
+    /// No machine token has that name.
+    #[error("there is no machine token of that name")]
+    NoToken,
+    /// It has one, which has expired.
+    #[error("the machine token of that name has expired")]
+    TokenExpired,
+    /// It opens for somebody who is logged in, and a unit is nobody.
+    #[error("the machine token of that name is of class 'login', and units are given class 'machine' only")]
+    LoginClass,
+    /// It is not shared with the unit.
+    #[error("the machine token is not shared with the unit")]
+    NotShared,
+    /// The share has ended.
+    #[error("the share with the unit has expired")]
+    ShareExpired,
+    /// The share was used as often as it may be.
+    #[error("the uses of the share with the unit are up")]
+    NoUsesLeft,
+    /// Something that has nothing to do with the share.
+    #[error(transparent)]
+    Vault(#[from] Error),
+}
+
+impl CredentialRefusal {
+    /// What an administrator does about it; `unit` and `id` as they were asked for.
+    pub fn next_step(&self, unit: &str, id: &str) -> String {
+        let share = format!("tokenvault share {id} unit:{unit} --owner machine");
+        match self {
+            Self::NoName(_) => {
+                "name a token in 'LoadCredential=ID:...'; a token for units has no '/' in its name".into()
+            }
+            Self::NoToken | Self::TokenExpired => {
+                format!("run 'tokenvault put {id} --owner machine', then '{share}'")
+            }
+            Self::NotShared | Self::ShareExpired | Self::NoUsesLeft => format!("run '{share}'"),
+            Self::LoginClass => format!("run 'tokenvault put {id} --owner machine --class machine'"),
+            Self::Vault(_) => "run 'tokenvaultctl status'".into(),
+        }
+    }
+
+    /// What the audit log is told.
+    fn as_error(&self) -> Error {
+        match self {
+            Self::NoToken | Self::TokenExpired | Self::NoName(_) => Error::NotFound,
+            // Nothing is written down of what is no refusal of policy; the text stays with this one.
+            Self::Vault(_) => Error::Internal(String::new()),
+            Self::LoginClass | Self::NotShared | Self::ShareExpired | Self::NoUsesLeft => {
+                Error::AccessDenied(self.to_string())
+            }
+        }
+    }
+}
+
+/// Called once with what a unit is given, possibly on the writer's thread: it must only hand the result on.
+pub type CredentialReply = Box<dyn FnOnce(Result<Credential, CredentialRefusal>) + Send>;
+
+impl Vault {
+    /// Fetches what a unit asks for. `caller` is the service manager. Answers when the use is counted and written down.
+    pub fn load_credential(self: &Arc<Self>, caller: &Caller, unit: &UnitName, id: &str, reply: CredentialReply) {
+        let event = event(caller, unit, id);
+        let vault = Arc::clone(self);
+        let noted = event.clone();
+        let reply: CredentialReply = Box::new(move |result| {
+            if let Err(refusal) = &result {
+                vault.note_refusal(&noted, &refusal.as_error());
+            }
+            reply(result);
+        });
+        let found = self.open().map_err(Into::into).and_then(|open| {
+            let asked = Asked::new(self, &open, caller, unit, id)?;
+            let look = self.look_at(&open, &asked)?;
+            Ok((open, asked, look))
+        });
+        let (open, asked, look) = match found {
+            Ok(found) => found,
+            Err(refusal) => return reply(Err(refusal)),
+        };
+        match look.share.uses_left {
+            Some(_) => self.use_up(open, asked, event, reply),
+            None => self.hand_out(&open, &asked, &look, event, reply),
+        }
+    }
+
+    /// What a unit would be given now.
+    ///
+    /// # Errors
+    /// [`CredentialRefusal`].
+    pub fn test_credential(
+        &self,
+        caller: &Caller,
+        unit: &UnitName,
+        id: &str,
+    ) -> Result<CredentialGrant, CredentialRefusal> {
+        let open = self.open()?;
+        let asked = Asked::new(self, &open, caller, unit, id)?;
+        let look = self.look_at(&open, &asked)?;
+        let shelf = asked.shelf(self, &open);
+        // Whether it opens is part of the answer; the value goes no further.
+        self.open_value(&shelf, &look.found, &look.value)?;
+        Ok(CredentialGrant {
+            version: look.found.head.version,
+            size: look.found.version.size,
+            expires: look.share.expires,
+            uses_left: look.share.uses_left,
+        })
+    }
+
+    fn look_at(&self, open: &OpenVault, asked: &Asked) -> Result<Look, CredentialRefusal> {
+        let shelf = asked.shelf(self, open);
+        self.read(|tx| Ok(asked.find(&shelf, tx)))?
+    }
+
+    /// Of a share that may be used without a limit.
+    fn hand_out(self: &Arc<Self>, open: &OpenVault, asked: &Asked, look: &Look, event: Event, reply: CredentialReply) {
+        let shelf = asked.shelf(self, open);
+        let version = look.found.head.version;
+        let opened = self
+            .open_value(&shelf, &look.found, &look.value)
+            .and_then(|value| Ok((value, self.note_read(event, version)?)));
+        match opened {
+            Err(error) => reply(Err(error.into())),
+            Ok((value, None)) => reply(Ok(Credential { version, value })),
+            Ok((value, Some(receipt))) => self.settle(
+                receipt,
+                Box::new(move |durable| {
+                    reply(durable.map(|()| Credential { version, value }).map_err(Into::into));
+                }),
+            ),
+        }
+    }
+
+    /// Of a share whose uses are counted: the count, the record and the value belong to one transaction, and of many who want
+    /// the last use one gets it.
+    fn use_up(self: &Arc<Self>, open: Arc<OpenVault>, asked: Asked, event: Event, reply: CredentialReply) {
+        let (vault, audited) = (Arc::clone(self), event.clone());
+        let reply: Reply<Result<Credential, CredentialRefusal>> =
+            Box::new(move |result| reply(result.unwrap_or_else(|error| Err(error.into()))));
+        self.write(event, Effect::Reserved, reply, move |tx| {
+            let shelf = asked.shelf(&vault, &open);
+            let look = match asked.find(&shelf, tx) {
+                Ok(look) => look,
+                Err(CredentialRefusal::Vault(error)) => return Err(error),
+                // Nothing is written for it.
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let version = look.found.head.version;
+            let value = match vault.open_value(&shelf, &look.found, &look.value) {
+                Ok(value) => value,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            count_down(tx, &shelf, &look)?;
+            vault.record_mutation(&open, tx, &audited, version)?;
+            Ok(Ok(Credential { version, value }))
+        });
+    }
+}
+
+fn count_down(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, look: &Look) -> Result<(), Error> {
+    let Some(uses_left) = look.share.uses_left else { return Ok(()) };
+    let share = ShareMeta { uses_left: Some(uses_left.saturating_sub(1)), ..look.share.clone() };
+    let mut row = look.row.clone();
+    shelf.records().seal_share(&mut row, &share)?;
+    tx.update_share(&row)?;
+    let (added, freed) = (usage::of_share(&row), usage::of_share(&look.row));
+    Change { tokens: 0, added, freed }.count(tx, shelf.principal)
+}
+
+/// A request, and whose shelf it is about.
+struct Asked {
+    principal: Arc<Principal>,
+    name: TokenName,
+    grantee_tag: Tag,
+}
+
+impl Asked {
+    fn new(
+        vault: &Vault,
+        open: &OpenVault,
+        caller: &Caller,
+        unit: &UnitName,
+        id: &str,
+    ) -> Result<Self, CredentialRefusal> {
+        let name = TokenName::parse(id).map_err(|error| CredentialRefusal::NoName(error.to_string()))?;
+        let principal = vault.judged(open, caller, Owner::Machine, Action::Read)?.ok_or(CredentialRefusal::NoToken)?;
+        Ok(Self { principal, name, grantee_tag: open.grantee_tag(&Grantee::Unit(unit.clone())) })
+    }
+
+    fn shelf<'a>(&'a self, vault: &Vault, open: &'a OpenVault) -> Shelf<'a> {
+        Shelf { open, principal: &self.principal, now: vault.now() }
+    }
+
+    /// The token with its value, and the share that lets the unit have it now.
+    fn find(&self, shelf: &Shelf<'_>, tx: &dyn ReadTx) -> Result<Look, CredentialRefusal> {
+        let found = shelf.find_any(tx, &self.name)?.ok_or(CredentialRefusal::NoToken)?;
+        if found.version.is_expired(shelf.now) {
+            return Err(CredentialRefusal::TokenExpired);
+        }
+        if found.class()? != Class::Machine {
+            return Err(CredentialRefusal::LoginClass);
+        }
+        let row = tx.share(found.row.id, &self.grantee_tag).map_err(Error::from)?;
+        let row = row.ok_or(CredentialRefusal::NotShared)?;
+        let share = shelf.records().open_share(&row)?;
+        if share.is_expired(shelf.now) {
+            return Err(CredentialRefusal::ShareExpired);
+        }
+        if share.uses_left == Some(0) {
+            return Err(CredentialRefusal::NoUsesLeft);
+        }
+        let version = tx.version(found.row.id, found.row.current).map_err(Error::from)?;
+        let VersionRow { value, .. } = version
+            .ok_or_else(|| Error::Quarantined(format!("token {} has lost its current version", found.row.id)))?;
+        Ok(Look { found, value, row, share })
+    }
+}
+
+/// What was found of a token and its share.
+struct Look {
+    found: Found,
+    value: Vec<u8>,
+    row: ShareRow,
+    share: ShareMeta,
+}
+
+/// What the audit log is told of a request.
+fn event(caller: &Caller, unit: &UnitName, id: &str) -> Event {
+    let mut event = Event::new(caller, "LoadCredential").about(Some(0), id);
+    PURPOSE.clone_into(&mut event.purpose);
+    event.unit = Some(unit.as_str().to_owned());
+    event
+}

@@ -1,0 +1,91 @@
+//! `Share`: a token for somebody else too.
+
+use std::sync::Arc;
+
+use super::{SHARES_MAX, ShareMeta, ShareRequest, note_shared};
+use crate::Caller;
+use crate::error::Error;
+use crate::policy::{self, Action};
+use crate::port::{NewShare, ReadTx, ShareRow, Tag, WriteTx};
+use crate::token::found::{Found, Shelf};
+use crate::token::usage::{self, Change};
+use crate::vault::{Effect, Event, Reply, Vault};
+
+impl Vault {
+    /// Shares a token. A share the grantee has already is replaced. Answers once it is durable.
+    pub fn share(self: &Arc<Self>, caller: &Caller, request: ShareRequest, reply: Reply<()>) {
+        let checked = self.check_share(&request);
+        let open = match self.open().and_then(|open| checked.map(|()| open)) {
+            Ok(open) => open,
+            Err(error) => return reply(Err(error)),
+        };
+        let token = &request.token;
+        let mut event = Event::new(caller, "Share").about(token.owner.uid(caller), token.name.as_str());
+        event.grantee = Some(request.grantee.to_string());
+        let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
+        let grantee_tag = open.grantee_tag(&request.grantee);
+        self.write(event, Effect::Grows, reply, move |tx| {
+            let owner = request.token.owner;
+            let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
+            policy::judge_grantee(principal.uid, &request.grantee).into_result()?;
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let found = shelf.find(tx, &request.token.name)?;
+            let version = found.row.current;
+            let counted = store(tx, &shelf, &found, (&grantee_tag, &request))?;
+            counted.count_within_quota(tx, &vault, &principal)?;
+            vault.record_mutation(&open, tx, &audited, version)
+        });
+    }
+
+    fn check_share(&self, request: &ShareRequest) -> Result<(), Error> {
+        request.grantee.check_permission(request.permission)?;
+        if request.uses == Some(0) {
+            return Err(Error::InvalidArgs("option 'uses' must be 1 or more; to end a share, unshare it".into()));
+        }
+        if let Some(expires) = request.expires {
+            if expires <= self.now() {
+                return Err(Error::InvalidArgs("the share would have expired already; give a later time".into()));
+            }
+            // D-Bus and the store hold it as 64 bits; SQLite's are signed.
+            if i64::try_from(expires.as_usec()).is_err() {
+                return Err(Error::InvalidArgs("option 'expires' lies past the end of time".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn store(
+    tx: &mut dyn WriteTx,
+    shelf: &Shelf<'_>,
+    found: &Found,
+    (grantee_tag, request): (&Tag, &ShareRequest),
+) -> Result<Change, Error> {
+    let token = found.row.id;
+    let before = tx.share(token, grantee_tag)?;
+    let freed = before.as_ref().map_or(0, usage::of_share);
+    let id = match before {
+        Some(before) => before.id,
+        None if ReadTx::shares(tx, token)?.len() >= SHARES_MAX => {
+            return Err(Error::LimitsExceeded {
+                limit: "shares",
+                retry: format!("a token has at most {SHARES_MAX} shares; unshare it with somebody first"),
+            });
+        }
+        None => tx.insert_share(&NewShare { token, grantee_tag })?,
+    };
+    let meta = ShareMeta {
+        grantee: request.grantee.clone(),
+        permission: request.permission,
+        created: shelf.now,
+        expires: request.expires,
+        uses_left: request.uses,
+    };
+    let mut row = ShareRow { id, token, grantee_tag: *grantee_tag, expires_day: None, meta: Vec::new() };
+    shelf.records().seal_share(&mut row, &meta)?;
+    tx.update_share(&row)?;
+    let mut counted = note_shared(tx, shelf, found, true)?;
+    counted.added += usage::of_share(&row);
+    counted.freed += freed;
+    Ok(counted)
+}

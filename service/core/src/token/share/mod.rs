@@ -1,0 +1,64 @@
+//! Shares: what somebody else than its owner may do with a token, one operation a file.
+//!
+//! A share belongs to the row of its token: it follows a rename, goes with a delete, and does not come back with the name of
+//! an expired token. Its record is encrypted under the owner's key and bound to its place; it is found by a keyed tag of the
+//! grantee.
+
+mod credential;
+mod grant;
+mod list;
+mod record;
+mod revoke;
+
+pub use credential::{Credential, CredentialGrant, CredentialRefusal, CredentialReply};
+pub use list::ShareInfo;
+pub use record::{Permission, ShareMeta};
+
+use crate::Timestamp;
+use crate::error::Error;
+use crate::grantee::Grantee;
+use crate::port::{ReadTx, TokenRow, WriteTx};
+use crate::token::found::{Found, Shelf};
+use crate::token::request::NamedRequest;
+use crate::token::usage::{self, Change};
+
+/// Most shares of one token: all of them fit into one answer.
+pub const SHARES_MAX: usize = 500;
+
+/// `Share`.
+#[derive(Debug, Clone)]
+pub struct ShareRequest {
+    /// Which token.
+    pub token: NamedRequest,
+    /// With whom.
+    pub grantee: Grantee,
+    /// What they may do.
+    pub permission: Permission,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+    /// How often it may be used.
+    pub uses: Option<u32>,
+}
+
+/// Takes all shares of a token away; what became free.
+pub(in crate::token) fn drop_shares(tx: &mut dyn WriteTx, token: i64) -> Result<u64, Error> {
+    let shares = ReadTx::shares(tx, token)?;
+    for share in &shares {
+        tx.delete_share(share.id)?;
+    }
+    Ok(shares.iter().map(usage::of_share).sum())
+}
+
+/// Notes in the metadata of a token whether it is shared with anyone, where that has changed; what is to be counted for it.
+fn note_shared(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: &Found, shared: bool) -> Result<Change, Error> {
+    if found.meta.shared == shared {
+        return Ok(Change::default());
+    }
+    let mut row = TokenRow { meta: Vec::new(), ..found.row.clone() };
+    let mut meta = found.meta.clone();
+    meta.shared = shared;
+    shelf.records().seal_token(&mut row, &meta)?;
+    tx.update_token(&row)?;
+    let (added, freed) = (usage::of_token(&row, &meta), usage::of_token(&found.row, &found.meta));
+    Ok(Change { tokens: 0, added, freed })
+}

@@ -1,0 +1,120 @@
+//! What goes down a connection of the service manager: the value, or more than it takes.
+//!
+//! The protocol has no word for a refusal. Whatever is read until the end is the credential, also when that is nothing: a unit
+//! would start with an empty one. What fails the unit is an answer that is too long. systemd reads a credential with a limit of
+//! 1 MiB, an encrypted one with 1 MiB and 128 KiB, and never more than 64 MiB of anything; beyond that the read fails, and the
+//! unit with it (status 243/CREDENTIALS). It stops reading and closes then, by which we see that it has failed.
+
+use std::io;
+use std::time::Duration;
+
+use tokenvault_core::Secret;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::sys::socket;
+
+/// No reader of systemd's takes as much.
+const TOO_MUCH: usize = (64 << 20) + CHUNK.len();
+/// What a refusal is made of.
+const CHUNK: [u8; 16 << 10] = [0; 16 << 10];
+/// How long a reader may read nothing. systemd does nothing else meanwhile.
+const STALL: Duration = Duration::from_secs(30);
+
+/// Sends a value. All of it lies in the kernel before this returns, if the reader takes the rest in time.
+///
+/// # Errors
+/// The reader is gone, or reads nothing.
+pub async fn give(stream: &UnixStream, value: &Secret) -> io::Result<()> {
+    let mut rest = value.expose();
+    // As a rule one call does it: the longest value is smaller than what a socket takes. So there is no time at which the end of
+    // the daemon would leave a part of it for the whole.
+    while !rest.is_empty() {
+        let sent = send(stream, rest, STALL).await?;
+        rest = rest.get(sent..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Fails the unit. Whether the reader has had enough: it has gone away before it came to an end.
+///
+/// # Errors
+/// It reads nothing.
+pub async fn refuse(stream: &UnixStream) -> io::Result<bool> {
+    overfill(stream, STALL).await
+}
+
+async fn overfill(stream: &UnixStream, stall: Duration) -> io::Result<bool> {
+    let mut sent = 0;
+    while sent < TOO_MUCH {
+        match send(stream, &CHUNK, stall).await {
+            Ok(bytes) => sent += bytes,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(error),
+            Err(_) => return Ok(true),
+        }
+    }
+    Ok(false)
+}
+
+/// Sends what the socket takes as soon as it takes something.
+async fn send(stream: &UnixStream, bytes: &[u8], stall: Duration) -> io::Result<usize> {
+    let sending = stream.async_io(tokio::io::Interest::WRITABLE, || socket::send(stream, bytes, &[]));
+    timeout(stall, sending).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use tokenvault_core::port::HeapMemory;
+
+    use super::*;
+
+    /// Both ends; the reader's is read as systemd does, to its end or to more than `limit` bytes.
+    fn ends() -> (UnixStream, std::os::unix::net::UnixStream) {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (UnixStream::from_std(ours).unwrap(), theirs)
+    }
+
+    fn read_like_systemd(theirs: std::os::unix::net::UnixStream, limit: u64) -> Option<Vec<u8>> {
+        let mut read = Vec::new();
+        theirs.take(limit + 1).read_to_end(&mut read).unwrap();
+        (read.len() as u64 <= limit).then_some(read)
+    }
+
+    #[tokio::test]
+    async fn a_value_lies_in_the_kernel_whole_before_anybody_reads() {
+        let (ours, theirs) = ends();
+        let value = vec![7; 64 << 10];
+        give(&ours, &Secret::copy_from(&HeapMemory, &value).unwrap()).await.unwrap();
+        drop(ours);
+        assert_eq!(read_like_systemd(theirs, 1 << 20), Some(value));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_longer_than_any_limit_of_systemd() {
+        for limit in [1 << 20, (1 << 20) + (128 << 10), 64 << 20] {
+            let (ours, theirs) = ends();
+            let reader = tokio::task::spawn_blocking(move || read_like_systemd(theirs, limit));
+            let enough = refuse(&ours).await.unwrap();
+            drop(ours);
+            assert_eq!(reader.await.unwrap(), None);
+            assert!(enough || limit == 64 << 20, "{limit}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_read_is_left() {
+        let (ours, _theirs) = ends();
+        let left = overfill(&ours, Duration::from_millis(20)).await.unwrap_err();
+        assert_eq!(left.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_is_gone_has_had_enough() {
+        let (ours, theirs) = ends();
+        drop(theirs);
+        assert!(refuse(&ours).await.unwrap());
+    }
+}
