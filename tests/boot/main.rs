@@ -21,3 +21,4 @@ mod restart;
 mod site;
 mod tpm;
 mod unattended;
+mod virtual_machine;
