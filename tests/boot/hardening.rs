@@ -26,6 +26,10 @@ fn the_daemon_has_no_privileges_and_cannot_gain_any() {
     }
     assert_eq!(status_line(&machine, "NoNewPrivs"), "1");
     assert_eq!(status_line(&machine, "Seccomp"), "2", "a filter of system calls is in force");
+    assert!(
+        !machine.journal(SERVICE).contains("Landlock"),
+        "the daemon has given up the file system, or says that it cannot"
+    );
     let user = machine.enter(&["id", "-u", "tokenvault"]).succeeds();
     assert_eq!(status_line(&machine, "Uid"), [user.as_str(); 4].join(" "));
     let pid = machine.property(SERVICE, "MainPID");

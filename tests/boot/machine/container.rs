@@ -41,14 +41,15 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 exec find "/sys/fs/cgroup/$NAME" -depth -type d -exec rmdir {} +
 "#;
 
-/// What makes it a machine like any other. Without bpf(2) its systemd could not enforce IPAddressDeny= and DevicePolicy=.
+/// What makes it a machine like any other. Without bpf(2) its systemd could not enforce IPAddressDeny= and DevicePolicy=,
+/// and without Landlock the daemon would do with the sandbox of its unit.
 const NSPAWN: [&str; 11] = [
     "--boot",
     "--register=no",
     "--keep-unit",
     "--private-network",
     "--console=read-only",
-    "--system-call-filter=@keyring bpf",
+    "--system-call-filter=@keyring bpf landlock_create_ruleset landlock_add_rule landlock_restrict_self",
     "--capability=CAP_IPC_LOCK",
     "--resolv-conf=off",
     "--timezone=off",
@@ -117,11 +118,6 @@ impl Container {
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("LANG", "C.UTF-8");
         command
-    }
-
-    /// The id its first process has on the machine that runs the tests.
-    pub fn leader(&self) -> u32 {
-        self.leader
     }
 
     /// Waits until a reboot that was asked for is through.

@@ -5,7 +5,7 @@ mod container;
 mod said;
 mod terminal;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -145,11 +145,6 @@ impl Machine {
     /// A property of a unit.
     pub fn property(&self, unit: &str, name: &str) -> String {
         self.enter(&["systemctl", "show", "--value", "--property", name, unit]).succeeds()
-    }
-
-    /// A path of the running machine, as seen from this one.
-    pub fn path(&self, inside: &str) -> PathBuf {
-        Path::new(&format!("/proc/{}/root{inside}", self.running().leader())).into()
     }
 
     /// The directory of what this machine has changed. It may be another machine's layer once this one is off.

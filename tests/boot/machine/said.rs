@@ -38,26 +38,32 @@ impl Said {
     /// What it printed; it must have succeeded.
     #[track_caller]
     pub fn succeeds(self) -> String {
-        assert!(self.status.success(), "{self:#?}");
+        assert!(self.status.success(), "{}", self.told());
         self.output
     }
 
     /// What it said on standard error; it must have ended with that status.
     #[track_caller]
     pub fn fails_with(self, status: i32) -> String {
-        assert_eq!(self.status.code(), Some(status), "{self:#?}");
+        assert_eq!(self.status.code(), Some(status), "{}", self.told());
         self.errors
     }
 
     /// Everything it said; it must have failed.
     #[track_caller]
     pub fn fails(self) -> String {
-        assert!(!self.status.success(), "{self:#?}");
+        assert!(!self.status.success(), "{}", self.told());
         format!("{}{}", self.output, self.errors)
     }
 
     /// What it printed if it succeeded.
     pub fn ok(self) -> Option<String> {
         self.status.success().then_some(self.output)
+    }
+
+    /// All of it, for a test that expected something else.
+    fn told(&self) -> String {
+        let Self { command, status, output, errors } = self;
+        format!("'{command}' ended with {status}\n{output}\n{errors}")
     }
 }
