@@ -44,7 +44,8 @@ fn a_token_is_served_unattended_after_a_reboot_and_the_limits_of_the_unit_are_in
     assert_eq!(read("memory.swap.max"), "0");
     assert_eq!(read("pids.max"), machine.property("TasksMax"));
     assert_eq!(machine.property("DevicePolicy"), "closed");
-    assert_eq!(machine.property("DeviceAllow"), "char-tpm rw");
+    // ProtectClock= adds the clock, for reading.
+    assert_eq!(machine.property("DeviceAllow"), "char-rtc r\nchar-tpm rw");
     // What the list leaves out is refused by the kernel, and what it has is not: the same unit, another program.
     let probe = |device: &str| {
         let properties =
