@@ -5,16 +5,19 @@ DESTDIR ?=
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench doc header abi man fmt install deb
+.PHONY: help demo test test-boot check bench doc header abi man fmt install deb
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## install what is missing, build, and show the vault at work on a software TPM
 	@tests/demo
 
 test: ## install what is missing, build, and run every test
 	@tests/run
+
+test-boot: ## build the packages, and test them in booted machines (ONLY=name: the tests with that in their names)
+	@tests/boot/run $(ONLY)
 
 check: ## what a change must pass: format, lints, dependencies, documentation, generated files, arrows
 	@tests/check

@@ -30,8 +30,9 @@ use crate::unusable::UnusableStore;
 use crate::value::{Claim, Pipes};
 use crate::{bus_link, jobs, journal, login};
 
-/// How long the service manager waits for the first attempts at TPM and bus before it hears that the daemon answers.
-const FIRST_ATTEMPTS: Duration = Duration::from_secs(3);
+/// How long callers wait for the first attempt at the TPM before they are told that the vault is sealed, and the service
+/// manager for that at the bus before it hears that the daemon answers.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(3);
 /// What the doors get to finish what is under way at a stop.
 const LAST_REPLIES: Duration = Duration::from_secs(5);
 /// What the disk gets to take the last audit records at a stop.
@@ -105,8 +106,12 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     service.resume_leases(&mut passed);
 
     let (stop, stopping) = watch::channel(false);
-    let door = tokio::spawn(open_door(&service, &config, stopping.clone(), &mut passed)?.run());
-    let credentials = match open_credentials(&service, &config, &mut passed)? {
+    let door = open_door(&service, &config, stopping.clone(), &mut passed)?;
+    let credentials = open_credentials(&service, &config, &mut passed)?;
+    // Before anybody is let in: who had the daemon started by a call wants the answer, and not to hear that he should wait.
+    open_vault(&service).await;
+    let door = tokio::spawn(door.run());
+    let credentials = match credentials {
         Some(door) => tokio::spawn(door.run(stopping.clone())),
         None => tokio::spawn(async {}),
     };
@@ -261,7 +266,16 @@ impl door::Host for Host {
     }
 }
 
-/// Starts everything that runs beside the doors, and waits a moment for the first attempts at TPM and bus.
+/// Starts opening the vault, and waits a moment for the first attempt.
+async fn open_vault(service: &Arc<Service>) {
+    let tried = Arc::new(Notify::new());
+    tokio::spawn(jobs::keep_opening(Arc::clone(service), Arc::clone(&tried)));
+    if tokio::time::timeout(FIRST_ATTEMPT, tried.notified()).await.is_err() {
+        log::warn!("the TPM takes long; answering meanwhile");
+    }
+}
+
+/// Starts everything else that runs beside the doors, and waits a moment for the first attempt at the bus.
 /// The task that keeps the daemon on the bus ends when `stop` becomes true.
 async fn start_jobs(
     service: &Arc<Service>,
@@ -269,17 +283,12 @@ async fn start_jobs(
     database: Option<Arc<SqliteStore>>,
     stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    let (opened, joined) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let joined = Arc::new(Notify::new());
     tokio::spawn(jobs::commit_audit(Arc::clone(service)));
-    tokio::spawn(jobs::keep_opening(Arc::clone(service), Arc::clone(&opened)));
     let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
     tokio::spawn(login::watch(Arc::clone(service), config.bus.clone()));
-    let first = async {
-        opened.notified().await;
-        joined.notified().await;
-    };
-    if tokio::time::timeout(FIRST_ATTEMPTS, first).await.is_err() {
-        log::warn!("TPM or bus take long; answering meanwhile");
+    if tokio::time::timeout(FIRST_ATTEMPT, joined.notified()).await.is_err() {
+        log::warn!("the bus takes long; answering meanwhile");
     }
     // Not before: until slots or TPM were tried there is nothing to tell.
     tokio::spawn(journal::tell(Arc::clone(service)));

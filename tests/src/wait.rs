@@ -29,13 +29,18 @@ pub fn for_any(fds: &[BorrowedFd<'_>], deadline: Instant) -> Option<usize> {
 }
 
 /// Looks again until `look` finds something; panics with `what` after [`PATIENCE`]. For states that have no event.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+/// The same for what takes longer.
+pub fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "still waiting after {PATIENCE:?} for: {what}");
+        assert!(Instant::now() < deadline, "still waiting after {patience:?} for: {what}");
         std::thread::park_timeout(GLANCE);
     }
 }

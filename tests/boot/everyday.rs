@@ -1,0 +1,55 @@
+//! What people do with a vault all day, as ordinary users of an installed machine and with its sandbox in force.
+
+use crate::common::*;
+
+/// Every verb of `tokenvault` once and more, as a shell script that ends at the first thing that is not as it should be.
+const DAY: &str = include_str!("day.sh");
+
+/// Has the kernel kill the daemon, or its TPM worker, at the first system call that the unit does not allow. As it is
+/// installed such a call fails with EPERM, and what does not matter to the daemon would go unseen.
+const KILL: &str = "[Service]\nSystemCallErrorNumber=kill\n";
+
+fn spend_a_day(machine: &Machine) {
+    for user in [ALICE, BOB] {
+        for door in Door::ALL {
+            let said = machine.user_reading(user, DAY, &door.shell("exec sh -eux"));
+            said.succeeds();
+        }
+    }
+}
+
+/// What the service or the kernel complains about.
+fn complaints(machine: &Machine) -> Vec<String> {
+    let journal =
+        machine.enter(&["journalctl", "--boot", "--output=cat", "--no-pager", "-p", "warning", "-u", SERVICE]);
+    journal.succeeds().lines().filter(|line| !line.contains("recovery")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_day_of_two_users_at_both_doors_leaves_nothing_in_the_journal() {
+    let machine = serving();
+    spend_a_day(&machine);
+    assert_eq!(complaints(&machine), Vec::<String>::new());
+    assert_eq!(machine.property(SERVICE, "NRestarts"), "0");
+}
+
+#[test]
+fn nothing_that_is_done_all_day_needs_a_system_call_the_unit_forbids() {
+    let mut machine = Machine::installed_without_tpm();
+    machine.write("/etc/systemd/system/tokenvaultd.service.d/kill.conf", KILL);
+    machine.stop();
+    // From the first moment on: the worker makes the vault's slot, and opens it at the second start.
+    machine.start(Some("tpm"));
+    machine.wait_for_state("serving");
+    machine.set_up_recovery("/root/recovery-key");
+    machine.root(&format!("systemctl restart {SERVICE}")).succeeds();
+    machine.wait_for_state("serving");
+    assert_eq!(machine.property(SERVICE, "SystemCallErrorNumber"), "2147483646", "the drop-in is in force");
+    spend_a_day(&machine);
+    machine.root("tokenvaultctl slot list && tokenvaultctl seal && tokenvaultctl unseal").succeeds();
+    machine.root(&format!("systemctl reload {SERVICE}")).succeeds();
+    assert_eq!(complaints(&machine), Vec::<String>::new());
+    assert_eq!(machine.property(SERVICE, "NRestarts"), "0");
+    machine.root(&format!("systemctl stop {SERVICE}")).succeeds();
+    assert_eq!(machine.property(SERVICE, "Result"), "success");
+}

@@ -1,0 +1,103 @@
+//! What becomes of a vault when its packages come, change and go.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::*;
+
+/// A store of a newer release, by the exit statuses of the daemon.
+const NEWER_STORE: &str = "65";
+
+fn dpkg(arguments: &[&str]) {
+    let status = Command::new("dpkg-deb").args(arguments).stdout(std::process::Stdio::null()).status().unwrap();
+    assert!(status.success(), "dpkg-deb {arguments:?}");
+}
+
+/// The packages again, each with a version after its own.
+fn next_release() -> Vec<PathBuf> {
+    let place = tempfile::tempdir_in(site::directory()).unwrap().keep();
+    site::packages().iter().map(|package| with_next_version(package, &place)).collect()
+}
+
+fn with_next_version(package: &Path, place: &Path) -> PathBuf {
+    let name = package.file_name().unwrap().to_str().unwrap();
+    let (tree, output) = (place.join("tree"), place.join(name));
+    dpkg(&["--raw-extract", package.to_str().unwrap(), tree.to_str().unwrap()]);
+    let control = tree.join("DEBIAN/control");
+    let text = std::fs::read_to_string(&control).unwrap();
+    let version =
+        text.lines().find_map(|line| line.strip_prefix("Version: ")).expect("a package has a version").to_owned();
+    std::fs::write(&control, text.replace(&version, &format!("{version}+next"))).unwrap();
+    dpkg(&["--root-owner-group", "--build", tree.to_str().unwrap(), output.to_str().unwrap()]);
+    std::fs::remove_dir_all(&tree).unwrap();
+    output
+}
+
+fn with_token() -> Machine {
+    let machine = serving();
+    machine.put(ALICE, "api/key", "kept");
+    machine
+}
+
+const APT: &str = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends";
+
+#[test]
+fn an_upgrade_keeps_tokens_and_sockets() {
+    let machine = with_token();
+    let sockets = "stat --format '%n %i %W' /run/tokenvault/bus /run/tokenvault/credentials";
+    let before = machine.root(sockets).succeeds();
+    let daemon = machine.property(SERVICE, "MainPID");
+    machine.copy_in(&next_release(), "/root/next");
+    machine.root(&format!("{APT} install /root/next/*.deb")).succeeds();
+    let version = machine.root("dpkg-query --show --showformat '${Version}' tokenvault").succeeds();
+    assert!(version.ends_with("+next"), "{version}");
+    assert_ne!(machine.property(SERVICE, "MainPID"), daemon, "the new daemon runs");
+    assert_eq!(machine.root(sockets).succeeds(), before);
+    for door in Door::ALL {
+        assert_eq!(machine.user(ALICE, &door.shell("tokenvault get api/key")).succeeds(), "kept");
+    }
+    assert_eq!(machine.enter(&["systemctl", "is-system-running"]).succeeds(), "running");
+}
+
+#[test]
+fn removed_packages_leave_the_vault_and_serve_it_when_they_are_back() {
+    let machine = with_token();
+    machine.root(&format!("{APT} remove tokenvault")).succeeds();
+    assert_eq!(machine.enter(&["systemctl", "is-system-running"]).succeeds(), "running");
+    machine.root("test -s /var/lib/tokenvault/vault.db && test ! -e /run/tokenvault/bus").succeeds();
+    machine.root("pgrep tokenvaultd").fails_with(1);
+    site::install(&machine);
+    machine.wait_for_state("serving");
+    assert_eq!(machine.get(ALICE, "api/key"), "kept");
+}
+
+#[test]
+fn a_purge_does_not_destroy_what_cannot_be_made_again() {
+    let machine = with_token();
+    machine.root("mkdir -p /etc/tokenvault && echo 'bus = \"system\"' >/etc/tokenvault/tokenvault.conf").succeeds();
+    machine.root(&format!("{APT} purge tokenvault")).succeeds();
+    machine.root("test -s /var/lib/tokenvault/vault.db").succeeds();
+    assert_eq!(machine.enter(&["systemctl", "is-system-running"]).succeeds(), "running");
+    site::install(&machine);
+    machine.wait_for_state("serving");
+    assert_eq!(machine.get(ALICE, "api/key"), "kept");
+}
+
+#[test]
+fn a_store_of_a_newer_release_is_refused_and_left_as_it_is() {
+    let machine = with_token();
+    machine.root(&format!("systemctl stop {} {} {SERVICE}", SOCKETS[0], SOCKETS[1])).succeeds();
+    // The number of the schema, at its place in the header of an SQLite file.
+    machine
+        .root(
+            "printf '\\000\\001\\000\\000' | dd of=/var/lib/tokenvault/vault.db bs=1 seek=60 conv=notrunc status=none",
+        )
+        .succeeds();
+    let before = machine.root("sha256sum /var/lib/tokenvault/vault.db").succeeds();
+    machine.root(&format!("systemctl start {SERVICE}")).fails();
+    assert_eq!(machine.property(SERVICE, "ExecMainStatus"), NEWER_STORE);
+    assert_eq!(machine.property(SERVICE, "ActiveState"), "failed", "it is not tried again and again");
+    assert_eq!(machine.property(SERVICE, "NRestarts"), "0");
+    assert!(machine.journal(SERVICE).contains("newer"), "{}", machine.journal(SERVICE));
+    assert_eq!(machine.root("sha256sum /var/lib/tokenvault/vault.db").succeeds(), before);
+}
