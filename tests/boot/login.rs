@@ -9,10 +9,10 @@ use crate::machine::Terminal;
 /// What the module may add to a login, and what the login itself takes.
 const LOGIN_MAX: Duration = Duration::from_secs(2 + 8);
 /// What a shell at a terminal shows when it is ready.
-const PROMPT: &str = "$ ";
+pub const PROMPT: &str = "$ ";
 
 /// A machine whose vault serves, and with the module in every login.
-fn with_module() -> Machine {
+pub fn with_module() -> Machine {
     let machine = serving();
     machine.root("DEBIAN_FRONTEND=noninteractive pam-auth-update --enable tokenvault").succeeds();
     machine.root("grep -q pam_tokenvault.so /etc/pam.d/common-auth /etc/pam.d/common-session").succeeds();
@@ -20,7 +20,7 @@ fn with_module() -> Machine {
 }
 
 /// login(1), as it runs at a console.
-fn console(machine: &Machine, (name, password): (&str, &str)) -> Terminal {
+pub fn console(machine: &Machine, (name, password): (&str, &str)) -> Terminal {
     let mut terminal = machine.terminal(&["login"]);
     terminal.expect("login: ");
     terminal.type_line(name);
@@ -53,10 +53,10 @@ fn sudo(machine: &Machine, password: &str) -> Terminal {
     terminal
 }
 
-type LogIn = fn(&Machine, (&str, &str)) -> Terminal;
+pub type LogIn = fn(&Machine, (&str, &str)) -> Terminal;
 
 /// What opens a session of a user with that user's password.
-const LOGINS: [(&str, LogIn); 3] = [("login", console), ("su", su), ("ssh", ssh)];
+pub const LOGINS: [(&str, LogIn); 3] = [("login", console), ("su", su), ("ssh", ssh)];
 
 /// Every kind of login succeeds in time.
 #[track_caller]

@@ -16,6 +16,7 @@ mod install;
 mod isolation;
 mod lifecycle;
 mod login;
+mod login_class;
 mod machine;
 mod restart;
 mod site;

@@ -1,0 +1,155 @@
+//! What a login opens: the tokens of the class `login`, for as long as their owner is logged in.
+
+use crate::common::*;
+use crate::login::{LOGINS, PROMPT, console, with_module};
+use crate::machine::Terminal;
+
+/// `Locked`, by the table of exit statuses.
+const LOCKED: i32 = 6;
+const VALUE: &str = "for her eyes alone";
+const NEW_PASSWORD: &str = "quite another one of alice's";
+
+/// A machine on which alice has a login class, locked, with one token in it.
+fn with_login_class() -> Machine {
+    let machine = with_module();
+    let mut terminal = console(&machine, ALICE);
+    terminal.expect(PROMPT);
+    let make = format!("printf %s \"{}\" | tokenvault unlock --password-fd 0 --recovery-out code", ALICE.1);
+    let store = format!("printf %s '{VALUE}' | tokenvault put secret --class login");
+    terminal.type_line(&format!("{make} && {store} && echo made $((1 + 1))"));
+    terminal.expect("made 2");
+    log_out(terminal);
+    wait_until_locked(&machine);
+    machine
+}
+
+/// Whoever is alice, from whatever program, is told the same.
+#[track_caller]
+fn assert_locked(machine: &Machine) {
+    machine.user(ALICE, "tokenvault get secret").fails_with(LOCKED);
+}
+
+fn wait_until_locked(machine: &Machine) {
+    wait::until("the login class to be closed", || {
+        machine.user(ALICE, "tokenvault get secret").ok().is_none().then_some(())
+    });
+    assert_locked(machine);
+}
+
+/// A shell has come up, and the token is readable there.
+#[track_caller]
+fn assert_reads(terminal: &mut Terminal) {
+    terminal.expect(PROMPT);
+    terminal.type_line("echo \"<$(tokenvault get secret)>\"");
+    terminal.expect(&format!("<{VALUE}>"));
+    terminal.expect(PROMPT);
+}
+
+#[track_caller]
+fn log_out(mut terminal: Terminal) {
+    terminal.type_line("exit");
+    terminal.ends();
+}
+
+#[test]
+fn a_login_with_the_password_opens_and_the_end_of_the_last_session_closes() {
+    let machine = with_login_class();
+    for (name, log_in) in LOGINS {
+        let mut terminal = log_in(&machine, ALICE);
+        assert_reads(&mut terminal);
+        let mut second = console(&machine, ALICE);
+        assert_reads(&mut second);
+        log_out(terminal);
+        assert_eq!(machine.user(ALICE, "tokenvault get secret").succeeds(), VALUE, "{name}: she is still logged in");
+        log_out(second);
+        wait_until_locked(&machine);
+    }
+}
+
+#[test]
+fn a_login_without_a_password_leaves_it_locked_and_unlock_asks() {
+    let machine = with_login_class();
+    machine.user(ALICE, "ssh-keygen -q -t ed25519 -N '' -f $HOME/key && mkdir -m 700 $HOME/.ssh").succeeds();
+    machine.user(ALICE, "mv $HOME/key.pub $HOME/.ssh/authorized_keys").succeeds();
+    let options = "-i $HOME/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -tt alice@127.0.0.1";
+    let mut terminal = machine.terminal(&["runuser", "-u", "alice", "--", "sh", "-c", &format!("exec ssh {options}")]);
+    terminal.expect(PROMPT);
+    assert_locked(&machine);
+    terminal.type_line("tokenvault unlock");
+    terminal.answer_hidden("Login password", ALICE.1);
+    assert_reads(&mut terminal);
+}
+
+#[test]
+fn a_password_that_its_owner_changes_opens_it_from_then_on() {
+    let machine = with_login_class();
+    let mut terminal = console(&machine, ALICE);
+    assert_reads(&mut terminal);
+    terminal.type_line("passwd");
+    terminal.answer_hidden("Current password: ", ALICE.1);
+    terminal.answer_hidden("New password: ", NEW_PASSWORD);
+    terminal.answer_hidden("Retype new password: ", NEW_PASSWORD);
+    terminal.expect("updated successfully");
+    log_out(terminal);
+    wait_until_locked(&machine);
+    let mut terminal = console(&machine, (ALICE.0, NEW_PASSWORD));
+    assert_reads(&mut terminal);
+}
+
+#[test]
+fn a_password_that_root_sets_leaves_it_locked_until_the_old_one_was_given_once() {
+    let machine = with_login_class();
+    machine.root_reading(&format!("alice:{NEW_PASSWORD}\n"), "chpasswd").succeeds();
+    let new = (ALICE.0, NEW_PASSWORD);
+    let mut terminal = console(&machine, new);
+    terminal.expect(PROMPT);
+    assert_locked(&machine);
+    terminal.type_line("tokenvault unlock");
+    terminal.answer_hidden("Login password", NEW_PASSWORD);
+    terminal.answer_hidden("Password before the change", ALICE.1);
+    assert_reads(&mut terminal);
+    log_out(terminal);
+    wait_until_locked(&machine);
+    let mut terminal = console(&machine, new);
+    assert_reads(&mut terminal);
+}
+
+#[test]
+fn the_password_of_somebody_else_is_not_tried() {
+    let machine = with_login_class();
+    let mut terminal = machine.terminal(&["su", "-l", ADMIN.0]);
+    terminal.expect(PROMPT);
+    terminal.type_line("sudo -k -i -u alice");
+    terminal.answer_hidden("password for admin: ", ADMIN.1);
+    terminal.expect(PROMPT);
+    assert_locked(&machine);
+}
+
+#[test]
+fn who_is_logged_in_stays_so_over_a_restart_of_the_service() {
+    let machine = with_login_class();
+    let mut terminal = console(&machine, ALICE);
+    assert_reads(&mut terminal);
+    machine.root(&format!("systemctl restart {SERVICE}")).succeeds();
+    terminal.type_line("true");
+    assert_reads(&mut terminal);
+    log_out(terminal);
+    wait_until_locked(&machine);
+}
+
+#[test]
+fn what_nobody_is_logged_in_for_reads_the_machine_class_alone() {
+    let machine = with_login_class();
+    machine.put(ALICE, "nightly/backup", "of the machine");
+    let job = "tokenvault get nightly/backup; tokenvault get secret; echo status $?";
+    machine.root("loginctl enable-linger alice").succeeds();
+    let unit = machine.root(&format!("systemd-run --user -M alice@ --pipe --wait --quiet --collect sh -c '{job}'"));
+    let said = unit.succeeds();
+    assert!(said.contains("of the machine") && said.ends_with(&format!("status {LOCKED}")), "{said}");
+    machine.write("/opt/job", &format!("({job}) >$HOME/said.new; mv $HOME/said.new $HOME/said\n"));
+    machine
+        .root("echo '@reboot sh /opt/job' | crontab -u alice - && rm -f /run/crond.reboot && systemctl restart cron")
+        .succeeds();
+    let said = wait::until("a job of cron", || machine.user(ALICE, "cat /home/alice/said").ok());
+    assert!(said.contains("of the machine") && said.ends_with(&format!("status {LOCKED}")), "{said}");
+}
