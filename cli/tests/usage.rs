@@ -33,7 +33,7 @@ const BOOLEAN: &str = "write true or false";
 
 /// Every option and operand that is a number, a duration, a time or a truth: where it stands, how it is named in the
 /// refusal, and what is taken. The word stands at the end of the arguments.
-const VALUES: [(&str, &[&str], &str, &str); 29] = [
+const VALUES: [(&str, &[&str], &str, &str); 31] = [
     (TOKENVAULT, &["put", "a", "--ttl"], "--ttl", DURATION),
     (TOKENVAULT, &["put", "a", "--expires"], "--expires", TIME),
     (TOKENVAULT, &["put", "a", "--keep-versions"], "--keep-versions", KEPT),
