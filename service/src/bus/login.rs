@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::desk::{Call, blocking, unnamed};
 use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
+use crate::journal::event;
 use crate::service::Service;
 use crate::value::incoming::EmptyValue;
 
@@ -63,6 +64,7 @@ impl Login {
                 let user = self.user(&call, uid).await?;
                 let key = login_key(&self.0.service, &call, key).await?;
                 let code = self.work(uid, move |service| service.vault.enrol_login(&call.caller, &user, key)).await?;
+                note_unlocked(uid);
                 let mut written = String::with_capacity(written_len(RECOVERY_CODE_BYTES));
                 write_key(code.expose(), |letter| written.push(letter.into()));
                 Ok(written)
@@ -85,7 +87,9 @@ impl Login {
                 decode::options::<NoOptions>(options)?;
                 let user = self.user(&call, uid).await?;
                 let key = login_key(&self.0.service, &call, key).await?;
-                self.attempt(uid, move |service| service.vault.unlock_login(&call.caller, &user, &key)).await
+                self.attempt(uid, move |service| service.vault.unlock_login(&call.caller, &user, &key)).await?;
+                note_unlocked(uid);
+                Ok(())
             })
             .await
     }
@@ -96,7 +100,9 @@ impl Login {
             .serve(&header, Kind::Write, |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let user = self.user(&call, uid).await?;
-                self.work(uid, move |service| service.vault.lock_login(&call.caller, user.uid)).await?;
+                if self.work(uid, move |service| service.vault.lock_login(&call.caller, user.uid)).await? {
+                    log::info!(MESSAGE_ID = event::LOGIN_LOCKED, TOKENVAULT_UID = uid; "uid {uid} has its login locked");
+                }
                 Ok(())
             })
             .await
@@ -206,6 +212,10 @@ impl Login {
         attempt.end(&outcome);
         outcome
     }
+}
+
+fn note_unlocked(uid: u32) {
+    log::info!(MESSAGE_ID = event::LOGIN_UNLOCKED, TOKENVAULT_UID = uid; "uid {uid} has its login unlocked");
 }
 
 async fn login_key(service: &Service, call: &Call, fd: OwnedFd) -> Result<Secret, Error> {

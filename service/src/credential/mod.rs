@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 
 use self::address::{Asked, NotAsked, UNIT_AND_ID_BYTES_MAX, check_id};
 use crate::door::{DoorSocket, OpenSocket, pause_after};
+use crate::journal::event;
 use crate::service::Service;
 use crate::sys::peer;
 
@@ -114,14 +115,23 @@ async fn serve(service: Arc<Service>, stream: UnixStream) {
     let Ok(stream) = stream.set_nonblocking(true).and_then(|()| tokio::net::UnixStream::from_std(stream)) else {
         return log::error!("credentials: a connection cannot be registered with the runtime");
     };
-    let refused = match asked {
-        Err((unit, id, why)) => format!("unit {unit} is refused the credential '{id}': {why}; correct the unit's file"),
+    let (unit, id, refused) = match asked {
+        Err((unit, id, why)) => {
+            let told = format!("unit {unit} is refused the credential '{id}': {why}; correct the unit's file");
+            (unit, id, told)
+        }
         Ok(Asked { unit, id }) => match load(&service, peer.pid, &unit, &id).await {
             Ok(credential) => return give(&stream, &credential, &unit, &id).await,
-            Err(refusal) => told(&unit, &id, &refusal),
+            Err(refusal) => {
+                let told = told(&unit, &id, &refusal);
+                (unit.as_str().to_owned(), id, told)
+            }
         },
     };
-    log::warn!("{refused}");
+    log::warn!(
+        MESSAGE_ID = event::CREDENTIAL_REFUSED, TOKENVAULT_UNIT = unit.as_str(), TOKENVAULT_CREDENTIAL = id.as_str();
+        "{refused}"
+    );
     match answer::refuse(&stream).await {
         Ok(true) => {}
         Ok(false) => log::error!("{UNHEARD}"),
@@ -132,7 +142,10 @@ async fn serve(service: Arc<Service>, stream: UnixStream) {
 async fn give(stream: &tokio::net::UnixStream, credential: &Credential, unit: &UnitName, id: &str) {
     let Credential { version, value } = credential;
     match answer::give(stream, value).await {
-        Ok(()) => log::debug!("unit {} is given the credential '{id}', version {version}", unit.as_str()),
+        Ok(()) => log::info!(
+            MESSAGE_ID = event::CREDENTIAL_GRANTED, TOKENVAULT_UNIT = unit.as_str(), TOKENVAULT_CREDENTIAL = id;
+            "unit {} is given the credential '{id}', version {version}", unit.as_str()
+        ),
         Err(error) => log::warn!("unit {} did not take the credential '{id}': {error}", unit.as_str()),
     }
 }

@@ -20,6 +20,7 @@ pub use self::attempts::{Attempt, Attempts};
 pub use self::parking::Parking;
 pub use self::sessions::watch;
 use crate::bus::blocking;
+use crate::journal::event;
 use crate::service::Service;
 use crate::sys::listen::Passed;
 
@@ -157,7 +158,10 @@ impl Service {
         });
         // A sealed vault has none open.
         if let Ok(true) = locked.await {
-            log::info!("uid {uid} has logged out, and its login is locked");
+            log::info!(
+                MESSAGE_ID = event::LOGIN_LOCKED, TOKENVAULT_UID = uid;
+                "uid {uid} has logged out, and its login is locked"
+            );
         }
     }
 }
