@@ -1,7 +1,7 @@
 //! Running the helper so that the host does not notice: no signal reaches it, none of its dispositions is touched, and it
 //! never waits longer than it said.
 //!
-//! Between host and helper stands the [`keeper`](super::keeper), a process that waits for the helper and kills it when its
+//! Between host and helper stands the [`keeper`], a process that waits for the helper and kills it when its
 //! time is over. `pam_unix(8)` does without, by changing what the host does on SIGCHLD for the time it waits, for all of the
 //! host's threads and children.
 
