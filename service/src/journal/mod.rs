@@ -2,7 +2,7 @@
 //! is told.
 //!
 //! Messages are written for administrators. Values never reach a log call; names of tokens only at debug level, but for a
-//! credential that a unit was refused: its name stands in the unit's file, and who reads the log looks for it.
+//! credential that a unit was given or refused: its name stands in the unit's file, and who reads the log looks for it.
 
 pub mod event;
 mod refused;
