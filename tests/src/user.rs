@@ -96,6 +96,12 @@ impl UserDatabase {
         Ok(database)
     }
 
+    /// Changes who there is. A daemon that runs has kept names for a while.
+    pub fn edit(&self, change: impl FnOnce(&str) -> String) {
+        let passwd = fs::read_to_string(&self.passwd).expect("the user database");
+        fs::write(&self.passwd, change(&passwd)).expect("writing the user database");
+    }
+
     /// Makes a command see this database instead of the machine's.
     pub fn apply(&self, command: &mut Command) {
         command

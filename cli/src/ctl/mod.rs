@@ -11,6 +11,7 @@ mod seal;
 mod selftest;
 mod slot;
 mod unseal;
+mod user;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,8 @@ enum Command {
     Slot(slot::Command),
     Seal(seal::Args),
     Unseal(unseal::Args),
+    #[command(subcommand)]
+    User(user::Command),
     #[command(subcommand)]
     Credential(credential::Command),
     Reload(reload::Args),
@@ -87,6 +90,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Slot(command) => slot::run(&context, command),
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),
+        Command::User(command) => user::run(&context, command),
         Command::Credential(command) => credential::run(&context, command),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),

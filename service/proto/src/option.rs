@@ -188,6 +188,28 @@ options! {
 }
 
 options! {
+    /// `SetUser`.
+    SetUserOptions {
+        /// `admin`, `developer`, `consumer`, `auditor`.
+        role: String = "role",
+        /// Whether the user may do anything.
+        active: bool = "active",
+        /// Most tokens it may have; 0: no limit, [`crate::QUOTA_AS_CONFIGURED`]: as configured.
+        quota_tokens: u64 = "quota-tokens",
+        /// Most bytes it may store; 0: no limit, [`crate::QUOTA_AS_CONFIGURED`]: as configured.
+        quota_bytes: u64 = "quota-bytes",
+    }
+}
+
+options! {
+    /// `AdoptUser`.
+    AdoptUserOptions {
+        /// Who is given the tokens; absent: who has the uid now.
+        to_uid: u32 = "to-uid",
+    }
+}
+
+options! {
     /// Options of `Admin.Unseal`.
     UnsealOptions {
         /// Only this slot is tried.

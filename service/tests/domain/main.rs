@@ -34,4 +34,5 @@ mod slot_tamper;
 mod tamper;
 mod tamper_bits;
 mod token;
+mod users;
 mod version;

@@ -14,6 +14,8 @@ const VERSION: &str = "version size created current";
 const STATUS: &str = "state reason protection vault-id recovery-confirmed disk-theft machine-theft tokens bytes \
                       quota-tokens quota-bytes next-step";
 
+const USER: &str = "uid user role active state tokens bytes quota-tokens quota-bytes last-seen";
+
 /// A command line, and the keys of its document beside `schema`: of all of it, then of the rows of its only list.
 type Case = (&'static [&'static str], &'static [&'static str], &'static str);
 
@@ -55,6 +57,14 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["slot", "list"], &["slots"], "id kind created"),
     (&["slot", "remove", "3"], &[], ""),
     (&["credential", "test", "app.service", "key"], &["unit id granted cause next-step version size"], ""),
+    (&["user", "list"], &["users"], USER),
+    (&["user", "show", "root"], &[USER], ""),
+    (&["user", "set", "4243", "--role", "consumer"], &[], ""),
+    (&["user", "disable", "4243"], &[], ""),
+    (&["user", "enable", "4243"], &[], ""),
+    (&["user", "freeze", "4243"], &[], ""),
+    (&["user", "adopt", "4243"], &[], ""),
+    (&["user", "purge", "4243", "--yes"], &[], ""),
     (&["seal"], &[], ""),
     (&["unseal"], &[], ""),
     (&["reload"], &[], ""),

@@ -43,4 +43,5 @@ mod slots;
 mod store_faults;
 mod tpm;
 mod unlock;
+mod users;
 mod versions;

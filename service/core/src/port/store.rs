@@ -224,6 +224,8 @@ pub trait ReadTx {
     fn principal(&self, uid_tag: &Tag) -> Result<Option<PrincipalRow>, StoreError>;
     /// A principal by row number.
     fn principal_by_id(&self, id: i64) -> Result<Option<PrincipalRow>, StoreError>;
+    /// Principals with row number above `after`, ascending; at most `limit`.
+    fn principals(&self, after: i64, limit: usize) -> Result<Vec<PrincipalRow>, StoreError>;
     /// What is kept of the login of a principal, encrypted.
     fn login(&self, principal: i64) -> Result<Option<Vec<u8>>, StoreError>;
     /// A token by the tag of its name.
@@ -276,8 +278,10 @@ pub trait WriteTx: ReadTx {
     fn put_keyring(&mut self, row: &KeyringRow) -> Result<(), StoreError>;
     /// Adds a principal; `row.id` is ignored and the new number returned.
     fn insert_principal(&mut self, row: &PrincipalRow) -> Result<i64, StoreError>;
-    /// Replaces a principal's record, key and counters.
+    /// Replaces a principal's tag, record, key and counters. `Internal` when another row has the tag.
     fn update_principal(&mut self, row: &PrincipalRow) -> Result<(), StoreError>;
+    /// Removes a principal that has no tokens, with what is kept of its login.
+    fn delete_principal(&mut self, id: i64) -> Result<(), StoreError>;
     /// Adds or replaces what is kept of the login of a principal.
     fn set_login(&mut self, principal: i64, record: &[u8]) -> Result<(), StoreError>;
     /// Adds to the counters of a principal (negative: takes away). Bytes end at zero.

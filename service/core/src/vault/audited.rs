@@ -128,6 +128,7 @@ impl Vault {
             Err(_) if self.audit.is_idle() => return reply(Ok(())),
             Err(error) => return reply(Err(error)),
         };
+        self.flush_seen(&open);
         let records = self.audit.take(self.now(), all);
         if records.is_empty() {
             return reply(Ok(()));

@@ -70,6 +70,10 @@ impl ReadTx for Tx<'_> {
         self.run(|c| read::principal_by_id(c, id))
     }
 
+    fn principals(&self, after: i64, limit: usize) -> Result<Vec<PrincipalRow>, StoreError> {
+        self.run(|c| read::principals(c, after, limit))
+    }
+
     fn login(&self, principal: i64) -> Result<Option<Vec<u8>>, StoreError> {
         self.run(|c| read::login(c, principal))
     }
@@ -157,6 +161,10 @@ impl WriteTx for Tx<'_> {
 
     fn update_principal(&mut self, row: &PrincipalRow) -> Result<(), StoreError> {
         self.run(|c| write::update_principal(c, row))
+    }
+
+    fn delete_principal(&mut self, id: i64) -> Result<(), StoreError> {
+        self.run(|c| write::delete_principal(c, id))
     }
 
     fn set_login(&mut self, principal: i64, record: &[u8]) -> Result<(), StoreError> {

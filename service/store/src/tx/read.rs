@@ -39,6 +39,11 @@ pub(super) fn principal_by_id(c: &Connection, id: i64) -> Result<Option<Principa
     one(c, &format!("SELECT {} FROM principal WHERE id = ?1", row::PRINCIPAL), [id], row::principal)
 }
 
+pub(super) fn principals(c: &Connection, after: i64, limit: usize) -> Result<Vec<PrincipalRow>, Fault> {
+    let sql = format!("SELECT {} FROM principal WHERE id > ?1 ORDER BY id LIMIT ?2", row::PRINCIPAL);
+    all(c, &sql, (after, limit_of(limit)), row::principal)
+}
+
 pub(super) fn login(c: &Connection, principal: i64) -> Result<Option<Vec<u8>>, Fault> {
     one(c, "SELECT record FROM login WHERE principal = ?1", [principal], |row| row.get(0))
 }
