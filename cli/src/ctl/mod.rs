@@ -1,5 +1,6 @@
 //! `tokenvaultctl`: the vault itself. One file per subcommand: its options, and what it does with them.
 
+mod cleanup;
 mod config;
 mod consent;
 mod credential;
@@ -51,6 +52,7 @@ enum Command {
     Unseal(unseal::Args),
     #[command(subcommand)]
     User(user::Command),
+    Cleanup(cleanup::Args),
     #[command(subcommand)]
     Credential(credential::Command),
     Reload(reload::Args),
@@ -91,6 +93,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),
         Command::User(command) => user::run(&context, command),
+        Command::Cleanup(args) => cleanup::run(&context, args),
         Command::Credential(command) => credential::run(&context, command),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),

@@ -71,6 +71,7 @@ pub(crate) const SEAL: Method = admin("Seal", false);
 pub(crate) const UNSEAL: Method = admin("Unseal", false);
 pub(crate) const CONFIRM_RECOVERY: Method = admin("ConfirmRecovery", false);
 pub(crate) const TEST_CREDENTIAL: Method = admin("TestCredential", true);
+pub(crate) const CLEANUP: Method = admin("Cleanup", false);
 pub(crate) const USERS: Method = admin("Users", true);
 pub(crate) const SET_USER: Method = admin("SetUser", false);
 pub(crate) const FREEZE_USER: Method = admin("FreezeUser", false);

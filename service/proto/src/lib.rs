@@ -17,12 +17,13 @@ pub use address::{Address, AddressError};
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
 pub use option::{
-    AddSlotOptions, AdoptUserOptions, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions,
-    ListOptions, NoOptions, PutOptions, RemoveSlotOptions, SetUserOptions, ShareOptions, UnsealOptions,
+    AddSlotOptions, AdoptUserOptions, AnnotateOptions, CleanupOptions, DeleteOptions, DescribeOptions, GenerateOptions,
+    GetOptions, ListOptions, NoOptions, PutOptions, RemoveSlotOptions, SetUserOptions, ShareOptions, UnsealOptions,
 };
 pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
 pub use result::{
-    CredentialTest, Health, LoginState, ShareInfo, SlotInfo, Status, TokenInfo, UserInfo, VersionInfo, WhoAmI,
+    CleanupInfo, CredentialTest, Health, LoginState, ShareInfo, SlotInfo, Status, TokenInfo, UserInfo, VersionInfo,
+    WhoAmI,
 };
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 

@@ -202,6 +202,18 @@ options! {
 }
 
 options! {
+    /// `Cleanup`.
+    CleanupOptions {
+        /// Only of this owner: `machine`, `user:NAME`, `uid:N`.
+        owner: String = "owner",
+        /// Only count.
+        dry_run: bool = "dry-run",
+        /// The wall clock is right.
+        clock_is_right: bool = "clock-is-right",
+    }
+}
+
+options! {
     /// `AdoptUser`.
     AdoptUserOptions {
         /// Who is given the tokens; absent: who has the uid now.

@@ -190,6 +190,28 @@ results! {
 }
 
 results! {
+    /// What was deleted because it had expired, or would be.
+    CleanupInfo {
+        /// Tokens.
+        tokens: u64 = "tokens",
+        /// Versions, those of the tokens included.
+        versions: u64 = "versions",
+        /// Shares of tokens that stay.
+        shares: u64 = "shares",
+        /// Offers.
+        offers: u64 = "offers",
+        /// Issued tokens.
+        issued: u64 = "issued",
+        /// Whether it was only counted.
+        dry_run: bool = "dry-run",
+        /// Versions and shares that stay because nobody has said that the clock is right.
+        held_back: u64 = "held-back",
+        /// Tokens that stay because their rows do not open where they stand.
+        damaged: u64 = "damaged",
+    }
+}
+
+results! {
     /// One slot of the vault.
     SlotInfo {
         /// Its number.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use tokenvault_core::slot::SlotKind;
+use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::NewSlot;
 use tokenvault_core::{Caller, Error, Secret};
 use tokenvault_proto::{
-    AddSlotOptions, CredentialTest, NoOptions, RemoveSlotOptions, SLOT_SECRET_BYTES, SlotInfo, UnsealOptions, UserInfo,
+    AddSlotOptions, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions, SLOT_SECRET_BYTES,
+    SlotInfo, UnsealOptions, UserInfo,
 };
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
@@ -147,6 +149,33 @@ impl Admin {
                 let name = UnitName::parse(unit)?;
                 let outcome = credential::test(&self.0.service.vault, &name, id);
                 Ok(encode::credential_test(unit, id, outcome))
+            })
+            .await
+    }
+
+    /// Deletes what expired a week ago or more: tokens, versions, shares; answers how much.
+    ///
+    /// Options: `owner` s: only of this one. `dry-run` b: only count. `clock-is-right` b: the wall clock is right; what has
+    /// expired is deleted by a clock that is known to have been right, and `held-back` counts what stays for want of one.
+    #[zbus(out_args("deleted"))]
+    async fn cleanup(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<CleanupInfo, Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, "Cleanup", |call| async move {
+                let options = decode::options::<CleanupOptions>(options)?;
+                let dry_run = options.dry_run.unwrap_or(false);
+                let clock_is_right = options.clock_is_right.unwrap_or(false);
+                let owner = match options.owner.as_deref() {
+                    None => None,
+                    Some(text) => {
+                        let owner = decode::owner(&self.0.service.users, call.caller.uid, Some(text)).await?;
+                        let unknown = || Error::InvalidArgs("option 'owner' names a user that does not exist".into());
+                        Some(owner.uid(&call.caller).ok_or_else(unknown)?)
+                    }
+                };
+                let vault = Arc::clone(&self.0.service.vault);
+                let request = CleanupRequest { owner, dry_run, clock_is_right };
+                let report = blocking(move || vault.cleanup(&call.caller, request)).await?;
+                Ok(encode::cleanup(report, dry_run))
             })
             .await
     }

@@ -16,6 +16,7 @@ mod fixture;
 mod annotate;
 mod audit;
 mod audit_tamper;
+mod cleanup;
 mod credential;
 mod expiry;
 mod get_hot;

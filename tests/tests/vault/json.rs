@@ -57,6 +57,7 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["slot", "list"], &["slots"], "id kind created"),
     (&["slot", "remove", "3"], &[], ""),
     (&["credential", "test", "app.service", "key"], &["unit id granted cause next-step version size"], ""),
+    (&["cleanup"], &["tokens versions shares offers issued dry-run held-back damaged"], ""),
     (&["user", "list"], &["users"], USER),
     (&["user", "show", "root"], &[USER], ""),
     (&["user", "set", "4243", "--role", "consumer"], &[], ""),

@@ -14,6 +14,7 @@ mod audit;
 mod bad_input;
 mod bad_value;
 mod bus;
+mod cleanup;
 mod commands;
 mod completion;
 mod configuration;

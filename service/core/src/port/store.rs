@@ -63,6 +63,8 @@ pub enum MetaKey {
     RecoveryConfirmed,
     /// Chain value before the oldest audit record kept, after pruning.
     AuditBase,
+    /// The last time that is known to have been right, encrypted.
+    TrustedTime,
 }
 
 /// One way of opening the vault.
@@ -190,6 +192,19 @@ pub struct NewShare<'a> {
     pub grantee_tag: &'a Tag,
 }
 
+/// Where something stands that has an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Day (since the epoch) after which it has certainly ended.
+    pub day: i64,
+    /// Row number of the token.
+    pub token: i64,
+    /// Principal the token belongs to.
+    pub principal: i64,
+    /// Row number of what ends.
+    pub row: i64,
+}
+
 /// One link of the audit chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
@@ -237,6 +252,12 @@ pub trait ReadTx {
         name_tag: &Tag,
         version: Option<u64>,
     ) -> Result<Option<(TokenRow, VersionRow)>, StoreError>;
+    /// A token by row number.
+    fn token_by_id(&self, id: i64) -> Result<Option<TokenRow>, StoreError>;
+    /// Versions that have ended by `day`, by day and row number, those that come behind `after`; at most `limit`.
+    fn ended_versions(&self, day: i64, after: Option<Ending>, limit: usize) -> Result<Vec<Ending>, StoreError>;
+    /// The same of shares.
+    fn ended_shares(&self, day: i64, after: Option<Ending>, limit: usize) -> Result<Vec<Ending>, StoreError>;
     /// One version without its value.
     fn version_head(&self, token: i64, version: u64) -> Result<Option<VersionHead>, StoreError>;
     /// One version with its value.

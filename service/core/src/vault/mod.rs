@@ -11,6 +11,7 @@ mod principals;
 mod seen;
 mod slots;
 mod state;
+mod trusted_time;
 mod unseal;
 mod words;
 mod write;

@@ -1,10 +1,11 @@
 //! The keys of an open vault, and the principal behind a caller.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use super::hot::Ticket;
 use super::principals::Principals;
+use super::trusted_time::Mark;
 use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
 use crate::crypto::tag;
@@ -34,6 +35,8 @@ pub struct OpenVault {
     pub(super) principals: Principals,
     /// Whose login-class tokens are open.
     pub(crate) unlocked: Unlocked,
+    /// The last time that is known to have been right, once it was read.
+    pub(super) trusted: Mutex<Option<Mark>>,
     /// Which opening of the vault this is, from 1.
     pub(super) opening: u64,
 }
@@ -50,6 +53,7 @@ impl OpenVault {
             opened_by: by,
             principals: Principals::default(),
             unlocked: Unlocked::default(),
+            trusted: Mutex::default(),
             opening,
         })
     }
