@@ -3,8 +3,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot go on has failed, and figures are for those who read them"
 )]
 
 mod common;
@@ -35,6 +36,7 @@ mod manager;
 mod naming;
 mod put_and_get;
 mod restart;
+mod reused_uid;
 mod run;
 mod secrecy;
 mod selftest;
