@@ -20,6 +20,7 @@ mod completion;
 mod configuration;
 mod consent;
 mod container;
+mod credential_outcomes;
 mod credentials;
 mod doctor;
 mod errors;
