@@ -41,6 +41,7 @@ mod reused_uid;
 mod run;
 mod secrecy;
 mod selftest;
+mod sessions;
 mod shares;
 mod slots;
 mod store_faults;
