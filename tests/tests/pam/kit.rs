@@ -142,6 +142,13 @@ impl Site {
         self.rewrite(|_, line| (!line.contains("pam_tokenvault")).then_some(line))
     }
 
+    /// Writes the service so that whatever the module answers counts, as an administrator may have it.
+    pub fn with_module_required(self) -> Self {
+        let file = self.file("services").join(SERVICE);
+        fs::write(&file, fs::read_to_string(&file).unwrap().replace(" optional ", " required ")).unwrap();
+        self
+    }
+
     /// Writes other lines of the service in the place of those it has.
     fn rewrite(self, change: impl for<'a> Fn(usize, &'a str) -> Option<&'a str>) -> Self {
         let file = self.file("services").join(SERVICE);
