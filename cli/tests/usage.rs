@@ -116,7 +116,7 @@ fn every_number_duration_time_and_truth_of_both_programs_is_in_that_list() {
 
 #[test]
 fn every_misuse_is_one_line_with_a_next_step() {
-    let cases: [(&str, &[&str]); 28] = [
+    let cases: [(&str, &[&str]); 29] = [
         (TOKENVAULT, &[]),
         (TOKENVAULT, &["frobnicate"]),
         (TOKENVAULT, &["put"]),
@@ -134,6 +134,7 @@ fn every_misuse_is_one_line_with_a_next_step() {
         (TOKENVAULT, &["run", "--env", "1X=a", "--", "true"]),
         (TOKENVAULT, &["run", "--env", "X=a"]),
         (TOKENVAULT, &["run", "--env", "X=a", "--file", "X=b", "--", "true"]),
+        (TOKENVAULT, &["share", "a", "unit:b.service", "--permission", "own"]),
         (TOKENVAULT, &["completion", "powershell"]),
         (TOKENVAULTCTL, &[]),
         (TOKENVAULTCTL, &["slot"]),

@@ -85,15 +85,27 @@ pub struct UserDatabase {
 impl UserDatabase {
     /// Writes the files into `directory`.
     pub fn write(directory: &Path) -> io::Result<Self> {
+        let database = Self { passwd: directory.join("passwd"), group: directory.join("group") };
+        database.set(&NAMED)?;
+        Ok(database)
+    }
+
+    /// Has these users and no others. A daemon knows for up to a minute what it has found before.
+    pub fn set(&self, users: &[User]) -> io::Result<()> {
         let (mut passwd, mut group) = (String::new(), String::new());
-        for User { name, uid } in NAMED {
+        for User { name, uid } in users {
             writeln!(passwd, "{name}:x:{uid}:{uid}:{name}:/nonexistent:/usr/sbin/nologin").map_err(io::Error::other)?;
             writeln!(group, "{name}:x:{uid}:").map_err(io::Error::other)?;
         }
-        let database = Self { passwd: directory.join("passwd"), group: directory.join("group") };
-        fs::write(&database.passwd, passwd)?;
-        fs::write(&database.group, group)?;
-        Ok(database)
+        fs::write(&self.passwd, passwd)?;
+        fs::write(&self.group, group)
+    }
+
+    /// Deletes a user, whose uid goes to somebody of another name, if to anybody.
+    pub fn hand_over(&self, uid: u32, name: Option<&'static str>) -> io::Result<()> {
+        let others = NAMED.into_iter().filter(|user| user.uid != uid);
+        let users: Vec<User> = others.chain(name.map(|name| User { name, uid })).collect();
+        self.set(&users)
     }
 
     /// Changes who there is. A daemon that runs has kept names for a while.

@@ -41,7 +41,7 @@ const TOKENVAULT: &[Case] = &[
 const TOKENVAULT_OF_ROOT: &[Case] = &[
     (&["put", "key"], &["name version"], ""),
     (&["share", "key", "unit:app.service"], &[], ""),
-    (&["share", "key", "unit:web@1.service", "--uses", "3", "--expires", "1d"], &[], ""),
+    (&["share", "key", "unit:web@1.service", "--uses", "3", "--expires", "1d", "--permission", "read"], &[], ""),
     (&["unshare", "key", "unit:app.service"], &[], ""),
     (&["shares", "key"], &["shares"], "grantee permission created expires uses-left"),
     (&["unshare", "key", "unit:web@1.service"], &[], ""),
