@@ -1,6 +1,9 @@
 //! Administration by somebody who is not root: on the bus, and with polkit's consent.
 
+use std::process::Output;
+
 use tokenvault_tests::polkit::{Polkit, Says};
+use tokenvault_tests::program;
 
 use crate::common::*;
 use crate::run::*;
@@ -72,6 +75,46 @@ fn a_polkit_that_says_nothing_holds_up_only_who_asks() {
     let bob = vault.client(BOB, Door::Bus);
     bob.put("t", b"v", &defaults()).unwrap();
     assert_eq!(bob.get("t", &defaults()).unwrap().data(), b"v");
+}
+
+/// Has the directory `$1` at the installed place of the vault, and runs the rest as the user `$2`.
+const INSTALLED: &str = r#"
+    set -eu
+    run=$1 uid=$2; shift 2
+    mount -t tmpfs none /run
+    mkdir /run/tokenvault
+    mount --bind "$run" /run/tokenvault
+    exec setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
+"#;
+
+/// What `tokenvaultctl` of Alice does where the vault is installed.
+fn installed(vault: &Vault, args: &[&str]) -> Output {
+    let mut command = ROOT.command("/usr/bin/unshare");
+    let run = vault.path().join("run");
+    command.args(["--mount", "--", "/bin/sh", "-c", INSTALLED, "sh"]).arg(run).arg(ALICE.uid.to_string());
+    command.arg(program::path("tokenvaultctl")).args(args).env("DBUS_SYSTEM_BUS_ADDRESS", vault.bus_address());
+    command.output().unwrap()
+}
+
+#[test]
+fn somebody_who_is_not_root_looks_at_the_vault_through_the_private_socket_and_administers_over_the_bus() {
+    let vault = Vault::start();
+    let polkit = Polkit::on_the_bus_of(&vault, Says::Yes);
+    let report = json(&ok(installed(&vault, &["doctor", "--json"])));
+    let check = |name: &str| {
+        let found = report["checks"].as_array().unwrap().iter().find(|check| check["check"] == name);
+        found.unwrap_or_else(|| panic!("no check '{name}' in {report}"))
+    };
+    assert_eq!(check("socket")["message"], "/run/tokenvault/bus");
+    assert_eq!((&check("door")["result"], &check("bus")["result"]), (&"ok".into(), &"ok".into()), "{report}");
+    assert!(ok(installed(&vault, &["slot", "list"])).contains("tpm2"));
+    assert_eq!(polkit.asked().len(), 1);
+}
+
+#[test]
+fn somebody_who_is_not_root_is_told_the_state_of_a_vault_that_is_on_no_bus() {
+    let vault = Vault::builder().without_bus().start();
+    assert!(ok(installed(&vault, &["status"])).contains("serving"));
 }
 
 #[test]
