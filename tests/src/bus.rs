@@ -21,13 +21,10 @@ fn policy_of_floor() -> String {
     )
 }
 
-/// Lets what stands for polkit have its name, and everyone call it.
+/// Lets everyone have polkit's name, as a bus of a session does, and call it.
 fn policy_of_polkit() -> String {
-    format!(
-        "<policy user=\"root\"><allow own=\"{0}\"/></policy>\n\
-         <policy context=\"default\"><allow send_destination=\"{0}\"/></policy>\n",
-        polkit::NAME
-    )
+    let name = polkit::NAME;
+    format!("<policy context=\"default\"><allow own=\"{name}\"/><allow send_destination=\"{name}\"/></policy>\n")
 }
 
 /// One `dbus-daemon`; ends when dropped.

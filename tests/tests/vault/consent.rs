@@ -1,9 +1,12 @@
 //! Administration by somebody who is not root: on the bus, and with polkit's consent.
 
+use std::collections::HashMap;
 use std::process::Output;
 
 use tokenvault_tests::polkit::{Polkit, Says};
 use tokenvault_tests::program;
+use tokenvault_tests::user::POLKITD;
+use tokenvault_tests::wire::Refusal;
 
 use crate::common::*;
 use crate::run::*;
@@ -11,6 +14,12 @@ use crate::run::*;
 /// Something that root alone may.
 fn administer(client: &Client) -> Result<(), Error> {
     client.slots().map(drop)
+}
+
+/// The same by a call that does not allow to ask anybody.
+fn administer_unasked(wire: &Wire) -> Result<zbus::Message, Refusal> {
+    let none: HashMap<&str, zbus::Variant<'static>> = HashMap::new();
+    wire.call(tokenvault_proto::ADMIN_INTERFACE, "Slots", &none)
 }
 
 #[test]
@@ -53,15 +62,38 @@ fn whatever_is_no_yes_is_a_no() {
 }
 
 #[test]
+fn polkit_is_root_or_its_own_user_and_nobody_else() {
+    let vault = Vault::start();
+    let polkit = Polkit::of(POLKITD, &vault, Says::Yes);
+    administer(&vault.client(ALICE, Door::Bus)).unwrap();
+    drop(polkit);
+    // As on the bus of a session, where its users have whatever name they like.
+    let alices = Polkit::of(ALICE, &vault, Says::Yes);
+    for user in [ALICE, BOB] {
+        assert_eq!(code(administer(&vault.client(user, Door::Bus))), ErrorCode::AccessDenied, "{user:?}");
+    }
+    assert_eq!(alices.asked(), []);
+}
+
+#[test]
 fn somebody_is_asked_only_where_the_call_allows_it() {
     let vault = Vault::start();
     let polkit = Polkit::on_the_bus_of(&vault, Says::Ask);
     administer(&vault.client(ALICE, Door::Bus)).expect("the client allows it");
-    let none: std::collections::HashMap<&str, zbus::Variant<'static>> = std::collections::HashMap::new();
-    let refusal = vault.wire(ALICE, Door::Bus).call(tokenvault_proto::ADMIN_INTERFACE, "Slots", &none).unwrap_err();
+    let refusal = refused(administer_unasked(&vault.wire(ALICE, Door::Bus)));
     assert_eq!(refusal.name, "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired");
     let interactive: Vec<bool> = polkit.asked().into_iter().map(|(_, _, interactive)| interactive).collect();
     assert_eq!(interactive, [true, false]);
+}
+
+#[test]
+fn a_polkit_that_says_nothing_is_a_no_and_the_question_is_taken_back() {
+    let vault = Vault::start();
+    let polkit = Polkit::on_the_bus_of(&vault, Says::Nothing);
+    let refusal = refused(administer_unasked(&vault.wire(ALICE, Door::Bus)));
+    assert_eq!(refusal.name, "org.tokenvault1.Error.AccessDenied", "{}", refusal.text);
+    assert_eq!(polkit.asked().len(), 1);
+    wait::until("the question to be taken back", || (polkit.unanswered() == 0).then_some(()));
 }
 
 #[test]
