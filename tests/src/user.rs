@@ -24,6 +24,8 @@ pub struct User {
 pub const ROOT: User = User { name: "root", uid: 0 };
 /// The user the daemon runs as.
 pub const DAEMON: User = User { name: "tokenvault", uid: 4200 };
+/// The user polkit runs as.
+pub const POLKITD: User = User { name: "polkitd", uid: 4201 };
 /// Somebody.
 pub const ALICE: User = User { name: "alice", uid: 4242 };
 /// Somebody else.
@@ -34,7 +36,7 @@ pub const CAROL: User = User { name: "carol", uid: 4244 };
 pub const NAMELESS: User = User { name: "", uid: 4999 };
 
 /// Those with an entry.
-const NAMED: [User; 5] = [ROOT, DAEMON, ALICE, BOB, CAROL];
+const NAMED: [User; 6] = [ROOT, DAEMON, POLKITD, ALICE, BOB, CAROL];
 
 impl User {
     /// Runs `work` in a thread that is this user.

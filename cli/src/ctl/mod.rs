@@ -81,9 +81,12 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     let mut common = cli.common;
-    common.address = consent::door(common.address);
+    let may_need_consent = cli.command.may_need_consent();
+    if may_need_consent {
+        common.address = consent::door(common.address);
+    }
     let context = Context::new(NAME, common);
-    let _asks = cli.command.may_need_consent().then(consent::Agent::start);
+    let _asks = (may_need_consent && consent::is_for_polkit(context.named_door().as_ref())).then(consent::Agent::start);
     match cli.command {
         Command::Init(args) => init::run(&context, args),
         Command::Status(args) => status::run(&context, args),

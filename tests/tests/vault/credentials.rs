@@ -130,9 +130,10 @@ fn only_root_is_the_service_manager() {
 }
 
 #[test]
-fn who_asks_for_no_unit_is_hung_up_on() {
+fn root_who_asks_for_no_unit_is_refused() {
     let vault = with(&defaults());
     let manager = vault.service_manager();
+    // Whatever of systemd's reads there would take nothing for an empty credential.
     for name in [
         &b"unit/app.service/key"[..],
         b"1/user/app.service/key",
@@ -141,10 +142,11 @@ fn who_asks_for_no_unit_is_hung_up_on() {
         b"1/unit/app.service/k\xff",
         b"1/cryptsetup/volume",
     ] {
-        assert_eq!(manager.load_from(name), nothing(), "{}", String::from_utf8_lossy(name));
+        assert_eq!(manager.load_from(name), Loaded::TooLong, "{}", String::from_utf8_lossy(name));
     }
     let unnamed = std::os::unix::net::UnixStream::connect(manager.path()).unwrap();
-    assert_eq!(finish(unnamed), nothing());
+    assert_eq!(finish(unnamed), Loaded::TooLong);
+    assert_eq!(vault.log().matches("it asks for no credential of a unit").count(), 7);
     assert_eq!(load(&vault), value(b"secret"));
 }
 

@@ -117,8 +117,7 @@ fn silence(context: &Context, error: tokenvault_client::Error) -> Silence {
 
 /// The private socket that is meant, unless a bus is.
 fn socket_path(context: &Context) -> Option<PathBuf> {
-    let from_environment = || std::env::var(ADDRESS_VARIABLE).ok().and_then(|text| text.parse().ok());
-    match context.address().cloned().or_else(from_environment) {
+    match context.named_door() {
         None => Some(PathBuf::from(DEFAULT_SOCKET)),
         Some(Address::Socket(path)) => Some(path),
         Some(Address::Bus(_) | Address::SystemBus) => None,
