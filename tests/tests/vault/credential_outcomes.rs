@@ -189,6 +189,13 @@ through_both_doors! {
             root.delete("key", &defaults()).unwrap();
         }
         assert_eq!(bytes(), 0);
+        // Nor does what an expired token was shared with stay when its name is used again.
+        root.put("key", b"k", &PutOptions { ttl: Some(300_000), ..defaults() }).unwrap();
+        let unshared = bytes();
+        assert!(share_within(&root, 0));
+        wait::until("the token to expire", || root.describe("key", &defaults()).is_err().then_some(()));
+        root.put("key", b"k", &PutOptions { ttl: Some(86_400_000_000), ..defaults() }).unwrap();
+        assert_eq!(bytes(), unshared);
     }
 }
 
