@@ -101,3 +101,15 @@ fn a_store_of_a_newer_release_is_refused_and_left_as_it_is() {
     assert!(machine.journal(SERVICE).contains("newer"), "{}", machine.journal(SERVICE));
     assert_eq!(machine.root("sha256sum /var/lib/tokenvault/vault.db").succeeds(), before);
 }
+
+#[test]
+fn what_has_expired_is_cleaned_up_every_day() {
+    let machine = serving();
+    assert_eq!(machine.property("tokenvault-cleanup.timer", "ActiveState"), "active");
+    assert_eq!(machine.root("systemctl is-enabled tokenvault-cleanup.timer").succeeds(), "enabled");
+    machine.root("systemctl start tokenvault-cleanup.service").succeeds();
+    assert_eq!(machine.property("tokenvault-cleanup.service", "Result"), "success");
+    // A sealed vault is no fault of this unit.
+    machine.root("tokenvaultctl seal").succeeds();
+    machine.root("systemctl start tokenvault-cleanup.service").succeeds();
+}
