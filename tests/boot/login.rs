@@ -143,3 +143,13 @@ fn what_the_module_was_given_is_nowhere_to_be_read_later() {
     }
     assert_ne!(count("session opened for user alice"), "0", "the control: what the journal has is found in it");
 }
+
+#[test]
+fn everyone_gets_in_when_the_module_was_removed() {
+    for remove in ["remove", "purge"] {
+        let machine = with_module();
+        machine.root(&format!("DEBIAN_FRONTEND=noninteractive apt-get -q -y {remove} libpam-tokenvault")).succeeds();
+        machine.root("grep -r pam_tokenvault /etc/pam.d").fails_with(1);
+        assert_everyone_gets_in(&machine);
+    }
+}

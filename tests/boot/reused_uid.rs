@@ -125,6 +125,8 @@ fn a_user_is_deleted_though_the_vault_is_away_and_the_administrator_is_told() {
     let told = machine.root("userdel alice 2>&1").succeeds();
     assert!(told.contains("tokenvaultctl user freeze alice"), "{told}");
     machine.root("id alice").fails();
-    machine.root("systemctl mask --now tokenvaultd.service tokenvaultd.socket tokenvault-credentials.socket").succeeds();
+    machine
+        .root("systemctl mask --now tokenvaultd.service tokenvaultd.socket tokenvault-credentials.socket")
+        .succeeds();
     machine.root("userdel bob").succeeds();
 }
