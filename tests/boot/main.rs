@@ -8,6 +8,7 @@
 )]
 
 mod activation;
+mod administration;
 mod common;
 mod credential;
 mod directory;
