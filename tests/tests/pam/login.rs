@@ -10,7 +10,7 @@ const LOGIN: [&str; 2] = ["authenticate", "open_session"];
 const TOKEN: &str = "of-the-login";
 
 /// A vault in which users have a login class with a token in it, locked, and a machine where they log in.
-fn vault_and_site(users: &[(User, &str)], door: Door) -> (Vault, Site) {
+pub fn vault_and_site(users: &[(User, &str)], door: Door) -> (Vault, Site) {
     let vault = Vault::start();
     for (user, password) in users {
         let client = vault.client(*user, Door::Socket);
@@ -29,12 +29,12 @@ fn key(state: &LoginState, password: &str) -> tokenvault_kdf::Key {
     tokenvault_kdf::derive(password.as_bytes(), &state.salt, &state.params).unwrap()
 }
 
-fn state(vault: &Vault, user: User) -> LoginState {
+pub fn state(vault: &Vault, user: User) -> LoginState {
     vault.client(ROOT, Door::Socket).login_state(user.uid).unwrap()
 }
 
 /// Whether the user can read the token.
-fn can_read(vault: &Vault, user: User) -> bool {
+pub fn can_read(vault: &Vault, user: User) -> bool {
     let client: Client = vault.client(user, Door::Socket);
     match client.get(TOKEN, &GetOptions::default()) {
         Ok(value) => value.data() == b"value",
@@ -46,7 +46,7 @@ fn can_read(vault: &Vault, user: User) -> bool {
 }
 
 /// The end of a lease is seen by the daemon in its own time.
-fn until_locked(vault: &Vault, user: User) {
+pub fn until_locked(vault: &Vault, user: User) {
     wait::until("the login class to be locked", || (!state(vault, user).unlocked).then_some(()));
     assert!(!can_read(vault, user));
 }
@@ -62,7 +62,7 @@ fn has_logged_out(vault: &Vault, user: User) -> bool {
 }
 
 /// A program in which a user has logged in, with a password or without.
-fn logged_in(site: &Site, user: &str, password: Option<&str>) -> crate::guest_program::Guest {
+pub fn logged_in(site: &Site, user: &str, password: Option<&str>) -> crate::guest_program::Guest {
     let answer = format!("answer:{}", password.unwrap_or("none"));
     let actions = [&answer, "look", "authenticate", "open_session", "lease", "meet", "close_session", "same", "end"];
     let mut guest = site.start(user, &actions);

@@ -14,4 +14,5 @@ mod kit;
 mod log;
 mod login;
 mod outage;
+mod stacks;
 mod trouble;
