@@ -26,7 +26,7 @@ fn the_programs_are_tried_on_a_vault_that_is_thrown_away() {
     let steps: Vec<&str> =
         report["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(steps, ["start", "make", "keep", "restart", "seal", "encrypted", "stop"]);
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
 }
 
 #[test]
