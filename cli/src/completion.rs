@@ -79,7 +79,28 @@ pub fn token_names(begun: &OsStr) -> Vec<CompletionCandidate> {
     client.set_deadline(PATIENCE);
     let options = ListOptions { prefix: Some(prefix.to_owned()), limit: Some(NAMES_MAX), ..ListOptions::default() };
     let Ok((tokens, _)) = client.list(&options) else { return Vec::new() };
-    // What could be taken for more than a word, or do something to a terminal, is not offered.
-    let is_plain = |name: &String| !name.chars().any(|letter| letter.is_control() || letter.is_whitespace());
-    tokens.into_iter().map(|token| token.name).filter(is_plain).map(CompletionCandidate::new).collect()
+    tokens.into_iter().map(|token| token.name).filter(|name| is_plain(name)).map(CompletionCandidate::new).collect()
+}
+
+/// Whether every shell takes a name for one word and nothing else. bash puts what is offered into the line as it is, and looks
+/// for files where it has a pattern; so a name that would have to be quoted is not offered, nor one that looks like an option.
+fn is_plain(name: &str) -> bool {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./:@+,%=".contains(letter);
+    name.chars().all(is_plain) && name.starts_with(|letter: char| letter.is_alphanumeric() || "_.@".contains(letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_shell_would_take_for_more_than_a_word_are_not_plain() {
+        for name in ["prod/api-key", "a.b_c", "user@host:22", "größe", "日本", "a=b+c,d%e", ".hidden"] {
+            assert!(is_plain(name), "{name}");
+        }
+        let special = "a;b $(x) `x` a&b a|b a<b a>b a*b a?b [a] {a,b} a\"b a'b a\\b #a a# !a ~root a~ ^a -rf =ls %1 +x two\twords";
+        for name in special.split(' ').chain(["two words", "", "a\u{1b}[2J", "a\u{202e}b"]) {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
 }

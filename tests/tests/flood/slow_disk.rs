@@ -84,13 +84,36 @@ fn who_is_told_to_stop_twice_ends_at_once() {
     }
 }
 
-/// A vault, and a unit that asked it for a credential and waits for the disk, with as much time as it likes.
-fn unit_that_waits_for_the_disk() -> (Vault, Process, UnixStream) {
-    let mut vault = Vault::builder().with_credentials().limit("request-seconds", 0).start();
+/// A vault with a machine token that is shared with a unit.
+fn vault_with_credential(request_seconds: u64, reads: &str, uses: Option<u32>) -> Vault {
+    let reads = format!("audit.reads = \"{reads}\"");
+    let vault = Vault::builder().with_credentials().limit("request-seconds", request_seconds).extra(&reads).start();
     let root = vault.client(ROOT, Door::Socket);
     root.put("key", b"secret", &Default::default()).unwrap();
-    let once = ShareOptions { uses: Some(1), ..Default::default() };
-    root.share("key", "unit:app.service", &once).unwrap();
+    root.share("key", "unit:app.service", &ShareOptions { uses, ..Default::default() }).unwrap();
+    vault
+}
+
+#[test]
+fn a_unit_has_nothing_that_the_disk_is_to_know_first_and_does_not() {
+    let _alone = alone();
+    for (uses, reads) in [(Some(5), "batched"), (Some(5), "durable"), (None, "durable"), (None, "batched")] {
+        let mut vault = vault_with_credential(1, reads, uses);
+        let strace = hang_the_disk(vault.daemon().process().id());
+        let answer = vault.service_manager().load("app.service", "key");
+        drop(strace);
+        // Where reads are batched, the record of one that is not counted follows.
+        let given = Loaded::Credential(b"secret".into());
+        let expected = if (uses, reads) == (None, "batched") { given.clone() } else { Loaded::TooLong };
+        assert_eq!(answer, expected, "uses {uses:?}, {reads}: {}", vault.log());
+        let again = || Some(vault.service_manager().load("app.service", "key")).filter(|answer| *answer == given);
+        wait::until("the disk to come back", again);
+    }
+}
+
+/// A vault, and a unit that asked it for a credential and waits for the disk, with as much time as it likes.
+fn unit_that_waits_for_the_disk() -> (Vault, Process, UnixStream) {
+    let mut vault = vault_with_credential(0, "batched", Some(1));
     let daemon = vault.daemon().process();
     let strace = hang_the_disk(daemon.id());
     let before = daemon.open_files();

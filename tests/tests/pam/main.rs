@@ -20,4 +20,5 @@ mod log;
 mod login;
 mod matrix;
 mod outage;
+mod stacks;
 mod trouble;

@@ -89,6 +89,20 @@ fn a_host_with_few_free_descriptors_logs_in() {
     }
 }
 
+/// The user of su(1) sets how many descriptors that may have, and which it begins with.
+#[test]
+fn a_host_that_may_have_few_descriptors_has_none_of_them_written_to() {
+    let site = Site::new().with_arguments("helper=/nonexistent/helper");
+    let file = site.file("of-the-host").display().to_string();
+    for most in 9..=16 {
+        let limit = format!("--nofile={most}");
+        let begin = ["/usr/bin/prlimit", &limit, "--", "/bin/sh", "-c", "exec 4>>\"$0\"; exec \"$@\"", &file];
+        let actions = ["answer:horse", "authenticate", "open_session", "close_session"];
+        check(&calls(&succeed(&mut site.command_by(&begin, "alice", &actions))), &LOGIN);
+        assert_eq!(site.read("of-the-host"), "", "{most} descriptors");
+    }
+}
+
 #[test]
 fn a_host_that_cannot_fork_logs_in() {
     let site = Site::new().with_script("exit 0");

@@ -1,5 +1,6 @@
 //! What a shell offers when a key is pressed.
 
+use std::fs;
 use std::process::Command;
 
 use tokenvault_tests::program;
@@ -22,6 +23,64 @@ fn offered(vault: &Vault, line: &str) -> Vec<String> {
     bash.args(["-c", &ask]).env("PATH", path).env("TOKENVAULT_ADDRESS", vault.address_text(Door::Socket));
     let output = bash.output().unwrap();
     String::from_utf8(output.stdout).unwrap().lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// Presses a key at the end of `$2` in a zsh that finds the script in the directory `$1`, and prints the line.
+const PRESS: &str = r#"
+    zmodload zsh/zpty
+    zpty inner zsh -f -i
+    zpty -w inner 'PS1= RPS1=; fpath=('$1' $fpath); autoload -Uz compinit; compinit -u -D'
+    zpty -w inner 'press() { zle complete-word; print -r -- "<$BUFFER>"; exit }; zle -N press; bindkey "^X" press'
+    zpty -w -n inner "$2"$'\C-x'
+    zpty -r -m inner said '*<tokenvault*>*'
+    print -r -- $said
+"#;
+
+/// Runs a shell as Alice, with the programs in its path; what it prints.
+fn shell(vault: &Vault, arguments: &[&str]) -> String {
+    let mut shell: Command = ALICE.command("/usr/bin/timeout");
+    let path = format!("{}:/usr/bin:/bin", program::path("tokenvault").parent().unwrap().display());
+    shell.arg("60").args(arguments).env("PATH", path).env("HOME", "/nonexistent").env("TERM", "dumb");
+    ok(shell.env("TOKENVAULT_ADDRESS", vault.address_text(Door::Socket)).output().unwrap())
+}
+
+/// Puts the script for a shell where that looks for it; the directory.
+fn install(vault: &Vault, shell: &str, name: &str) -> String {
+    let directory = vault.path().join(shell);
+    fs::create_dir(&directory).unwrap();
+    let script = ok(run(vault, ALICE, Door::Socket, &["tokenvault", "completion", shell]));
+    fs::write(directory.join(name), script).unwrap();
+    directory.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn zsh_completes_a_name_when_a_key_is_pressed() {
+    let vault = Vault::start();
+    vault.client(ALICE, Door::Socket).put("prod/api", b"v", &defaults()).unwrap();
+    let directory = install(&vault, "zsh", "_tokenvault");
+    let said = shell(&vault, &["zsh", "-f", "-c", PRESS, "zsh", &directory, "tokenvault get prod/a"]);
+    assert!(said.contains("<tokenvault get prod/api >"), "{said}");
+}
+
+#[test]
+fn fish_completes_a_name_when_a_key_is_pressed() {
+    let vault = Vault::start();
+    for name in ["prod/api", "prod/db"] {
+        vault.client(ALICE, Door::Socket).put(name, b"v", &defaults()).unwrap();
+    }
+    let directory = install(&vault, "fish", "tokenvault.fish");
+    let ask = format!("source {directory}/tokenvault.fish; complete -C 'tokenvault get prod/'");
+    assert_eq!(shell(&vault, &["fish", "--no-config", "-c", &ask]), "prod/api\nprod/db\n");
+}
+
+#[test]
+fn names_that_a_shell_would_run_are_not_offered() {
+    let vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    for name in ["t/plain", "t/a;reboot", "t/$(reboot)", "t/`reboot`", "t/*", "t/it's"] {
+        alice.put(name, b"v", &defaults()).unwrap();
+    }
+    assert_eq!(offered(&vault, "tokenvault get t/"), ["t/plain"]);
 }
 
 #[test]

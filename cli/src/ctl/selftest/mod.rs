@@ -4,6 +4,7 @@
 
 mod rig;
 mod steps;
+mod tpm;
 
 use std::path::PathBuf;
 

@@ -1,7 +1,6 @@
 //! A daemon with a store, a socket and a TPM of its own, in a directory that goes with it.
 
 use std::fs::{self, DirBuilder, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,18 +11,19 @@ use nix::unistd::Pid;
 use tokenvault_client::{Address, Client};
 use tokenvault_proto::{ErrorCode, Status};
 
+use super::tpm::SoftwareTpm;
 use crate::failure::Failure;
 
 /// How long a program may take to do what it is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Time between two looks.
-const LOOK: Duration = Duration::from_millis(20);
+pub const LOOK: Duration = Duration::from_millis(20);
 
 /// The whole of it. Everything ends, and the directory goes, when it is dropped.
 pub struct Rig {
     daemon_program: PathBuf,
     directory: PathBuf,
-    tpm: Option<Child>,
+    tpm: Option<SoftwareTpm>,
     daemon: Option<Child>,
 }
 
@@ -31,7 +31,7 @@ impl Rig {
     /// The directory, and a software TPM where there is one.
     ///
     /// # Errors
-    /// When there is no place for it, or neither a TPM nor root.
+    /// When there is no place for it, the TPM does not come up, or there is neither one nor root.
     pub fn set_up(daemon_program: PathBuf) -> Result<Self, Failure> {
         let directory = new_directory()?;
         let mut rig = Self { daemon_program, directory, tpm: None, daemon: None };
@@ -45,7 +45,7 @@ impl Rig {
         for part in ["state", "run", "tpm"] {
             DirBuilder::new().mode(0o700).create(rig.directory.join(part)).map_err(failed)?;
         }
-        let tcti = rig.start_tpm().map_err(failed)?;
+        rig.tpm = SoftwareTpm::start(&rig.directory.join("tpm"))?;
         if rig.tpm.is_none() && !nix::unistd::geteuid().is_root() {
             return Err(Failure::new(
                 ErrorCode::Unavailable,
@@ -53,7 +53,7 @@ impl Rig {
                 "install 'swtpm', or run this as root to try it with a host key",
             ));
         }
-        fs::write(rig.configuration(), rig.settings(&tcti)).map_err(failed)?;
+        fs::write(rig.configuration(), rig.settings()).map_err(failed)?;
         Ok(rig)
     }
 
@@ -143,8 +143,10 @@ impl Rig {
         self.directory.join("tokenvault.conf")
     }
 
-    fn settings(&self, tcti: &str) -> String {
+    fn settings(&self) -> String {
         let part = |name: &str| self.directory.join(name);
+        let nowhere = || format!("device:{}", part("tpm").join("none").display());
+        let tcti = self.tpm.as_ref().map_or_else(nowhere, SoftwareTpm::tcti);
         let worker = self.daemon_program.with_file_name("tokenvault-tpm");
         format!(
             "state-dir = {:?}\nruntime-dir = {:?}\nbus = \"none\"\nallow-host-key = {}\n[tpm]\ntcti = {tcti:?}\nworker = {worker:?}\n",
@@ -153,43 +155,16 @@ impl Rig {
             self.tpm.is_none(),
         )
     }
-
-    /// Starts a software TPM, if one is installed; how it is reached.
-    fn start_tpm(&mut self) -> std::io::Result<String> {
-        let (port, control) = free_ports()?;
-        let state = self.directory.join("tpm");
-        let child = Command::new("swtpm")
-            .args(["socket", "--tpm2", "--flags", "startup-clear,not-need-init", "--tpmstate"])
-            .arg(format!("dir={}", state.display()))
-            .args(["--server", &format!("type=tcp,port={port},bindaddr=127.0.0.1")])
-            .args(["--ctrl", &format!("type=tcp,port={control},bindaddr=127.0.0.1")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        self.tpm = child.ok();
-        let begun = Instant::now();
-        let listens = || TcpStream::connect((Ipv4Addr::LOCALHOST, control)).is_ok();
-        while self.tpm.is_some() && !listens() {
-            if begun.elapsed() >= PATIENCE {
-                return Err(std::io::ErrorKind::TimedOut.into());
-            }
-            std::thread::sleep(LOOK);
-        }
-        Ok(if self.tpm.is_some() {
-            format!("swtpm:host=127.0.0.1,port={port}")
-        } else {
-            format!("device:{}", state.join("none").display())
-        })
-    }
 }
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        for mut child in [self.daemon.take(), self.tpm.take()].into_iter().flatten() {
-            let _ = child.kill();
-            let _ = child.wait();
+        if let Some(mut daemon) = self.daemon.take() {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
         }
+        // It writes there.
+        self.tpm = None;
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
@@ -214,16 +189,4 @@ fn new_directory() -> Result<PathBuf, Failure> {
         Failure::io(format_args!("cannot make '{}'", directory.display()), &error, "set TMPDIR to a directory of yours")
     })?;
     Ok(directory)
-}
-
-/// Two ports side by side, as the TPM's library expects them.
-fn free_ports() -> std::io::Result<(u16, u16)> {
-    for _ in 0..100 {
-        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let Some(second) = first.checked_add(1) else { continue };
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, second)).is_ok() {
-            return Ok((first, second));
-        }
-    }
-    Err(std::io::ErrorKind::AddrInUse.into())
 }

@@ -153,14 +153,10 @@ fn execute(plan: &Plan) -> ! {
     let (input, lease, said) = (aside(plan.input), aside(plan.lease), aside(plan.report));
     let null = open_null();
     for (from, to) in [(input, 0), (if null < 0 { input } else { null }, 1), (1, 2), (lease, LEASE)] {
-        // SAFETY: replaces a descriptor of this process; one that is not there leaves what it was to replace.
-        if unsafe { libc::dup2(from, to) } < 0 {
-            // SAFETY: as above.
-            unsafe { libc::close(to) };
-        }
+        place(from, to, 0);
     }
-    // SAFETY: as above; this one is closed when the program is executed.
-    unsafe { libc::dup3(said, REPORT, libc::O_CLOEXEC) };
+    // Closed when the program is executed.
+    place(said, REPORT, libc::O_CLOEXEC);
     close_from(REPORT + 1);
     // SAFETY: a string.
     unsafe { libc::chdir(c"/".as_ptr()) };
@@ -174,6 +170,16 @@ fn execute(plan: &Plan) -> ! {
     unsafe { libc::execve(plan.program, plan.arguments, environment.as_ptr()) };
     report(REPORT, b'n', std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
     exit(NOT_EXECUTED)
+}
+
+/// Has a descriptor be where the helper's is looked for. What the host had there goes, also when there is none to put in its
+/// place: the user of a setuid host may have left it none.
+fn place(from: RawFd, to: RawFd, flags: c_int) {
+    // SAFETY: takes three numbers, and replaces a descriptor of this process.
+    if unsafe { libc::dup3(from, to, flags) } < 0 {
+        // SAFETY: takes a number.
+        unsafe { libc::close(to) };
+    }
 }
 
 /// A copy of a descriptor where the helper's own will not come in its way; -1 for none.
