@@ -135,3 +135,31 @@ unsafe fn words<'a>(argc: c_int, argv: *const *const c_char) -> Vec<&'a CStr> {
     // SAFETY: strings, by the caller's promise.
     words.iter().filter(|word| !word.is_null()).map(|word| unsafe { CStr::from_ptr(*word) }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::null_mut;
+
+    use super::*;
+
+    type Entry = unsafe extern "C" fn(*mut Handle, c_int, c_int, *const *const c_char) -> c_int;
+
+    /// Of `pam_sm_setcred` libpam itself takes no notice: what `pam_sm_authenticate` answered counts for it.
+    #[test]
+    fn every_entry_answers_ignore_also_where_it_is_given_nothing() {
+        let entries: [Entry; 6] = [
+            pam_sm_authenticate,
+            pam_sm_setcred,
+            pam_sm_acct_mgmt,
+            pam_sm_open_session,
+            pam_sm_close_session,
+            pam_sm_chauthtok,
+        ];
+        for (number, entry) in entries.into_iter().enumerate() {
+            for flags in [0, PAM_UPDATE_AUTHTOK] {
+                // SAFETY: no handle and no strings are what an entry has to bear.
+                assert_eq!(unsafe { entry(null_mut(), flags, 0, null_mut()) }, PAM_IGNORE, "{number}");
+            }
+        }
+    }
+}

@@ -115,11 +115,11 @@ impl Trial {
 
     fn end(&mut self, behind: Behind) {
         match behind {
-            // That it is the module which is looked at: where it could, it has opened the login class and closed it again.
-            Behind::Serving => {
-                let vault = &self.vault;
-                wait::until("the end of a login", || class::has_logged_out(vault, ALICE).then_some(()));
-            }
+            // That it is the module which is looked at: in time enough it opens the login class, and closes it again.
+            Behind::Serving => wait::until("a login that opens the login class", || {
+                Attempt::LogInWith("horse").run(&self.site);
+                class::has_logged_out(&self.vault, ALICE).then_some(())
+            }),
             Behind::Sealed => self.vault.client(ROOT, Door::Socket).unseal(&[], &Default::default()).unwrap(),
             Behind::Absent => self.vault.start_daemon(),
             Behind::Hanging => self.vault.daemon().process().go_on(),
