@@ -107,6 +107,7 @@ fn a_password_that_root_sets_leaves_it_locked_until_the_old_one_was_given_once()
     terminal.type_line("tokenvault unlock");
     terminal.answer_hidden("Login password", NEW_PASSWORD);
     terminal.answer_hidden("Password before the change", ALICE.1);
+    terminal.answer_hidden("Login password, again", NEW_PASSWORD);
     assert_reads(&mut terminal);
     log_out(terminal);
     wait_until_locked(&machine);

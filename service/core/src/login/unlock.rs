@@ -76,7 +76,7 @@ impl Vault {
 pub(super) fn wrong_key() -> Error {
     Error::AccessDenied(
         "this does not open the login: the password is wrong, or it was changed without the vault; \
-         'tokenvault unlock' then takes the old one or the recovery code"
+         'tokenvault unlock --changed' then takes the old one, and '--recovery' the recovery code"
             .into(),
     )
 }
