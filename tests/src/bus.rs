@@ -7,26 +7,18 @@ use std::process::{Command, Stdio};
 
 use crate::process::Process;
 use crate::user::UserDatabase;
-use crate::{floor, polkit, program};
+use crate::{floor, login_manager, polkit, program};
 
 /// The shape of `/usr/share/dbus-1/system.conf`.
 const CONFIGURATION: &str = include_str!("../bus.conf.in");
 
-/// Lets what the vault is held against have its name, and everyone call it.
-fn policy_of_floor() -> String {
-    format!(
-        "<policy user=\"root\"><allow own=\"{0}\"/></policy>\n\
-         <policy context=\"default\"><allow send_destination=\"{0}\"/></policy>\n",
-        floor::NAME
-    )
-}
+/// What stands for something else on a bus, or what the vault is held against: root has its name, and everyone calls it.
+const NAMES: [&str; 3] = [floor::NAME, polkit::NAME, login_manager::NAME];
 
-/// Lets what stands for polkit have its name, and everyone call it.
-fn policy_of_polkit() -> String {
+fn policy_of(name: &str) -> String {
     format!(
-        "<policy user=\"root\"><allow own=\"{0}\"/></policy>\n\
-         <policy context=\"default\"><allow send_destination=\"{0}\"/></policy>\n",
-        polkit::NAME
+        "<policy user=\"root\"><allow own=\"{name}\"/></policy>\n\
+         <policy context=\"default\"><allow send_destination=\"{name}\"/></policy>\n"
     )
 }
 
@@ -49,11 +41,9 @@ impl TestBus {
         fs::remove_file(&socket).ok();
         let policy = program::source_root().join("packaging/dbus/org.tokenvault1.conf");
         let policy = policy.canonicalize().expect("the packaged policy file");
+        let policies: String = NAMES.map(policy_of).concat();
         let configuration = CONFIGURATION
-            .replace(
-                "</busconfig>",
-                &format!("{}{}{}</busconfig>", policy_of_floor(), policy_of_polkit(), limits_in_xml(limits)),
-            )
+            .replace("</busconfig>", &format!("{policies}{}</busconfig>", limits_in_xml(limits)))
             .replace("@SOCKET@", socket.to_str().unwrap())
             .replace("@POLICY@", policy.to_str().expect("a source tree with a UTF-8 path"));
         let file = directory.join("bus.conf");

@@ -100,7 +100,7 @@ impl Login {
             .serve(&header, Kind::Write, |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let user = self.user(&call, uid).await?;
-                if self.work(uid, move |service| service.vault.lock_login(&call.caller, user.uid)).await? {
+                if self.work(uid, move |service| service.lock_login(&call.caller, user.uid)).await? {
                     log::info!(MESSAGE_ID = event::LOGIN_LOCKED, TOKENVAULT_UID = uid; "uid {uid} has its login locked");
                 }
                 Ok(())

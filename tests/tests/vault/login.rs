@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use tokenvault_tests::pipe;
+use tokenvault_tests::{LoginManager, pipe};
 
 use crate::common::*;
 
@@ -225,6 +225,24 @@ fn one_uid_has_so_many_leases() {
 }
 
 #[test]
+fn leases_of_one_user_leave_the_service_manager_room_for_those_of_others() {
+    let vault = Vault::builder().limit("writes-per-second", 0).start();
+    let alice = vault.client(ALICE, Door::Socket);
+    let mut held = Vec::new();
+    for _ in 0..300 {
+        let (read, write) = pipe::open();
+        alice.lease_login(ALICE.uid, read).ok();
+        held.push(write);
+    }
+    let _of_bob = lease(&vault.client(ROOT, Door::Socket), BOB);
+    let kept = wait::until("bob's to be kept", || {
+        let kept: Vec<String> = vault.kept().into_iter().map(|(name, _)| name).collect();
+        kept.contains(&format!("lease-{}", BOB.uid)).then_some(kept)
+    });
+    assert_eq!(kept.iter().filter(|name| **name == format!("lease-{}", ALICE.uid)).count(), 64);
+}
+
+#[test]
 fn logged_in_users_stay_unlocked_over_a_restart_and_those_who_left_do_not() {
     let mut vault = Vault::start();
     for user in [ALICE, BOB, CAROL] {
@@ -246,6 +264,85 @@ fn logged_in_users_stay_unlocked_over_a_restart_and_those_who_left_do_not() {
     drop(of_alice);
     let alice = vault.client(ALICE, Door::Socket);
     wait::until("the login to be locked", || is_locked(&alice).then_some(()));
+}
+
+/// Waits until the daemon has fewer files open than before: a lease that ends while the vault is sealed shows nowhere else.
+fn wait_for_the_end_of_a_lease(vault: &mut Vault, before: usize) {
+    let daemon = vault.daemon();
+    wait::until("the lease to end", || (daemon.process().open_files() < before).then_some(()));
+}
+
+#[test]
+fn who_logs_out_while_the_vault_is_sealed_stays_locked_when_it_opens() {
+    let mut vault = Vault::start();
+    for user in [ALICE, BOB] {
+        enrolled(&vault, user, Door::Socket);
+    }
+    let root = vault.client(ROOT, Door::Socket);
+    let (of_alice, _of_bob) = (lease(&root, ALICE), lease(&root, BOB));
+    vault.stop_tpm();
+    vault.restart_by_manager();
+    vault.wait_for_state("sealed");
+    let before = vault.daemon().process().open_files();
+    drop(of_alice);
+    wait_for_the_end_of_a_lease(&mut vault, before);
+    // A login without a password opens nothing again.
+    let _again = lease(&vault.client(ROOT, Door::Socket), ALICE);
+    vault.start_tpm();
+    vault.client(ROOT, Door::Socket).unseal(&[], &defaults()).ok();
+    vault.wait_for_state("serving");
+    let locked = [ALICE, BOB].map(|user| is_locked(&vault.client(user, Door::Socket)));
+    assert_eq!(locked, [true, false]);
+}
+
+#[test]
+fn who_logs_out_while_there_is_no_daemon_is_locked_by_the_next_one() {
+    let mut vault = Vault::start();
+    for user in [ALICE, BOB] {
+        enrolled(&vault, user, Door::Socket);
+    }
+    let root = vault.client(ROOT, Door::Socket);
+    let (of_alice, _of_bob) = (lease(&root, ALICE), lease(&root, BOB));
+    vault.restart_by_manager_after(|| drop(of_alice));
+    vault.wait_for_state("serving");
+    let alice = vault.client(ALICE, Door::Socket);
+    wait::until("the login to be locked", || is_locked(&alice).then_some(()));
+    assert!(!is_locked(&vault.client(BOB, Door::Socket)));
+}
+
+#[test]
+fn a_session_that_is_closing_keeps_nobody_logged_in() {
+    let vault = Vault::start();
+    let login_manager = LoginManager::on_the_bus_of(&vault);
+    for (id, user) in [("1", ALICE), ("2", BOB), ("3", CAROL)] {
+        login_manager.begin(id, user);
+    }
+    let [alice, bob, carol] = [ALICE, BOB, CAROL].map(|user| enrolled(&vault, user, Door::Socket).0);
+    let root = vault.client(ROOT, Door::Socket);
+    let leases = [ALICE, CAROL].map(|user| lease(&root, user));
+    // Both log out and leave something running; one of them without a lease, which would tell of it.
+    login_manager.close("1");
+    login_manager.close("2");
+    drop(leases);
+    wait::until("the logins to be locked", || (is_locked(&alice) && is_locked(&bob)).then_some(()));
+    assert!(!is_locked(&carol), "the lease has ended, and the session goes on");
+    login_manager.end("3");
+    wait::until("the login to be locked", || is_locked(&carol).then_some(()));
+}
+
+#[test]
+fn a_session_keeps_its_user_unlocked_over_a_restart_and_who_has_none_left_is_locked() {
+    let mut vault = Vault::start();
+    let login_manager = LoginManager::on_the_bus_of(&vault);
+    for (id, user) in [("1", ALICE), ("2", BOB)] {
+        login_manager.begin(id, user);
+        enrolled(&vault, user, Door::Socket);
+    }
+    vault.restart_by_manager_after(|| login_manager.end("1"));
+    vault.wait_for_state("serving");
+    let alice = vault.client(ALICE, Door::Socket);
+    wait::until("the login to be locked", || is_locked(&alice).then_some(()));
+    assert!(!is_locked(&vault.client(BOB, Door::Socket)));
 }
 
 #[test]
