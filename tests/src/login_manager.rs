@@ -2,6 +2,7 @@
 //! of their beginning and their end, and of nothing in between. The real one needs a booted machine.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Runtime;
@@ -18,11 +19,12 @@ const MANAGER: &str = "org.freedesktop.login1.Manager";
 /// Sessions by their ids: whose, and whether they are closing.
 type Sessions = Arc<Mutex<BTreeMap<&'static str, (User, bool)>>>;
 
-struct Manager(Sessions);
+struct Manager(Sessions, Arc<AtomicUsize>);
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
 impl Manager {
     fn list_sessions(&self) -> Vec<(String, u32, String, String, OwnedObjectPath)> {
+        self.1.fetch_add(1, Ordering::Relaxed);
         let sessions = self.0.lock().unwrap();
         let row = |(id, (user, _)): (&&str, &(User, bool))| {
             ((*id).to_owned(), user.uid, user.name.to_owned(), String::new(), path(id).into())
@@ -54,6 +56,7 @@ fn path(id: &str) -> ObjectPath<'static> {
 /// One on the bus of a vault; gone when dropped.
 pub struct LoginManager {
     sessions: Sessions,
+    looks: Arc<AtomicUsize>,
     connection: Connection,
     runtime: Runtime,
 }
@@ -64,9 +67,10 @@ impl LoginManager {
         let sessions = Sessions::default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let builder = Builder::address(vault.bus_address().as_str());
-        let builder = builder.serve_at(PATH, Manager(Arc::clone(&sessions))).name(NAME);
+        let looks = Arc::<AtomicUsize>::default();
+        let builder = builder.serve_at(PATH, Manager(Arc::clone(&sessions), Arc::clone(&looks))).name(NAME);
         let connection = runtime.block_on(builder.build()).expect("the bus lets it in");
-        Self { sessions, connection, runtime }
+        Self { sessions, looks, connection, runtime }
     }
 
     /// Somebody has logged in.
@@ -87,6 +91,11 @@ impl LoginManager {
         self.sessions.lock().unwrap().remove(id).unwrap();
         self.runtime.block_on(self.connection.object_server().remove::<Session, _>(path(id))).unwrap();
         self.tell("SessionRemoved", id);
+    }
+
+    /// How often it was asked for its sessions.
+    pub fn looks(&self) -> usize {
+        self.looks.load(Ordering::Relaxed)
     }
 
     fn tell(&self, signal: &str, id: &str) {

@@ -109,7 +109,7 @@ impl Login {
     }
 
     /// Has the key of a new password open the login. The old one goes on opening it until the new one has: whoever changes
-    /// passwords may still fail after this.
+    /// passwords may still fail after this. Unlocks the login when its user calls; when root does, it stays as it is.
     ///
     /// Errors: as `Unlock`.
     async fn set_key(
@@ -126,7 +126,11 @@ impl Login {
                 let user = self.user(&call, uid).await?;
                 let old = login_key(&self.0.service, &call, old).await?;
                 let new = login_key(&self.0.service, &call, new).await?;
-                self.attempt(uid, move |service| service.vault.set_login_key(&call.caller, &user, old, new)).await
+                let work = move |service: &Arc<Service>| service.vault.set_login_key(&call.caller, &user, old, new);
+                if self.attempt(uid, work).await? {
+                    note_unlocked(uid);
+                }
+                Ok(())
             })
             .await
     }
@@ -148,7 +152,9 @@ impl Login {
                 let user = self.user(&call, uid).await?;
                 let code = recovery_code(&self.0.service, &call, code).await?;
                 let new = login_key(&self.0.service, &call, new).await?;
-                self.attempt(uid, move |service| service.vault.recover_login(&call.caller, &user, code, new)).await
+                self.attempt(uid, move |service| service.vault.recover_login(&call.caller, &user, code, new)).await?;
+                note_unlocked(uid);
+                Ok(())
             })
             .await
     }
@@ -202,11 +208,11 @@ impl Login {
     }
 
     /// The same with a key that may be the wrong one.
-    async fn attempt(
+    async fn attempt<T: Send + 'static>(
         &self,
         uid: u32,
-        work: impl FnOnce(&Arc<Service>) -> Result<(), Error> + Send + 'static,
-    ) -> Result<(), Error> {
+        work: impl FnOnce(&Arc<Service>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let attempt = self.0.service.logins.attempts.begin(uid)?;
         let outcome = self.work(uid, work).await;
         attempt.end(&outcome);

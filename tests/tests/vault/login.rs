@@ -158,6 +158,35 @@ through_both_doors! {
         assert!(!opens(&KEY) && opens(&OTHER));
     }
 
+    fn a_change_unlocks_for_the_user_and_leaves_it_as_it_is_for_root(door) {
+        let vault = Vault::start();
+        let (alice, recovery) = enrolled(&vault, ALICE, door);
+        let root = vault.client(ROOT, door);
+        root.set_login_key(ALICE.uid, &KEY, &OTHER).unwrap();
+        assert!(!is_locked(&alice));
+        alice.lock_login(ALICE.uid).unwrap();
+        root.set_login_key(ALICE.uid, &OTHER, &KEY).unwrap();
+        assert!(is_locked(&alice), "she may not be logged in");
+        let told = || vault.log().matches(&format!("uid {} has its login unlocked", ALICE.uid)).count();
+        let before = told();
+        alice.set_login_key(ALICE.uid, &KEY, &OTHER).unwrap();
+        assert!(!is_locked(&alice));
+        assert_eq!(told() - before, 1, "and the journal says so");
+        alice.lock_login(ALICE.uid).unwrap();
+        alice.recover_login(ALICE.uid, recovery.as_bytes(), &KEY).unwrap();
+        assert_eq!(told() - before, 2);
+    }
+
+    fn a_password_of_root_that_was_changed_behind_the_vault_is_stale_too(door) {
+        let vault = Vault::start();
+        let (root, _code) = enrolled(&vault, ROOT, door);
+        root.lock_login(ROOT.uid).unwrap();
+        assert_eq!(code(root.unlock_login(ROOT.uid, &OTHER)), ErrorCode::AccessDenied);
+        assert!(root.login_state(ROOT.uid).unwrap().stale);
+        root.unlock_login(ROOT.uid, &KEY).unwrap();
+        assert!(!root.login_state(ROOT.uid).unwrap().stale);
+    }
+
     fn a_password_changed_behind_the_vault_is_stale_until_the_user_shows_the_old_one(door) {
         let vault = Vault::start();
         let (alice, _code) = enrolled(&vault, ALICE, door);
@@ -328,6 +357,21 @@ fn a_session_that_is_closing_keeps_nobody_logged_in() {
     assert!(!is_locked(&carol), "the lease has ended, and the session goes on");
     login_manager.end("3");
     wait::until("the login to be locked", || is_locked(&carol).then_some(()));
+}
+
+#[test]
+fn a_session_that_closes_without_a_lease_to_tell_of_it_is_seen_all_the_same() {
+    let vault = Vault::start();
+    let login_manager = LoginManager::on_the_bus_of(&vault);
+    login_manager.begin("1", ALICE);
+    let looks = || login_manager.looks();
+    wait::until("its beginning to be seen", || (looks() >= 2).then_some(()));
+    let before = looks();
+    let (alice, _code) = enrolled(&vault, ALICE, Door::Socket);
+    // It is looked at when the login is opened, and once more. What comes later nothing tells of.
+    wait::until("it to be looked at", || (looks() >= before + 2).then_some(()));
+    login_manager.close("1");
+    wait::until("the login to be locked", || is_locked(&alice).then_some(()));
 }
 
 #[test]
