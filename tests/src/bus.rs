@@ -12,9 +12,7 @@ use crate::{floor, login_manager, polkit, program};
 /// The shape of `/usr/share/dbus-1/system.conf`.
 const CONFIGURATION: &str = include_str!("../bus.conf.in");
 
-/// What stands for something else on a bus, or what the vault is held against: root has its name, and everyone calls it.
-const NAMES: [&str; 3] = [floor::NAME, polkit::NAME, login_manager::NAME];
-
+/// Lets what stands beside the vault in a test have its name, and everyone call it.
 fn policy_of(name: &str) -> String {
     format!(
         "<policy user=\"root\"><allow own=\"{name}\"/></policy>\n\
@@ -41,7 +39,7 @@ impl TestBus {
         fs::remove_file(&socket).ok();
         let policy = program::source_root().join("packaging/dbus/org.tokenvault1.conf");
         let policy = policy.canonicalize().expect("the packaged policy file");
-        let policies: String = NAMES.map(policy_of).concat();
+        let policies: String = [floor::NAME, login_manager::NAME, polkit::NAME].map(policy_of).concat();
         let configuration = CONFIGURATION
             .replace("</busconfig>", &format!("{policies}{}</busconfig>", limits_in_xml(limits)))
             .replace("@SOCKET@", socket.to_str().unwrap())

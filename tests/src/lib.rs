@@ -41,7 +41,6 @@ pub mod wire;
 pub use config::Settings;
 pub use daemon::Daemon;
 pub use door::{CLibrary, Coded, Door, Entrance, Tokens};
-pub use login_manager::LoginManager;
 pub use raw::RawPeer;
 pub use service_manager::{Loaded, ServiceManager};
 pub use terminal::Terminal;

@@ -1,105 +1,163 @@
-//! What stands for the login manager (`org.freedesktop.login1`) on the bus of a test: it has the sessions it is told, and tells
-//! of their beginning and their end, and of nothing in between. The real one needs a booted machine.
+//! What stands for the login manager (`org.freedesktop.login1`) on the bus of a test: it has the sessions it is told of. The real
+//! one needs a booted machine.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 
-use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use zbus::connection::Builder;
-use zbus::{Connection, ObjectPath, OwnedObjectPath};
+use zbus::{Connection, OwnedObjectPath};
 
-use crate::{User, Vault};
+use crate::{User, Vault, wait};
 
 /// Its name on a bus.
 pub const NAME: &str = "org.freedesktop.login1";
 const PATH: &str = "/org/freedesktop/login1";
-const MANAGER: &str = "org.freedesktop.login1.Manager";
+const INTERFACE: &str = "org.freedesktop.login1.Manager";
+/// Sessions there can ever be.
+const ROOM: usize = 8;
 
-/// Sessions by their ids: whose, and whether they are closing.
-type Sessions = Arc<Mutex<BTreeMap<&'static str, (User, bool)>>>;
+/// A session, by its number.
+#[derive(Debug, Clone, Copy)]
+struct Session {
+    user: User,
+    class: &'static str,
+    is_closing: bool,
+}
 
-struct Manager(Sessions, Arc<AtomicUsize>);
+/// What was begun, ended ones as `None`, and who was looked at.
+#[derive(Debug, Default)]
+struct Sessions {
+    all: Vec<Option<Session>>,
+    seen: HashSet<usize>,
+    /// How often somebody asked for all of them.
+    looks: usize,
+}
+
+type Shared = Arc<Mutex<Sessions>>;
+type Row = (String, u32, String, String, OwnedObjectPath);
+
+struct Manager(Shared);
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
 impl Manager {
-    fn list_sessions(&self) -> Vec<(String, u32, String, String, OwnedObjectPath)> {
-        self.1.fetch_add(1, Ordering::Relaxed);
-        let sessions = self.0.lock().unwrap();
-        let row = |(id, (user, _)): (&&str, &(User, bool))| {
-            ((*id).to_owned(), user.uid, user.name.to_owned(), String::new(), path(id).into())
-        };
-        sessions.iter().map(row).collect()
+    fn list_sessions(&self) -> Vec<Row> {
+        let mut sessions = self.0.lock().unwrap();
+        sessions.looks += 1;
+        let there = sessions.all.iter().enumerate().filter_map(|(number, session)| Some((number, (*session)?)));
+        let row =
+            |(number, Session { user, .. })| (id(number), user.uid, user.name.to_owned(), String::new(), path(number));
+        there.map(row).collect()
     }
 }
 
-struct Session(&'static str, Sessions);
+struct OneSession(Shared, usize);
+
+impl OneSession {
+    fn session(&self) -> zbus::fdo::Result<Session> {
+        let mut sessions = self.0.lock().unwrap();
+        sessions.seen.insert(self.1);
+        let session = sessions.all.get(self.1).copied().flatten();
+        session.ok_or_else(|| zbus::fdo::Error::UnknownObject("it has ended".into()))
+    }
+}
 
 #[zbus::interface(name = "org.freedesktop.login1.Session")]
-impl Session {
+impl OneSession {
     #[zbus(property)]
-    fn class(&self) -> String {
-        "user".into()
+    fn class(&self) -> zbus::fdo::Result<String> {
+        Ok(self.session()?.class.to_owned())
     }
 
     #[zbus(property)]
-    fn state(&self) -> String {
-        let is_closing = self.1.lock().unwrap().get(self.0).is_some_and(|(_, is_closing)| *is_closing);
-        if is_closing { "closing" } else { "active" }.into()
+    fn state(&self) -> zbus::fdo::Result<String> {
+        Ok(if self.session()?.is_closing { "closing" } else { "active" }.to_owned())
     }
 }
 
-fn path(id: &str) -> ObjectPath<'static> {
-    ObjectPath::try_from(format!("{PATH}/session/{id}")).unwrap()
+fn id(number: usize) -> String {
+    format!("c{number}")
+}
+
+fn path(number: usize) -> OwnedObjectPath {
+    format!("{PATH}/session/c{number}").try_into().expect("an object path")
 }
 
 /// One on the bus of a vault; gone when dropped.
 pub struct LoginManager {
-    sessions: Sessions,
-    looks: Arc<AtomicUsize>,
-    connection: Connection,
-    runtime: Runtime,
+    sessions: Shared,
+    tell: Option<UnboundedSender<(&'static str, usize)>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl LoginManager {
-    /// Starts it, without a session.
-    pub fn on_the_bus_of(vault: &Vault) -> Self {
-        let sessions = Sessions::default();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let builder = Builder::address(vault.bus_address().as_str());
-        let looks = Arc::<AtomicUsize>::default();
-        let builder = builder.serve_at(PATH, Manager(Arc::clone(&sessions), Arc::clone(&looks))).name(NAME);
-        let connection = runtime.block_on(builder.build()).expect("the bus lets it in");
-        Self { sessions, looks, connection, runtime }
+    /// Starts it with sessions that there are already, as after a restart of it.
+    pub fn on_the_bus_of(vault: &Vault, users: &[(User, &'static str)]) -> Self {
+        let all = users.iter().map(|(user, class)| Some(Session { user: *user, class, is_closing: false })).collect();
+        let sessions = Arc::new(Mutex::new(Sessions { all, ..Sessions::default() }));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let mut builder = Builder::address(vault.bus_address().as_str()).serve_at(PATH, Manager(Arc::clone(&sessions)));
+        for number in 0..ROOM {
+            builder = builder.serve_at(path(number), OneSession(Arc::clone(&sessions), number));
+        }
+        let connection = runtime.block_on(builder.name(NAME).build()).expect("the bus lets it in");
+        let (tell, mut told) = unbounded_channel();
+        let thread = thread::spawn(move || {
+            runtime.block_on(async {
+                while let Some((signal, number)) = told.recv().await {
+                    emit(&connection, signal, number).await;
+                }
+            });
+        });
+        Self { sessions, tell: Some(tell), thread: Some(thread) }
     }
 
-    /// Somebody has logged in.
-    pub fn begin(&self, id: &'static str, user: User) {
-        self.sessions.lock().unwrap().insert(id, (user, false));
-        let session = Session(id, Arc::clone(&self.sessions));
-        self.runtime.block_on(self.connection.object_server().at(path(id), session)).unwrap();
-        self.tell("SessionNew", id);
+    /// Begins a session, and waits until the daemon has looked at it; its number.
+    pub fn begin(&self, user: User, class: &'static str) -> usize {
+        let number = {
+            let mut sessions = self.sessions.lock().unwrap();
+            sessions.all.push(Some(Session { user, class, is_closing: false }));
+            sessions.all.len() - 1
+        };
+        assert!(number < ROOM, "no room for another session");
+        self.say("SessionNew", number);
+        wait::until("the session to be looked at", || {
+            self.sessions.lock().unwrap().seen.contains(&number).then_some(())
+        });
+        number
     }
 
-    /// Somebody has logged out, and something of the session still runs. Nobody is told.
-    pub fn close(&self, id: &'static str) {
-        self.sessions.lock().unwrap().get_mut(id).unwrap().1 = true;
+    /// Has a session closing: its programs are still ending. Nothing is said of it.
+    pub fn close(&self, number: usize) {
+        self.sessions.lock().unwrap().all[number].as_mut().expect("it has ended").is_closing = true;
     }
 
-    /// The last process of a session has ended.
-    pub fn end(&self, id: &'static str) {
-        self.sessions.lock().unwrap().remove(id).unwrap();
-        self.runtime.block_on(self.connection.object_server().remove::<Session, _>(path(id))).unwrap();
-        self.tell("SessionRemoved", id);
+    /// Ends a session.
+    pub fn end(&self, number: usize) {
+        self.sessions.lock().unwrap().all[number] = None;
+        self.say("SessionRemoved", number);
     }
 
     /// How often it was asked for its sessions.
     pub fn looks(&self) -> usize {
-        self.looks.load(Ordering::Relaxed)
+        self.sessions.lock().unwrap().looks
     }
 
-    fn tell(&self, signal: &str, id: &str) {
-        let what = (id, path(id));
-        self.runtime.block_on(self.connection.emit_signal(None::<()>, PATH, MANAGER, signal, &what)).unwrap();
+    fn say(&self, signal: &'static str, number: usize) {
+        self.tell.as_ref().expect("until it is dropped").send((signal, number)).expect("it runs");
+    }
+}
+
+async fn emit(connection: &Connection, signal: &str, number: usize) {
+    let body = (id(number), path(number));
+    connection.emit_signal(None::<&str>, PATH, INTERFACE, signal, &body).await.expect("a signal");
+}
+
+impl Drop for LoginManager {
+    fn drop(&mut self) {
+        self.tell = None;
+        // A panic of its own it has told already.
+        self.thread.take().map(JoinHandle::join);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use tokenvault_tests::{LoginManager, pipe};
+use tokenvault_tests::pipe;
 
 use crate::common::*;
 
@@ -16,7 +16,7 @@ fn login_class() -> PutOptions {
 }
 
 /// A client of somebody who has a login key and a token under it, and the recovery code.
-fn enrolled(vault: &Vault, user: User, door: Door) -> (Client, String) {
+pub fn enrolled(vault: &Vault, user: User, door: Door) -> (Client, String) {
     let client = vault.client(user, door);
     let code = client.enrol_login(user.uid, &KEY).unwrap();
     client.put("t", b"value", &login_class()).unwrap();
@@ -24,13 +24,14 @@ fn enrolled(vault: &Vault, user: User, door: Door) -> (Client, String) {
 }
 
 /// Somebody's being logged in, until the second is dropped.
-fn lease(root: &Client, user: User) -> OwnedFd {
+pub fn lease(root: &Client, user: User) -> OwnedFd {
     let (read, write) = pipe::open();
     root.lease_login(user.uid, read).unwrap();
     write
 }
 
-fn is_locked(client: &Client) -> bool {
+/// Whether it cannot read the token.
+pub fn is_locked(client: &Client) -> bool {
     match client.get("t", &defaults()) {
         Ok(value) => {
             assert_eq!(value.data(), b"value");
@@ -293,100 +294,6 @@ fn logged_in_users_stay_unlocked_over_a_restart_and_those_who_left_do_not() {
     drop(of_alice);
     let alice = vault.client(ALICE, Door::Socket);
     wait::until("the login to be locked", || is_locked(&alice).then_some(()));
-}
-
-/// Waits until the daemon has fewer files open than before: a lease that ends while the vault is sealed shows nowhere else.
-fn wait_for_the_end_of_a_lease(vault: &mut Vault, before: usize) {
-    let daemon = vault.daemon();
-    wait::until("the lease to end", || (daemon.process().open_files() < before).then_some(()));
-}
-
-#[test]
-fn who_logs_out_while_the_vault_is_sealed_stays_locked_when_it_opens() {
-    let mut vault = Vault::start();
-    for user in [ALICE, BOB] {
-        enrolled(&vault, user, Door::Socket);
-    }
-    let root = vault.client(ROOT, Door::Socket);
-    let (of_alice, _of_bob) = (lease(&root, ALICE), lease(&root, BOB));
-    vault.stop_tpm();
-    vault.restart_by_manager();
-    vault.wait_for_state("sealed");
-    let before = vault.daemon().process().open_files();
-    drop(of_alice);
-    wait_for_the_end_of_a_lease(&mut vault, before);
-    // A login without a password opens nothing again.
-    let _again = lease(&vault.client(ROOT, Door::Socket), ALICE);
-    vault.start_tpm();
-    vault.client(ROOT, Door::Socket).unseal(&[], &defaults()).ok();
-    vault.wait_for_state("serving");
-    let locked = [ALICE, BOB].map(|user| is_locked(&vault.client(user, Door::Socket)));
-    assert_eq!(locked, [true, false]);
-}
-
-#[test]
-fn who_logs_out_while_there_is_no_daemon_is_locked_by_the_next_one() {
-    let mut vault = Vault::start();
-    for user in [ALICE, BOB] {
-        enrolled(&vault, user, Door::Socket);
-    }
-    let root = vault.client(ROOT, Door::Socket);
-    let (of_alice, _of_bob) = (lease(&root, ALICE), lease(&root, BOB));
-    vault.restart_by_manager_after(|| drop(of_alice));
-    vault.wait_for_state("serving");
-    let alice = vault.client(ALICE, Door::Socket);
-    wait::until("the login to be locked", || is_locked(&alice).then_some(()));
-    assert!(!is_locked(&vault.client(BOB, Door::Socket)));
-}
-
-#[test]
-fn a_session_that_is_closing_keeps_nobody_logged_in() {
-    let vault = Vault::start();
-    let login_manager = LoginManager::on_the_bus_of(&vault);
-    for (id, user) in [("1", ALICE), ("2", BOB), ("3", CAROL)] {
-        login_manager.begin(id, user);
-    }
-    let [alice, bob, carol] = [ALICE, BOB, CAROL].map(|user| enrolled(&vault, user, Door::Socket).0);
-    let root = vault.client(ROOT, Door::Socket);
-    let leases = [ALICE, CAROL].map(|user| lease(&root, user));
-    // Both log out and leave something running; one of them without a lease, which would tell of it.
-    login_manager.close("1");
-    login_manager.close("2");
-    drop(leases);
-    wait::until("the logins to be locked", || (is_locked(&alice) && is_locked(&bob)).then_some(()));
-    assert!(!is_locked(&carol), "the lease has ended, and the session goes on");
-    login_manager.end("3");
-    wait::until("the login to be locked", || is_locked(&carol).then_some(()));
-}
-
-#[test]
-fn a_session_that_closes_without_a_lease_to_tell_of_it_is_seen_all_the_same() {
-    let vault = Vault::start();
-    let login_manager = LoginManager::on_the_bus_of(&vault);
-    login_manager.begin("1", ALICE);
-    let looks = || login_manager.looks();
-    wait::until("its beginning to be seen", || (looks() >= 2).then_some(()));
-    let before = looks();
-    let (alice, _code) = enrolled(&vault, ALICE, Door::Socket);
-    // It is looked at when the login is opened, and once more. What comes later nothing tells of.
-    wait::until("it to be looked at", || (looks() >= before + 2).then_some(()));
-    login_manager.close("1");
-    wait::until("the login to be locked", || is_locked(&alice).then_some(()));
-}
-
-#[test]
-fn a_session_keeps_its_user_unlocked_over_a_restart_and_who_has_none_left_is_locked() {
-    let mut vault = Vault::start();
-    let login_manager = LoginManager::on_the_bus_of(&vault);
-    for (id, user) in [("1", ALICE), ("2", BOB)] {
-        login_manager.begin(id, user);
-        enrolled(&vault, user, Door::Socket);
-    }
-    vault.restart_by_manager_after(|| login_manager.end("1"));
-    vault.wait_for_state("serving");
-    let alice = vault.client(ALICE, Door::Socket);
-    wait::until("the login to be locked", || is_locked(&alice).then_some(()));
-    assert!(!is_locked(&vault.client(BOB, Door::Socket)));
 }
 
 #[test]
