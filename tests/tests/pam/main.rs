@@ -10,6 +10,7 @@
 
 mod guest;
 mod guest_program;
+mod helper;
 mod kit;
 mod log;
 mod login;

@@ -33,6 +33,10 @@ impl Host for PamHost<'_> {
         self.handle.text(Item::User)
     }
 
+    fn asking_user(&self) -> Option<CString> {
+        self.handle.text(Item::AskingUser)
+    }
+
     fn token(&self) -> Option<Password> {
         self.handle.secret(Item::Token)
     }
@@ -46,7 +50,7 @@ impl Host for PamHost<'_> {
     }
 
     fn take_password(&mut self) -> Option<Kept> {
-        self.handle.take(PASSWORD)
+        self.handle.take(PASSWORD).filter(|kept: &Kept| !kept.password.is_wiped())
     }
 
     fn keep_lease(&mut self, lease: Option<Lease>) {

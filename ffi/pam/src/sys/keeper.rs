@@ -152,15 +152,20 @@ fn execute(plan: &Plan) -> ! {
     die_with_parent();
     let (input, lease, said) = (aside(plan.input), aside(plan.lease), aside(plan.report));
     let null = open_null();
-    for (from, to) in [(input, 0), (if null < 0 { input } else { null }, 1), (1, 2), (lease, LEASE)] {
-        // SAFETY: replaces a descriptor of this process; one that is not there leaves what it was to replace.
-        if unsafe { libc::dup2(from, to) } < 0 {
+    let places = [
+        (input, 0, 0),
+        (if null < 0 { input } else { null }, 1, 0),
+        (1, 2, 0),
+        (lease, LEASE, 0),
+        (said, REPORT, libc::O_CLOEXEC),
+    ];
+    for (from, to, flags) in places {
+        // SAFETY: replaces a descriptor of this process, or leaves it: the host's, which the helper is not to have.
+        if unsafe { libc::dup3(from, to, flags) } < 0 {
             // SAFETY: as above.
             unsafe { libc::close(to) };
         }
     }
-    // SAFETY: as above; this one is closed when the program is executed.
-    unsafe { libc::dup3(said, REPORT, libc::O_CLOEXEC) };
     close_from(REPORT + 1);
     // SAFETY: a string.
     unsafe { libc::chdir(c"/".as_ptr()) };

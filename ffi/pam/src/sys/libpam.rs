@@ -35,6 +35,7 @@ pub(crate) enum Item {
     User = 2,
     Token = 6,
     OldToken = 7,
+    AskingUser = 8,
 }
 
 impl Handle {
