@@ -259,6 +259,8 @@ static void act(const char *action)
         CHECK(pam_set_item(handle, PAM_USER, action + 5) == PAM_SUCCESS);
     } else if (strncmp(action, "asked-by:", 9) == 0) {
         CHECK(pam_set_item(handle, PAM_RUSER, action + 9) == PAM_SUCCESS);
+    } else if (strncmp(action, "from:", 5) == 0) {
+        CHECK(pam_set_item(handle, PAM_RHOST, action + 5) == PAM_SUCCESS);
     } else if (strncmp(action, "open:", 5) == 0) {
         CHECK(open(action + 5, O_WRONLY | O_APPEND) >= 0);
     } else if (strncmp(action, "files-max:", 10) == 0) {

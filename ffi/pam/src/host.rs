@@ -30,7 +30,7 @@ pub(crate) trait Host {
     /// Who is being logged in.
     fn user(&self) -> Option<CString>;
 
-    /// Who wants that, where the program knows (`PAM_RUSER`): it is somebody of this machine, or of the one a login comes from.
+    /// Who of this machine wants that, where the program knows (`PAM_RUSER` without `PAM_RHOST`).
     fn asking_user(&self) -> Option<CString>;
 
     /// The password that was typed, or the new one where it is being changed; never an empty one.

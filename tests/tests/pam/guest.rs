@@ -117,6 +117,14 @@ fn who_is_asked_for_the_own_password_has_none_kept() {
 }
 
 #[test]
+fn who_comes_from_elsewhere_under_the_same_name_logs_in() {
+    let site = Site::new().with_script(NOTES);
+    let actions = ["asked-by:alice", "from:elsewhere", "answer:horse", "authenticate", "open_session", "end"];
+    site.run(Under::Plain, "alice", &actions);
+    assert_eq!(site.read("seen"), "open alice uid 0\nhorse \n");
+}
+
+#[test]
 fn a_copy_of_the_program_has_no_password() {
     let site = Site::new().with_script(NOTES);
     let actions = ["answer:horse", "authenticate", "go-on-in-a-copy", "open_session", "close_session", "end"];

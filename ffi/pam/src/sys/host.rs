@@ -34,7 +34,8 @@ impl Host for PamHost<'_> {
     }
 
     fn asking_user(&self) -> Option<CString> {
-        self.handle.text(Item::AskingUser)
+        // With a host beside it, it is somebody there.
+        self.handle.text(Item::AskingUser).filter(|_| self.handle.text(Item::Host).is_none())
     }
 
     fn token(&self) -> Option<Password> {
