@@ -20,6 +20,12 @@ fn policy_of(name: &str) -> String {
     )
 }
 
+/// Lets everyone have polkit's name, as a bus of a session does, and call it.
+fn policy_of_polkit() -> String {
+    let name = polkit::NAME;
+    format!("<policy context=\"default\"><allow own=\"{name}\"/><allow send_destination=\"{name}\"/></policy>\n")
+}
+
 /// One `dbus-daemon`; ends when dropped.
 #[derive(Debug)]
 pub struct TestBus {
@@ -39,7 +45,7 @@ impl TestBus {
         fs::remove_file(&socket).ok();
         let policy = program::source_root().join("packaging/dbus/org.tokenvault1.conf");
         let policy = policy.canonicalize().expect("the packaged policy file");
-        let policies: String = [floor::NAME, login_manager::NAME, polkit::NAME].map(policy_of).concat();
+        let policies = [policy_of(floor::NAME), policy_of(login_manager::NAME), policy_of_polkit()].concat();
         let configuration = CONFIGURATION
             .replace("</busconfig>", &format!("{policies}{}</busconfig>", limits_in_xml(limits)))
             .replace("@SOCKET@", socket.to_str().unwrap())

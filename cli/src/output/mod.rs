@@ -54,6 +54,11 @@ impl Output {
         self.columns.is_some()
     }
 
+    /// Whether nothing is to be said but what went wrong.
+    pub const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether JSON was asked for.
     pub fn wants_json(&self) -> bool {
         self.json != JsonMode::Off

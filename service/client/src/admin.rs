@@ -1,6 +1,8 @@
 //! `org.tokenvault1.Admin`: slots, sealing, credentials, configuration.
 
-use tokenvault_proto::{AddSlotOptions, CredentialTest, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions};
+use tokenvault_proto::{
+    AddSlotOptions, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions,
+};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -63,6 +65,14 @@ impl Client {
     /// A row of the contract's table.
     pub fn test_credential(&self, unit: &str, id: &str) -> Result<CredentialTest, Error> {
         self.call(&method::TEST_CREDENTIAL, &(Text(unit), Text(id), NoOptions::default()))
+    }
+
+    /// Deletes what expired a week ago or more.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn cleanup(&self, options: &CleanupOptions) -> Result<CleanupInfo, Error> {
+        self.call(&method::CLEANUP, options)
     }
 
     /// Reads the configuration again.
