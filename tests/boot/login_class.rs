@@ -81,6 +81,35 @@ fn a_login_with_the_password_opens_and_the_end_of_the_last_session_closes() {
     }
 }
 
+/// Logs out, and leaves something running that keeps the session of the login manager from being over.
+#[track_caller]
+fn log_out_leaving_something(machine: &Machine, mut terminal: Terminal) {
+    terminal.type_line("nohup sleep infinity >/dev/null 2>&1 & echo left $((1 + 1))");
+    terminal.expect("left 2");
+    log_out(terminal);
+    wait_until_locked(machine);
+    machine.root("pgrep --euid alice --exact sleep").succeeds();
+    assert_eq!(machine.root("loginctl show-user --property=State alice").succeeds().trim(), "State=closing");
+}
+
+#[test]
+fn what_a_user_leaves_running_does_not_keep_it_open() {
+    let machine = with_login_class();
+    let mut terminal = console(&machine, ALICE);
+    assert_reads(&mut terminal);
+    log_out_leaving_something(&machine, terminal);
+    machine.root("pkill --euid alice --exact sleep").succeeds();
+
+    // Where no lease tells of the logout either.
+    machine.root("DEBIAN_FRONTEND=noninteractive pam-auth-update --disable tokenvault").succeeds();
+    let mut terminal = console(&machine, ALICE);
+    terminal.expect(PROMPT);
+    terminal.type_line("tokenvault unlock");
+    terminal.answer_hidden("Login password", ALICE.1);
+    assert_reads(&mut terminal);
+    log_out_leaving_something(&machine, terminal);
+}
+
 #[test]
 fn a_login_without_a_password_leaves_it_locked_and_unlock_asks() {
     let machine = with_login_class();
@@ -122,6 +151,7 @@ fn a_password_that_root_sets_leaves_it_locked_until_the_old_one_was_given_once()
     terminal.type_line("tokenvault unlock");
     terminal.answer_hidden("Login password", NEW_PASSWORD);
     terminal.answer_hidden("Password before the change", ALICE.1);
+    terminal.answer_hidden("Login password, again", NEW_PASSWORD);
     assert_reads(&mut terminal);
     log_out(terminal);
     wait_until_locked(&machine);

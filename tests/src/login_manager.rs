@@ -31,6 +31,8 @@ struct Session {
 struct Sessions {
     all: Vec<Option<Session>>,
     seen: HashSet<usize>,
+    /// How often somebody asked for all of them.
+    looks: usize,
 }
 
 type Shared = Arc<Mutex<Sessions>>;
@@ -41,7 +43,8 @@ struct Manager(Shared);
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
 impl Manager {
     fn list_sessions(&self) -> Vec<Row> {
-        let sessions = self.0.lock().unwrap();
+        let mut sessions = self.0.lock().unwrap();
+        sessions.looks += 1;
         let there = sessions.all.iter().enumerate().filter_map(|(number, session)| Some((number, (*session)?)));
         let row =
             |(number, Session { user, .. })| (id(number), user.uid, user.name.to_owned(), String::new(), path(number));
@@ -92,7 +95,7 @@ impl LoginManager {
     /// Starts it with sessions that there are already, as after a restart of it.
     pub fn on_the_bus_of(vault: &Vault, users: &[(User, &'static str)]) -> Self {
         let all = users.iter().map(|(user, class)| Some(Session { user: *user, class, is_closing: false })).collect();
-        let sessions = Arc::new(Mutex::new(Sessions { all, seen: HashSet::new() }));
+        let sessions = Arc::new(Mutex::new(Sessions { all, ..Sessions::default() }));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut builder = Builder::address(vault.bus_address().as_str()).serve_at(PATH, Manager(Arc::clone(&sessions)));
         for number in 0..ROOM {
@@ -134,6 +137,11 @@ impl LoginManager {
     pub fn end(&self, number: usize) {
         self.sessions.lock().unwrap().all[number] = None;
         self.say("SessionRemoved", number);
+    }
+
+    /// How often it was asked for its sessions.
+    pub fn looks(&self) -> usize {
+        self.sessions.lock().unwrap().looks
     }
 
     fn say(&self, signal: &'static str, number: usize) {

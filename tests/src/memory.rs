@@ -7,17 +7,27 @@ use crate::sys;
 
 /// Where in its readable memory the process `pid` holds `needle`: one line of `/proc/PID/maps` for each region that does.
 pub fn regions_that_hold(pid: u32, needle: &[u8]) -> Vec<String> {
+    regions(pid, needle).into_iter().map(|(region, _)| region).collect()
+}
+
+/// How often the process `pid` holds `needle` in its readable memory.
+pub fn copies(pid: u32, needle: &[u8]) -> usize {
+    let count = |bytes: &[u8]| bytes.windows(needle.len()).filter(|window| *window == needle).count();
+    regions(pid, needle).iter().map(|(_, bytes)| count(bytes)).sum()
+}
+
+/// The regions that hold `needle`, and their bytes.
+fn regions(pid: u32, needle: &[u8]) -> Vec<(String, Vec<u8>)> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the process is gone");
     let memory = File::open(format!("/proc/{pid}/mem")).expect("reading the memory of another process needs root");
     let mut searched = 0;
     let found = maps
         .lines()
-        .filter(|line| {
-            let Some(bytes) = read_region(&memory, line) else { return false };
+        .filter_map(|line| {
+            let bytes = read_region(&memory, line)?;
             searched += bytes.len();
-            sys::find(&bytes, needle)
+            sys::find(&bytes, needle).then(|| (line.to_owned(), bytes))
         })
-        .map(str::to_owned)
         .collect();
     assert!(searched > 100 * 1024, "only {searched} bytes of process {pid} could be searched");
     found

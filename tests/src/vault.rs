@@ -1,6 +1,7 @@
 //! One vault with everything around it, in one temporary directory.
 
 use std::fs::{self, Permissions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -288,13 +289,24 @@ impl Vault {
 
     /// Stops the daemon in order and starts it again with what it gave the service manager to keep.
     pub fn restart_by_manager(&mut self) {
+        self.restart_by_manager_after(|| ());
+    }
+
+    /// The same with something that happens while there is no daemon.
+    pub fn restart_by_manager_after(&mut self, happens: impl FnOnce()) {
         self.stop_daemon();
+        happens();
         assert!(self.start_daemon_under(&BY_MANAGER), "tokenvaultd ended before it was ready");
     }
 
     /// Everything the service manager was told.
     pub fn notifications(&self) -> Vec<String> {
         self.notify.history()
+    }
+
+    /// What the service manager was given to keep over a restart and is still of use, with its names.
+    pub fn kept(&self) -> Vec<(String, OwnedFd)> {
+        self.notify.kept()
     }
 
     /// The settings, for a change before the next start or reload.

@@ -65,13 +65,24 @@ impl Terminal {
     /// Asks twice for something that cannot be seen, until both are the same.
     pub fn ask_twice(&self, question: &str, capacity: usize) -> Result<SecretBytes, Failure> {
         let _raw = RawMode::enter(&self.keyboard).map_err(|error| lost(&error))?;
+        let first = self.answer(question, Echo::Hidden, capacity)?;
+        self.same_again(question, first, capacity)
+    }
+
+    /// Asks once more for what was answered before, until both are the same.
+    pub fn ask_again(&self, question: &str, first: SecretBytes, capacity: usize) -> Result<SecretBytes, Failure> {
+        let _raw = RawMode::enter(&self.keyboard).map_err(|error| lost(&error))?;
+        self.same_again(question, first, capacity)
+    }
+
+    fn same_again(&self, question: &str, mut first: SecretBytes, capacity: usize) -> Result<SecretBytes, Failure> {
         loop {
-            let first = self.answer(question, Echo::Hidden, capacity)?;
             let second = self.answer(&format!("{question}, again"), Echo::Hidden, capacity)?;
             if first.expose() == second.expose() {
                 return Ok(first);
             }
             self.show("The two are not the same, once more.\n")?;
+            first = self.answer(question, Echo::Hidden, capacity)?;
         }
     }
 

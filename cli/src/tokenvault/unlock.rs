@@ -15,6 +15,8 @@ use crate::recovery::NewFile;
 use crate::secret::SecretBytes;
 
 const INSTEAD: &str = "hand it over with --password-fd N";
+const PASSWORD: &str = "Login password";
+const OLD_PASSWORD: &str = "Password before the change";
 /// Room for a recovery code typed with a space after every letter.
 const TYPED_CODE_MAX: usize = 4 * written_len(RECOVERY_CODE_BYTES);
 
@@ -27,7 +29,11 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = parse::descriptor, allow_hyphen_values = true)]
     password_fd: Option<RawFd>,
 
-    /// After the password was changed by somebody else: read the one before from an open file descriptor
+    /// After the password was changed by somebody else: the one before is asked for as well
+    #[arg(long, conflicts_with = "recovery")]
+    changed: bool,
+
+    /// The same, and read the password before the change from an open file descriptor
     #[arg(long, value_name = "N", value_parser = parse::descriptor, allow_hyphen_values = true)]
     old_password_fd: Option<RawFd>,
 
@@ -52,23 +58,13 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     if !state.enrolled {
         return enrol(context, &client, uid, &state, &args);
     }
-    if state.unlocked && !state.stale && !args.recovery && args.old_password_fd.is_none() {
-        return context.output.done();
-    }
-    let password = password(&args)?;
-    let key = derive(&password, &state)?;
     if args.recovery {
-        client.recover_login(uid, recovery_code(&args)?.expose(), key.as_ref())?;
-    } else if let Some(fd) = args.old_password_fd {
-        replace(&client, uid, &state, &read_passphrase(&Source::Descriptor(fd))?, &key)?;
-    } else {
-        match client.unlock_login(uid, key.as_ref()) {
-            Ok(()) => {}
-            Err(error) if error.code() == ErrorCode::AccessDenied && args.password_fd.is_none() => {
-                ask_for_the_old(context, &client, uid, &state, &key)?;
-            }
-            Err(error) => return Err(error.into()),
-        }
+        recover(&client, uid, &state, &args)?;
+    } else if args.changed || args.old_password_fd.is_some() {
+        let old = old_password(&args)?;
+        replace(&client, uid, &state, &old, &new_password(&args)?)?;
+    } else if !state.unlocked || state.stale {
+        unlock(&client, uid, &state, &args)?;
     }
     context.output.done()
 }
@@ -81,7 +77,7 @@ enum Keeping {
 
 /// The login key is made, and its recovery code kept by the user.
 fn enrol(context: &Context, client: &Client, uid: u32, state: &LoginState, args: &Args) -> Result<(), Failure> {
-    if args.recovery || args.old_password_fd.is_some() {
+    if args.recovery || args.changed || args.old_password_fd.is_some() {
         return Err(Failure::new(
             ErrorCode::NotFound,
             "you have no login key yet, so there is nothing to recover",
@@ -92,16 +88,10 @@ fn enrol(context: &Context, client: &Client, uid: u32, state: &LoginState, args:
         Some(path) => Keeping::File(NewFile::create(path)?),
         None => Keeping::Screen(Terminal::open("write the recovery code to a file with --recovery-out FILE")?),
     };
-    let password = match args.password_fd {
-        Some(fd) => read_passphrase(&Source::Descriptor(fd))?,
-        None => {
-            let terminal = Terminal::open(INSTEAD)?;
-            terminal.show("Your login-class tokens get a key that your login password opens.\n")?;
-            let password = terminal.ask_twice("Login password", PASSPHRASE_BYTES_MAX)?;
-            check_passphrase(&password)?;
-            password
-        }
-    };
+    if args.password_fd.is_none() {
+        Terminal::open(INSTEAD)?.show("Your login-class tokens get a key that your login password opens.\n")?;
+    }
+    let password = new_password(args)?;
     let code = client.enrol_login(uid, derive(&password, state)?.as_ref())?;
     match keeping {
         Keeping::File(file) => file.write(code.as_bytes())?,
@@ -117,34 +107,59 @@ fn enrol(context: &Context, client: &Client, uid: u32, state: &LoginState, args:
     context.output.done()
 }
 
-/// The password did not open the login: it was changed by somebody who did not know the old one.
-fn ask_for_the_old(context: &Context, client: &Client, uid: u32, state: &LoginState, key: &Key) -> Result<(), Failure> {
-    context.output.note("this password does not open your login-class tokens");
-    let terminal = Terminal::open(INSTEAD)?;
-    terminal.show("If it was changed by somebody else, the one before opens them, or --recovery does.\n")?;
-    let old = terminal.ask("Password before the change", Echo::Hidden, PASSPHRASE_BYTES_MAX)?;
-    if old.is_empty() {
-        return Err(Failure::new(
-            ErrorCode::AccessDenied,
-            "your login-class tokens are still locked",
-            "try again, or use the recovery code with --recovery",
-        ));
+/// A password that opened the login before, and may not any more.
+fn unlock(client: &Client, uid: u32, state: &LoginState, args: &Args) -> Result<(), Failure> {
+    let password = match args.password_fd {
+        Some(fd) => read_passphrase(&Source::Descriptor(fd))?,
+        None => ask(&Terminal::open(INSTEAD)?, PASSWORD)?,
+    };
+    let Err(error) = client.unlock_login(uid, derive(&password, state)?.as_ref()) else { return Ok(()) };
+    // What only this password says is no reason to give up the one before: it may be mistyped.
+    if error.code() != ErrorCode::AccessDenied || !state.stale || args.password_fd.is_some() {
+        return Err(error.into());
     }
-    replace(client, uid, state, &old, key)
+    let terminal = Terminal::open(INSTEAD)?;
+    terminal.show(
+        "This does not open your login-class tokens, and neither did a login: the password was changed by somebody else.\n\
+         The one before opens them once more, or --recovery does.\n",
+    )?;
+    let old = ask(&terminal, OLD_PASSWORD)?;
+    let password = terminal.ask_again(PASSWORD, password, PASSPHRASE_BYTES_MAX)?;
+    check_passphrase(&password)?;
+    replace(client, uid, state, &old, &password)
 }
 
-fn replace(client: &Client, uid: u32, state: &LoginState, old: &SecretBytes, key: &Key) -> Result<(), Failure> {
-    let old = derive(old, state)?;
-    client.set_login_key(uid, old.as_ref(), key.as_ref())?;
-    // Shows the vault that the new one is the right one.
-    Ok(client.unlock_login(uid, key.as_ref())?)
+/// A new password opens the login, beside the old one: which of them is right shows the next login.
+fn replace(client: &Client, uid: u32, state: &LoginState, old: &SecretBytes, new: &SecretBytes) -> Result<(), Failure> {
+    let (old, new) = (derive(old, state)?, derive(new, state)?);
+    Ok(client.set_login_key(uid, old.as_ref(), new.as_ref())?)
 }
 
-fn password(args: &Args) -> Result<SecretBytes, Failure> {
+fn recover(client: &Client, uid: u32, state: &LoginState, args: &Args) -> Result<(), Failure> {
+    let code = recovery_code(args)?;
+    let password = new_password(args)?;
+    Ok(client.recover_login(uid, code.expose(), derive(&password, state)?.as_ref())?)
+}
+
+/// A password that is to open the login from now on. At a terminal it is typed twice.
+fn new_password(args: &Args) -> Result<SecretBytes, Failure> {
     if let Some(fd) = args.password_fd {
         return read_passphrase(&Source::Descriptor(fd));
     }
-    let password = Terminal::open(INSTEAD)?.ask("Login password", Echo::Hidden, PASSPHRASE_BYTES_MAX)?;
+    let password = Terminal::open(INSTEAD)?.ask_twice(PASSWORD, PASSPHRASE_BYTES_MAX)?;
+    check_passphrase(&password)?;
+    Ok(password)
+}
+
+fn old_password(args: &Args) -> Result<SecretBytes, Failure> {
+    match args.old_password_fd {
+        Some(fd) => read_passphrase(&Source::Descriptor(fd)),
+        None => ask(&Terminal::open("hand it over with --old-password-fd N")?, OLD_PASSWORD),
+    }
+}
+
+fn ask(terminal: &Terminal, question: &str) -> Result<SecretBytes, Failure> {
+    let password = terminal.ask(question, Echo::Hidden, PASSPHRASE_BYTES_MAX)?;
     check_passphrase(&password)?;
     Ok(password)
 }

@@ -11,6 +11,7 @@ use crate::sys::{Lease, Password};
 /// What a test sets, and what it finds afterwards.
 pub(crate) struct Script {
     pub(crate) user: Option<&'static CStr>,
+    pub(crate) asking_user: Option<&'static CStr>,
     pub(crate) token: Option<&'static str>,
     pub(crate) old_token: Option<&'static str>,
     /// How every run of the helper ends.
@@ -30,6 +31,7 @@ impl Default for Script {
     fn default() -> Self {
         Self {
             user: None,
+            asking_user: None,
             token: None,
             old_token: None,
             outcome: Ended::Exited(0),
@@ -46,6 +48,10 @@ impl Default for Script {
 impl Host for Script {
     fn user(&self) -> Option<CString> {
         self.user.map(Into::into)
+    }
+
+    fn asking_user(&self) -> Option<CString> {
+        self.asking_user.map(Into::into)
     }
 
     fn token(&self) -> Option<Password> {

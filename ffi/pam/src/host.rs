@@ -30,6 +30,9 @@ pub(crate) trait Host {
     /// Who is being logged in.
     fn user(&self) -> Option<CString>;
 
+    /// Who of this machine wants that, where the program knows (`PAM_RUSER` without `PAM_RHOST`).
+    fn asking_user(&self) -> Option<CString>;
+
     /// The password that was typed, or the new one where it is being changed; never an empty one.
     fn token(&self) -> Option<Password>;
 
@@ -39,7 +42,7 @@ pub(crate) trait Host {
     /// Keeps a password until the handle ends, in the place of an earlier one.
     fn keep_password(&mut self, kept: Option<Kept>);
 
-    /// Takes the kept password out.
+    /// Takes the kept password out; there is none in a copy of the process that kept it.
     fn take_password(&mut self) -> Option<Kept>;
 
     /// Keeps a lease until the session ends, in the place of an earlier one, which ends.

@@ -102,7 +102,7 @@ impl Login {
             .serve(&header, Kind::Write, |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let user = self.user(&call, uid).await?;
-                if self.work(uid, move |service| service.vault.lock_login(&call.caller, user.uid)).await? {
+                if self.work(uid, move |service| service.lock_login(&call.caller, user.uid)).await? {
                     log::info!(MESSAGE_ID = event::LOGIN_LOCKED, TOKENVAULT_UID = uid; "uid {uid} has its login locked");
                 }
                 Ok(())
@@ -111,7 +111,7 @@ impl Login {
     }
 
     /// Has the key of a new password open the login. The old one goes on opening it until the new one has: whoever changes
-    /// passwords may still fail after this.
+    /// passwords may still fail after this. Unlocks the login when its user calls; when root does, it stays as it is.
     ///
     /// Errors: as `Unlock`.
     async fn set_key(
@@ -128,8 +128,13 @@ impl Login {
                 let user = self.user(&call, uid).await?;
                 let old = login_key(&self.0.service, &call, old).await?;
                 let new = login_key(&self.0.service, &call, new).await?;
-                self.attempt(call.caller, user, move |vault, caller, user| vault.set_login_key(caller, user, old, new))
-                    .await
+                let work = move |vault: &Arc<Vault>, caller: &Caller, user: &Caller| {
+                    vault.set_login_key(caller, user, old, new)
+                };
+                if self.attempt(call.caller, user, work).await? {
+                    note_unlocked(uid);
+                }
+                Ok(())
             })
             .await
     }
@@ -151,8 +156,12 @@ impl Login {
                 let user = self.user(&call, uid).await?;
                 let code = recovery_code(&self.0.service, &call, code).await?;
                 let new = login_key(&self.0.service, &call, new).await?;
-                self.attempt(call.caller, user, move |vault, caller, user| vault.recover_login(caller, user, code, new))
-                    .await
+                self.attempt(call.caller, user, move |vault, caller, user| {
+                    vault.recover_login(caller, user, code, new)
+                })
+                .await?;
+                note_unlocked(uid);
+                Ok(())
             })
             .await
     }
@@ -206,12 +215,12 @@ impl Login {
     }
 
     /// The same with a key that may be the wrong one.
-    async fn attempt(
+    async fn attempt<T: Send + 'static>(
         &self,
         caller: Caller,
         user: Caller,
-        work: impl FnOnce(&Arc<Vault>, &Caller, &Caller) -> Result<(), Error> + Send + 'static,
-    ) -> Result<(), Error> {
+        work: impl FnOnce(&Arc<Vault>, &Caller, &Caller) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let service = &self.0.service;
         let attempt = service.logins.attempts.begin(user.uid)?;
         // Whoever logs a user in has seen that the password is right. Where it is known that the login key has not followed it,

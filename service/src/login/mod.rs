@@ -1,22 +1,24 @@
 //! Who is logged in, as far as the vault has to know: a login key is open as long as its user is.
 //!
 //! A user is logged in while there is a session of the login manager, or while somebody holds a lease: `su -l` has no session.
-//! Whoever unlocks without either stays unlocked until `Lock`, or until the first session after that has ended. Keys are parked
-//! with the service manager over a restart; this room opens none itself.
+//! Whoever unlocks without either stays unlocked until `Lock`, until a session after that has ended, or until the daemon ends.
+//! Keys are parked with the service manager over a restart, for those who are still logged in after it; this room opens none
+//! itself.
 
 mod attempts;
+mod held;
 mod lease;
 mod parking;
 mod sessions;
 
-use std::collections::{HashMap, HashSet};
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokenvault_core::Error;
 use tokenvault_core::vault::daemon;
+use tokenvault_core::{Caller, Error};
+use tokio::sync::Notify;
 
 pub use self::attempts::{Attempt, Attempts};
+use self::held::Held;
 pub use self::parking::Parking;
 pub use self::sessions::watch;
 use crate::bus::blocking;
@@ -24,39 +26,14 @@ use crate::journal::event;
 use crate::service::Service;
 use crate::sys::listen::Passed;
 
-/// Leases of one uid at a time.
-const LEASES_MAX: usize = 256;
-
 /// What is known of logins.
 pub struct Logins {
     /// Keys that were tried.
     pub attempts: Attempts,
     parking: Parking,
     held: Mutex<Held>,
-}
-
-/// What keeps users logged in.
-#[derive(Default)]
-struct Held {
-    leases: HashMap<u32, usize>,
-    /// Uids with a session; `None` while no login manager tells.
-    sessions: Option<HashSet<u32>>,
-}
-
-impl Held {
-    fn is_leased(&self, uid: u32) -> bool {
-        self.leases.contains_key(&uid)
-    }
-
-    fn has_session(&self, uid: u32) -> bool {
-        self.sessions.as_ref().is_some_and(|uids| uids.contains(&uid))
-    }
-}
-
-/// One lease; counted until it is dropped.
-struct Lease {
-    service: Arc<Service>,
-    uid: u32,
+    /// Told when a login was opened or closed, or a lease has ended.
+    changed: Notify,
 }
 
 impl Logins {
@@ -65,7 +42,8 @@ impl Logins {
     /// # Errors
     /// The system has no memory file for the keys.
     pub fn new(passed: &mut Passed) -> std::io::Result<Self> {
-        Ok(Self { attempts: Attempts::default(), parking: Parking::new(passed)?, held: Mutex::default() })
+        let (attempts, parking) = (Attempts::default(), Parking::new(passed)?);
+        Ok(Self { attempts, parking, held: Mutex::default(), changed: Notify::new() })
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -78,8 +56,12 @@ impl Service {
     /// Opens the logins that were open before a restart. To be called when the vault has been opened. Blocks.
     pub fn restore_logins(&self) {
         match self.logins.parking.restore(&self.vault) {
-            Ok(0) => {}
-            Ok(count) => log::info!("logins that were open before the restart are open again ({count})"),
+            Ok(uids) if uids.is_empty() => {}
+            Ok(uids) => {
+                log::info!("logins that were open before the restart are open again ({})", uids.len());
+                self.logins.held().note_restored(uids);
+                self.logins.changed.notify_one();
+            }
             Err(error) => log::warn!("logins could not be opened again after the restart: {error}"),
         }
     }
@@ -87,6 +69,7 @@ impl Service {
     /// Parks the open logins, because they have changed.
     pub fn park_logins(&self) {
         self.logins.parking.park(&self.vault);
+        self.logins.changed.notify_one();
     }
 
     /// Forgets what was parked, because the vault was sealed.
@@ -94,86 +77,38 @@ impl Service {
         self.logins.parking.forget();
     }
 
-    /// Counts a uid as logged in while somebody holds the other end of the pipe `alive`.
+    /// Closes a user's login; whether it was open. Where the vault is not open yet, it will not be opened with it. Blocks.
     ///
     /// # Errors
-    /// [`Error::LimitsExceeded`]; [`Error::InvalidArgs`] for what is no pipe.
-    pub fn lease_login(self: &Arc<Self>, uid: u32, alive: OwnedFd) -> Result<(), Error> {
-        let ended = lease::ended(alive, uid)?;
-        let lease = self.take_lease(uid)?;
-        tokio::spawn(async move {
-            ended.await;
-            let service = Arc::clone(&lease.service);
-            drop(lease);
-            service.lock_if_gone(uid).await;
-        });
-        Ok(())
-    }
-
-    /// Takes up the leases that were kept over a restart.
-    pub fn resume_leases(self: &Arc<Self>, passed: &mut Passed) {
-        for (uid, alive) in lease::kept(passed) {
-            if let Err(error) = self.lease_login(uid, alive) {
-                log::warn!("a login of uid {uid} could not be followed over the restart: {error}");
-            }
+    /// When the vault is not open; [`Error::AccessDenied`].
+    pub fn lock_login(&self, caller: &Caller, uid: u32) -> Result<bool, Error> {
+        let locked = self.vault.lock_login(caller, uid);
+        if !matches!(locked, Ok(_) | Err(Error::AccessDenied(_))) {
+            self.logins.parking.leave_out(uid);
         }
+        locked
     }
 
-    fn take_lease(self: &Arc<Self>, uid: u32) -> Result<Lease, Error> {
-        let mut held = self.logins.held();
-        let count = held.leases.entry(uid).or_default();
-        if *count >= LEASES_MAX {
-            let retry = "end logins of this user, then log in again".into();
-            return Err(Error::LimitsExceeded { limit: "leases", retry });
-        }
-        *count += 1;
-        Ok(Lease { service: Arc::clone(self), uid })
-    }
-
-    /// Notes who has a session now, and locks whose last one has ended.
-    async fn note_sessions(self: &Arc<Self>, now: Option<HashSet<u32>>) {
-        let before = std::mem::replace(&mut self.logins.held().sessions, now.clone());
-        let Some(now) = now else { return };
-        // The first time nothing is known of who was logged in before.
-        let had = |uid: &u32| before.as_ref().is_none_or(|before| before.contains(uid));
-        let ended = self.vault.unlocked_uids().into_iter().filter(|uid| !now.contains(uid) && had(uid));
-        for uid in ended {
-            self.lock_if_gone(uid).await;
-        }
-    }
-
+    /// Locks whoever nothing keeps logged in. In the uid's turn: who logs in meanwhile unlocks after this, and is not locked.
     async fn lock_if_gone(self: &Arc<Self>, uid: u32) {
-        let is_held = {
-            let held = self.logins.held();
-            held.is_leased(uid) || held.has_session(uid)
-        };
-        if is_held {
-            return;
-        }
+        // A daemon that is stopping gives none, and locks everybody.
+        let Ok(turn) = self.turns.take(uid).await else { return };
         let service = Arc::clone(self);
         let locked = blocking(move || {
-            let was_open = service.vault.lock_login(&daemon(), uid)?;
-            service.park_logins();
+            let is_held = service.logins.held().holds(uid);
+            let was_open = !is_held && service.lock_login(&daemon(), uid)?;
+            if was_open {
+                service.park_logins();
+            }
+            drop(turn);
             Ok(was_open)
         });
-        // A sealed vault has none open.
+        // A vault that is not open has no login open.
         if let Ok(true) = locked.await {
             log::info!(
                 MESSAGE_ID = event::LOGIN_LOCKED, TOKENVAULT_UID = uid;
                 "uid {uid} has logged out, and its login is locked"
             );
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let mut held = self.service.logins.held();
-        if let Some(count) = held.leases.get_mut(&self.uid) {
-            *count -= 1;
-            if *count == 0 {
-                held.leases.remove(&self.uid);
-            }
         }
     }
 }

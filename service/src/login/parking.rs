@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use tokenvault_core::Error;
+use tokenvault_core::login::leave_out_parked;
 use tokenvault_core::vault::Vault;
 
 use crate::sys::listen::Passed;
@@ -45,10 +46,10 @@ impl Parking {
         Ok(Self(Mutex::new(Parked { file, before })))
     }
 
-    /// Opens what was parked, once; how many logins.
-    pub(super) fn restore(&self, vault: &Vault) -> Result<usize, Error> {
+    /// Opens what was parked, once; whose logins.
+    pub(super) fn restore(&self, vault: &Vault) -> Result<Vec<u32>, Error> {
         let mut parked = self.parked();
-        let Some(before) = parked.before.as_deref() else { return Ok(0) };
+        let Some(before) = parked.before.as_deref() else { return Ok(Vec::new()) };
         let restored = vault.restore_logins(before)?;
         parked.before = None;
         drop(parked);
@@ -67,6 +68,17 @@ impl Parking {
         if let Err(error) = written {
             log::warn!("open logins will not outlast a restart of the daemon: {error}");
         }
+    }
+
+    /// Does not open that of a uid again.
+    pub(super) fn leave_out(&self, uid: u32) {
+        let mut parked = self.parked();
+        let Some(before) = parked.before.as_deref() else { return };
+        let rest = leave_out_parked(before, uid).unwrap_or_default();
+        if let Err(error) = write(&parked.file, &rest) {
+            log::warn!("a parked login could not be forgotten: {error}");
+        }
+        parked.before = Some(rest);
     }
 
     /// Parks nothing.

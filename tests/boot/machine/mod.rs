@@ -3,7 +3,6 @@
 mod chip;
 mod container;
 mod said;
-mod terminal;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +11,7 @@ use tempfile::TempDir;
 use tokenvault_tests::user::require_root;
 
 pub use said::Said;
-pub use terminal::Terminal;
+pub use tokenvault_tests::Terminal;
 
 use crate::site;
 use chip::Chip;

@@ -11,7 +11,7 @@ use tokenvault_proto::TOKENS_INTERFACE;
 use tokenvault_tests::process::Process;
 use tokenvault_tests::service_manager::finish;
 use tokenvault_tests::wait::{self, PATIENCE};
-use tokenvault_tests::{ALICE, Door, Loaded, ROOT, RawPeer, Vault};
+use tokenvault_tests::{ALICE, Door, Loaded, ROOT, RawPeer, Vault, pipe};
 use zbus::Variant;
 
 use crate::measure::{Bystander, alone};
@@ -82,6 +82,47 @@ fn who_is_told_to_stop_twice_ends_at_once() {
         end_of(&mut vault, strace, "told to stop again");
         assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     }
+}
+
+/// Waits until some thread of the daemon is held where it asks for the disk.
+fn wait_for_the_disk(pid: u32) {
+    let calls = [libc::SYS_fsync, libc::SYS_fdatasync].map(|number| format!("{number} "));
+    wait::until("the disk to be asked", || {
+        let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let call = |path: std::path::PathBuf| fs::read_to_string(path.join("syscall")).unwrap_or_default();
+        threads.any(|thread| calls.iter().any(|number| call(thread.path()).starts_with(number))).then_some(())
+    });
+}
+
+#[test]
+fn who_logs_in_again_before_the_logout_had_its_turn_stays_unlocked() {
+    const KEYS: [[u8; 32]; 2] = [[7; 32], [8; 32]];
+    let _alone = alone();
+    let mut vault = Vault::start();
+    let (alice, root) = (vault.client(ALICE, Door::Socket), vault.client(ROOT, Door::Socket));
+    alice.enrol_login(ALICE.uid, &KEYS[0]).unwrap();
+    let log_in = || {
+        let (read, write) = pipe::open();
+        root.lease_login(ALICE.uid, read).unwrap();
+        write
+    };
+    let first = log_in();
+    let pid = vault.daemon().process().id();
+    let strace = hang_the_disk(pid);
+    std::thread::scope(|scope| {
+        // A change of the login that waits for the disk, and the logout behind it.
+        let setting = vault.client(ROOT, Door::Socket);
+        scope.spawn(move || setting.set_login_key(ALICE.uid, &KEYS[0], &KEYS[1]).ok());
+        wait_for_the_disk(pid);
+        let before = vault.daemon().process().open_files();
+        drop(first);
+        wait::until("the lease to end", || (vault.daemon().process().open_files() < before).then_some(()));
+        let _second = log_in();
+        drop(strace);
+        // This one comes after the logout.
+        root.set_login_key(ALICE.uid, &KEYS[1], &KEYS[0]).unwrap();
+        assert!(alice.login_state(ALICE.uid).unwrap().unlocked);
+    });
 }
 
 /// A vault with a machine token that is shared with a unit.

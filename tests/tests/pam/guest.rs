@@ -109,6 +109,43 @@ fn a_login_that_asked_for_no_password_has_only_the_lease() {
 }
 
 #[test]
+fn who_is_asked_for_the_own_password_has_none_kept() {
+    let site = Site::new().with_script(NOTES);
+    let actions = ["asked-by:alice", "answer:horse", "authenticate", "open_session", "close_session", "end"];
+    site.run(Under::Plain, "alice", &actions);
+    assert_eq!(site.read("seen"), "lease alice uid 0\n\n");
+}
+
+#[test]
+fn who_comes_from_elsewhere_under_the_same_name_logs_in() {
+    let site = Site::new().with_script(NOTES);
+    let actions = ["asked-by:alice", "from:elsewhere", "answer:horse", "authenticate", "open_session", "end"];
+    site.run(Under::Plain, "alice", &actions);
+    assert_eq!(site.read("seen"), "open alice uid 0\nhorse \n");
+}
+
+#[test]
+fn a_copy_of_the_program_has_no_password() {
+    let site = Site::new().with_script(NOTES);
+    let actions = ["answer:horse", "authenticate", "go-on-in-a-copy", "open_session", "close_session", "end"];
+    check(&site.run(Under::Plain, "alice", &actions), &["authenticate", "open_session", "close_session"]);
+    assert_eq!(site.read("seen"), "lease alice uid 0\n\n");
+}
+
+#[test]
+fn where_no_descriptor_can_be_put_aside_the_helper_has_none_of_the_hosts() {
+    let file = "written";
+    let site = Site::new().with_arguments("helper=/nowhere/helper");
+    let path = site.file(file);
+    std::fs::write(&path, "").unwrap();
+    // One of these becomes descriptor 4.
+    let open = format!("open:{}", path.display());
+    let actions = [&open, &open, "files-max:10", "open_session", "end"];
+    check(&site.run(Under::Plain, "alice", &actions), &["open_session"]);
+    assert_eq!(site.read(file), "");
+}
+
+#[test]
 fn a_login_that_was_refused_stays_refused() {
     let site = Site::new().with_script(NOTES);
     let calls = site.run(Under::Plain, "alice", &["answer:stable", "authenticate", "end"]);

@@ -13,6 +13,7 @@ mod attempt;
 mod class;
 mod guest;
 mod guest_program;
+mod helper;
 mod impostor;
 mod kit;
 mod locked;

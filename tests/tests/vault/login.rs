@@ -16,7 +16,7 @@ fn login_class() -> PutOptions {
 }
 
 /// A client of somebody who has a login key and a token under it, and the recovery code.
-fn enrolled(vault: &Vault, user: User, door: Door) -> (Client, String) {
+pub fn enrolled(vault: &Vault, user: User, door: Door) -> (Client, String) {
     let client = vault.client(user, door);
     let code = client.enrol_login(user.uid, &KEY).unwrap();
     client.put("t", b"value", &login_class()).unwrap();
@@ -24,13 +24,14 @@ fn enrolled(vault: &Vault, user: User, door: Door) -> (Client, String) {
 }
 
 /// Somebody's being logged in, until the second is dropped.
-fn lease(root: &Client, user: User) -> OwnedFd {
+pub fn lease(root: &Client, user: User) -> OwnedFd {
     let (read, write) = pipe::open();
     root.lease_login(user.uid, read).unwrap();
     write
 }
 
-fn is_locked(client: &Client) -> bool {
+/// Whether it cannot read the token.
+pub fn is_locked(client: &Client) -> bool {
     match client.get("t", &defaults()) {
         Ok(value) => {
             assert_eq!(value.data(), b"value");
@@ -158,6 +159,35 @@ through_both_doors! {
         assert!(!opens(&KEY) && opens(&OTHER));
     }
 
+    fn a_change_unlocks_for_the_user_and_leaves_it_as_it_is_for_root(door) {
+        let vault = Vault::start();
+        let (alice, recovery) = enrolled(&vault, ALICE, door);
+        let root = vault.client(ROOT, door);
+        root.set_login_key(ALICE.uid, &KEY, &OTHER).unwrap();
+        assert!(!is_locked(&alice));
+        alice.lock_login(ALICE.uid).unwrap();
+        root.set_login_key(ALICE.uid, &OTHER, &KEY).unwrap();
+        assert!(is_locked(&alice), "she may not be logged in");
+        let told = || vault.log().matches(&format!("uid {} has its login unlocked", ALICE.uid)).count();
+        let before = told();
+        alice.set_login_key(ALICE.uid, &KEY, &OTHER).unwrap();
+        assert!(!is_locked(&alice));
+        assert_eq!(told() - before, 1, "and the journal says so");
+        alice.lock_login(ALICE.uid).unwrap();
+        alice.recover_login(ALICE.uid, recovery.as_bytes(), &KEY).unwrap();
+        assert_eq!(told() - before, 2);
+    }
+
+    fn a_password_of_root_that_was_changed_behind_the_vault_is_stale_too(door) {
+        let vault = Vault::start();
+        let (root, _code) = enrolled(&vault, ROOT, door);
+        root.lock_login(ROOT.uid).unwrap();
+        assert_eq!(code(root.unlock_login(ROOT.uid, &OTHER)), ErrorCode::AccessDenied);
+        assert!(root.login_state(ROOT.uid).unwrap().stale);
+        root.unlock_login(ROOT.uid, &KEY).unwrap();
+        assert!(!root.login_state(ROOT.uid).unwrap().stale);
+    }
+
     fn a_password_changed_behind_the_vault_is_stale_until_the_user_shows_the_old_one(door) {
         let vault = Vault::start();
         let (alice, _code) = enrolled(&vault, ALICE, door);
@@ -225,6 +255,24 @@ fn one_uid_has_so_many_leases() {
     lease(&root, BOB);
     leases.pop();
     wait::until("a lease to end", || root.lease_login(ALICE.uid, pipe::open().0).ok());
+}
+
+#[test]
+fn leases_of_one_user_leave_the_service_manager_room_for_those_of_others() {
+    let vault = Vault::builder().limit("writes-per-second", 0).start();
+    let alice = vault.client(ALICE, Door::Socket);
+    let mut held = Vec::new();
+    for _ in 0..300 {
+        let (read, write) = pipe::open();
+        alice.lease_login(ALICE.uid, read).ok();
+        held.push(write);
+    }
+    let _of_bob = lease(&vault.client(ROOT, Door::Socket), BOB);
+    let kept = wait::until("bob's to be kept", || {
+        let kept: Vec<String> = vault.kept().into_iter().map(|(name, _)| name).collect();
+        kept.contains(&format!("lease-{}", BOB.uid)).then_some(kept)
+    });
+    assert_eq!(kept.iter().filter(|name| **name == format!("lease-{}", ALICE.uid)).count(), 64);
 }
 
 #[test]

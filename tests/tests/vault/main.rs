@@ -33,6 +33,7 @@ mod json;
 mod limits;
 mod listing;
 mod login;
+mod logout;
 mod machine_tokens;
 mod manager;
 mod naming;

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 
+use tokenvault_tests::Terminal;
+
 use crate::common::*;
 use crate::run::*;
 
@@ -75,6 +77,79 @@ fn what_cannot_be_kept_is_not_made() {
     assert!(!vault.client(ALICE, door).login_state(ALICE.uid).unwrap().enrolled);
 }
 
+/// A vault in which alice has a login key under "correct horse", locked, and the file with its recovery code.
+fn with_login_key() -> (Vault, String) {
+    let vault = Vault::start();
+    let code = home(&vault).join("code").to_str().unwrap().to_owned();
+    ok(unlock(&vault, Door::Socket, &["--recovery-out", &code], "correct horse"));
+    vault.client(ALICE, Door::Socket).lock_login(ALICE.uid).unwrap();
+    (vault, code)
+}
+
+fn unlock_at_a_terminal(vault: &Vault, arguments: &[&str]) -> Terminal {
+    let mut command = vault.command(ALICE, "tokenvault", Door::Socket);
+    command.arg("unlock").args(arguments);
+    Terminal::start(command)
+}
+
+/// Whether this password opens the login.
+fn opens(vault: &Vault, password: &str) -> bool {
+    vault.client(ALICE, Door::Socket).lock_login(ALICE.uid).unwrap();
+    unlock(vault, Door::Socket, &[], password).status.success()
+}
+
+#[test]
+fn a_mistyped_password_is_wrong_and_no_more_than_that() {
+    let (vault, _code) = with_login_key();
+    let mut terminal = unlock_at_a_terminal(&vault, &[]);
+    terminal.answer_hidden("Login password: ", "corect horse");
+    terminal.expect("the password is wrong");
+    assert_eq!(terminal.ends_with(), Some(4), "nothing else is asked");
+    assert!(opens(&vault, "correct horse") && !opens(&vault, "corect horse"));
+}
+
+#[test]
+fn a_password_changed_by_somebody_else_is_typed_twice_and_the_one_before_opens_until_it_has() {
+    let (vault, _code) = with_login_key();
+    // A login went well with a password that opens nothing here.
+    assert_eq!(code(vault.client(ROOT, Door::Socket).unlock_login(ALICE.uid, &[7; 32])), ErrorCode::AccessDenied);
+    let mut terminal = unlock_at_a_terminal(&vault, &[]);
+    terminal.answer_hidden("Login password: ", "new hoarse");
+    terminal.answer_hidden("Password before the change: ", "correct horse");
+    terminal.answer_hidden("Login password, again: ", "new horse");
+    terminal.expect("not the same");
+    terminal.answer_hidden("Login password: ", "new horse");
+    terminal.answer_hidden("Login password, again: ", "new horse");
+    assert!(terminal.ends());
+    assert!(vault.client(ALICE, Door::Socket).login_state(ALICE.uid).unwrap().unlocked);
+    assert!(!opens(&vault, "new hoarse") && opens(&vault, "correct horse"), "the change may have been a mistake");
+    assert!(opens(&vault, "new horse") && !opens(&vault, "correct horse"));
+}
+
+#[test]
+fn who_was_told_of_a_change_says_so_and_is_asked_for_both() {
+    let (vault, _code) = with_login_key();
+    let mut terminal = unlock_at_a_terminal(&vault, &["--changed"]);
+    terminal.answer_hidden("Password before the change: ", "correct horse");
+    terminal.answer_hidden("Login password: ", "new horse");
+    terminal.answer_hidden("Login password, again: ", "new horse");
+    assert!(terminal.ends());
+    assert!(opens(&vault, "new horse") && !opens(&vault, "correct horse"));
+}
+
+#[test]
+fn a_password_that_the_recovery_code_sets_is_typed_twice() {
+    let (vault, code) = with_login_key();
+    let mut terminal = unlock_at_a_terminal(&vault, &["--recovery", "--from-file", &code]);
+    terminal.answer_hidden("Login password: ", "new hoarse");
+    terminal.answer_hidden("Login password, again: ", "new horse");
+    terminal.expect("not the same");
+    terminal.answer_hidden("Login password: ", "new horse");
+    terminal.answer_hidden("Login password, again: ", "new horse");
+    assert!(terminal.ends());
+    assert!(opens(&vault, "new horse") && !opens(&vault, "correct horse"));
+}
+
 #[test]
 fn a_password_that_somebody_else_changed_wants_the_one_before_once() {
     let vault = Vault::start();
@@ -94,10 +169,7 @@ fn a_password_that_somebody_else_changed_wants_the_one_before_once() {
     command.env("TOKENVAULT_ADDRESS", vault.address_text(Door::Socket)).stdin(fs::File::open(&new).unwrap());
     ok(command.output().unwrap());
     ok(run(&vault, ALICE, Door::Socket, &["tokenvault", "lock"]));
-    assert_eq!(
-        failed(unlock(&vault, Door::Socket, &[], "the one before")).0,
-        4,
-        "once it is shown, the old one has gone"
-    );
-    ok(unlock(&vault, Door::Socket, &[], "the new one"));
+    assert!(opens(&vault, "the one before"), "it may have been mistyped");
+    assert!(opens(&vault, "the new one"));
+    assert!(!opens(&vault, "the one before"), "once the new one is shown, the old one has gone");
 }

@@ -1,6 +1,6 @@
 //! Secrets from standard input, in one buffer that is locked, never grows, and is wiped.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 
 use zeroize::Zeroize as _;
 
@@ -25,6 +25,15 @@ impl Secrets {
 impl Drop for Secrets {
     fn drop(&mut self) {
         self.bytes.zeroize();
+    }
+}
+
+/// Standard input as it comes: the buffer of the standard library's would keep a copy of what went through it.
+pub struct Unbuffered;
+
+impl Read for Unbuffered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(nix::unistd::read(io::stdin(), buffer)?)
     }
 }
 
@@ -57,7 +66,7 @@ mod tests {
     struct Slow<'a>(&'a [u8]);
 
     impl Read for Slow<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let len = buffer.len().min(1);
             self.0.read(&mut buffer[..len])
         }
@@ -84,11 +93,11 @@ mod tests {
         for input in [&b""[..], b"horse", b"horse\0", b"horse\0stable", b"\0stable\0", b"horse\0\0"] {
             assert!(read(&mut Slow(input), 2).is_none(), "{input:?}");
         }
-        assert!(read(&mut std::io::repeat(b'x'), 1).is_none());
+        assert!(read(&mut io::repeat(b'x'), 1).is_none());
     }
 
     #[test]
     fn nothing_is_read_where_nothing_is_wanted() {
-        assert!(read(&mut std::io::repeat(b'x'), 0).unwrap().get(0).is_none());
+        assert!(read(&mut io::repeat(b'x'), 0).unwrap().get(0).is_none());
     }
 }

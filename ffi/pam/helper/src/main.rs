@@ -19,6 +19,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::User;
 use tokenvault_client::ErrorCode;
 
+use crate::input::Unbuffered;
 use crate::vault::Daemon;
 use crate::verb::Verb;
 
@@ -34,7 +35,7 @@ fn run() -> Result<(), ErrorCode> {
     let words: Vec<String> = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect();
     let [verb, name] = words.as_slice() else { return Err(ErrorCode::InvalidArgs) };
     let verb = Verb::from_word(verb).ok_or(ErrorCode::InvalidArgs)?;
-    let secrets = input::read(&mut std::io::stdin().lock(), verb.secrets()).ok_or(ErrorCode::InvalidArgs)?;
+    let secrets = input::read(&mut Unbuffered, verb.secrets()).ok_or(ErrorCode::InvalidArgs)?;
     let lease = verb.has_lease().then(sys::take_lease).transpose().map_err(|_| ErrorCode::InvalidArgs)?;
     let user = User::from_name(name).map_err(|_| ErrorCode::Unavailable)?.ok_or(ErrorCode::InvalidArgs)?;
     let vault = Daemon::open(user.uid.as_raw())?;

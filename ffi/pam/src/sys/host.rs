@@ -33,6 +33,11 @@ impl Host for PamHost<'_> {
         self.handle.text(Item::User)
     }
 
+    fn asking_user(&self) -> Option<CString> {
+        // With a host beside it, it is somebody there.
+        self.handle.text(Item::AskingUser).filter(|_| self.handle.text(Item::Host).is_none())
+    }
+
     fn token(&self) -> Option<Password> {
         self.handle.secret(Item::Token)
     }
@@ -46,7 +51,7 @@ impl Host for PamHost<'_> {
     }
 
     fn take_password(&mut self) -> Option<Kept> {
-        self.handle.take(PASSWORD)
+        self.handle.take(PASSWORD).filter(|kept: &Kept| !kept.password.is_wiped())
     }
 
     fn keep_lease(&mut self, lease: Option<Lease>) {

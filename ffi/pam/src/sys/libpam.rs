@@ -33,8 +33,10 @@ const PAM_SUCCESS: c_int = 0;
 pub(crate) enum Item {
     Service = 1,
     User = 2,
+    Host = 4,
     Token = 6,
     OldToken = 7,
+    AskingUser = 8,
 }
 
 impl Handle {

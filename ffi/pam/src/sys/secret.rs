@@ -1,4 +1,5 @@
-//! Memory for passwords: locked, left out of core dumps, wiped before it is given back (`mmap(2)`, `mlock(2)`).
+//! Memory for passwords: locked, left out of core dumps and of copies of the process, wiped before it is given back
+//! (`mmap(2)`, `mlock(2)`, `madvise(2)`).
 
 use std::ptr::{self, NonNull};
 
@@ -29,6 +30,11 @@ impl Password {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 
+    /// Whether this is a copy of the process that copied it. There are zeros then, and no password has any.
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.expose().first() == Some(&0)
+    }
+
     fn room(&mut self) -> &mut [u8] {
         // SAFETY: the mapping has this size, holds zeros or what was written, and is this value's alone.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), SECRET_BYTES_MAX) }
@@ -46,8 +52,11 @@ fn map() -> Option<NonNull<u8>> {
     }
     // SAFETY: the range is the mapping just made; locking changes nothing in it.
     unsafe { libc::mlock(start, SECRET_BYTES_MAX) };
-    // SAFETY: as above; the advice is about core dumps alone.
-    unsafe { libc::madvise(start, SECRET_BYTES_MAX, libc::MADV_DONTDUMP) };
+    // What a host starts while it keeps a password would have a copy of it, which nobody wipes.
+    for advice in [libc::MADV_DONTDUMP, libc::MADV_WIPEONFORK] {
+        // SAFETY: as above; the advice is about core dumps and about copies of the process alone.
+        unsafe { libc::madvise(start, SECRET_BYTES_MAX, advice) };
+    }
     NonNull::new(start.cast())
 }
 
@@ -85,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn it_lies_in_locked_memory_that_no_core_dump_has_and_that_goes_with_it() {
+    fn it_lies_in_locked_memory_that_no_core_dump_and_no_copy_has_and_that_goes_with_it() {
         let password = Password::copy(b"horse").unwrap();
         let address = password.start.as_ptr() as usize;
         let locked = line_of_mapping(address, "Locked:").unwrap();
         assert!(!locked.trim().ends_with(" 0 kB"), "{locked}");
         let flags = line_of_mapping(address, "VmFlags:").unwrap();
-        assert!(flags.contains(" dd") && flags.contains(" lo"), "{flags}");
+        assert!([" dd", " lo", " wf"].iter().all(|flag| flags.contains(flag)), "{flags}");
         drop(password);
         assert_eq!(line_of_mapping(address, "Locked:"), None);
     }

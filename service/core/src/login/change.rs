@@ -6,12 +6,14 @@ use super::record::{LoginRecord, Under, Wrapping};
 use super::unlock::wrong_key;
 use super::{check_caller, event, not_enrolled};
 use crate::error::Error;
-use crate::vault::{Effect, Vault};
+use crate::principal::Principal;
+use crate::vault::{Effect, OpenVault, Vault};
 use crate::{Caller, Secret};
 
 impl Vault {
     /// Wraps a user's login key under the key of a new password. The old one goes on opening it until the new one has:
-    /// whoever changes passwords may still fail after this. Blocks.
+    /// whoever changes passwords may still fail after this. Whether the login is unlocked by it: the user's own change does
+    /// that. One that root makes for a user is no login: there may be none whose end would lock it again. Blocks.
     ///
     /// # Errors
     /// [`Error::AccessDenied`] when `old` opens nothing, and for anyone but the user and root; [`Error::InvalidArgs`] when the
@@ -22,13 +24,18 @@ impl Vault {
         subject: &Caller,
         old: Secret,
         new: Secret,
-    ) -> Result<(), Error> {
-        self.rewrap_login(caller, subject, "SetKey", move |wrapping, record| {
+    ) -> Result<bool, Error> {
+        let opened = self.rewrap_login(caller, subject, "SetKey", move |wrapping, record| {
             let opened = wrapping.unwrap(record, &[Under::Password, Under::Previous], &old)?;
             let (login_key, previous) = opened.map(|(key, copy)| (key, copy.wrapped.clone())).ok_or_else(wrong_key)?;
             record.replace_password(wrapping.wrap(&login_key, Under::Password, &new)?, Some(previous));
             Ok(login_key)
-        })
+        })?;
+        let is_own = caller.uid == subject.uid;
+        if is_own {
+            opened.keep();
+        }
+        Ok(is_own)
     }
 
     /// The same for a user whose old password is not known, with the recovery code. The login is unlocked. Blocks.
@@ -42,12 +49,14 @@ impl Vault {
         code: Secret,
         new: Secret,
     ) -> Result<(), Error> {
-        self.rewrap_login(caller, subject, "Recover", move |wrapping, record| {
+        let opened = self.rewrap_login(caller, subject, "Recover", move |wrapping, record| {
             let opened = wrapping.unwrap(record, &[Under::RecoveryCode], &code)?;
             let (login_key, _) = opened.ok_or_else(wrong_code)?;
             record.replace_password(wrapping.wrap(&login_key, Under::Password, &new)?, None);
             Ok(login_key)
-        })
+        })?;
+        opened.keep();
+        Ok(())
     }
 
     fn rewrap_login(
@@ -56,7 +65,7 @@ impl Vault {
         subject: &Caller,
         operation: &'static str,
         change: impl Fn(Wrapping<'_>, &mut LoginRecord) -> Result<Secret, Error> + Send + 'static,
-    ) -> Result<(), Error> {
+    ) -> Result<Opened, Error> {
         check_caller(caller, subject.uid)?;
         let open = self.open()?;
         let event = event(caller, operation, subject.uid);
@@ -69,8 +78,21 @@ impl Vault {
             vault.record_mutation(&keys, tx, &audited, 0)?;
             Ok((principal, login_key))
         })?;
-        open.unlocked.insert(&principal, login_key);
-        Ok(())
+        Ok(Opened { open, principal, login_key })
+    }
+}
+
+/// A login key that came to light.
+struct Opened {
+    open: Arc<OpenVault>,
+    principal: Arc<Principal>,
+    login_key: Secret,
+}
+
+impl Opened {
+    /// Unlocks the login with it.
+    fn keep(self) {
+        self.open.unlocked.insert(&self.principal, self.login_key);
     }
 }
 

@@ -21,6 +21,7 @@ use crate::port::ReadTx;
 use crate::principal::Principal;
 use crate::vault::{Event, OpenVault, Vault};
 
+pub use park::leave_out_parked;
 pub use state::LoginState;
 pub(crate) use unlocked::Unlocked;
 

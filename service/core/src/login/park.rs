@@ -42,23 +42,23 @@ impl Vault {
         Ok(principal::encode(&parked)?.to_vec())
     }
 
-    /// Opens what was parked, for the users that are still the same; how many. What does not open is passed over: its users
+    /// Opens what was parked, for the users that are still the same; their uids. What does not open is passed over: its users
     /// unlock again.
     ///
     /// # Errors
     /// When the vault is not open, or the store cannot be read.
-    pub fn restore_logins(&self, parked: &[u8]) -> Result<usize, Error> {
+    pub fn restore_logins(&self, parked: &[u8]) -> Result<Vec<u32>, Error> {
         let open = self.open()?;
         let parked: Vec<Parked> = minicbor::decode(parked).unwrap_or_default();
         let key = self.parking_key(&open)?;
-        let mut restored = 0;
+        let mut restored = Vec::new();
         for Parked { uid, generation, wrapped } in parked {
             let principal = self.read(|tx| self.find_principal(&open, tx, uid))?;
             let Some(principal) = principal.filter(|principal| principal.generation == generation) else { continue };
             let aad = aad(&open, uid, &generation);
             if let Ok(login_key) = wrap::open(&key, PARKED, aad.as_bytes(), &wrapped, self.memory()) {
                 open.unlocked.insert(&principal, login_key);
-                restored += 1;
+                restored.push(uid);
             }
         }
         Ok(restored)
@@ -67,6 +67,16 @@ impl Vault {
     fn parking_key(&self, open: &OpenVault) -> Result<Secret, Error> {
         Ok(kdf::derive(open.users_key(), "login-parking", &open.id, self.memory())?)
     }
+}
+
+/// What was parked without the login of a uid, which needs no open vault.
+///
+/// # Errors
+/// When memory cannot be had.
+pub fn leave_out_parked(parked: &[u8], uid: u32) -> Result<Vec<u8>, Error> {
+    let mut parked: Vec<Parked> = minicbor::decode(parked).unwrap_or_default();
+    parked.retain(|login| login.uid != uid);
+    Ok(principal::encode(&parked)?.to_vec())
 }
 
 fn aad(open: &OpenVault, uid: u32, generation: &[u8; 16]) -> Aad {

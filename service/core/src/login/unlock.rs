@@ -21,8 +21,9 @@ impl Vault {
         let (principal, record) = self.read(|tx| self.find_login(&open, tx, subject))?.ok_or_else(not_enrolled)?;
         let wrapping = Wrapping { open: &open, principal: &principal, memory: self.memory() };
         let Some((login_key, copy)) = wrapping.unwrap(&record, &[Under::Password, Under::Previous], key)? else {
-            // Who logs in for somebody has seen that the password is right.
-            if caller.uid != subject.uid && !record.stale {
+            // Who logs in somebody has seen that the password is right, and is root. A root who mistypes his own is taken for
+            // that too: it only has him asked once more.
+            if caller.is_root() && !record.stale {
                 self.change_record(caller, subject, |record| record.stale = true);
             }
             let refused = wrong_key();
@@ -76,7 +77,7 @@ impl Vault {
 pub(super) fn wrong_key() -> Error {
     Error::AccessDenied(
         "this does not open the login: the password is wrong, or it was changed without the vault; \
-         'tokenvault unlock' then takes the old one or the recovery code"
+         'tokenvault unlock --changed' then takes the old one, and '--recovery' the recovery code"
             .into(),
     )
 }

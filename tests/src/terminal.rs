@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, tcgetattr};
-use tokenvault_tests::process::Process;
-use tokenvault_tests::wait;
+
+use crate::process::Process;
+use crate::wait;
 
 /// How long somebody waits for the program.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,21 +28,22 @@ pub struct Terminal {
 impl Terminal {
     /// Starts a program that has the terminal for its own.
     pub fn run(command: Command) -> Self {
-        let pty = openpty(None, None).expect("a pseudo-terminal");
-        let slave = File::from(pty.slave);
-        let handle = || Stdio::from(slave.try_clone().expect("a second handle of a terminal"));
         let mut owner = Command::new("setsid");
         owner.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             value.map(|value| owner.env(name, value));
         }
-        let child = owner.env("TERM", "dumb").stdin(handle()).stdout(handle()).stderr(handle()).spawn();
-        Self {
-            master: File::from(pty.master),
-            slave,
-            shown: String::new(),
-            process: Process::adopt(child.expect("setsid (package util-linux)")),
-        }
+        Self::start(owner)
+    }
+
+    /// Starts a program with the terminal for its standard streams, as the user that the command says.
+    pub fn start(mut command: Command) -> Self {
+        let pty = openpty(None, None).expect("a pseudo-terminal");
+        let slave = File::from(pty.slave);
+        let handle = || Stdio::from(slave.try_clone().expect("a second handle of a terminal"));
+        let child = command.env("TERM", "dumb").stdin(handle()).stdout(handle()).stderr(handle()).spawn();
+        let process = Process::adopt(child.expect("starting a program at a terminal"));
+        Self { master: File::from(pty.master), slave, shown: String::new(), process }
     }
 
     /// Reads until `text` has been shown; everything up to there that was not read before.
@@ -80,7 +82,13 @@ impl Terminal {
 
     /// Waits until the program has ended; whether it succeeded.
     #[track_caller]
-    pub fn ends(mut self) -> bool {
-        self.process.wait(PATIENCE).expect("the program at the terminal does not end").success()
+    pub fn ends(self) -> bool {
+        self.ends_with() == Some(0)
+    }
+
+    /// Waits until the program has ended; its exit status.
+    #[track_caller]
+    pub fn ends_with(mut self) -> Option<i32> {
+        self.process.wait(PATIENCE).expect("the program at the terminal does not end").code()
     }
 }
