@@ -14,9 +14,14 @@ pub const PROMPT: &str = "$ ";
 /// A machine whose vault serves, and with the module in every login.
 pub fn with_module() -> Machine {
     let machine = serving();
+    enable_module(&machine);
+    machine
+}
+
+/// Switches the module on, as an administrator does.
+pub fn enable_module(machine: &Machine) {
     machine.root("DEBIAN_FRONTEND=noninteractive pam-auth-update --enable tokenvault").succeeds();
     machine.root("grep -q pam_tokenvault.so /etc/pam.d/common-auth /etc/pam.d/common-session").succeeds();
-    machine
 }
 
 /// login(1), as it runs at a console.
@@ -60,7 +65,7 @@ pub const LOGINS: [(&str, LogIn); 3] = [("login", console), ("su", su), ("ssh", 
 
 /// Every kind of login succeeds in time.
 #[track_caller]
-fn assert_everyone_gets_in(machine: &Machine) {
+pub fn assert_everyone_gets_in(machine: &Machine) {
     for (name, log_in) in LOGINS {
         let begin = Instant::now();
         let mut terminal = log_in(machine, ALICE);
