@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{fs, io, thread};
 
-use crate::sys;
+use crate::{glibc, sys};
 
 /// A user of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl UserDatabase {
     /// Makes a command see this database instead of the machine's.
     pub fn apply(&self, command: &mut Command) {
         command
-            .env("LD_PRELOAD", "libnss_wrapper.so")
+            .env("LD_PRELOAD", format!("{}:libnss_wrapper.so", glibc::library().display()))
             .env("NSS_WRAPPER_PASSWD", &self.passwd)
             .env("NSS_WRAPPER_GROUP", &self.group);
     }
