@@ -130,7 +130,7 @@ async fn users(connection: &Connection) -> zbus::Result<HashSet<u32>> {
     let rows: Vec<SessionRow> = reply.body().deserialize()?;
     let mut uids = HashSet::new();
     for (_, uid, _, _, path) in rows {
-        if !uids.contains(&uid) && is_of_somebody_there(connection, &path).await? {
+        if is_of_somebody_there(connection, &path).await? {
             uids.insert(uid);
         }
     }
