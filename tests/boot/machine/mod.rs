@@ -4,6 +4,7 @@ mod chip;
 mod container;
 mod said;
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -23,6 +24,12 @@ pub const ALICE: (&str, &str) = ("alice", "alice's very own");
 pub const BOB: (&str, &str) = ("bob", "nothing of bob's");
 /// One who may use sudo.
 pub const ADMIN: (&str, &str) = ("admin", "trust me, sudo");
+
+/// In every container the kernel kills the daemon, or its TPM worker, at the first system call that the unit does not allow. As
+/// it is installed such a call fails with EPERM, and what does not matter to the daemon would go unseen.
+const STRICT: &str = "etc/systemd/system/tokenvaultd.service.d/strict.conf";
+/// How the service manager tells of such a death.
+const FORBIDDEN_CALL: &str = "status=31/SYS";
 
 /// A container with systemd as its first process. Everything ends with the value.
 #[derive(Debug)]
@@ -53,6 +60,9 @@ impl Machine {
     pub fn boot(lower: Vec<PathBuf>, tpm: Option<&str>) -> Self {
         require_root();
         let place = tempfile::Builder::new().prefix("machine.").tempdir_in(site::directory()).expect("a directory");
+        let strict = place.path().join("upper").join(STRICT);
+        fs::create_dir_all(strict.parent().expect("it lies in a directory")).expect("the directory of the drop-in");
+        fs::write(strict, "[Service]\nSystemCallErrorNumber=kill\n").expect("the drop-in");
         let mut machine = Self { container: None, chip: None, lower, place };
         machine.start(tpm);
         machine
@@ -65,8 +75,21 @@ impl Machine {
         self.container = Some(Container::boot(self.place.path(), &self.lower, device));
     }
 
+    /// Has the unit of the daemon be as it is installed, from its next start on.
+    pub fn as_packaged(&self) {
+        self.root(&format!("rm /{STRICT} && systemctl daemon-reload")).succeeds();
+    }
+
+    /// Nothing that was done on this machine needed a system call that the unit forbids.
+    fn assert_nothing_forbidden(&self) {
+        let journal = ["journalctl", "--boot", "--output=cat", "--no-pager", "--unit", "tokenvaultd.service"];
+        let told = self.container.as_ref().map(|_| self.enter(&journal).ok().unwrap_or_default());
+        assert!(!told.unwrap_or_default().contains(FORBIDDEN_CALL), "a system call was forbidden: {FORBIDDEN_CALL}");
+    }
+
     /// Switches it off in order.
     pub fn stop(&mut self) {
+        self.assert_nothing_forbidden();
         self.enter(&["systemctl", "--no-block", "poweroff"]).succeeds();
         self.container.take().expect("the machine is off").wait_for_end();
         self.chip = None;
@@ -74,6 +97,7 @@ impl Machine {
 
     /// Reboots it in order.
     pub fn reboot(&mut self) {
+        self.assert_nothing_forbidden();
         self.enter(&["systemctl", "--no-block", "reboot"]).succeeds();
         self.container.as_mut().expect("the machine is off").wait_for_reboot(self.place.path());
     }
@@ -172,5 +196,13 @@ impl Machine {
 
     fn running(&self) -> &Container {
         self.container.as_ref().expect("the machine is off")
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.assert_nothing_forbidden();
+        }
     }
 }

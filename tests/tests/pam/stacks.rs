@@ -4,8 +4,8 @@ use std::fs;
 
 use tokenvault_tests::{ALICE, Door, ROOT, program};
 
-use crate::kit::{Site, Under, check};
 use crate::class::{can_read, logged_in, until_locked, vault_and_site};
+use crate::kit::{Site, Under, check};
 
 /// The files of a system with authselect, as far as they matter here: what asks for the password suffices.
 const SYSTEM_AUTH: &str = "auth sufficient pam_unix.so\nauth required pam_deny.so\naccount required pam_permit.so\n\
