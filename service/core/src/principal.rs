@@ -102,6 +102,7 @@ impl PrincipalKeys<'_> {
             key: wrap::seal(self.users, MACHINE_KEY, aad.as_bytes(), machine_key.expose())?,
             tokens: 0,
             bytes: 0,
+            issued: 0,
         })
     }
 

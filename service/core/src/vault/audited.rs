@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::write::{Effect, Reply};
 use super::{Event, OpenVault, Vault};
-use crate::audit::{AuditRecord, ChainFault, NotNoted, verify};
+use crate::audit::{AuditRecord, ChainFault, NotNoted, Outcome, verify};
 use crate::error::Error;
 use crate::port::WriteTx;
 
@@ -35,6 +35,33 @@ impl Vault {
         version: u64,
     ) -> Result<(), Error> {
         let record = AuditRecord { version, ..self.record_of(event) };
+        open.audit.append(tx, &record, self.settings().audit_records)
+    }
+
+    /// Records that something did not go well which has changed something all the same: a wrong code that was counted.
+    pub(crate) fn record_outcome(
+        &self,
+        open: &OpenVault,
+        tx: &mut dyn WriteTx,
+        event: &Event,
+        outcome: Outcome,
+    ) -> Result<(), Error> {
+        let record = AuditRecord { outcome, ..self.record_of(event) };
+        open.audit.append(tx, &record, self.settings().audit_records)
+    }
+
+    /// Records so many equal mutations of one transaction; none is not worth a record.
+    pub(crate) fn record_many(
+        &self,
+        open: &OpenVault,
+        tx: &mut dyn WriteTx,
+        event: &Event,
+        count: u64,
+    ) -> Result<(), Error> {
+        if count == 0 {
+            return Ok(());
+        }
+        let record = AuditRecord { count, ..self.record_of(event) };
         open.audit.append(tx, &record, self.settings().audit_records)
     }
 

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use crate::audit::AuditQueue;
 use crate::error::Error;
+use crate::issued::HotShelf;
 use crate::policy::Role;
 use crate::port::{Clock, ReadTx, SecretMemory, Store};
 use crate::{Caller, Timestamp};
@@ -54,6 +55,8 @@ pub struct Settings {
     pub tokens: u64,
     /// Most stored bytes of a principal, metadata included.
     pub bytes: u64,
+    /// Most issued tokens, codes and offers of a principal.
+    pub issued: u64,
     /// Who is taken in.
     pub enrolment: Enrolment,
     /// Role of a user seen first.
@@ -70,6 +73,7 @@ impl Default for Settings {
             value_bytes: 65_536,
             tokens: 10_000,
             bytes: 64 << 20,
+            issued: 100_000,
             enrolment: Enrolment::Auto,
             default_role: Role::Developer,
             audit_durable: false,
@@ -90,6 +94,8 @@ pub struct Vault {
     audit: AuditQueue,
     /// Tokens that were read lately.
     hot: hot::HotTokens,
+    /// Issued tokens that were validated lately.
+    pub(crate) hot_issued: HotShelf,
     /// How often keys were made ready to be used.
     openings: AtomicU64,
     /// Set while the audit log cannot take records because there is no space for them.
@@ -117,6 +123,7 @@ impl Vault {
             lifecycle: Mutex::new(()),
             audit: AuditQueue::default(),
             hot: hot::HotTokens::default(),
+            hot_issued: HotShelf::default(),
             openings: AtomicU64::new(0),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),

@@ -38,7 +38,7 @@ pub struct OpenVault {
     /// Whose login-class tokens are open.
     pub(crate) unlocked: Unlocked,
     /// Which opening of the vault this is, from 1.
-    pub(super) opening: u64,
+    pub(crate) opening: u64,
 }
 
 impl OpenVault {
@@ -67,6 +67,11 @@ impl OpenVault {
         self.keyring.pepper()
     }
 
+    /// Hashes of issued tokens.
+    pub(crate) const fn tokens_key(&self) -> &Secret {
+        self.keyring.tokens()
+    }
+
     fn keys<'a>(&'a self, vault: &'a Vault) -> PrincipalKeys<'a> {
         PrincipalKeys {
             vault: &self.id,
@@ -83,6 +88,12 @@ impl OpenVault {
 
     fn cached(&self, uid: u32) -> Option<Arc<Principal>> {
         self.principals.read().unwrap_or_else(PoisonError::into_inner).get(&uid).cloned()
+    }
+
+    /// A principal by its row number, if it lies opened.
+    pub(crate) fn cached_by_id(&self, id: i64) -> Option<Arc<Principal>> {
+        let cache = self.principals.read().unwrap_or_else(PoisonError::into_inner);
+        cache.values().find(|principal| principal.id == id).cloned()
     }
 
     fn cache(&self, principal: &Arc<Principal>) {
@@ -221,6 +232,27 @@ impl Vault {
             Some(principal) => Ok(Some(principal)),
             None => self.load_principal(open, tx, uid),
         }
+    }
+
+    /// The principal of a row number, as a transaction sees it.
+    pub(crate) fn find_principal_by_id(
+        &self,
+        open: &OpenVault,
+        tx: &dyn ReadTx,
+        id: i64,
+    ) -> Result<Arc<Principal>, Error> {
+        if let Some(principal) = open.cached_by_id(id) {
+            return Ok(principal);
+        }
+        let row = tx.principal_by_id(id)?.ok_or_else(|| Error::Quarantined(format!("principal {id} is missing")))?;
+        open.keys(self).open(&row).map(Arc::new)
+    }
+
+    /// The same on a snapshot, and kept.
+    pub(crate) fn principal_by_id(&self, open: &OpenVault, id: i64) -> Result<Arc<Principal>, Error> {
+        let principal = self.read(|tx| self.find_principal_by_id(open, tx, id))?;
+        open.cache(&principal);
+        Ok(principal)
     }
 
     fn load_principal(&self, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<Option<Arc<Principal>>, Error> {

@@ -1,8 +1,9 @@
 //! The port's transactions over one SQLite connection.
 //!
-//! The statements are in [`read`], [`list`], [`share`], [`mod@write`] and [`write_token`]; here is only what they share: an error that
+//! The statements are in [`read`], [`list`], [`share`], [`issued`], [`mod@write`] and [`write_token`]; here is only what they share: an error that
 //! concerns the file ends the transaction for good, whatever the work makes of it.
 
+mod issued;
 mod list;
 mod read;
 mod share;
@@ -13,8 +14,8 @@ use std::cell::RefCell;
 
 use rusqlite::Connection;
 use tokenvault_core::port::{
-    AttributeTag, AuditRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow, SlotRow,
-    StoreError, Tag, TokenRow, VersionHead, VersionRow, WriteTx,
+    AttributeTag, AuditRow, IssuedRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow,
+    SlotRow, StoreError, Tag, TokenRow, VersionHead, VersionRow, WriteTx,
 };
 
 use crate::fault::{Fault, breaks_batch, duplicate};
@@ -74,6 +75,10 @@ impl ReadTx for Tx<'_> {
         self.run(|c| read::login(c, principal))
     }
 
+    fn token_by_id(&self, id: i64) -> Result<Option<TokenRow>, StoreError> {
+        self.run(|c| read::token_by_id(c, id))
+    }
+
     fn token(&self, principal: i64, name_tag: &Tag) -> Result<Option<TokenRow>, StoreError> {
         self.run(|c| read::token(c, principal, name_tag))
     }
@@ -115,6 +120,22 @@ impl ReadTx for Tx<'_> {
         limit: usize,
     ) -> Result<Vec<(TokenRow, VersionHead)>, StoreError> {
         self.run(|c| list::tokens(c, principal, tags, list::Page { after, limit }))
+    }
+
+    fn issued(&self, tag: &Tag) -> Result<Option<IssuedRow>, StoreError> {
+        self.run(|c| issued::issued(c, tag))
+    }
+
+    fn issued_or_other(&self, tag: &Tag) -> Result<Option<IssuedRow>, StoreError> {
+        self.run(|c| issued::issued_or_other(c, tag))
+    }
+
+    fn issued_by(&self, principal: i64, after: (i64, i64), limit: usize) -> Result<Vec<IssuedRow>, StoreError> {
+        self.run(|c| issued::issued_by(c, principal, after, limit))
+    }
+
+    fn offers(&self, token: i64) -> Result<Vec<IssuedRow>, StoreError> {
+        self.run(|c| issued::offers(c, token))
     }
 
     fn audit_head(&self) -> Result<Option<AuditRow>, StoreError> {
@@ -205,6 +226,22 @@ impl WriteTx for Tx<'_> {
 
     fn delete_share(&mut self, id: i64) -> Result<(), StoreError> {
         self.run(|c| share::delete_share(c, id))
+    }
+
+    fn insert_issued(&mut self, row: &IssuedRow) -> Result<(), StoreError> {
+        self.run(|c| issued::insert_issued(c, row))
+    }
+
+    fn update_issued(&mut self, row: &IssuedRow) -> Result<(), StoreError> {
+        self.run(|c| issued::update_issued(c, row))
+    }
+
+    fn delete_issued(&mut self, tag: &Tag) -> Result<Option<IssuedRow>, StoreError> {
+        self.run(|c| issued::delete_issued(c, tag))
+    }
+
+    fn add_issued(&mut self, principal: i64, issued: i64) -> Result<(), StoreError> {
+        self.run(|c| issued::add_issued(c, principal, issued))
     }
 
     fn append_audit(&mut self, row: &AuditRow) -> Result<(), StoreError> {

@@ -47,16 +47,17 @@ pub(super) fn put_keyring(c: &Connection, row: &KeyringRow) -> Result<(), Fault>
 }
 
 pub(super) fn insert_principal(c: &Connection, row: &PrincipalRow) -> Result<i64, Fault> {
-    const SQL: &str = "INSERT INTO principal (uid_tag, generation, tokens, bytes, record, key) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let (tokens, bytes) = (signed(row.tokens)?, signed(row.bytes)?);
-    execute_one(c, SQL, (&row.uid_tag, &row.generation, tokens, bytes, &row.record, &row.key))?;
+    const SQL: &str = "INSERT INTO principal (uid_tag, generation, tokens, bytes, issued, record, key) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let (tokens, bytes, issued) = (signed(row.tokens)?, signed(row.bytes)?, signed(row.issued)?);
+    execute_one(c, SQL, (&row.uid_tag, &row.generation, tokens, bytes, issued, &row.record, &row.key))?;
     Ok(c.last_insert_rowid())
 }
 
 pub(super) fn update_principal(c: &Connection, row: &PrincipalRow) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE principal SET tokens = ?2, bytes = ?3, record = ?4, key = ?5 WHERE id = ?1";
-    execute_one(c, SQL, (row.id, signed(row.tokens)?, signed(row.bytes)?, &row.record, &row.key))
+    const SQL: &str = "UPDATE principal SET tokens = ?2, bytes = ?3, issued = ?4, record = ?5, key = ?6 WHERE id = ?1";
+    let (tokens, bytes, issued) = (signed(row.tokens)?, signed(row.bytes)?, signed(row.issued)?);
+    execute_one(c, SQL, (row.id, tokens, bytes, issued, &row.record, &row.key))
 }
 
 pub(super) fn set_login(c: &Connection, principal: i64, record: &[u8]) -> Result<(), Fault> {
