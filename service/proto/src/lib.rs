@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod claims;
 mod dictionary;
 mod error;
 mod option;
@@ -14,14 +15,19 @@ mod variant;
 mod written_key;
 
 pub use address::{Address, AddressError};
+pub use claims::Claims;
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
 pub use option::{
-    AddSlotOptions, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
-    NoOptions, PutOptions, RemoveSlotOptions, ShareOptions, UnsealOptions,
+    AddSlotOptions, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, IssueOptions,
+    IssuedOptions, ListOptions, NoOptions, OfferOptions, PutOptions, RedeemOptions, RemoveSlotOptions,
+    RevokeAllOptions, ShareOptions, UnsealOptions, ValidateOptions,
 };
 pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
-pub use result::{CredentialTest, Health, LoginState, ShareInfo, SlotInfo, Status, TokenInfo, VersionInfo, WhoAmI};
+pub use result::{
+    CredentialTest, Health, IssuedInfo, LoginState, OfferInfo, ShareInfo, SlotInfo, Status, TokenInfo, VersionInfo,
+    WhoAmI,
+};
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 
 /// Well-known bus name.
@@ -34,6 +40,8 @@ pub const LOGIN_INTERFACE: &str = "org.tokenvault1.Login";
 pub const MANAGER_INTERFACE: &str = "org.tokenvault1.Manager";
 /// The caller's tokens.
 pub const TOKENS_INTERFACE: &str = "org.tokenvault1.Tokens";
+/// Tokens the vault issues and validates.
+pub const ISSUER_INTERFACE: &str = "org.tokenvault1.Issuer";
 /// Slots, sealing, configuration; root.
 pub const ADMIN_INTERFACE: &str = "org.tokenvault1.Admin";
 /// Prefix of every error name of the vault.
@@ -69,6 +77,22 @@ pub const PAGE_MAX: u32 = 1000;
 pub const GENERATE_LENGTH_DEFAULT: u32 = 32;
 /// Most that `length` can ask for, characters.
 pub const GENERATE_LENGTH_MAX: u32 = 4096;
+/// `Issue`'s `ttl` when nothing is said, microseconds: an hour.
+pub const ISSUE_TTL_DEFAULT: u64 = 3_600_000_000;
+/// `Issue`'s `length` of a code when nothing is said, digits.
+pub const CODE_LENGTH_DEFAULT: u32 = 6;
+/// Fewest and most that `length` of a code can ask for, digits.
+pub const CODE_LENGTHS: std::ops::RangeInclusive<u32> = 4..=32;
+/// `attempts` of a code or an offer when nothing is said.
+pub const ATTEMPTS_DEFAULT: u32 = 5;
+/// Most that `attempts` can ask for.
+pub const ATTEMPTS_MAX: u32 = 100;
+/// `Offer`'s `ttl` when nothing is said, microseconds: a quarter of an hour.
+pub const OFFER_TTL_DEFAULT: u64 = 900_000_000;
+/// Most scopes of an issued token.
+pub const SCOPES_MAX: usize = 32;
+/// Longest scope, bytes.
+pub const SCOPE_BYTES_MAX: usize = 128;
 /// Length of a key derived from a login password.
 pub const LOGIN_KEY_BYTES: usize = 32;
 /// Length of a user's recovery code before it is written down.

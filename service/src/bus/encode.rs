@@ -1,7 +1,8 @@
 //! From the domain's types to the wire's dictionaries.
 
+use tokenvault_core::issued::IssuedInfo;
 use tokenvault_core::login::LoginState;
-use tokenvault_core::token::{CredentialGrant, CredentialRefusal, ShareInfo, TokenInfo, VersionInfo};
+use tokenvault_core::token::{CredentialGrant, CredentialRefusal, Offered, ShareInfo, TokenInfo, VersionInfo};
 use tokenvault_core::vault::SlotView;
 use tokenvault_proto as proto;
 
@@ -44,6 +45,28 @@ pub fn share(info: &ShareInfo) -> proto::ShareInfo {
         expires: info.expires.map(tokenvault_core::Timestamp::as_usec),
         uses_left: info.uses_left,
     }
+}
+
+/// Something that was issued.
+pub fn issued(info: &IssuedInfo) -> proto::IssuedInfo {
+    proto::IssuedInfo {
+        id: info.id.clone(),
+        kind: info.kind.as_str().to_owned(),
+        subject: info.subject.clone(),
+        audience: info.audience.clone(),
+        scopes: info.scopes.clone(),
+        claims: info.claims.clone(),
+        issued: info.issued.as_usec(),
+        expires: info.expires.as_usec(),
+        issuer: format!("uid:{}", info.issuer),
+        uses_left: info.uses_left,
+        attempts_left: info.attempts_left,
+    }
+}
+
+/// An offer that was made.
+pub fn offer(offered: &Offered) -> proto::OfferInfo {
+    proto::OfferInfo { id: offered.id.clone(), expires: offered.expires.as_usec(), attempts_left: offered.attempts }
 }
 
 /// What a unit would be given.

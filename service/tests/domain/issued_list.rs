@@ -18,7 +18,7 @@ fn only_about(subject: &str) -> IssuedFilter {
 }
 
 #[test]
-fn ones_own_are_listed_those_first_that_expire_first() {
+fn ones_own_are_listed_by_the_days_they_expire_on() {
     let home = Home::new();
     let alice = home.alice();
     for (subject, ttl) in [("third", 3 * DAY), ("first", DAY), ("second", 2 * DAY)] {

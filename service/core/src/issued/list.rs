@@ -67,7 +67,7 @@ impl IssuedInfo {
     }
 }
 
-/// A page, those first that expire first.
+/// A page, in the order of the days that what is on it expires on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IssuedPage {
     /// What was issued.

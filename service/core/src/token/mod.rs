@@ -26,7 +26,7 @@ pub use found::TokenInfo;
 pub use get::Opened;
 pub use list::{PAGE_BYTES_MAX, Page};
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
-pub use offer::{OfferRequest, Offered, RedeemRequest, Redeemed};
+pub use offer::{OfferRequest, Offered, OfferedSize, RedeemRequest, Redeemed};
 pub use request::{
     Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,
 };

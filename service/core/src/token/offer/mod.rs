@@ -7,7 +7,7 @@ mod make;
 mod redeem;
 
 pub use make::{OfferRequest, Offered};
-pub use redeem::{RedeemRequest, Redeemed};
+pub use redeem::{OfferedSize, RedeemRequest, Redeemed};
 
 use crate::error::Error;
 use crate::port::{ReadTx, WriteTx};

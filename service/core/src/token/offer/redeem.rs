@@ -38,12 +38,21 @@ impl RedeemRequest {
     }
 }
 
+/// What has to be ready before a code is redeemed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfferedSize {
+    /// Bytes of the value.
+    pub value: u64,
+    /// Bytes of a reply that tells what is known of the token.
+    pub reply: usize,
+}
+
 /// What came of it.
 pub enum Redeemed {
     /// The value. The offer is gone.
     Value(TokenInfo, Secret),
-    /// The value has this many bytes now, and not as many as there is a place for. The offer is still there.
-    Resized(u64),
+    /// The value does not have as many bytes as there is a place for. The offer is still there.
+    Resized,
 }
 
 /// An offer that was found.
@@ -65,25 +74,24 @@ impl Offer {
 }
 
 impl Vault {
-    /// The size of the value that a code may give, by how it begins.
+    /// What a code may give, by how it begins.
     ///
     /// # Errors
     /// See [`Error`]; [`Error::NoOffer`] where no code that begins so gives anything, [`Error::OfferOver`] where this one does
     /// no more.
-    pub fn look_at_offer(&self, caller: &Caller, request: &RedeemRequest) -> Result<u64, Error> {
+    pub fn look_at_offer(&self, caller: &Caller, request: &RedeemRequest) -> Result<OfferedSize, Error> {
         let open = self.open()?;
         let look = || {
             self.judged(&open, caller, Owner::Own, Action::Read)?;
             let code = request.code.as_ref().ok_or(Error::NoOffer)?;
-            let (offer, size) = self.read(|tx| {
+            self.read(|tx| {
                 let offer = self.find_offer(&open, tx, code)?;
-                let size = match offer.meta.is_live(self.now()) {
-                    true => Some(self.find_offered(&open, tx, &offer)?.0.version.size),
-                    false => None,
-                };
-                Ok((offer, size))
-            })?;
-            size.ok_or_else(|| offer.is_over(&open, code))
+                if !offer.meta.is_live(self.now()) {
+                    return Err(offer.is_over(&open, code));
+                }
+                let info = self.find_offered(&open, tx, &offer)?.0.info(offer.owner.uid)?;
+                Ok(OfferedSize { value: info.size, reply: info.reply_bytes() })
+            })
         };
         look().inspect_err(|error| self.note_refusal(&event(caller, request), error))
     }
@@ -131,7 +139,7 @@ impl Vault {
             ));
         }
         if found.version.size != size {
-            return Ok(Redeemed::Resized(found.version.size));
+            return Ok(Redeemed::Resized);
         }
         let shelf = Shelf { open, principal: &offer.owner, now: self.now() };
         let value = self.open_value(&shelf, &found, &value)?;
