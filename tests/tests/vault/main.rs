@@ -28,6 +28,7 @@ mod fetched_again;
 mod generate;
 mod isolation;
 mod issuer;
+mod issuing_commands;
 mod json;
 mod limits;
 mod listing;
