@@ -11,6 +11,7 @@ mod desk;
 mod dispatch;
 mod encode;
 mod get_hot;
+mod hot;
 mod issuer;
 mod login;
 mod manager;
@@ -20,6 +21,7 @@ mod refusal;
 mod shares;
 mod tokens;
 mod toll;
+mod validate_hot;
 
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ use zbus::object_server::Interface;
 
 pub use answer::hands_out;
 pub use desk::{Desk, Front, blocking};
-pub use get_hot::GetHot;
+pub use hot::HotCalls;
 pub use refusal::Refusal;
 pub use toll::{is_counted_on_the_bus, is_served};
 
