@@ -20,8 +20,9 @@
  * success. tokenvault_client_error() has the text: one line, what happened and what to do.
  *
  * Of a call that changes something (put, generate, annotate, rename, delete, delete_with, rollback, share, unshare,
- * unshare_with), TOKENVAULT_ERROR_UNAVAILABLE and TOKENVAULT_ERROR_TIMEOUT can mean that it was made and only its answer
- * did not come. The text says "unknown" then: read the token before you try again.
+ * unshare_with, offer, redeem, issue, revoke, revoke_all, and validate where it takes a use or tries a code),
+ * TOKENVAULT_ERROR_UNAVAILABLE and TOKENVAULT_ERROR_TIMEOUT can mean that it was made and only its answer did not come.
+ * The text says "unknown" then: read the token before you try again.
  *
  * Strings are UTF-8 and end with a zero byte. NULL where a pointer is needed, bad UTF-8 and oversize input are
  * TOKENVAULT_ERROR_INVALID_ARGS. What a call gives out is freed with its own free function; those take NULL. It needs its
@@ -151,7 +152,7 @@ typedef struct tokenvault_client tokenvault_client;
 typedef struct tokenvault_info tokenvault_info;
 
 /**
- * Tokens, or versions or shares of one. What its functions give out lives as long as it does.
+ * Tokens, or versions or shares of one, or what was issued. What its functions give out lives as long as it does.
  */
 typedef struct tokenvault_list tokenvault_list;
 
@@ -425,6 +426,148 @@ typedef struct tokenvault_share_options {
 } tokenvault_share_options;
 
 /**
+ * How a token is offered.
+ */
+typedef struct tokenvault_offer_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
+     */
+    const char *owner;
+    /**
+     * Microseconds until the offer ends; 0: a quarter of an hour.
+     */
+    uint64_t ttl_usec;
+    /**
+     * How many wrong codes may be tried, at most 100; 0: 5.
+     */
+    uint32_t attempts;
+} tokenvault_offer_options;
+
+/**
+ * For what an offered value is fetched.
+ */
+typedef struct tokenvault_redeem_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * What the value is wanted for; written to the audit log.
+     */
+    const char *purpose;
+    /**
+     * The program that asks; written to the audit log, grants nothing.
+     */
+    const char *app;
+} tokenvault_redeem_options;
+
+/**
+ * What is issued.
+ */
+typedef struct tokenvault_issue_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * `token` (default), `code`.
+     */
+    const char *kind;
+    /**
+     * About whom or what it says something.
+     */
+    const char *subject;
+    /**
+     * For whom it is: `user:NAME` or `group:NAME`, who may have it validated, or any other text.
+     */
+    const char *audience;
+    /**
+     * What it is good for: scope, scope, ..., NULL.
+     */
+    const char *const *scopes;
+    /**
+     * What else it says: key, value, key, value, ..., NULL.
+     */
+    const char *const *claims;
+    /**
+     * Microseconds until it expires; 0: an hour.
+     */
+    uint64_t ttl_usec;
+    /**
+     * How often it may be used; 0: as often as somebody looks, and once by who takes a use.
+     */
+    uint32_t uses;
+    /**
+     * Digits of a code, 4 to 32; 0: 6.
+     */
+    uint32_t length;
+    /**
+     * How many wrong codes may be tried, at most 100; 0: 5.
+     */
+    uint32_t attempts;
+} tokenvault_issue_options;
+
+/**
+ * What a token must be.
+ */
+typedef struct tokenvault_validate_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * The id of a code, which is nothing without it.
+     */
+    const char *id;
+    /**
+     * It must be for this audience.
+     */
+    const char *audience;
+    /**
+     * It must be good for all of these: scope, scope, ..., NULL.
+     */
+    const char *const *scopes;
+    /**
+     * 1: takes one of its uses; of many who want the last one, one gets it.
+     */
+    int consume;
+} tokenvault_validate_options;
+
+/**
+ * Which of what was issued is meant; zero and NULL mean all.
+ */
+typedef struct tokenvault_issued_options {
+    /**
+     * sizeof this structure.
+     */
+    size_t size;
+    /**
+     * `token`, `code`, `offer`.
+     */
+    const char *kind;
+    /**
+     * About this subject.
+     */
+    const char *subject;
+    /**
+     * For this audience.
+     */
+    const char *audience;
+    /**
+     * Good for all of these: scope, scope, ..., NULL.
+     */
+    const char *const *scopes;
+    /**
+     * At most so many are listed; 0: all. Not for tokenvault_revoke_all.
+     */
+    uint64_t limit;
+} tokenvault_issued_options;
+
+/**
  * Connects to the vault.
  *
  * address is "unix:path=PATH" (a private socket) or "bus:ADDRESS" (a D-Bus bus). NULL: what the environment variable
@@ -581,9 +724,114 @@ int tokenvault_list_shares(struct tokenvault_client *client,
 const char *tokenvault_value_grantee(const struct tokenvault_value *value);
 
 /**
- * For a row of tokenvault_list_shares: how often the share may still be used, -1: without a limit. Else -1.
+ * For a row of tokenvault_list_shares, and for what was issued: how often it may still be used, -1: without a limit. Else -1.
  */
 int64_t tokenvault_value_uses_left(const struct tokenvault_value *value);
+
+/**
+ * Offers a token: whoever has the code gets its value once, by tokenvault_redeem. The code is the data of what is given out, and a
+ * zero byte does not follow it; tokenvault_value_id names the offer to tokenvault_revoke, tokenvault_value_expires is its end.
+ * Free it with tokenvault_value_free.
+ */
+int tokenvault_offer(struct tokenvault_client *client,
+                     const char *name,
+                     const struct tokenvault_offer_options *options,
+                     struct tokenvault_value **code);
+
+/**
+ * Fetches the value of an offered token, which ends the offer. A code that is wrong, was redeemed or has expired is
+ * TOKENVAULT_ERROR_NOT_FOUND. Free the value with tokenvault_value_free.
+ */
+int tokenvault_redeem(struct tokenvault_client *client,
+                      const char *code,
+                      const struct tokenvault_redeem_options *options,
+                      struct tokenvault_value **value);
+
+/**
+ * Has the vault issue a token, or a code of digits, that others can have validated. Its text is the data of what is given out, and
+ * a zero byte does not follow it: the vault does not keep it. tokenvault_value_id names it, tokenvault_value_expires is its end.
+ * Free it with tokenvault_value_free.
+ */
+int tokenvault_issue(struct tokenvault_client *client,
+                     const struct tokenvault_issue_options *options,
+                     struct tokenvault_value **token);
+
+/**
+ * Says whether a token is valid, 1 or 0. Its issuer may ask, its audience, and root; for everyone else it is not.
+ */
+int tokenvault_validate(struct tokenvault_client *client,
+                        const char *token,
+                        const struct tokenvault_validate_options *options,
+                        int *valid);
+
+/**
+ * Gives out what a valid token says, and NULL for one that is not valid. Free it with tokenvault_value_free.
+ */
+int tokenvault_validate_claims(struct tokenvault_client *client,
+                               const char *token,
+                               const struct tokenvault_validate_options *options,
+                               struct tokenvault_value **claims);
+
+/**
+ * Revokes something the caller has issued, or withdraws an offer, by its id.
+ */
+int tokenvault_revoke(struct tokenvault_client *client, const char *id);
+
+/**
+ * Revokes all that the caller has issued and the options mean, and tells how many that were (count may be NULL).
+ */
+int tokenvault_revoke_all(struct tokenvault_client *client,
+                          const struct tokenvault_issued_options *options,
+                          uint64_t *count);
+
+/**
+ * Lists what the caller has issued and is still good, by the days it expires on. The names of the rows are empty:
+ * tokenvault_value_id. Free the list with tokenvault_list_free.
+ */
+int tokenvault_list_issued(struct tokenvault_client *client,
+                           const struct tokenvault_issued_options *options,
+                           struct tokenvault_list **list);
+
+/**
+ * Of what was issued, and of an offer, its id. Else empty.
+ */
+const char *tokenvault_value_id(const struct tokenvault_value *value);
+
+/**
+ * Of a row of tokenvault_list_issued or of claims: "token", "code", "offer". Else empty.
+ */
+const char *tokenvault_value_kind(const struct tokenvault_value *value);
+
+/**
+ * Of a row of tokenvault_list_issued or of claims: about whom or what it says something; of an offer the name of its token. Else
+ * empty.
+ */
+const char *tokenvault_value_subject(const struct tokenvault_value *value);
+
+/**
+ * Of a row of tokenvault_list_issued or of claims: for whom it is. Else empty.
+ */
+const char *tokenvault_value_audience(const struct tokenvault_value *value);
+
+/**
+ * Of a row of tokenvault_list_issued or of claims: who issued it, "uid:N". Else empty.
+ */
+const char *tokenvault_value_issuer(const struct tokenvault_value *value);
+
+/**
+ * How many scopes something issued is good for.
+ */
+size_t tokenvault_value_scope_count(const struct tokenvault_value *value);
+
+/**
+ * One of the scopes; NULL beyond the end.
+ */
+const char *tokenvault_value_scope(const struct tokenvault_value *value, size_t index);
+
+/**
+ * Of a code or an offer: how many wrong codes may still be tried. Else -1.
+ */
+int64_t tokenvault_value_attempts_left(const struct tokenvault_value *value);
 
 /**
  * The value's bytes; no zero byte follows them. NULL when there is no value.
@@ -601,12 +849,12 @@ size_t tokenvault_value_len(const struct tokenvault_value *value);
 uint64_t tokenvault_value_version(const struct tokenvault_value *value);
 
 /**
- * When the version expires, microseconds since the epoch; 0: never.
+ * When the version expires, or what was issued, microseconds since the epoch; 0: never.
  */
 uint64_t tokenvault_value_expires(const struct tokenvault_value *value);
 
 /**
- * One attribute; NULL when the token does not carry it.
+ * One attribute, or of what was issued one claim; NULL when there is none of that name.
  */
 const char *tokenvault_value_attribute(const struct tokenvault_value *value, const char *key);
 
@@ -648,7 +896,7 @@ uint64_t tokenvault_value_size(const struct tokenvault_value *value);
 
 /**
  * When the token was first put, of a row of tokenvault_list_versions: the version, of one of
- * tokenvault_list_shares: granted; microseconds since the epoch.
+ * tokenvault_list_shares: granted, of what was issued: issued; microseconds since the epoch.
  */
 uint64_t tokenvault_value_created(const struct tokenvault_value *value);
 
@@ -673,7 +921,7 @@ int tokenvault_value_requires_purpose(const struct tokenvault_value *value);
 int tokenvault_value_is_current(const struct tokenvault_value *value);
 
 /**
- * How many attributes the token carries.
+ * How many attributes the token carries, or claims what was issued.
  */
 size_t tokenvault_value_attribute_count(const struct tokenvault_value *value);
 

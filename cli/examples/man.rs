@@ -24,7 +24,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 /// Exit statuses that are not in the table of errors.
 const OTHER_STATUSES: &[(u8, &str)] = &[
     (0, "done"),
-    (1, "tokenvaultctl doctor: a check failed; tokenvaultctl credential test: the unit would be refused"),
+    (
+        1,
+        "tokenvault validate: not valid; tokenvaultctl doctor: a check failed; tokenvaultctl credential test: the unit would be \
+         refused",
+    ),
     (126, "tokenvault run: the command cannot be started"),
     (127, "tokenvault run: there is no such command"),
     (130, "cancelled at a prompt"),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
-use tokenvault_client::{Client, ListOptions};
+use tokenvault_client::{Client, IssuedOptions, ListOptions};
 
 use crate::common::Context;
 use crate::failure::Failure;
@@ -70,6 +70,16 @@ pub fn run(context: &Context, args: Args, program: &str) -> Result<(), Failure> 
 /// Answers a script and ends the program, if it is one that asks.
 pub fn answer(command: fn() -> clap::Command) {
     CompleteEnv::with_factory(command).var(VARIABLE).complete();
+}
+
+/// Ids of what the caller has issued. What goes wrong offers nothing.
+pub fn issued_ids(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(prefix) = begun.to_str() else { return Vec::new() };
+    let Ok(mut client) = Client::open_within(None, PATIENCE) else { return Vec::new() };
+    client.set_deadline(PATIENCE);
+    let options = IssuedOptions { limit: Some(NAMES_MAX), ..IssuedOptions::default() };
+    let Ok((issued, _)) = client.issued(&options) else { return Vec::new() };
+    issued.into_iter().map(|info| info.id).filter(|id| id.starts_with(prefix)).map(CompletionCandidate::new).collect()
 }
 
 /// Names of the caller's tokens that begin like what is there. What goes wrong offers nothing.

@@ -29,11 +29,12 @@ const DURATION: &str = "write a number and its unit, as in 90s, 15m, 12h, 30d, 2
 const TIME: &str = "write 2026-12-31T23:59:00Z, '2026-12-31 23:59', 2026-12-31 or @SECONDS since 1970";
 const DESCRIPTOR: &str = "write the number of an open one";
 const SLOT: &str = "write one that 'tokenvaultctl slot list' shows";
+const ATTEMPTS: &str = "write how many wrong codes may be tried";
 const BOOLEAN: &str = "write true or false";
 
 /// Every option and operand that is a number, a duration, a time or a truth: where it stands, how it is named in the
 /// refusal, and what is taken. The word stands at the end of the arguments.
-const VALUES: [(&str, &[&str], &str, &str); 33] = [
+const VALUES: [(&str, &[&str], &str, &str); 42] = [
     (TOKENVAULT, &["put", "a", "--ttl"], "--ttl", DURATION),
     (TOKENVAULT, &["put", "a", "--expires"], "--expires", TIME),
     (TOKENVAULT, &["put", "a", "--keep-versions"], "--keep-versions", KEPT),
@@ -50,10 +51,19 @@ const VALUES: [(&str, &[&str], &str, &str); 33] = [
     (TOKENVAULT, &["get", "a", "--version-number"], "--version", VERSION),
     (TOKENVAULT, &["rm", "a", "--version"], "--version", VERSION),
     (TOKENVAULT, &["rollback", "a"], "VERSION", VERSION),
-    (TOKENVAULT, &["list", "--limit"], "--limit", "write how many tokens to list"),
+    (TOKENVAULT, &["list", "--limit"], "--limit", "write how many to list"),
     (TOKENVAULT, &["list", "--expires-before"], "--expires-before", "or a duration such as 30d"),
     (TOKENVAULT, &["share", "a", "unit:b.service", "--expires"], "--expires", "or a duration such as 30d"),
     (TOKENVAULT, &["share", "a", "unit:b.service", "--uses"], "--uses", "write how often it may be used"),
+    (TOKENVAULT, &["offer", "a", "--ttl"], "--ttl", DURATION),
+    (TOKENVAULT, &["offer", "a", "--attempts"], "--attempts", ATTEMPTS),
+    (TOKENVAULT, &["redeem", "--from-fd"], "--from-fd", DESCRIPTOR),
+    (TOKENVAULT, &["issue", "--ttl"], "--ttl", DURATION),
+    (TOKENVAULT, &["issue", "--uses"], "--uses", "write how often it may be used"),
+    (TOKENVAULT, &["issue", "--length"], "--length", "write how many digits to make"),
+    (TOKENVAULT, &["issue", "--attempts"], "--attempts", ATTEMPTS),
+    (TOKENVAULT, &["validate", "--from-fd"], "--from-fd", DESCRIPTOR),
+    (TOKENVAULT, &["issued", "--limit"], "--limit", "write how many to list"),
     (TOKENVAULT, &["annotate", "a", "--expires"], "--expires", ", or never"),
     (TOKENVAULT, &["annotate", "a", "--keep-versions"], "--keep-versions", KEPT),
     (TOKENVAULT, &["annotate", "a", "--require-purpose="], "--require-purpose", BOOLEAN),
@@ -116,7 +126,7 @@ fn every_number_duration_time_and_truth_of_both_programs_is_in_that_list() {
 
 #[test]
 fn every_misuse_is_one_line_with_a_next_step() {
-    let cases: [(&str, &[&str]); 29] = [
+    let cases: [(&str, &[&str]); 34] = [
         (TOKENVAULT, &[]),
         (TOKENVAULT, &["frobnicate"]),
         (TOKENVAULT, &["put"]),
@@ -136,6 +146,12 @@ fn every_misuse_is_one_line_with_a_next_step() {
         (TOKENVAULT, &["run", "--env", "X=a", "--file", "X=b", "--", "true"]),
         (TOKENVAULT, &["share", "a", "unit:b.service", "--permission", "own"]),
         (TOKENVAULT, &["completion", "powershell"]),
+        (TOKENVAULT, &["issue", "--kind", "offer"]),
+        (TOKENVAULT, &["issue", "--claim", "x"]),
+        (TOKENVAULT, &["validate", "tvt_on_the_command_line"]),
+        (TOKENVAULT, &["redeem", "0000-0000-0000-0000"]),
+        (TOKENVAULT, &["revoke"]),
+        (TOKENVAULT, &["revoke", "a", "--kind", "code"]),
         (TOKENVAULTCTL, &[]),
         (TOKENVAULTCTL, &["slot"]),
         (TOKENVAULTCTL, &["slot", "add", "floppy"]),

@@ -12,6 +12,9 @@ const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// More attributes than any token can have; a list without an end is not followed further.
 const ATTRIBUTES_MAX: usize = 1024;
 
+/// More texts than any list can have.
+const TEXTS_MAX: usize = 1024;
+
 /// A string that may be left out.
 ///
 /// # Safety
@@ -75,6 +78,27 @@ pub(crate) unsafe fn attributes(list: *const *const c_char) -> Result<Option<BTr
         }
     }
     Err(Failure::invalid(format!("more than {ATTRIBUTES_MAX} attributes; the list ends with NULL")))
+}
+
+/// Texts as `text, text, ..., NULL`; `None` when there is no list at all.
+///
+/// # Safety
+/// `list` is NULL or points to strings as for [`optional_text`], the last one NULL.
+pub(crate) unsafe fn texts(what: &str, list: *const *const c_char) -> Result<Option<Vec<String>>, Failure> {
+    if list.is_null() {
+        return Ok(None);
+    }
+    let mut texts = Vec::new();
+    for at in 0..=TEXTS_MAX {
+        // SAFETY: the list did not end before this entry.
+        let pointer = unsafe { list.wrapping_add(at).read_unaligned() };
+        // SAFETY: entries are strings or the NULL that ends the list.
+        match unsafe { optional_text(what, pointer) }? {
+            Some(text) => texts.push(text.to_owned()),
+            None => return Ok(Some(texts)),
+        }
+    }
+    Err(Failure::invalid(format!("more than {TEXTS_MAX} {what}; the list ends with NULL")))
 }
 
 /// Where a result goes.

@@ -19,6 +19,10 @@ mod change;
 
 mod share;
 
+mod offer;
+
+mod issued;
+
 mod value;
 
 mod metadata;
@@ -37,9 +41,14 @@ mod generate_options;
 mod get_options;
 mod handle;
 mod input;
+mod issue_options;
+mod issued_options;
 mod list_options;
+mod offer_options;
 mod options;
 mod put_options;
+mod redeem_options;
 mod share_options;
 mod texts;
 mod token_options;
+mod validate_options;

@@ -1,17 +1,17 @@
-//! `tokenvault_list`: tokens, or the versions or shares of one.
+//! `tokenvault_list`: tokens, or the versions or shares of one, or what was issued.
 
 use std::ffi::c_char;
 use std::ptr;
 
 use tokenvault_client::proto::PAGE_MAX;
-use tokenvault_client::{Client, ListOptions, ShareInfo, VersionInfo};
+use tokenvault_client::{Client, IssuedOptions, ListOptions, ShareInfo, VersionInfo};
 
 use crate::boundary::answer;
 use crate::failure::Failure;
 use crate::handle::{self, Handle, Object};
 use crate::value::{Text, Value};
 
-/// Tokens, or versions or shares of one. What its functions give out lives as long as it does.
+/// Tokens, or versions or shares of one, or what was issued. What its functions give out lives as long as it does.
 pub struct List {
     rows: Vec<Handle<Value>>,
 }
@@ -45,6 +45,23 @@ impl List {
         let rows =
             versions.iter().map(|info| Value::of_version(name, info).map(Handle::kept)).collect::<Result<_, _>>()?;
         Ok(Self { rows })
+    }
+
+    /// Fetches page after page of what was issued, until `limit` are there or the last page was.
+    pub(crate) fn fetch_issued(vault: &Client, mut filter: IssuedOptions, limit: u64) -> Result<Self, Failure> {
+        let mut rows = Vec::new();
+        loop {
+            let left = limit.saturating_sub(rows.len() as u64);
+            filter.limit = Some(u32::try_from(left).map_or(PAGE_MAX, |left| left.min(PAGE_MAX)));
+            let (page, next) = vault.issued(&filter)?;
+            for info in &page {
+                rows.push(Handle::kept(Value::of_issued(info)?));
+            }
+            if next.is_empty() || page.is_empty() || rows.len() as u64 >= limit {
+                return Ok(Self { rows });
+            }
+            filter.after = Some(next);
+        }
     }
 
     /// The shares of one token.

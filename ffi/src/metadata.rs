@@ -49,7 +49,7 @@ pub unsafe extern "C" fn tokenvault_value_size(value: *const Value) -> u64 {
 }
 
 /// When the token was first put, of a row of tokenvault_list_versions: the version, of one of
-/// tokenvault_list_shares: granted; microseconds since the epoch.
+/// tokenvault_list_shares: granted, of what was issued: issued; microseconds since the epoch.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_created(value: *const Value) -> u64 {
     // SAFETY: NULL or a value that was not freed.
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn tokenvault_value_is_current(value: *const Value) -> c_i
     unsafe { ask(value, 0, |value| c_int::from(value.facts.is_current)) }
 }
 
-/// How many attributes the token carries.
+/// How many attributes the token carries, or claims what was issued.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_attribute_count(value: *const Value) -> usize {
     // SAFETY: NULL or a value that was not freed.

@@ -92,7 +92,7 @@ pub unsafe extern "C" fn tokenvault_value_grantee(value: *const Value) -> *const
     unsafe { ask(value, ptr::null(), |value| value.text(Text::Grantee)) }
 }
 
-/// For a row of tokenvault_list_shares: how often the share may still be used, -1: without a limit. Else -1.
+/// For a row of tokenvault_list_shares, and for what was issued: how often it may still be used, -1: without a limit. Else -1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_uses_left(value: *const Value) -> i64 {
     // SAFETY: NULL or a value that was not freed.

@@ -1,9 +1,11 @@
-//! `tokenvault_value`: a token, a version or a share of it, with or without its value. What is known beside the value: `metadata`.
+//! `tokenvault_value`: a token, a version or a share of it, with or without its value, or something issued. What is known beside
+//! the value: `metadata`, and `issued` for what was issued.
 
 use std::ffi::{CStr, c_char, c_void};
+use std::ops::Deref;
 use std::ptr;
 
-use tokenvault_client::{ShareInfo, TokenInfo, Value as Fetched, VersionInfo};
+use tokenvault_client::{Issued, IssuedInfo, OfferInfo, ShareInfo, TokenInfo, Value as Fetched, VersionInfo};
 
 use crate::boundary::answer;
 use crate::failure::Failure;
@@ -12,11 +14,28 @@ use crate::texts::Texts;
 
 /// A token. What its functions give out lives as long as it does.
 pub struct Value {
-    /// Wiped when it goes. Boxed, as most rows of a list have none.
-    fetched: Option<Box<Fetched>>,
+    /// Boxed, as most rows of a list have none.
+    data: Option<Data>,
     pub(crate) facts: Facts,
-    /// First those of [`Text`], in that order; then key, value, key, value of the attributes.
+    /// First those of [`Text`], in that order; then the scopes; then key, value, key, value of the attributes.
     texts: Texts,
+}
+
+/// Bytes that are wiped when they go.
+enum Data {
+    /// A value that was fetched.
+    Fetched(Box<Fetched>),
+    /// The text of something that was issued.
+    Text(Box<dyn Deref<Target = String> + Send + Sync>),
+}
+
+impl Data {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Fetched(fetched) => fetched.data(),
+            Self::Text(text) => text.as_bytes(),
+        }
+    }
 }
 
 /// What is known of it in numbers; times are microseconds since the epoch, 0 where there is none.
@@ -31,10 +50,12 @@ pub(crate) struct Facts {
     pub(crate) requires_purpose: bool,
     pub(crate) is_current: bool,
     pub(crate) uses_left: Option<u32>,
+    pub(crate) attempts_left: Option<u32>,
+    pub(crate) scopes: usize,
 }
 
 /// What every token has, in the order of [`Value::texts`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Text {
     Name,
     Owner,
@@ -42,10 +63,20 @@ pub(crate) enum Text {
     ContentType,
     Permission,
     Grantee,
+    Id,
+    Kind,
+    Subject,
+    Audience,
+    Issuer,
 }
 
-/// How many there are before the attributes.
-const TEXTS: usize = Text::Grantee as usize + 1;
+/// How many there are before the scopes and the attributes.
+const TEXTS: usize = Text::Issuer as usize + 1;
+
+/// The texts that are known, and an empty one for each of the others.
+fn texts<'a>(known: &[(Text, &'a str)]) -> [&'a str; TEXTS] {
+    std::array::from_fn(|at| known.iter().find(|(which, _)| *which as usize == at).map_or("", |(_, text)| text))
+}
 
 impl Object for Value {
     const MARK: [u8; 8] = *b"tv value";
@@ -54,11 +85,17 @@ impl Object for Value {
 impl Value {
     pub(crate) fn with_data(fetched: Fetched) -> Result<Self, Failure> {
         let value = Self::without_data(fetched.info())?;
-        Ok(Self { fetched: Some(Box::new(fetched)), ..value })
+        Ok(Self { data: Some(Data::Fetched(Box::new(fetched))), ..value })
     }
 
     pub(crate) fn without_data(info: &TokenInfo) -> Result<Self, Failure> {
-        let texts: [&str; TEXTS] = [&info.name, &info.owner, &info.class, &info.content_type, &info.permission, ""];
+        let texts = texts(&[
+            (Text::Name, &info.name),
+            (Text::Owner, &info.owner),
+            (Text::Class, &info.class),
+            (Text::ContentType, &info.content_type),
+            (Text::Permission, &info.permission),
+        ]);
         let attributes = info.attributes.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
         let facts = Facts {
             version: info.version,
@@ -70,7 +107,7 @@ impl Value {
             requires_purpose: info.require_purpose,
             ..Facts::default()
         };
-        Ok(Self { fetched: None, facts, texts: Texts::collect(texts.into_iter().chain(attributes))? })
+        Ok(Self { data: None, facts, texts: Texts::collect(texts.into_iter().chain(attributes))? })
     }
 
     /// One version among those of the token `name`.
@@ -83,8 +120,8 @@ impl Value {
             is_current: info.current,
             ..Facts::default()
         };
-        let texts: [&str; TEXTS] = [name, "", "", "", "", ""];
-        Ok(Self { fetched: None, facts, texts: Texts::collect(texts.into_iter())? })
+        let texts = texts(&[(Text::Name, name)]);
+        Ok(Self { data: None, facts, texts: Texts::collect(texts.into_iter())? })
     }
 
     /// One share among those of the token `name`.
@@ -96,17 +133,62 @@ impl Value {
             uses_left: info.uses_left,
             ..Facts::default()
         };
-        let texts: [&str; TEXTS] = [name, "", "", "", &info.permission, &info.grantee];
-        Ok(Self { fetched: None, facts, texts: Texts::collect(texts.into_iter())? })
+        let texts = texts(&[(Text::Name, name), (Text::Permission, &info.permission), (Text::Grantee, &info.grantee)]);
+        Ok(Self { data: None, facts, texts: Texts::collect(texts.into_iter())? })
+    }
+
+    /// Something that was issued, as it is told.
+    pub(crate) fn of_issued(info: &IssuedInfo) -> Result<Self, Failure> {
+        let facts = Facts {
+            created: info.issued,
+            expires: info.expires,
+            uses_left: info.uses_left,
+            attempts_left: info.attempts_left,
+            scopes: info.scopes.len(),
+            ..Facts::default()
+        };
+        let texts = texts(&[
+            (Text::Id, &info.id),
+            (Text::Kind, &info.kind),
+            (Text::Subject, &info.subject),
+            (Text::Audience, &info.audience),
+            (Text::Issuer, &info.issuer),
+        ]);
+        let claims = info.claims.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+        let scopes = info.scopes.iter().map(String::as_str);
+        Ok(Self { data: None, facts, texts: Texts::collect(texts.into_iter().chain(scopes).chain(claims))? })
+    }
+
+    /// Something that was just issued: its text, and what names it.
+    pub(crate) fn with_token(issued: Issued) -> Result<Self, Failure> {
+        let facts = Facts { expires: issued.expires, ..Facts::default() };
+        let texts = Texts::collect(texts(&[(Text::Id, &issued.id)]).into_iter())?;
+        Ok(Self { data: Some(Data::Text(Box::new(issued.token))), facts, texts })
+    }
+
+    /// The code of an offer of the token `name`, and what names the offer.
+    pub(crate) fn with_code(
+        name: &str,
+        code: impl Deref<Target = String> + Send + Sync + 'static,
+        info: &OfferInfo,
+    ) -> Result<Self, Failure> {
+        let facts = Facts { expires: info.expires, attempts_left: Some(info.attempts_left), ..Facts::default() };
+        let texts = Texts::collect(texts(&[(Text::Name, name), (Text::Id, &info.id)]).into_iter())?;
+        Ok(Self { data: Some(Data::Text(Box::new(code))), facts, texts })
     }
 
     pub(crate) fn text(&self, which: Text) -> *const c_char {
         self.texts.iter().nth(which as usize).map_or(ptr::null(), CStr::as_ptr)
     }
 
+    /// One of the scopes.
+    pub(crate) fn scope(&self, index: usize) -> Option<&CStr> {
+        self.texts.iter().skip(TEXTS).take(self.facts.scopes).nth(index)
+    }
+
     /// The attributes' keys and values, in turns.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = &CStr> {
-        self.texts.iter().skip(TEXTS)
+        self.texts.iter().skip(TEXTS + self.facts.scopes)
     }
 }
 
@@ -123,7 +205,7 @@ pub(crate) unsafe fn ask<T: Copy>(value: *const Value, otherwise: T, question: i
 /// The value's bytes; no zero byte follows them. NULL when there is no value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_data(value: *const Value) -> *const c_void {
-    let data = |value: &Value| value.fetched.as_ref().map_or(ptr::null(), |fetched| fetched.data().as_ptr().cast());
+    let data = |value: &Value| value.data.as_ref().map_or(ptr::null(), |data| data.bytes().as_ptr().cast());
     // SAFETY: NULL or a value that was not freed.
     unsafe { ask(value, ptr::null(), data) }
 }
@@ -132,7 +214,7 @@ pub unsafe extern "C" fn tokenvault_value_data(value: *const Value) -> *const c_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_len(value: *const Value) -> usize {
     // SAFETY: NULL or a value that was not freed.
-    unsafe { ask(value, 0, |value| value.fetched.as_ref().map_or(0, |fetched| fetched.data().len())) }
+    unsafe { ask(value, 0, |value| value.data.as_ref().map_or(0, |data| data.bytes().len())) }
 }
 
 /// The number of the version, from 1.
@@ -142,14 +224,14 @@ pub unsafe extern "C" fn tokenvault_value_version(value: *const Value) -> u64 {
     unsafe { ask(value, 0, |value| value.facts.version) }
 }
 
-/// When the version expires, microseconds since the epoch; 0: never.
+/// When the version expires, or what was issued, microseconds since the epoch; 0: never.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_expires(value: *const Value) -> u64 {
     // SAFETY: NULL or a value that was not freed.
     unsafe { ask(value, 0, |value| value.facts.expires) }
 }
 
-/// One attribute; NULL when the token does not carry it.
+/// One attribute, or of what was issued one claim; NULL when there is none of that name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_attribute(value: *const Value, key: *const c_char) -> *const c_char {
     if key.is_null() {

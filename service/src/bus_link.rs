@@ -13,7 +13,7 @@ use zbus::fdo::{self, DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::names::WellKnownName;
 use zbus::{Address, Connection};
 
-use crate::bus::{Front, GetHot, is_counted_on_the_bus, serve};
+use crate::bus::{Front, HotCalls, is_counted_on_the_bus, serve};
 use crate::bus_wire::{self, Above, BusWire};
 use crate::caller::BusCallers;
 use crate::config::Bus;
@@ -136,7 +136,7 @@ async fn join(service: &Arc<Service>, bus: &Bus) -> Result<Link, LinkError> {
     let asking = asking.build().await?;
     let callers = Arc::new(BusCallers::new(DBusProxy::new(&asking).await?));
     let front = Front::Bus(callers);
-    let fast_path = Arc::new(GetHot::new(Arc::clone(service), front.clone()));
+    let fast_path = Arc::new(HotCalls::new(service, &front));
     let (wire, serving) = bus_wire::connect(&address, above(Some(fast_path))).await?;
     let serving = serve(serving, service, front).build().await?;
     let link = Link { serving, asking, wire };

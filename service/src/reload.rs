@@ -34,6 +34,7 @@ pub fn vault_settings(config: &Config, enrolment: Enrolment) -> Settings {
         value_bytes: config.limits.value_bytes,
         tokens: config.limits.tokens,
         bytes: config.limits.bytes,
+        issued: config.limits.issued,
         enrolment,
         default_role: config.default_role,
         audit_durable: config.audit_reads == AuditReads::Durable,

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::export::async_trait::async_trait;
 
-use crate::bus::{Front, GetHot, hands_out, is_served, serve};
+use crate::bus::{Front, HotCalls, hands_out, is_served, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
@@ -237,7 +237,7 @@ impl door::Host for Host {
         };
         let (front, service) = (Front::Socket(identity), Arc::clone(&self.0));
         Welcome {
-            fast_path: Some(Arc::new(GetHot::new(Arc::clone(&self.0), front.clone()))),
+            fast_path: Some(Arc::new(HotCalls::new(&self.0, &front))),
             serve: Box::new(move |builder| serve(builder, &service, front)),
         }
     }

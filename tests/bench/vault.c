@@ -1,5 +1,7 @@
 /* Callers of the vault through libtokenvault; the address is TOKENVAULT_ADDRESS.
- *     vault [LOAD OPTIONS] get|put PREFIX COUNT BYTES    names are PREFIX and a number below COUNT */
+ *     vault [LOAD OPTIONS] get|put PREFIX COUNT BYTES    names are PREFIX and a number below COUNT
+ *     vault [LOAD OPTIONS] validate PREFIX COUNT BYTES   tokens that it has issued itself, a few; what it says of them is
+ *                                                        fetched as well */
 #include "load.h"
 
 #include <inttypes.h>
@@ -10,7 +12,10 @@
 
 #include <tokenvault.h>
 
-static const char *const USAGE = "vault [LOAD OPTIONS] get|put PREFIX COUNT BYTES";
+static const char *const USAGE = "vault [LOAD OPTIONS] get|put|validate PREFIX COUNT BYTES";
+
+/* Tokens each caller that validates has issued. */
+#define ISSUED 64
 
 struct caller {
     tokenvault_client *client;
@@ -18,7 +23,8 @@ struct caller {
     unsigned number;
     uint64_t count, first;
     size_t bytes;
-    int puts;
+    int puts, validates;
+    char issued[ISSUED][128];
     char value[4096];
 };
 
@@ -30,11 +36,26 @@ static int complain(const tokenvault_client *client) {
     return 1;
 }
 
+/* Has tokens issued; 0: done. */
+static int issue(struct caller *caller) {
+    for (unsigned at = 0; at < ISSUED; at++) {
+        tokenvault_value *token = NULL;
+        if (tokenvault_issue(caller->client, NULL, &token))
+            return complain(caller->client);
+        size_t len = tokenvault_value_len(token);
+        if (len < sizeof caller->issued[at])
+            memcpy(caller->issued[at], tokenvault_value_data(token), len);
+        tokenvault_value_free(token);
+    }
+    return 0;
+}
+
 static void *open_caller(const struct load_place *place) {
     struct caller *caller = calloc(1, sizeof *caller);
     if (!caller)
         abort();
     caller->puts = !strcmp(load_word(place, 0, USAGE), "put");
+    caller->validates = !strcmp(load_word(place, 0, USAGE), "validate");
     caller->prefix = load_word(place, 1, USAGE);
     caller->count = strtoull(load_word(place, 2, USAGE), NULL, 10);
     caller->bytes = strtoull(load_word(place, 3, USAGE), NULL, 10);
@@ -49,11 +70,27 @@ static void *open_caller(const struct load_place *place) {
         free(caller);
         return NULL;
     }
+    if (caller->validates && issue(caller)) {
+        tokenvault_client_close(caller->client);
+        free(caller);
+        return NULL;
+    }
     return caller;
+}
+
+static int validate(struct caller *caller, uint64_t turn) {
+    tokenvault_value *claims = NULL;
+    if (tokenvault_validate_claims(caller->client, caller->issued[turn % ISSUED], NULL, &claims))
+        return complain(caller->client);
+    int wrong = claims == NULL;
+    tokenvault_value_free(claims);
+    return wrong;
 }
 
 static int call(void *argument, uint64_t turn) {
     struct caller *caller = argument;
+    if (caller->validates)
+        return validate(caller, turn);
     char name[256];
     uint64_t number = caller->puts ? (caller->first + turn) % caller->count : load_pick(turn, caller->number, caller->count);
     snprintf(name, sizeof name, "%s%06" PRIu64, caller->prefix, number);

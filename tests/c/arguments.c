@@ -26,6 +26,7 @@ static tokenvault_list *list;
 static tokenvault_info *info;
 static tokenvault_client *opened;
 static uint64_t version = 99;
+static int valid = 99;
 static char *long_text;
 /* Memory that is none of the library's objects. */
 static uint64_t garbage[512];
@@ -33,7 +34,7 @@ static uint64_t garbage[512];
 static void outputs_are_untouched(void)
 {
     CHECK(value == MARK(tokenvault_value) && list == MARK(tokenvault_list) && info == MARK(tokenvault_info));
-    CHECK(opened == MARK(tokenvault_client) && version == 99);
+    CHECK(opened == MARK(tokenvault_client) && version == 99 && valid == 99);
 }
 
 static void bad_client(tokenvault_client *none)
@@ -53,6 +54,14 @@ static void bad_client(tokenvault_client *none)
     REFUSED(tokenvault_unshare(none, "a", "unit:a.service"));
     REFUSED(tokenvault_unshare_with(none, "a", "unit:a.service", NULL));
     REFUSED(tokenvault_list_shares(none, "a", NULL, &list));
+    REFUSED(tokenvault_offer(none, "a", NULL, &value));
+    REFUSED(tokenvault_redeem(none, "a", NULL, &value));
+    REFUSED(tokenvault_issue(none, NULL, &value));
+    REFUSED(tokenvault_validate(none, "a", NULL, &valid));
+    REFUSED(tokenvault_validate_claims(none, "a", NULL, &value));
+    REFUSED(tokenvault_revoke(none, "a"));
+    REFUSED(tokenvault_revoke_all(none, NULL, &version));
+    REFUSED(tokenvault_list_issued(none, NULL, &list));
     REFUSED(tokenvault_status(none, &info));
     REFUSED(tokenvault_whoami(none, &info));
     CHECK(strstr(tokenvault_client_error(none), "client") != NULL);
@@ -78,6 +87,7 @@ static void bad_name(const char *name)
     REFUSED(tokenvault_unshare(client, name, "unit:a.service"));
     REFUSED(tokenvault_unshare_with(client, name, "unit:a.service", NULL));
     REFUSED(tokenvault_list_shares(client, name, NULL, &list));
+    REFUSED(tokenvault_offer(client, name, NULL, &value));
     /* What is no name is no grantee either. */
     REFUSED(tokenvault_share(client, "here", name, NULL));
     REFUSED(tokenvault_unshare(client, "here", name));
@@ -85,8 +95,27 @@ static void bad_name(const char *name)
     outputs_are_untouched();
 }
 
+/* What no message can carry, where any text is taken. */
+static void bad_text(const char *text)
+{
+    REFUSED(tokenvault_redeem(client, text, NULL, &value));
+    REFUSED(tokenvault_validate(client, text, NULL, &valid));
+    REFUSED(tokenvault_validate_claims(client, text, NULL, &value));
+    REFUSED(tokenvault_revoke(client, text));
+    outputs_are_untouched();
+}
+
 static void bad_data_and_outputs(void)
 {
+    bad_text(NULL);
+    bad_text(bad_utf8);
+    bad_text(long_text);
+    REFUSED(tokenvault_offer(client, "here", NULL, NULL));
+    REFUSED(tokenvault_redeem(client, "0", NULL, NULL));
+    REFUSED(tokenvault_issue(client, NULL, NULL));
+    REFUSED(tokenvault_validate(client, "0", NULL, NULL));
+    REFUSED(tokenvault_validate_claims(client, "0", NULL, NULL));
+    REFUSED(tokenvault_list_issued(client, NULL, NULL));
     REFUSED(tokenvault_put(client, "a", NULL, 0, NULL, &version));
     REFUSED(tokenvault_put(client, "a", NULL, 7, NULL, &version));
     REFUSED(tokenvault_put(client, "a", "", 0, NULL, &version));
@@ -153,6 +182,38 @@ static void refuse_annotate(const tokenvault_annotate_options *options)
 static void refuse_share(const tokenvault_share_options *options)
 {
     REFUSED(tokenvault_share(client, "here", "unit:a.service", options));
+}
+
+static void refuse_offer(const tokenvault_offer_options *options)
+{
+    REFUSED(tokenvault_offer(client, "here", options, &value));
+}
+
+static void refuse_redeem(const tokenvault_redeem_options *options)
+{
+    REFUSED(tokenvault_redeem(client, "0", options, &value));
+}
+
+static void refuse_issue(const tokenvault_issue_options *options)
+{
+    REFUSED(tokenvault_issue(client, options, &value));
+}
+
+static void refuse_validate(const tokenvault_validate_options *options)
+{
+    REFUSED(tokenvault_validate(client, "0", options, &valid));
+    REFUSED(tokenvault_validate_claims(client, "0", options, &value));
+}
+
+static void refuse_revoke_all(const tokenvault_issued_options *options)
+{
+    REFUSED(tokenvault_revoke_all(client, options, &version));
+}
+
+static void refuse_issued(const tokenvault_issued_options *options)
+{
+    REFUSED(tokenvault_list_issued(client, options, &list));
+    refuse_revoke_all(options);
 }
 
 static void refuse_delete(const tokenvault_delete_options *options)
@@ -268,6 +329,48 @@ static void bad_options_for_writing(void)
     BAD_TEXT(tokenvault_delete_options, owner, "nobody:at all", refuse_delete);
 }
 
+#define BAD_SCOPES(type, refuse)                                                                                       \
+    do {                                                                                                               \
+        BAD_FIELD(type, scopes, bad_key, refuse);                                                                      \
+        BAD_FIELD(type, scopes, two_words, refuse);                                                                    \
+        BAD_FIELD(type, scopes, endless, refuse);                                                                      \
+    } while (0)
+
+static void bad_options_for_issuing(void)
+{
+    static const char *const two_words[] = {"two words", NULL};
+    size_t which;
+    BAD_SIZES(tokenvault_offer_options, refuse_offer);
+    BAD_TEXT(tokenvault_offer_options, owner, "nobody:at all", refuse_offer);
+    BAD_FIELD(tokenvault_offer_options, ttl_usec, UINT64_MAX, refuse_offer);
+    BAD_FIELD(tokenvault_offer_options, attempts, UINT_MAX, refuse_offer);
+    BAD_SIZES(tokenvault_redeem_options, refuse_redeem);
+    BAD_TEXT(tokenvault_redeem_options, purpose, "line\nbreak", refuse_redeem);
+    BAD_TEXT(tokenvault_redeem_options, app, "line\nbreak", refuse_redeem);
+    BAD_SIZES(tokenvault_issue_options, refuse_issue);
+    BAD_TEXT(tokenvault_issue_options, kind, "offer", refuse_issue);
+    BAD_TEXT(tokenvault_issue_options, subject, "line\nbreak", refuse_issue);
+    BAD_TEXT(tokenvault_issue_options, audience, "line\nbreak", refuse_issue);
+    BAD_SCOPES(tokenvault_issue_options, refuse_issue);
+    for (which = 0; which < LISTS; which++)
+        BAD_FIELD(tokenvault_issue_options, claims, bad_attributes[which], refuse_issue);
+    BAD_FIELD(tokenvault_issue_options, ttl_usec, UINT64_MAX, refuse_issue);
+    BAD_FIELD(tokenvault_issue_options, length, 6, refuse_issue);
+    BAD_FIELD(tokenvault_issue_options, attempts, 6, refuse_issue);
+    BAD_SIZES(tokenvault_validate_options, refuse_validate);
+    BAD_FIELD(tokenvault_validate_options, id, bad_utf8, refuse_validate);
+    BAD_FIELD(tokenvault_validate_options, id, long_text, refuse_validate);
+    BAD_TEXT(tokenvault_validate_options, audience, "line\nbreak", refuse_validate);
+    BAD_SCOPES(tokenvault_validate_options, refuse_validate);
+    BAD_FIELD(tokenvault_validate_options, consume, 7, refuse_validate);
+    BAD_SIZES(tokenvault_issued_options, refuse_issued);
+    BAD_TEXT(tokenvault_issued_options, kind, "all", refuse_issued);
+    BAD_FIELD(tokenvault_issued_options, subject, bad_utf8, refuse_issued);
+    BAD_FIELD(tokenvault_issued_options, audience, long_text, refuse_issued);
+    BAD_SCOPES(tokenvault_issued_options, refuse_issued);
+    BAD_FIELD(tokenvault_issued_options, limit, 1, refuse_revoke_all);
+}
+
 /* What takes an object and cannot fail answers with nothing. */
 static void bad_objects(void *none)
 {
@@ -279,6 +382,10 @@ static void bad_objects(void *none)
     CHECK(tokenvault_value_permission(none) == NULL && tokenvault_value_is_shared(none) == 0);
     CHECK(tokenvault_value_is_current(none) == 0 && tokenvault_value_requires_purpose(none) == 0);
     CHECK(tokenvault_value_grantee(none) == NULL && tokenvault_value_uses_left(none) == -1);
+    CHECK(tokenvault_value_id(none) == NULL && tokenvault_value_kind(none) == NULL);
+    CHECK(tokenvault_value_subject(none) == NULL && tokenvault_value_audience(none) == NULL);
+    CHECK(tokenvault_value_issuer(none) == NULL && tokenvault_value_attempts_left(none) == -1);
+    CHECK(tokenvault_value_scope_count(none) == 0 && tokenvault_value_scope(none, 0) == NULL);
     CHECK(tokenvault_value_attribute_count(none) == 0 && tokenvault_value_attribute_key(none, 0) == NULL);
     CHECK(tokenvault_value_attribute(none, NULL) == NULL && tokenvault_value_attribute(none, "a") == NULL);
     CHECK(tokenvault_list_len(none) == 0 && tokenvault_list_name(none, 0) == NULL);
@@ -348,6 +455,7 @@ int main(void)
     bad_data_and_outputs();
     bad_options_for_reading();
     bad_options_for_writing();
+    bad_options_for_issuing();
     bad_objects(NULL);
     bad_objects(garbage);
     bad_keys_and_places();

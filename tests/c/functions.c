@@ -173,6 +173,82 @@ static void sharing_is_for_root(void)
     tokenvault_value_free(value);
 }
 
+static void tokens_are_issued_and_validated(void)
+{
+    const char *scopes[] = {"read", "write", NULL}, *claims[] = {"team", "one", NULL}, *wanted[] = {"read", NULL};
+    tokenvault_value *token = NULL, *said = NULL;
+    tokenvault_list *list = NULL;
+    char text[128];
+    uint64_t count = 0;
+    int valid = -1;
+    FRESH(tokenvault_issue_options, options);
+    FRESH(tokenvault_validate_options, validate);
+    FRESH(tokenvault_issued_options, issued);
+    options.subject = "build 7";
+    options.audience = "web";
+    options.scopes = scopes;
+    options.claims = claims;
+    options.ttl_usec = 60000000u;
+    options.uses = 1;
+    CHECK(tokenvault_issue(client, &options, &token) == 0);
+    CHECK(tokenvault_value_len(token) == 76 && memcmp(tokenvault_value_data(token), "tvt_", 4) == 0);
+    CHECK(strlen(tokenvault_value_id(token)) == 22 && tokenvault_value_expires(token) > 0);
+    memcpy(text, tokenvault_value_data(token), 76);
+    text[76] = 0;
+    validate.audience = "web";
+    validate.scopes = wanted;
+    CHECK(tokenvault_validate(client, text, &validate, &valid) == 0 && valid == 1);
+    CHECK(tokenvault_validate_claims(client, text, NULL, &said) == 0 && said != NULL);
+    CHECK(strcmp(tokenvault_value_id(said), tokenvault_value_id(token)) == 0);
+    CHECK(strcmp(tokenvault_value_kind(said), "token") == 0 && strcmp(tokenvault_value_subject(said), "build 7") == 0);
+    CHECK(strcmp(tokenvault_value_audience(said), "web") == 0 && strncmp(tokenvault_value_issuer(said), "uid:", 4) == 0);
+    CHECK(tokenvault_value_scope_count(said) == 2 && strcmp(tokenvault_value_scope(said, 1), "write") == 0);
+    CHECK(tokenvault_value_scope(said, 2) == NULL && strcmp(tokenvault_value_attribute(said, "team"), "one") == 0);
+    CHECK(tokenvault_value_attribute_count(said) == 1 && tokenvault_value_uses_left(said) == 1);
+    CHECK(tokenvault_value_attempts_left(said) == -1 && tokenvault_value_created(said) > 0);
+    tokenvault_value_free(said);
+    CHECK(tokenvault_list_issued(client, &issued, &list) == 0 && tokenvault_list_len(list) == 1);
+    CHECK(strcmp(tokenvault_value_id(tokenvault_list_value(list, 0)), tokenvault_value_id(token)) == 0);
+    tokenvault_list_free(list);
+    validate.consume = 1;
+    CHECK(tokenvault_validate(client, text, &validate, &valid) == 0 && valid == 1);
+    CHECK(tokenvault_validate(client, text, NULL, &valid) == 0 && valid == 0);
+    CHECK(tokenvault_validate_claims(client, text, NULL, &said) == 0 && said == NULL);
+    tokenvault_value_free(token);
+    CHECK(tokenvault_issue(client, NULL, &token) == 0);
+    CHECK(tokenvault_revoke(client, tokenvault_value_id(token)) == 0);
+    CHECK(tokenvault_revoke(client, tokenvault_value_id(token)) == TOKENVAULT_ERROR_NOT_FOUND);
+    tokenvault_value_free(token);
+    options.kind = "code";
+    options.length = 8;
+    CHECK(tokenvault_issue(client, &options, &token) == 0 && tokenvault_value_len(token) == 8);
+    tokenvault_value_free(token);
+    CHECK(tokenvault_revoke_all(client, NULL, &count) == 0 && count == 1);
+    CHECK(tokenvault_revoke_all(client, NULL, NULL) == 0);
+}
+
+static void an_offer_is_redeemed_once(void)
+{
+    tokenvault_value *code = NULL, *value = NULL;
+    char text[32];
+    FRESH(tokenvault_offer_options, options);
+    FRESH(tokenvault_redeem_options, redeem);
+    options.attempts = 3;
+    options.ttl_usec = 60000000u;
+    redeem.purpose = "a test";
+    redeem.app = "functions.c";
+    CHECK(tokenvault_offer(client, "c/one", &options, &code) == 0);
+    CHECK(tokenvault_value_len(code) == 19 && strlen(tokenvault_value_id(code)) == 6);
+    CHECK(tokenvault_value_attempts_left(code) == 3 && tokenvault_value_expires(code) > 0);
+    memcpy(text, tokenvault_value_data(code), 19);
+    text[19] = 0;
+    tokenvault_value_free(code);
+    CHECK(tokenvault_redeem(client, text, &redeem, &value) == 0);
+    CHECK(tokenvault_value_len(value) == sizeof bytes && strcmp(tokenvault_value_name(value), "c/one") == 0);
+    tokenvault_value_free(value);
+    CHECK(tokenvault_redeem(client, text, &redeem, &value) == TOKENVAULT_ERROR_NOT_FOUND);
+}
+
 static void the_vault_says_how_it_is(void)
 {
     tokenvault_info *info = NULL;
@@ -198,6 +274,8 @@ int main(void)
     versions_are_kept();
     tokens_are_listed_renamed_and_deleted();
     sharing_is_for_root();
+    tokens_are_issued_and_validated();
+    an_offer_is_redeemed_once();
     the_vault_says_how_it_is();
     tokenvault_client_close(client);
     client = NULL;

@@ -11,6 +11,7 @@ import hmac
 import json
 import pathlib
 import struct
+import zlib
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -490,6 +491,75 @@ def slot_table():
     return {"rows": shown, "mac": table_mac.hex()}
 
 
+# --- issued.json ------------------------------------------------------------------------------------------------------
+
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def base62(number, width):
+    text = ""
+    for _ in range(width):
+        number, digit = divmod(number, 62)
+        text = DIGITS[digit] + text
+    return text
+
+
+def with_checksum(text):
+    return text + base62(zlib.crc32(text.encode()), 6)
+
+
+def issued_token(id, secret):
+    number = lambda data: int.from_bytes(data, "big")
+    return with_checksum("tvt_" + base62(number(id), 22) + "_" + base62(number(secret), 43))
+
+
+def issued_cases():
+    def good(name, id, secret):
+        return case(name, token=issued_token(id, secret), id=id, secret=secret)
+
+    def bad(name, token):
+        return case(name, "None", token=token)
+
+    id, secret = bytes(range(16)), bytes(range(100, 132))
+    token = issued_token(id, secret)
+    body = token[4:-6]
+    return [
+        good("counting bytes", id, secret),
+        good("zeros", bytes(16), bytes(32)),
+        good("ones", b"\xff" * 16, b"\xff" * 32),
+        good("high bit of each", b"\x80" + bytes(15), b"\x80" + bytes(31)),
+        bad("nothing", ""),
+        bad("the prefix alone", "tvt_"),
+        bad("cut off", token[:-1]),
+        bad("one character more", token + "0"),
+        bad("a line feed behind it", token + "\n"),
+        bad("another checksum", token[:-1] + ("0" if token[-1] != "0" else "1")),
+        bad("a checksum over 32 bits", token[:-6] + "zzzzzz"),
+        bad("two digits exchanged", token[:10] + token[11] + token[10] + token[12:]),
+        bad("another prefix", with_checksum("tvx_" + body)),
+        bad("a prefix in capitals", with_checksum("TVT_" + body)),
+        bad("an id over 128 bits", with_checksum("tvt_" + "z" * 22 + body[22:])),
+        bad("a secret over 256 bits", with_checksum("tvt_" + body[:23] + "z" * 43)),
+        bad("a digit that is none", with_checksum("tvt_" + body[:30] + "-" + body[31:])),
+        bad("no separator", with_checksum("tvt_" + body[:22] + "0" + body[23:])),
+        bad("a separator one place too early", with_checksum("tvt_" + body[:21] + "_" + body[21:22] + body[23:])),
+    ]
+
+
+def issued_tags():
+    key, id, selector, secret = bytes(range(50, 82)), bytes(range(16)), "7F3K9Q", bytes(range(100, 132))
+    tag = mac(key, b"tv1/issued/id\0" + id)
+    return {
+        "key": key.hex(),
+        "id": id.hex(),
+        "tag": tag.hex(),
+        "secret": secret.hex(),
+        "hash": mac(key, b"tv1/issued/secret\0" + tag + secret).hex(),
+        "selector": selector,
+        "offer": mac(key, b"tv1/issued/offer\0" + selector.encode()).hex(),
+    }
+
+
 def main():
     check_hpke_against_the_rfc()
     write("wrap.json", "The wrap format; 'blob' opens to 'plaintext' or fails with 'error'.", cases=wrap_cases())
@@ -500,6 +570,8 @@ def main():
     write("names.json", "Token names; 'error' is part of the refusal.", cases=name_cases())
     write("keys.json", "Derived keys, tags and a keyring.", tags=key_cases(), vault_id=VAULT.hex(), vk=VK.hex(),
           keyring=keyring_rows(), keys={purpose: keyring_key(purpose).hex() for purpose in PURPOSES})
+    write("issued.json", "Issued tokens; 'token' is read as 'id' and 'secret', or as nothing. 'tags': what is kept of one.",
+          cases=issued_cases(), tags=issued_tags())
     write("slots.json", "Slots of the keyring in keys.json; each gives its vault key, or fails with 'error'.",
           vault_id=VAULT.hex(), vk=VK.hex(), cases=slot_cases(), table=slot_table())
 

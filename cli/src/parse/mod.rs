@@ -9,5 +9,7 @@ mod time;
 pub use attribute::{Attribute, collect};
 pub use duration::duration;
 pub use malformed::Malformed;
-pub use number::{characters, descriptor, expected_version, kept_versions, quota, rows, slot, uses, version};
+pub use number::{
+    attempts, characters, descriptor, digits, expected_version, kept_versions, quota, rows, slot, uses, version,
+};
 pub use time::{time, time_ahead, time_or_never};

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::str::FromStr;
 
-use tokenvault_proto::{GENERATE_LENGTH_MAX, KEEP_VERSIONS_MAX, QUOTA_AS_CONFIGURED};
+use tokenvault_proto::{ATTEMPTS_MAX, CODE_LENGTHS, GENERATE_LENGTH_MAX, KEEP_VERSIONS_MAX, QUOTA_AS_CONFIGURED};
 
 use super::Malformed;
 
@@ -33,7 +33,20 @@ pub fn kept_versions(text: &str) -> Result<u32, Malformed> {
     number(text, 1..=KEEP_VERSIONS_MAX, || count(KEEP_VERSIONS_MAX, "write how many versions to keep, such as 10"))
 }
 
-/// How often a share may be used.
+/// How many digits a code has.
+pub fn digits(text: &str) -> Result<u32, Malformed> {
+    number(text, CODE_LENGTHS, || Malformed {
+        what: format!("is not a whole number from {} to {}", CODE_LENGTHS.start(), CODE_LENGTHS.end()).into(),
+        accepted: "write how many digits to make, such as 6".into(),
+    })
+}
+
+/// How many wrong codes may be tried.
+pub fn attempts(text: &str) -> Result<u32, Malformed> {
+    number(text, 1..=ATTEMPTS_MAX, || count(ATTEMPTS_MAX, "write how many wrong codes may be tried, such as 5"))
+}
+
+/// How often a share, or something issued, may be used.
 pub fn uses(text: &str) -> Result<u32, Malformed> {
     number(text, 1..=u32::MAX, || count(u32::MAX, "write how often it may be used, such as 1"))
 }
@@ -51,7 +64,7 @@ pub fn quota(text: &str) -> Result<u64, Malformed> {
 
 /// How many rows are listed.
 pub fn rows(text: &str) -> Result<u32, Malformed> {
-    number(text, 1..=u32::MAX, || count(u32::MAX, "write how many tokens to list, such as 100"))
+    number(text, 1..=u32::MAX, || count(u32::MAX, "write how many to list, such as 100"))
 }
 
 /// How many characters are generated.
@@ -99,6 +112,8 @@ mod tests {
         assert!(version("0").is_err() && version("18446744073709551616").is_err());
         assert!(kept_versions("0").is_err() && kept_versions("1001").is_err());
         assert!(characters("0").is_err() && characters("4097").is_err());
+        assert_eq!((digits("4"), digits("32"), attempts("100")), (Ok(4), Ok(32), Ok(100)));
+        assert!(digits("3").is_err() && digits("33").is_err() && attempts("0").is_err() && attempts("101").is_err());
         assert!(rows("0").is_err() && rows("4294967296").is_err());
         assert!(descriptor("2147483648").is_err() && slot("4294967296").is_err());
     }

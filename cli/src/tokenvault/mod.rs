@@ -2,12 +2,19 @@
 
 mod annotate;
 mod describe;
+mod filter;
 mod generate;
 mod get;
+mod held_up;
+mod issue;
+mod issued;
 mod list;
 mod lock;
 mod mv;
+mod offer;
 mod put;
+mod redeem;
+mod revoke;
 mod rm;
 mod rollback;
 mod run;
@@ -16,6 +23,7 @@ mod shares;
 mod show;
 mod unlock;
 mod unshare;
+mod validate;
 mod versions;
 mod whoami;
 mod write;
@@ -61,6 +69,12 @@ enum Command {
     Share(share::Args),
     Unshare(unshare::Args),
     Shares(shares::Args),
+    Offer(offer::Args),
+    Redeem(redeem::Args),
+    Issue(issue::Args),
+    Validate(validate::Args),
+    Revoke(revoke::Args),
+    Issued(issued::Args),
     Run(run::Args),
     Unlock(unlock::Args),
     Lock(lock::Args),
@@ -96,6 +110,12 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Share(args) => share::run(&context, args),
         Command::Unshare(args) => unshare::run(&context, args),
         Command::Shares(args) => shares::run(&context, args),
+        Command::Offer(args) => offer::run(&context, args),
+        Command::Redeem(args) => redeem::run(&context, args),
+        Command::Issue(args) => issue::run(&context, args),
+        Command::Validate(args) => validate::run(&context, args),
+        Command::Revoke(args) => revoke::run(&context, args),
+        Command::Issued(args) => issued::run(&context, args),
         Command::Run(args) => run::run(&context, args),
         Command::Unlock(args) => unlock::run(&context, args),
         Command::Lock(args) => lock::run(&context, args),

@@ -22,6 +22,7 @@ mod fixture;
 mod greeting;
 mod head;
 mod inbox;
+mod issuer;
 mod login;
 mod manager;
 mod method;
@@ -37,10 +38,12 @@ mod value;
 
 pub use client::Client;
 pub use error::Error;
+pub use issuer::Issued;
 pub use tokenvault_proto as proto;
 pub use tokenvault_proto::{
     AddSlotOptions, Address, AddressError, AnnotateOptions, CredentialTest, DeleteOptions, DescribeOptions, ErrorCode,
-    GenerateOptions, GetOptions, Health, ListOptions, LoginState, PutOptions, RemoveSlotOptions, ShareInfo,
-    ShareOptions, SlotInfo, Status, TokenInfo, UnsealOptions, VersionInfo, WhoAmI,
+    GenerateOptions, GetOptions, Health, IssueOptions, IssuedInfo, IssuedOptions, ListOptions, LoginState, OfferInfo,
+    OfferOptions, PutOptions, RedeemOptions, RemoveSlotOptions, RevokeAllOptions, ShareInfo, ShareOptions, SlotInfo,
+    Status, TokenInfo, UnsealOptions, ValidateOptions, VersionInfo, WhoAmI,
 };
 pub use value::Value;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokenvault_proto::{ADMIN_INTERFACE, LOGIN_INTERFACE, MANAGER_INTERFACE, TOKENS_INTERFACE};
+use tokenvault_proto::{ADMIN_INTERFACE, ISSUER_INTERFACE, LOGIN_INTERFACE, MANAGER_INTERFACE, TOKENS_INTERFACE};
 
 /// How long a call may take when nothing else is said; as libdbus does.
 const DEADLINE: Duration = Duration::from_secs(25);
@@ -30,6 +30,10 @@ const fn write(member: &'static str) -> Method {
     Method { interface: TOKENS_INTERFACE, member, repeatable: false, deadline: DEADLINE, interactive: false }
 }
 
+const fn issuer(member: &'static str) -> Method {
+    Method { interface: ISSUER_INTERFACE, member, repeatable: false, deadline: DEADLINE, interactive: false }
+}
+
 const fn login(member: &'static str) -> Method {
     Method { interface: LOGIN_INTERFACE, member, repeatable: false, deadline: DEADLINE, interactive: false }
 }
@@ -55,6 +59,17 @@ pub(crate) const DELETE: Method = write("Delete");
 pub(crate) const SHARE: Method = write("Share");
 pub(crate) const UNSHARE: Method = write("Unshare");
 pub(crate) const SHARES: Method = read(TOKENS_INTERFACE, "Shares");
+
+pub(crate) const OFFER: Method = write("Offer");
+pub(crate) const REDEEM: Method = write("Redeem");
+
+pub(crate) const ISSUE: Method = issuer("Issue");
+pub(crate) const VALIDATE: Method = read(ISSUER_INTERFACE, "Validate");
+/// What takes a use, or counts a wrong code, is not asked twice.
+pub(crate) const VALIDATE_COUNTED: Method = issuer("Validate");
+pub(crate) const REVOKE: Method = issuer("Revoke");
+pub(crate) const REVOKE_ALL: Method = issuer("RevokeAll");
+pub(crate) const ISSUED: Method = read(ISSUER_INTERFACE, "Issued");
 
 pub(crate) const LOGIN_STATE: Method = read(LOGIN_INTERFACE, "State");
 pub(crate) const ENROL: Method = login("Enrol");

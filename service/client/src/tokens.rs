@@ -4,10 +4,11 @@ use std::os::fd::AsFd;
 
 use serde::Serialize;
 use tokenvault_proto::{
-    AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions, PutOptions, ShareInfo,
-    ShareOptions, TokenInfo, VersionInfo,
+    AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions, OfferInfo, OfferOptions,
+    PutOptions, RedeemOptions, ShareInfo, ShareOptions, TokenInfo, VersionInfo,
 };
 use zbus::Type;
+use zeroize::Zeroizing;
 
 use crate::call;
 use crate::client::Client;
@@ -119,6 +120,23 @@ impl Client {
     /// A row of the contract's table.
     pub fn shares(&self, name: &str, options: &DescribeOptions) -> Result<Vec<ShareInfo>, Error> {
         self.call(&method::SHARES, &(Text(name), options))
+    }
+
+    /// Offers a token; the code that gives its value once, and what names the offer.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn offer(&self, name: &str, options: &OfferOptions) -> Result<(Zeroizing<String>, OfferInfo), Error> {
+        let (code, offer): (String, OfferInfo) = self.call(&method::OFFER, &(Text(name), options))?;
+        Ok((Zeroizing::new(code), offer))
+    }
+
+    /// The value of an offered token, once.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn redeem(&self, code: &str, options: &RedeemOptions) -> Result<Value, Error> {
+        self.fetch(&method::REDEEM, code, options)
     }
 
     /// A call that answers with a value. The value is read after other threads may have their turn again.

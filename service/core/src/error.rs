@@ -2,6 +2,8 @@
 
 use crate::port::{SealError, SecretMemoryExhausted, StoreError};
 
+const NO_OFFER: &str = "no such offer: the code is wrong, was used already, or has expired; ask for a new one";
+
 /// Why a request was not done. One variant per answer of the interface; the text says cause and next step and never
 /// holds a value.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +17,12 @@ pub enum Error {
     /// The token is there, and is not shared with that grantee.
     #[error("the token is not shared with that grantee; 'Shares' lists with whom it is")]
     NotShared,
+    /// A code that gives nothing: wrong, used, expired; one answer.
+    #[error("{NO_OFFER}")]
+    NoOffer,
+    /// The right code of an offer that is over. The same answer; but who has it guesses nothing.
+    #[error("{NO_OFFER}")]
+    OfferOver,
     /// Visible but not permitted.
     #[error("{0}")]
     AccessDenied(String),

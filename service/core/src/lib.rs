@@ -7,8 +7,10 @@
 pub mod audit;
 pub mod caller;
 pub mod crypto;
+mod cursor;
 pub mod error;
 pub mod grantee;
+pub mod issued;
 pub mod keyring;
 pub mod login;
 pub mod name;

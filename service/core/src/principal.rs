@@ -73,7 +73,7 @@ pub struct Principal {
     pub generation: [u8; 16],
     /// Its role; root is admin whatever is written.
     pub role: Role,
-    /// False when an administrator disabled it.
+    /// False when an administrator disabled it, and while it is frozen.
     pub active: bool,
     /// Its own quota of tokens, where an administrator set one.
     pub quota_tokens: Option<u64>,
@@ -140,6 +140,7 @@ impl PrincipalKeys<'_> {
             key: wrap::seal(self.users, MACHINE_KEY, aad.as_bytes(), machine_key.expose())?,
             tokens: 0,
             bytes: 0,
+            issued: 0,
         })
     }
 
@@ -152,7 +153,7 @@ impl PrincipalKeys<'_> {
         Ok(Principal {
             id: row.id,
             role: record.role(),
-            active: record.is_active(),
+            active: record.is_active() && record.frozen.is_none(),
             uid: record.uid,
             user: record.user,
             generation: row.generation,

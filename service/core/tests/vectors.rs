@@ -8,6 +8,7 @@ use common::{cases, check, hex, secret, vectors};
 use serde_json::Value;
 use tokenvault_core::Error;
 use tokenvault_core::crypto::{hpke, kdf, pad, tag, wrap};
+use tokenvault_core::issued;
 use tokenvault_core::keyring::Keyring;
 use tokenvault_core::name::TokenName;
 use tokenvault_core::port::{HeapMemory, KeyringRow};
@@ -93,6 +94,31 @@ fn derived_keys_and_tags_are_the_documented_ones() {
     assert_eq!(tag::name_tag(&index, &name).to_vec(), hex(&tags["name_ci_deploy"]));
     let attribute = tag::attribute_tag(&index, "host", "example.org");
     assert_eq!(attribute.to_vec(), hex(&tags["attribute_host_example_org"]));
+}
+
+#[test]
+fn issued_tokens_are_read_or_are_none() {
+    let file = vectors("issued.json");
+    for (name, case) in cases(&file, "cases") {
+        let text = case["token"].as_str().unwrap();
+        match (issued::read(text), case["error"].is_null()) {
+            (Some((id, secret)), true) => {
+                assert!(
+                    id.as_bytes() == hex(&case["id"]).as_slice() && *secret == hex(&case["secret"])[..],
+                    "'{name}'"
+                );
+                assert_eq!(issued::write(id, &secret).as_str(), text, "'{name}' is written otherwise");
+            }
+            (None, false) => {}
+            (read, _) => panic!("'{name}': {}", if read.is_some() { "was read" } else { "was refused" }),
+        }
+    }
+    let tags = &file["tags"];
+    let (key, id) = (secret(&hex(&tags["key"])), hex(&tags["id"]).try_into().unwrap());
+    let found = tag::issued_tag(&key, &id);
+    assert_eq!(found.to_vec(), hex(&tags["tag"]));
+    assert_eq!(tag::issued_hash(&key, &found, &hex(&tags["secret"])).to_vec(), hex(&tags["hash"]));
+    assert_eq!(tag::offer_tag(&key, tags["selector"].as_str().unwrap()).to_vec(), hex(&tags["offer"]));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod claims;
 mod dictionary;
 mod error;
 mod option;
@@ -14,15 +15,18 @@ mod variant;
 mod written_key;
 
 pub use address::{Address, AddressError};
+pub use claims::Claims;
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
 pub use option::{
     AddSlotOptions, AdoptUserOptions, AnnotateOptions, CleanupOptions, DeleteOptions, DescribeOptions, GenerateOptions,
-    GetOptions, ListOptions, NoOptions, PutOptions, RemoveSlotOptions, SetUserOptions, ShareOptions, UnsealOptions,
+    GetOptions, IssueOptions, IssuedOptions, ListOptions, NoOptions, OfferOptions, PutOptions, RedeemOptions,
+    RemoveSlotOptions, RevokeAllOptions, SetUserOptions, ShareOptions, UnsealOptions, ValidateOptions,
 };
 pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
 pub use result::{
-    CleanupInfo, CredentialTest, Health, LoginState, ShareInfo, SlotInfo, Status, TokenInfo, UserInfo, VersionInfo,
+    CleanupInfo, CredentialTest, Health, IssuedInfo, LoginState, OfferInfo, ShareInfo, SlotInfo, Status, TokenInfo,
+    UserInfo, VersionInfo,
     WhoAmI,
 };
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
@@ -37,6 +41,8 @@ pub const LOGIN_INTERFACE: &str = "org.tokenvault1.Login";
 pub const MANAGER_INTERFACE: &str = "org.tokenvault1.Manager";
 /// The caller's tokens.
 pub const TOKENS_INTERFACE: &str = "org.tokenvault1.Tokens";
+/// Tokens the vault issues and validates.
+pub const ISSUER_INTERFACE: &str = "org.tokenvault1.Issuer";
 /// Slots, sealing, configuration; root.
 pub const ADMIN_INTERFACE: &str = "org.tokenvault1.Admin";
 /// Prefix of every error name of the vault.
@@ -74,6 +80,22 @@ pub const GENERATE_LENGTH_DEFAULT: u32 = 32;
 pub const GENERATE_LENGTH_MAX: u32 = 4096;
 /// The quota of a user who is to have the one that is configured for everybody.
 pub const QUOTA_AS_CONFIGURED: u64 = u64::MAX;
+/// `Issue`'s `ttl` when nothing is said, microseconds: an hour.
+pub const ISSUE_TTL_DEFAULT: u64 = 3_600_000_000;
+/// `Issue`'s `length` of a code when nothing is said, digits.
+pub const CODE_LENGTH_DEFAULT: u32 = 6;
+/// Fewest and most that `length` of a code can ask for, digits.
+pub const CODE_LENGTHS: std::ops::RangeInclusive<u32> = 4..=32;
+/// `attempts` of a code or an offer when nothing is said.
+pub const ATTEMPTS_DEFAULT: u32 = 5;
+/// Most that `attempts` can ask for.
+pub const ATTEMPTS_MAX: u32 = 100;
+/// `Offer`'s `ttl` when nothing is said, microseconds: a quarter of an hour.
+pub const OFFER_TTL_DEFAULT: u64 = 900_000_000;
+/// Most scopes of an issued token.
+pub const SCOPES_MAX: usize = 32;
+/// Longest scope, bytes.
+pub const SCOPE_BYTES_MAX: usize = 128;
 /// Length of a key derived from a login password.
 pub const LOGIN_KEY_BYTES: usize = 32;
 /// Length of a user's recovery code before it is written down.

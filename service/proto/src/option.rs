@@ -170,6 +170,110 @@ options! {
 }
 
 options! {
+    /// Options of `Tokens.Offer`.
+    OfferOptions {
+        /// Whose token; default the caller's own.
+        owner: String = "owner",
+        /// Microseconds until the offer ends.
+        ttl: u64 = "ttl",
+        /// How many wrong codes may be tried.
+        attempts: u32 = "attempts",
+    }
+}
+
+options! {
+    /// Options of `Tokens.Redeem`.
+    RedeemOptions {
+        /// What the value is wanted for; written to the audit log.
+        purpose: String = "purpose",
+        /// The program that asks; written to the audit log, grants nothing.
+        app: String = "app",
+    }
+}
+
+options! {
+    /// Options of `Issuer.Issue`.
+    IssueOptions {
+        /// `token` (default), `code`.
+        kind: String = "kind",
+        /// Digits of a code.
+        length: u32 = "length",
+        /// How many wrong codes may be tried.
+        attempts: u32 = "attempts",
+        /// About whom or what it says something.
+        subject: String = "subject",
+        /// For whom it is: `user:NAME`, `group:NAME`, or any other text.
+        audience: String = "audience",
+        /// What it is good for.
+        scopes: Vec<String> = "scopes",
+        /// Microseconds until it expires.
+        ttl: u64 = "ttl",
+        /// How often it may be used.
+        uses: u32 = "uses",
+        /// What else it says.
+        claims: BTreeMap<String, String> = "claims",
+    }
+}
+
+options! {
+    /// Options of `Issuer.Validate`.
+    ValidateOptions {
+        /// The id of a code.
+        id: String = "id",
+        /// It must be for this audience.
+        audience: String = "audience",
+        /// It must be good for all of this.
+        scopes: Vec<String> = "scopes",
+        /// Takes one of its uses.
+        consume: bool = "consume",
+    }
+}
+
+options! {
+    /// The filter of `Issuer.RevokeAll`; what is not given means all.
+    RevokeAllOptions {
+        /// `token`, `code`, `offer`.
+        kind: String = "kind",
+        /// About this subject.
+        subject: String = "subject",
+        /// For this audience.
+        audience: String = "audience",
+        /// Good for all of this.
+        scopes: Vec<String> = "scopes",
+    }
+}
+
+options! {
+    /// The filter of `Issuer.Issued`; what is not given means all.
+    IssuedOptions {
+        /// As in [`RevokeAllOptions`].
+        kind: String = "kind",
+        /// As in [`RevokeAllOptions`].
+        subject: String = "subject",
+        /// As in [`RevokeAllOptions`].
+        audience: String = "audience",
+        /// As in [`RevokeAllOptions`].
+        scopes: Vec<String> = "scopes",
+        /// Rows of this page.
+        limit: u32 = "limit",
+        /// Where the page begins: `next` of the page before.
+        after: String = "after",
+    }
+}
+
+impl IssuedOptions {
+    /// The part that [`RevokeAllOptions`] knows too.
+    pub fn filter(&self) -> RevokeAllOptions {
+        RevokeAllOptions {
+            kind: self.kind.clone(),
+            subject: self.subject.clone(),
+            audience: self.audience.clone(),
+            scopes: self.scopes.clone(),
+        }
+    }
+}
+
+options! {
     /// Options of `Admin.AddSlot`.
     AddSlotOptions {
         /// Salt the passphrase was derived with.

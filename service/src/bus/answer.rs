@@ -6,7 +6,7 @@ use super::is_served;
 use crate::message::Called;
 
 /// Methods that hand out a value.
-const HAND_OUT: [&[u8]; 2] = [b"Get", b"Generate"];
+const HAND_OUT: [&[u8]; 3] = [b"Get", b"Generate", b"Redeem"];
 
 /// Whether the answer to a call is a value, if it has one.
 pub fn hands_out(call: &Called<'_>) -> bool {

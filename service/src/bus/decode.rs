@@ -181,12 +181,17 @@ fn get_of(owner: Owner, name: &str, options: &proto::GetOptions) -> Result<GetRe
     })
 }
 
+/// Rows of a page.
+pub fn page_limit(limit: Option<u32>) -> Result<usize, Error> {
+    match limit.unwrap_or(proto::PAGE_DEFAULT) {
+        limit @ 1..=proto::PAGE_MAX => Ok(limit as usize),
+        _ => Err(Error::InvalidArgs(format!("option 'limit' must be 1 to {}", proto::PAGE_MAX))),
+    }
+}
+
 /// `List`.
 pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) -> Result<ListRequest, Error> {
-    let limit = options.limit.unwrap_or(proto::PAGE_DEFAULT);
-    if limit == 0 || limit > proto::PAGE_MAX {
-        return Err(Error::InvalidArgs(format!("option 'limit' must be 1 to {}", proto::PAGE_MAX)));
-    }
+    let limit = page_limit(options.limit)?;
     // Nothing is shared yet, so what is shared with the caller are nobody's tokens.
     let owner = match (options.shared_with_me, options.owner.as_deref()) {
         (Some(true), Some(_)) => return Err(Error::InvalidArgs("give 'owner' or 'shared-with-me', not both".into())),
@@ -198,7 +203,7 @@ pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) ->
         prefix: NamePrefix::parse(options.prefix.as_deref().unwrap_or_default())?,
         attributes: Attributes::parse(options.attributes.unwrap_or_default())?,
         expires_before: options.expires_before.map(Timestamp::from_usec),
-        limit: limit as usize,
+        limit,
         after: options.after.unwrap_or_default(),
     })
 }

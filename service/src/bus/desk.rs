@@ -79,7 +79,7 @@ impl Desk {
         let uid = identity.uid;
         let outcome = match self.enter(identity, kind).await {
             Ok(call) => match work(call).await {
-                Err(Error::NotFound) => self.service.limiter.pay_miss(uid).and(Err(Error::NotFound)),
+                Err(missed @ (Error::NotFound | Error::NoOffer)) => self.service.limiter.pay_miss(uid).and(Err(missed)),
                 worked => worked,
             },
             Err(refused) => Err(refused),

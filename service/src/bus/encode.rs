@@ -1,7 +1,10 @@
 //! From the domain's types to the wire's dictionaries.
 
+use tokenvault_core::issued::IssuedInfo;
 use tokenvault_core::login::LoginState;
-use tokenvault_core::token::{CleanupReport, CredentialGrant, CredentialRefusal, ShareInfo, TokenInfo, VersionInfo};
+use tokenvault_core::token::{
+    CleanupReport, CredentialGrant, CredentialRefusal, Offered, ShareInfo, TokenInfo, VersionInfo,
+};
 use tokenvault_core::user::UserView;
 use tokenvault_core::vault::SlotView;
 use tokenvault_proto as proto;
@@ -47,6 +50,28 @@ pub fn share(info: &ShareInfo) -> proto::ShareInfo {
     }
 }
 
+/// Something that was issued.
+pub fn issued(info: &IssuedInfo) -> proto::IssuedInfo {
+    proto::IssuedInfo {
+        id: info.id.clone(),
+        kind: info.kind.as_str().to_owned(),
+        subject: info.subject.clone(),
+        audience: info.audience.clone(),
+        scopes: info.scopes.clone(),
+        claims: info.claims.clone(),
+        issued: info.issued.as_usec(),
+        expires: info.expires.as_usec(),
+        issuer: format!("uid:{}", info.issuer),
+        uses_left: info.uses_left,
+        attempts_left: info.attempts_left,
+    }
+}
+
+/// An offer that was made.
+pub fn offer(offered: &Offered) -> proto::OfferInfo {
+    proto::OfferInfo { id: offered.id.clone(), expires: offered.expires.as_usec(), attempts_left: offered.attempts }
+}
+
 /// What a unit would be given.
 pub fn credential_test(
     unit: &str,
@@ -79,8 +104,8 @@ pub fn login(state: LoginState) -> proto::LoginState {
 
 /// What was deleted because it had expired.
 pub fn cleanup(report: CleanupReport, dry_run: bool) -> proto::CleanupInfo {
-    let CleanupReport { tokens, versions, shares, held_back, damaged } = report;
-    proto::CleanupInfo { tokens, versions, shares, offers: 0, issued: 0, dry_run, held_back, damaged }
+    let CleanupReport { tokens, versions, shares, offers, issued, held_back, damaged } = report;
+    proto::CleanupInfo { tokens, versions, shares, offers, issued, dry_run, held_back, damaged }
 }
 
 /// A user.

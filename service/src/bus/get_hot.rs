@@ -9,20 +9,17 @@ use zbus::wire::serialized::Context;
 use zbus::wire::{Endian, to_bytes};
 
 use super::desk::{Front, SMALL_REPLY};
+use super::hot::HotDesk;
 use super::{Options, decode, encode};
-use crate::caller::{Identity, InFlight, Kind};
+use crate::caller::{InFlight, Kind};
 use crate::fast_path::{Call, FastPath, Reply, Target};
-use crate::service::Service;
 use crate::sys::pipe;
 use crate::value::Reservation;
 
 const GET: Target = Target { path: OBJECT_PATH, interface: TOKENS_INTERFACE, member: "Get", signature: "sa{sv}" };
 
-/// The fast path of one connection.
-pub struct GetHot {
-    service: Arc<Service>,
-    front: Front,
-}
+/// The fast path of `Get` on one connection.
+pub struct GetHot(HotDesk);
 
 /// What a value needs before it is decrypted.
 struct Place {
@@ -32,18 +29,9 @@ struct Place {
 }
 
 impl GetHot {
-    /// At a door.
-    pub const fn new(service: Arc<Service>, front: Front) -> Self {
-        Self { service, front }
-    }
-
-    fn identify(&self, call: &Call<'_>) -> Option<Identity> {
-        match (&self.front, call.sender()) {
-            (Front::Socket(identity), None) => Some(identity.clone()),
-            (Front::Bus(callers), Some(sender)) => callers.cached(sender),
-            // Only a bus says who sends.
-            _ => None,
-        }
+    /// At a desk.
+    pub const fn new(desk: HotDesk) -> Self {
+        Self(desk)
     }
 
     fn place(&self, uid: u32, token: &Arc<HotToken>) -> Option<Place> {
@@ -53,9 +41,9 @@ impl GetHot {
         if info.reply_bytes() > SMALL_REPLY {
             return None;
         }
-        let service = &self.service;
+        let service = &self.0.service;
         let in_flight = service.limiter.enter(uid).ok()?;
-        let place = match &self.front {
+        let place = match &self.0.front {
             Front::Socket(_) => None,
             Front::Bus(_) => Some(service.pipes.free_bus_place(uid)?),
         };
@@ -69,12 +57,8 @@ impl FastPath for GetHot {
         if !call.is(&GET) {
             return None;
         }
-        let identity = self.identify(call)?;
-        let (service, uid) = (&self.service, identity.uid);
-        // Who owes silence has no fast path.
-        if !service.pace.silence(uid).is_zero() {
-            return None;
-        }
+        let identity = self.0.identify(call)?;
+        let (service, uid) = (&self.0.service, identity.uid);
         let (name, options): (&str, Options) = call.arguments()?;
         let options = decode::options::<GetOptions>(options).ok()?;
         let request = decode::get_own(name, options).ok()??;
@@ -98,4 +82,4 @@ fn told(info: &TokenInfo) -> Option<Box<[u8]>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -6,18 +6,23 @@
 mod admin;
 mod answer;
 mod decode;
+mod decode_issued;
 mod desk;
 mod dispatch;
 mod encode;
 mod get_hot;
+mod hot;
+mod issuer;
 mod login;
 mod manager;
+mod offers;
 mod options;
 mod refusal;
 mod shares;
 mod tokens;
 mod toll;
 mod users;
+mod validate_hot;
 
 use std::sync::Arc;
 
@@ -28,7 +33,7 @@ use zbus::object_server::Interface;
 
 pub use answer::hands_out;
 pub use desk::{Desk, Front, blocking};
-pub use get_hot::GetHot;
+pub use hot::HotCalls;
 pub use refusal::Refusal;
 pub use toll::{is_counted_on_the_bus, is_served};
 
@@ -44,9 +49,10 @@ struct Served {
 }
 
 /// All that is served. What is called on them is counted at the desk.
-const SERVED: [Served; 4] = [
+const SERVED: [Served; 5] = [
     Served { name: manager::Manager::name, serve: |builder, desk| at_desk(builder, &desk, manager::Manager) },
     Served { name: tokens::Tokens::name, serve: |builder, desk| at_desk(builder, &desk, tokens::Tokens) },
+    Served { name: issuer::Issuer::name, serve: |builder, desk| at_desk(builder, &desk, issuer::Issuer) },
     Served { name: login::Login::name, serve: |builder, desk| at_desk(builder, &desk, login::Login) },
     Served { name: admin::Admin::name, serve: |builder, desk| at_desk(builder, &desk, admin::Admin) },
 ];

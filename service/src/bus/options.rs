@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tokenvault_core::Error;
+use tokenvault_core::issued::SCOPES_MAX;
 use tokenvault_core::name::ATTRIBUTES_MAX;
 use zbus::{OwnedVariant, Signature, Type, Variant};
 
@@ -106,6 +107,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
             texts if texts == <BTreeMap<String, String> as Type>::SIGNATURE => {
                 Variant::from(next::<Texts, _>(&mut parts)?.0)
             }
+            list if list == <Vec<String> as Type>::SIGNATURE => Variant::from(next::<List, _>(&mut parts)?.0),
             _ => {
                 next::<IgnoredAny, _>(&mut parts)?;
                 Variant::from(0_u8)
@@ -145,6 +147,35 @@ impl<'de> Visitor<'de> for BytesVisitor {
         }
         while elements.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Bytes(bytes))
+    }
+}
+
+/// A list of texts: all, or one more than there may be scopes.
+struct List(Vec<String>);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListVisitor)
+    }
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = List;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of texts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<List, A::Error> {
+        let mut texts = Vec::new();
+        while texts.len() <= SCOPES_MAX {
+            let Some(text) = elements.next_element()? else { return Ok(List(texts)) };
+            texts.push(text);
+        }
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(List(texts))
     }
 }
 
@@ -203,6 +234,8 @@ mod tests {
             Variant::from(u64::MAX),
             Variant::from(vec![1_u8, 2, 3]),
             Variant::from(texts),
+            Variant::from(vec!["read".to_owned(), "write".to_owned()]),
+            Variant::from(Vec::<String>::new()),
         ] {
             assert_eq!(given(value.try_clone().unwrap()), value);
         }
@@ -222,6 +255,8 @@ mod tests {
         let Variant::Dict(texts) = given(Variant::from(many(5_000).collect::<BTreeMap<_, _>>())) else { panic!() };
         assert_eq!(texts.iter().count(), ATTRIBUTES_MAX + 1);
         assert_eq!(given(Variant::from(vec![7_u8; 200_000])), Variant::from(vec![7_u8; BYTES_MAX + 1]));
+        let Variant::Array(list) = given(Variant::from(vec!["s".to_owned(); 5_000])) else { panic!() };
+        assert_eq!(list.len(), SCOPES_MAX + 1);
         let options = decoded(&many(5_000).map(|(key, value)| (key, Variant::from(value))).collect());
         assert_eq!(options.once().unwrap().len(), KEYS_MAX);
     }

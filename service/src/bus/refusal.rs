@@ -29,7 +29,7 @@ impl From<Error> for Refusal {
         let text = error.to_string();
         let code = match error {
             Error::InvalidArgs(_) => ErrorCode::InvalidArgs,
-            Error::NotFound | Error::NotShared => ErrorCode::NotFound,
+            Error::NotFound | Error::NotShared | Error::NoOffer | Error::OfferOver => ErrorCode::NotFound,
             Error::AccessDenied(_) => ErrorCode::AccessDenied,
             Error::InteractionRequired(_) => ErrorCode::InteractiveAuthorizationRequired,
             Error::Exists => ErrorCode::Exists,

@@ -13,7 +13,7 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, decode, encode, shares};
+use super::{Desk, Options, Refusal, decode, encode, offers, shares};
 use crate::caller::Kind;
 
 /// The interface.
@@ -313,6 +313,42 @@ impl Tokens {
     ) -> Result<(), Refusal> {
         let desk = &self.0;
         desk.serve(&header, Kind::Write, |call| shares::unshare(desk, call, name, grantee, options)).await
+    }
+
+    /// Offers a token: whoever has the code that is answered gets the value once, by Redeem. An offer follows a rename of the
+    /// token, and ends with it.
+    ///
+    /// Options: `ttl` t: microseconds until it ends (15 minutes). `attempts` u: how many wrong codes may be tried before it is dead
+    /// (5). `owner` s. With the code come `id` s: how the code begins, which names the offer to Issuer.Revoke; `expires` t;
+    /// `attempts-left` u.
+    ///
+    /// Errors: InvalidArgs, AccessDenied, NotFound, LimitsExceeded.
+    #[zbus(out_args("code", "offer"))]
+    async fn offer(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        options: Options,
+    ) -> Result<(String, proto::OfferInfo), Refusal> {
+        let desk = &self.0;
+        desk.serve(&header, Kind::Write, |call| offers::offer(desk, call, name, options)).await
+    }
+
+    /// Hands out the value of an offered token through a pipe, as Get does, and what is known of it; then the offer is gone. Of
+    /// many with the right code, one gets it. Case, hyphens and blanks of the code do not count.
+    ///
+    /// Options: `purpose` s and `app` s: written to the audit log.
+    ///
+    /// Errors: NotFound for a code that is wrong, was redeemed, or has expired; AccessDenied when a purpose is required; Locked.
+    #[zbus(out_args("value", "token"))]
+    async fn redeem(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        code: &str,
+        options: Options,
+    ) -> Result<(OwnedFd, proto::TokenInfo), Refusal> {
+        let desk = &self.0;
+        desk.serve(&header, Kind::Read, |call| offers::redeem(desk, call, code, options)).await
     }
 
     /// Lists with whom a token is shared, for those who may share it. Options: `owner` s.

@@ -43,7 +43,8 @@ impl BusWire {
 
     /// The same with a reply of the fast path.
     pub(super) async fn write_reply(&self, reply: &Reply) -> io::Result<()> {
-        self.write_or(&reply.bytes, &[reply.value.as_fd()], || reply.refusal(Cause::TooManyDescriptors).map(Some)).await
+        let fds: Vec<BorrowedFd<'_>> = reply.value.iter().map(AsFd::as_fd).collect();
+        self.write_or(&reply.bytes, &fds, || reply.refusal(Cause::TooManyDescriptors).map(Some)).await
     }
 
     async fn write_or(

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::unistd::{Group, Uid, User};
 
-use super::Turns;
 use super::cache::{Cache, DEADLINE, THREADS};
 use super::local::LocalFile;
+use super::{Turn, Turns};
 
 /// UIDs systemd gives to dynamic users: never the same user twice.
 const DYNAMIC_UIDS: std::ops::RangeInclusive<u32> = 61_184..=65_519;
@@ -102,9 +102,7 @@ impl Users {
         if let Some(uid) = self.uids.kept(&name) {
             return Ok(uid);
         }
-        let hangs = |_| UserError::Unavailable("the user database does not answer to what was asked before".into());
-        let turn = tokio::time::timeout(DEADLINE, self.turns.take(asker)).await.map_err(hangs)?;
-        let turn = turn.map_err(|error| UserError::Unavailable(error.to_string()))?;
+        let turn = self.turn(asker).await?;
         let ask = move || {
             let answer = ask();
             // It goes with the thread: the next look-up waits also when nobody waits for this one any more.
@@ -112,6 +110,31 @@ impl Users {
             answer
         };
         self.uids.get(name, ask).await
+    }
+
+    /// A turn at the user database, for somebody who chooses what is looked up.
+    async fn turn(&self, asker: u32) -> Result<Turn, UserError> {
+        let hangs = |_| UserError::Unavailable("the user database does not answer to what was asked before".into());
+        let turn = tokio::time::timeout(DEADLINE, self.turns.take(asker)).await.map_err(hangs)?;
+        turn.map_err(|error| UserError::Unavailable(error.to_string()))
+    }
+
+    /// The gid of a group's name, for `asker`: one look-up at a time for each, as with [`Users::uid`].
+    ///
+    /// # Errors
+    /// As [`Users::name`].
+    pub async fn gid_for(&self, asker: u32, name: &str) -> Result<u32, UserError> {
+        if let Some(gid) = self.gids.kept(&name.to_owned()) {
+            return Ok(gid);
+        }
+        let turn = self.turn(asker).await?;
+        let asked = name.to_owned();
+        let ask = move || {
+            let answer = found(Group::from_name(&asked), |group| group.gid.as_raw());
+            drop(turn);
+            answer
+        };
+        self.gids.get(name.to_owned(), ask).await
     }
 
     /// The gid of a group's name.

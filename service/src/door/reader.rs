@@ -95,8 +95,12 @@ impl Reader {
         let Some(ticket) = wire.flight.take_one() else { return Ok(false) };
         let message = self.inbox.bytes().get(..header.len).unwrap_or_default();
         let Some(reply) = fast_path::answer(path, header, message) else { return Ok(false) };
-        let fds = [reply.value.as_fd()];
-        let written = wire.write_value(&reply.bytes, &fds, |cause| reply.refusal(cause).map(Some)).await;
+        let written = match &reply.value {
+            Some(value) => {
+                wire.write_value(&reply.bytes, &[value.as_fd()], |cause| reply.refusal(cause).map(Some)).await
+            }
+            None => wire.write(&reply.bytes, &[]).await,
+        };
         // Also when there is nothing that can be said instead.
         written.inspect_err(|_| wire.hang_up())?;
         drop((reply, ticket));

@@ -1,12 +1,14 @@
 //! From columns to the rows of the port.
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use tokenvault_core::port::{AuditRow, KeyringRow, PrincipalRow, ShareRow, SlotRow, TokenRow, VersionHead, VersionRow};
+use tokenvault_core::port::{
+    AuditRow, IssuedRow, KeyringRow, PrincipalRow, ShareRow, SlotRow, TokenRow, VersionHead, VersionRow,
+};
 
 use crate::fault::Fault;
 
 pub(crate) const SLOT: &str = "id, kind, body, wrapped_vk, wrapped_kek, created";
-pub(crate) const PRINCIPAL: &str = "id, uid_tag, generation, record, key, tokens, bytes";
+pub(crate) const PRINCIPAL: &str = "id, uid_tag, generation, record, key, tokens, bytes, issued";
 pub(crate) const SHARE: &str = "id, token, grantee_tag, expires_day, meta";
 pub(crate) const AUDIT: &str = "seq, record, chain";
 
@@ -21,6 +23,14 @@ pub(crate) use token_and_head;
 
 /// Column where the head of a version begins in `token_and_head!`.
 pub(crate) const HEAD_AFTER_TOKEN: usize = 6;
+
+/// Columns of what was issued.
+macro_rules! issued_columns {
+    () => {
+        "id, principal, kind, tag, hash, token, expires_day, meta"
+    };
+}
+pub(crate) use issued_columns;
 
 /// Columns of a version without its value.
 macro_rules! head {
@@ -105,6 +115,7 @@ pub(crate) fn principal(row: &Row<'_>) -> rusqlite::Result<PrincipalRow> {
         key: row.get(4)?,
         tokens: unsigned(row, 5)?,
         bytes: unsigned(row, 6)?,
+        issued: unsigned(row, 7)?,
     })
 }
 
@@ -145,6 +156,19 @@ pub(crate) fn share(row: &Row<'_>) -> rusqlite::Result<ShareRow> {
         grantee_tag: row.get(2)?,
         expires_day: row.get(3)?,
         meta: row.get(4)?,
+    })
+}
+
+pub(crate) fn issued(row: &Row<'_>) -> rusqlite::Result<IssuedRow> {
+    Ok(IssuedRow {
+        id: row.get(0)?,
+        principal: row.get(1)?,
+        kind: unsigned(row, 2)?,
+        tag: row.get(3)?,
+        hash: row.get(4)?,
+        token: row.get(5)?,
+        expires_day: row.get(6)?,
+        meta: row.get(7)?,
     })
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use common::*;
-use tokenvault_core::port::{AuditRow, KeyringRow, MetaKey, NewShare, ShareRow, SlotRow, TokenRow};
+use tokenvault_core::port::{AuditRow, IssuedRow, KeyringRow, MetaKey, NewShare, ShareRow, SlotRow, TokenRow};
 use tokenvault_store::{SCHEMA, SqliteStore};
 
 fn fixture(schema: u32) -> PathBuf {
@@ -38,6 +38,20 @@ fn share() -> ShareRow {
     ShareRow { id: 2, token: 3, grantee_tag: tag("unit:app.service"), expires_day: Some(20_000), meta: noise(5, 150) }
 }
 
+/// A token, a code, and an offer of token 3.
+fn issued(kind: u8) -> IssuedRow {
+    IssuedRow {
+        id: i64::from(kind) + 1,
+        principal: 1,
+        kind,
+        tag: tag(&format!("issued {kind}")),
+        hash: tag(&format!("secret {kind}")),
+        token: (kind == 2).then_some(3),
+        expires_day: 20_000,
+        meta: noise(7 + u64::from(kind), 240),
+    }
+}
+
 /// At least one row of every kind, a value with overflow pages, and numbers that were given and deleted.
 fn fill(store: &SqliteStore) {
     write(store, |tx| {
@@ -65,7 +79,9 @@ fn fill(store: &SqliteStore) {
         tx.delete_share(gone)?;
         tx.insert_share(&NewShare { token: 3, grantee_tag: &share().grantee_tag })?;
         tx.update_share(&share())?;
-        tx.set_login(alice, &noise(6, 200))
+        tx.set_login(alice, &noise(6, 200))?;
+        (0..3).try_for_each(|kind| tx.insert_issued(&issued(kind)))?;
+        tx.add_issued(alice, 3)
     })
     .unwrap();
 }
@@ -90,6 +106,13 @@ fn check(store: &SqliteStore, written_by: u32) {
     assert_eq!(read(store, |tx| tx.ended_shares(20_000, None, 9)).len(), shares.len());
     assert_eq!(read(store, |tx| tx.ended_shares(19_999, None, 9)), []);
     assert_eq!(read(store, |tx| tx.login(1)), (written_by >= 3).then(|| noise(6, 200)));
+    let issued_then: Vec<IssuedRow> = if written_by < 5 { Vec::new() } else { (0..3).map(issued).collect() };
+    assert_eq!(read(store, |tx| tx.issued_by(1, (0, 0), 10)), issued_then);
+    assert_eq!(alice.issued, issued_then.len() as u64);
+    assert_eq!(read(store, |tx| tx.offers(3)).len(), usize::from(written_by >= 4));
+    write(store, |tx| tx.delete_issued(&issued(2).tag).map(drop)).unwrap();
+    write(store, |tx| tx.insert_issued(&issued(2))).unwrap();
+    assert_eq!(read(store, |tx| tx.offers(3)).len(), 1);
     write(store, |tx| tx.set_login(1, b"anew")).unwrap();
     assert_eq!(read(store, |tx| tx.login(1)), Some(b"anew".to_vec()));
     write(store, move |tx| {

@@ -6,7 +6,8 @@ use tokenvault_core::token::{CleanupReport, CleanupRequest, Expiry, PutOptions};
 use crate::fixture::*;
 
 const WEEK: u64 = 7 * DAY;
-const NOTHING: CleanupReport = CleanupReport { tokens: 0, versions: 0, shares: 0, held_back: 0, damaged: 0 };
+const NOTHING: CleanupReport =
+    CleanupReport { tokens: 0, versions: 0, shares: 0, offers: 0, issued: 0, held_back: 0, damaged: 0 };
 /// What has ended is found by whole days.
 const SURELY: u64 = WEEK + DAY;
 

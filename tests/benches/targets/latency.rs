@@ -21,6 +21,7 @@ struct AtDoor {
     pipe: Median,
     library: Median,
     by_hand: Median,
+    validate: Median,
 }
 
 /// Measures all of it.
@@ -49,13 +50,14 @@ pub fn measure(bench: &mut Bench, report: &mut Report) {
     let [private, on_bus] = Door::ALL.map(|_| {
         let ping = next();
         let _own_ping = next();
-        let [pipe, by_hand, library] = std::array::from_fn(|_| next());
-        AtDoor { ping, pipe, library, by_hand }
+        let [pipe, by_hand, library, validate] = std::array::from_fn(|_| next());
+        AtDoor { ping, pipe, library, by_hand, validate }
     });
     let (small, _echo) = (next(), next());
     let huge = bench.huge.is_some().then(&mut next);
     let keyrings: Vec<Median> = bench.keyrings.running.iter().map(|_| next()).collect();
     judge_doors(report, &private, &on_bus);
+    judge_validate(report, &private, &on_bus);
     judge_growth(report, &private, small, huge);
     judge_keyrings(bench, report, [&private, &on_bus], &keyrings);
 }
@@ -78,6 +80,7 @@ fn at_door(bench: &Bench, door: Door) -> Vec<Scenario> {
         ("pipe Ping", floor_call(bench, door, "pipe")),
         ("Get, sd-bus", sd_bus_get(bench, door)),
         ("Get, libtokenvault", bench.big.get(ALICE, door)),
+        ("Validate, libtokenvault", bench.big.validate(ALICE, door)),
     ];
     let pinned = |(name, load): (&str, Load)| Scenario::new(format!("{}: {name}", name_of(door)), load.pinned());
     loads.into_iter().map(pinned).collect()
@@ -126,6 +129,15 @@ fn judge_doors(report: &mut Report, private: &AtDoor, on_bus: &AtDoor) {
     report.row(tail.over("its own p50", private.library.p50).bound(AtMost(3.0)));
     let doors = Row::new("Get, private door against bus door").ours(private.library.p50, "us");
     report.row(doors.over("bus", on_bus.library.p50).bound(AtMost(0.65)));
+}
+
+fn judge_validate(report: &mut Report, private: &AtDoor, on_bus: &AtDoor) {
+    let row = |door: &str, at: &AtDoor| {
+        let row = Row::new(format!("Validate, {door}, C client")).ours(at.validate.p50, "us").note(RAISED);
+        row.over("Get", at.library.p50)
+    };
+    report.row(row("private door", private).bound(AtMost(1.3)));
+    report.row(row("system bus", on_bus));
 }
 
 fn judge_growth(report: &mut Report, private: &AtDoor, small: Median, huge: Option<Median>) {

@@ -58,6 +58,11 @@ impl Site {
         self.call("get", user, door, PREFIX, OWN_TOKENS)
     }
 
+    /// Validates tokens that the caller issues, through libtokenvault.
+    pub fn validate(&self, user: User, door: Door) -> Load {
+        self.call("validate", user, door, PREFIX, OWN_TOKENS)
+    }
+
     /// Puts tokens through libtokenvault at the private door.
     pub fn put(&self, user: User, prefix: &str, count: u64) -> Load {
         self.call("put", user, Door::Socket, prefix, count)

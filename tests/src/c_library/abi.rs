@@ -68,6 +68,19 @@ options! {
     struct DeleteOptions { owner: Text, version: u64, }
     /// `tokenvault_share_options`.
     struct ShareOptions { owner: Text, permission: Text, expires: u64, uses: u32, }
+    /// `tokenvault_offer_options`.
+    struct OfferOptions { owner: Text, ttl: u64, attempts: u32, }
+    /// `tokenvault_redeem_options`.
+    struct RedeemOptions { purpose: Text, app: Text, }
+    /// `tokenvault_issue_options`.
+    struct IssueOptions {
+        kind: Text, subject: Text, audience: Text, scopes: Texts, claims: Texts, ttl: u64, uses: u32, length: u32,
+        attempts: u32,
+    }
+    /// `tokenvault_validate_options`.
+    struct ValidateOptions { id: Text, audience: Text, scopes: Texts, consume: c_int, }
+    /// `tokenvault_issued_options`.
+    struct IssuedOptions { kind: Text, subject: Text, audience: Text, scopes: Texts, limit: u64, }
 }
 
 macro_rules! functions {
@@ -111,6 +124,22 @@ functions! {
     fn tokenvault_unshare(*mut Client, Text, Text) -> c_int;
     fn tokenvault_unshare_with(*mut Client, Text, Text, *const TokenOptions) -> c_int;
     fn tokenvault_list_shares(*mut Client, Text, *const TokenOptions, *mut *mut List) -> c_int;
+    fn tokenvault_offer(*mut Client, Text, *const OfferOptions, *mut *mut Value) -> c_int;
+    fn tokenvault_redeem(*mut Client, Text, *const RedeemOptions, *mut *mut Value) -> c_int;
+    fn tokenvault_issue(*mut Client, *const IssueOptions, *mut *mut Value) -> c_int;
+    fn tokenvault_validate(*mut Client, Text, *const ValidateOptions, *mut c_int) -> c_int;
+    fn tokenvault_validate_claims(*mut Client, Text, *const ValidateOptions, *mut *mut Value) -> c_int;
+    fn tokenvault_revoke(*mut Client, Text) -> c_int;
+    fn tokenvault_revoke_all(*mut Client, *const IssuedOptions, *mut u64) -> c_int;
+    fn tokenvault_list_issued(*mut Client, *const IssuedOptions, *mut *mut List) -> c_int;
+    fn tokenvault_value_id(*const Value) -> Text;
+    fn tokenvault_value_kind(*const Value) -> Text;
+    fn tokenvault_value_subject(*const Value) -> Text;
+    fn tokenvault_value_audience(*const Value) -> Text;
+    fn tokenvault_value_issuer(*const Value) -> Text;
+    fn tokenvault_value_scope_count(*const Value) -> usize;
+    fn tokenvault_value_scope(*const Value, usize) -> Text;
+    fn tokenvault_value_attempts_left(*const Value) -> i64;
     fn tokenvault_value_grantee(*const Value) -> Text;
     fn tokenvault_value_uses_left(*const Value) -> i64;
     fn tokenvault_status(*mut Client, *mut *mut Info) -> c_int;

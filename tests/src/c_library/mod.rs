@@ -27,6 +27,8 @@ use tokenvault_proto::{
     ShareInfo, ShareOptions, Status, TokenInfo, VersionInfo, WhoAmI,
 };
 
+mod issued;
+
 /// Why a call failed: the number it returned, and what `tokenvault_client_error` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {

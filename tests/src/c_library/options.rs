@@ -34,6 +34,14 @@ impl Memory {
         self.lists.last().map_or(ptr::null(), |list| list.as_ptr())
     }
 
+    fn list_of(&mut self, texts: Option<&Vec<String>>) -> *const *const c_char {
+        let Some(texts) = texts else { return ptr::null() };
+        let mut list: Vec<_> = texts.iter().map(|text| self.text(text)).collect();
+        list.push(ptr::null());
+        self.lists.push(list);
+        self.lists.last().map_or(ptr::null(), |list| list.as_ptr())
+    }
+
     pub(super) fn get(&mut self, options: &proto::GetOptions) -> abi::GetOptions {
         abi::GetOptions {
             owner: self.optional(options.owner.as_ref()),
@@ -120,6 +128,63 @@ impl Memory {
             uses: number(options.uses),
             ..abi::ShareOptions::default()
         }
+    }
+
+    pub(super) fn offer(&mut self, options: &proto::OfferOptions) -> abi::OfferOptions {
+        abi::OfferOptions {
+            owner: self.optional(options.owner.as_ref()),
+            ttl: number(options.ttl),
+            attempts: number(options.attempts),
+            ..abi::OfferOptions::default()
+        }
+    }
+
+    pub(super) fn redeem(&mut self, options: &proto::RedeemOptions) -> abi::RedeemOptions {
+        abi::RedeemOptions {
+            purpose: self.optional(options.purpose.as_ref()),
+            app: self.optional(options.app.as_ref()),
+            ..abi::RedeemOptions::default()
+        }
+    }
+
+    pub(super) fn issue(&mut self, options: &proto::IssueOptions) -> abi::IssueOptions {
+        abi::IssueOptions {
+            kind: self.optional(options.kind.as_ref()),
+            subject: self.optional(options.subject.as_ref()),
+            audience: self.optional(options.audience.as_ref()),
+            scopes: self.list_of(options.scopes.as_ref()),
+            claims: self.attributes(options.claims.as_ref()),
+            ttl: number(options.ttl),
+            uses: number(options.uses),
+            length: number(options.length),
+            attempts: number(options.attempts),
+            ..abi::IssueOptions::default()
+        }
+    }
+
+    pub(super) fn validate(&mut self, options: &proto::ValidateOptions) -> abi::ValidateOptions {
+        abi::ValidateOptions {
+            id: self.optional(options.id.as_ref()),
+            audience: self.optional(options.audience.as_ref()),
+            scopes: self.list_of(options.scopes.as_ref()),
+            consume: yes_or_no(options.consume),
+            ..abi::ValidateOptions::default()
+        }
+    }
+
+    pub(super) fn revoke_all(&mut self, filter: &proto::RevokeAllOptions) -> abi::IssuedOptions {
+        abi::IssuedOptions {
+            kind: self.optional(filter.kind.as_ref()),
+            subject: self.optional(filter.subject.as_ref()),
+            audience: self.optional(filter.audience.as_ref()),
+            scopes: self.list_of(filter.scopes.as_ref()),
+            ..abi::IssuedOptions::default()
+        }
+    }
+
+    pub(super) fn issued(&mut self, options: &proto::IssuedOptions) -> abi::IssuedOptions {
+        assert!(options.after.is_none(), "the C library has no pages");
+        abi::IssuedOptions { limit: number(options.limit).into(), ..self.revoke_all(&options.filter()) }
     }
 
     pub(super) fn delete(&mut self, options: &proto::DeleteOptions) -> abi::DeleteOptions {

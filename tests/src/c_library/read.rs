@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
 
-use tokenvault_proto::{ShareInfo, TokenInfo, VersionInfo};
+use tokenvault_proto::{IssuedInfo, OfferInfo, ShareInfo, TokenInfo, VersionInfo};
 
 use super::abi;
 
@@ -95,6 +95,42 @@ pub(super) fn share_info(value: *const abi::Value) -> ShareInfo {
         expires: expires(value),
         uses_left: u32::try_from(c!(tokenvault_value_uses_left(value))).ok(),
     }
+}
+
+pub(super) fn issued_info(value: *const abi::Value) -> IssuedInfo {
+    let scope = |at| text(c!(tokenvault_value_scope(value, at)));
+    IssuedInfo {
+        id: text(c!(tokenvault_value_id(value))),
+        kind: text(c!(tokenvault_value_kind(value))),
+        subject: text(c!(tokenvault_value_subject(value))),
+        audience: text(c!(tokenvault_value_audience(value))),
+        scopes: (0..c!(tokenvault_value_scope_count(value))).map(scope).collect(),
+        claims: attributes(value),
+        issued: c!(tokenvault_value_created(value)),
+        expires: c!(tokenvault_value_expires(value)),
+        issuer: text(c!(tokenvault_value_issuer(value))),
+        uses_left: u32::try_from(c!(tokenvault_value_uses_left(value))).ok(),
+        attempts_left: attempts_left(value),
+    }
+}
+
+pub(super) fn offer_info(value: *const abi::Value) -> OfferInfo {
+    OfferInfo {
+        id: text(c!(tokenvault_value_id(value))),
+        expires: c!(tokenvault_value_expires(value)),
+        attempts_left: attempts_left(value).expect("an offer has attempts"),
+    }
+}
+
+fn attempts_left(value: *const abi::Value) -> Option<u32> {
+    u32::try_from(c!(tokenvault_value_attempts_left(value))).ok()
+}
+
+/// The data of a value, which is a text, and what `read` makes of the rest.
+pub(super) fn take_text<T>(value: *mut abi::Value, read: fn(*const abi::Value) -> T) -> (String, T) {
+    let rest = read(value);
+    let data = take_value(value).data;
+    (String::from_utf8(data).expect("UTF-8"), rest)
 }
 
 fn expires(value: *const abi::Value) -> Option<u64> {

@@ -1,9 +1,9 @@
-//! S7: the time of a refusal does not tell a foreign token from a missing one.
+//! S7: the time of a refusal does not tell a foreign token from a missing one, nor an issued one from one that was never issued.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
-use tokenvault_proto::TOKENS_INTERFACE;
+use tokenvault_proto::{ISSUER_INTERFACE, TOKENS_INTERFACE};
 use tokenvault_tests::{ALICE, BOB, Door, Vault};
 use zbus::Variant;
 
@@ -45,21 +45,58 @@ fn a_foreign_token_takes_as_long_as_a_missing_one() {
         wire.call(TOKENS_INTERFACE, "Get", &(name, options)).expect_err("it is not bob's");
         begun.elapsed().as_secs_f64()
     };
-    let (mut foreign, mut missing) = (Vec::new(), Vec::new());
-    for number in 0..SAMPLES {
+    let names = |kind: &str| (0..100).map(|number| format!("{kind}/{number:04}")).collect::<Vec<_>>();
+    let t = compare(time, &names("secret"), &names("absent"));
+    assert!(t.abs() < BOUND, "reply times tell a foreign token from a missing one: t = {t:.2}");
+}
+
+#[test]
+fn somebody_elses_issued_token_takes_as_long_as_one_that_was_never_issued() {
+    let _alone = alone();
+    let limits = ["misses-per-second", "reads-per-second", "writes-per-second"];
+    let vault = limits.iter().fold(Vault::builder(), |builder, limit| builder.limit(limit, 0)).start();
+    let (alice, bob) = (vault.client(ALICE, Door::Socket), vault.client(BOB, Door::Socket));
+    let issue = || alice.issue(&Default::default()).unwrap();
+    let tokens: Vec<String> = (0..100).map(|_| issue().token.to_string()).collect();
+    let never: Vec<String> = (0..100)
+        .map(|_| {
+            let issued = issue();
+            alice.revoke(&issued.id).unwrap();
+            issued.token.to_string()
+        })
+        .collect();
+    bob.issue(&Default::default()).unwrap();
+    // What its issuer has validated lies opened: that must not tell either.
+    assert!(tokens.iter().step_by(2).all(|token| alice.validate(token, &Default::default()).unwrap().is_some()));
+    let wire = vault.wire(BOB, Door::Socket);
+    let time = |token: &str| {
+        let options: HashMap<&str, Variant<'static>> = HashMap::new();
+        let begun = Instant::now();
+        let reply = wire.call(ISSUER_INTERFACE, "Validate", &(token, options)).expect("that it is not valid");
+        let elapsed = begun.elapsed().as_secs_f64();
+        assert!(!reply.body().deserialize::<(bool, HashMap<String, zbus::OwnedVariant>)>().unwrap().0);
+        elapsed
+    };
+    let t = compare(time, &tokens, &never);
+    assert!(t.abs() < BOUND, "reply times tell an issued token from one that was never issued: t = {t:.2}");
+}
+
+/// Welch's t of the times that two kinds take.
+fn compare(time: impl Fn(&str) -> f64, one: &[String], other: &[String]) -> f64 {
+    let (mut ones, mut others) = (Vec::new(), Vec::new());
+    for (number, (one, other)) in one.iter().zip(other).cycle().take(SAMPLES).enumerate() {
         // In turns, and in changing order, so that whatever drifts drifts for both.
-        let (there, absent) = (format!("secret/{:04}", number % 100), format!("absent/{:04}", number % 100));
         if number % 2 == 0 {
-            foreign.push(time(&there));
-            missing.push(time(&absent));
+            ones.push(time(one));
+            others.push(time(other));
         } else {
-            missing.push(time(&absent));
-            foreign.push(time(&there));
+            others.push(time(other));
+            ones.push(time(one));
         }
     }
-    let t = welch_t(&mut foreign, &mut missing);
+    let t = welch_t(&mut ones, &mut others);
     println!("Welch's t over {SAMPLES} pairs: {t:.2}");
-    assert!(t.abs() < BOUND, "reply times tell a foreign token from a missing one: t = {t:.2}");
+    t
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::common::*;
 use crate::run::*;
 
 /// What bash offers for a line, with the script that the program prints.
-fn offered(vault: &Vault, line: &str) -> Vec<String> {
+pub fn offered(vault: &Vault, line: &str) -> Vec<String> {
     let script = ok(run(vault, ALICE, Door::Socket, &["tokenvault", "completion", "bash"]));
     let words: Vec<&str> = line.split(' ').collect();
     let (last, before) = (words.len() - 1, if words.len() > 1 { words[words.len() - 2] } else { "" });

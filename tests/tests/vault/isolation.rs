@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use tokenvault_proto::ISSUER_INTERFACE;
 use tokenvault_tests::pipe;
 use zbus::{Fd, Variant};
 
@@ -16,7 +17,7 @@ enum Answer {
 }
 
 /// Methods that name a token, except those that would make it.
-const METHODS: [&str; 12] = [
+const METHODS: [&str; 13] = [
     "Get",
     "Describe",
     "Versions",
@@ -27,6 +28,7 @@ const METHODS: [&str; 12] = [
     "Share",
     "Unshare",
     "Shares",
+    "Offer",
     "Replace",
     "PutExpecting",
 ];
@@ -114,6 +116,28 @@ through_both_doors! {
         }
         assert_eq!(alice.get("secret", &defaults()).unwrap().data(), b"of alice");
         assert_eq!(alice.describe("secret", &defaults()).unwrap(), before, "nothing about it has changed");
+    }
+
+    fn what_somebody_else_has_issued_is_answered_like_what_was_never_issued(door) {
+        let vault = Vault::builder().limit("misses-per-second", 0).start();
+        let alice = vault.client(ALICE, door);
+        let (issued, gone) = (alice.issue(&defaults()).unwrap(), alice.issue(&defaults()).unwrap());
+        alice.revoke(&gone.id).unwrap();
+        let none: HashMap<&str, Variant<'static>> = HashMap::new();
+        for (stranger, may_validate) in [(BOB, false), (ROOT, true)] {
+            let wire = vault.wire(stranger, door);
+            let revoke = |id: &str| wire.call(ISSUER_INTERFACE, "Revoke", &(id, &none)).map(drop).unwrap_err();
+            let (foreign, missing) = (revoke(&issued.id), revoke(&gone.id));
+            assert_eq!((&foreign.name, &foreign.text), (&missing.name, &missing.text));
+            assert_eq!(foreign.name, "org.tokenvault1.Error.NotFound");
+            let validate = |token: &str| {
+                let reply = wire.call(ISSUER_INTERFACE, "Validate", &(token, &none)).unwrap();
+                reply.body().data().bytes().to_vec()
+            };
+            assert_eq!(validate(&issued.token) == validate(&gone.token), !may_validate);
+            assert_eq!(validate(&gone.token), validate("nonsense"));
+        }
+        assert!(alice.validate(&issued.token, &defaults()).unwrap().is_some());
     }
 
     fn a_user_who_stores_something_is_answered_like_one_who_does_not(door) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value as Json;
+use tokenvault_proto::IssueOptions;
 
 use crate::common::*;
 use crate::run::*;
@@ -11,6 +12,7 @@ use crate::run::*;
 const TOKEN: &str =
     "name owner version size class content-type attributes created updated shared permission require-purpose";
 const VERSION: &str = "version size created current";
+const ISSUED: &str = "id kind subject audience scopes claims issued expires issuer";
 const STATUS: &str = "state reason protection vault-id recovery-confirmed disk-theft machine-theft tokens bytes \
                       quota-tokens quota-bytes next-step";
 
@@ -32,6 +34,20 @@ const TOKENVAULT: &[Case] = &[
     (&["rollback", "a", "1"], &["name version"], ""),
     (&["mv", "a", "c"], &[], ""),
     (&["rm", "c"], &[], ""),
+    (&["offer", "b"], &["name code id expires attempts-left"], ""),
+    (&["redeem", "--from-file", "HOME/offer"], &[TOKEN, "value"], ""),
+    (&["issue", "--uses", "2"], &["token id expires"], ""),
+    (&["issue", "--kind", "code"], &["token id expires"], ""),
+    (&["validate", "--from-file", "HOME/token"], &["valid", ISSUED], ""),
+    (&["validate", "--from-file", "HOME/digits", "--id", "ID"], &["valid", ISSUED, "uses-left attempts-left"], ""),
+    (
+        &["issued", "--kind", "token", "--subject", ""],
+        &["issued"],
+        "id kind subject audience scopes claims issued expires issuer uses-left",
+    ),
+    (&["issued", "--subject", "of the file"], &["issued"], ISSUED),
+    (&["revoke", "ID"], &[], ""),
+    (&["revoke", "--all"], &["count"], ""),
     (&["status"], &[STATUS], ""),
     (&["unlock", "--password-fd", "0", "--recovery-out", "HOME/code"], &[], ""),
     (&["lock"], &[], ""),
@@ -84,12 +100,17 @@ fn words<'a>(texts: &[&'a str]) -> BTreeSet<&'a str> {
 }
 
 /// Runs a case in both forms and holds its document against what it should be.
-fn assert_document(vault: &Vault, user: User, program: &str, case: &Case) {
+fn assert_document(vault: &Vault, user: User, program: &str, case: &Case, id: &str) {
     let (verb, expected, rows) = case;
     let mut verb: Vec<String> = verb.iter().map(|word| (*word).to_owned()).collect();
+    verb.iter_mut().filter(|word| *word == "ID").for_each(|word| id.clone_into(word));
+    let home = vault.path().join("home");
     let places = [
         ("KEY", vault.path().join("recovery-key")),
-        ("HOME/code", vault.path().join("home/code")),
+        ("HOME/code", home.join("code")),
+        ("HOME/token", home.join("token")),
+        ("HOME/digits", home.join("digits")),
+        ("HOME/offer", home.join("offer")),
         ("CONF", vault.path().join("tokenvault.conf")),
         ("DAEMON", tokenvault_tests::program::path("tokenvaultd")),
     ];
@@ -121,18 +142,31 @@ fn verbs(vault: &Vault, arguments: &[&str]) -> BTreeSet<String> {
     verbs.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
+/// Has what the commands are to hold up issued, and puts it into files; the id of the code.
+fn write_what_is_held_up(vault: &Vault, home: &std::path::Path) -> String {
+    let alice = vault.client(ALICE, Door::Socket);
+    alice.put("offered", b"v", &defaults()).unwrap();
+    let options = IssueOptions { subject: Some("of the file".into()), ..defaults() };
+    let digits = alice.issue(&IssueOptions { kind: Some("code".into()), uses: Some(1), ..defaults() }).unwrap();
+    std::fs::write(home.join("token"), alice.issue(&options).unwrap().token.as_bytes()).unwrap();
+    std::fs::write(home.join("digits"), format!("{}\n", *digits.token)).unwrap();
+    std::fs::write(home.join("offer"), alice.offer("offered", &defaults()).unwrap().0.as_bytes()).unwrap();
+    digits.id
+}
+
 #[test]
 fn every_verb_prints_one_document_with_the_keys_of_the_interface() {
     let vault = Vault::start();
     let home = vault.path().join("home");
     std::fs::create_dir(&home).unwrap();
     std::os::unix::fs::chown(&home, Some(ALICE.uid), None).unwrap();
+    let id = write_what_is_held_up(&vault, &home);
     for (program, cases) in [
         ("tokenvault", &[(ALICE, TOKENVAULT), (ROOT, TOKENVAULT_OF_ROOT)][..]),
         ("tokenvaultctl", &[(ROOT, TOKENVAULTCTL)]),
     ] {
         for (user, cases) in cases {
-            cases.iter().for_each(|case| assert_document(&vault, *user, program, case));
+            cases.iter().for_each(|case| assert_document(&vault, *user, program, case, &id));
         }
         let cases = cases.iter().flat_map(|(_, cases)| *cases);
         let known: BTreeSet<String> = cases.map(|(verb, ..)| verb[0]).chain(WITHOUT).map(str::to_owned).collect();

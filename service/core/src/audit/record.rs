@@ -37,7 +37,7 @@ impl Outcome {
     /// The outcome an error stands for.
     pub const fn of(error: &Error) -> Self {
         match error {
-            Error::NotFound | Error::NotShared => Self::NotFound,
+            Error::NotFound | Error::NotShared | Error::NoOffer | Error::OfferOver => Self::NotFound,
             Error::AccessDenied(_) | Error::InteractionRequired(_) | Error::Locked => Self::Denied,
             _ => Self::Failed,
         }

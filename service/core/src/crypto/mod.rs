@@ -4,6 +4,8 @@
 //! one; what is left on the stack in between is wiped.
 
 pub mod aad;
+pub mod base62;
+pub mod crc32;
 mod error;
 pub mod hpke;
 pub mod kdf;

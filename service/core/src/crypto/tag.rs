@@ -49,6 +49,21 @@ pub fn attribute_tag(principal_index: &Secret, key: &str, value: &str) -> Attrib
     short
 }
 
+/// Tag of an issued token or code by its id, under the keyring's key for issued tokens.
+pub fn issued_tag(tokens: &Secret, id: &[u8; 16]) -> Tag {
+    mac::compute(tokens, &[b"tv1/issued/id\0", id])
+}
+
+/// Tag of an offer by the part of its code that finds it, under the same key.
+pub fn offer_tag(tokens: &Secret, selector: &str) -> Tag {
+    mac::compute(tokens, &[b"tv1/issued/offer\0", selector.as_bytes()])
+}
+
+/// What is kept of the secret of what has this tag, which stands for its id; under the same key.
+pub fn issued_hash(tokens: &Secret, tag: &Tag, secret: &[u8]) -> Tag {
+    mac::compute(tokens, &[b"tv1/issued/secret\0", tag, secret])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,6 @@ pub use clock::{Clock, ManualClock};
 pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 pub use sealer::{SealError, SealedBlob, Sealer, TpmStatus};
 pub use store::{
-    AttributeTag, AuditRow, Ending, JobFailure, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx,
+    AttributeTag, AuditRow, Ending, IssuedRow, JobFailure, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx,
     ShareRow, SlotRow, Store, StoreError, StoreStatus, Tag, TokenRow, VersionHead, VersionRow, WriteJob, WriteTx,
 };

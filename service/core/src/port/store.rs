@@ -110,8 +110,10 @@ pub struct PrincipalRow {
     pub key: Vec<u8>,
     /// Tokens, expired ones included until they are deleted.
     pub tokens: u64,
-    /// Stored bytes over all versions: values, padded, and what is kept beside them.
+    /// Stored bytes over all versions: values, padded, and what is kept beside them; and of what was issued.
     pub bytes: u64,
+    /// Issued tokens, codes and offers, those that have ended included until they are deleted.
+    pub issued: u64,
 }
 
 /// A token without its versions.
@@ -205,6 +207,27 @@ pub struct Ending {
     pub row: i64,
 }
 
+/// A token, a code or an offer that was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedRow {
+    /// Row number. Zero in a row that is about to be inserted.
+    pub id: i64,
+    /// Principal that issued it.
+    pub principal: i64,
+    /// 0 token, 1 code, 2 offer.
+    pub kind: u8,
+    /// Keyed tag of its id, unique in the store and random: it never comes again.
+    pub tag: Tag,
+    /// Keyed hash of its secret.
+    pub hash: Tag,
+    /// Row number of the token that is offered.
+    pub token: Option<i64>,
+    /// Day (since the epoch, rounded up) after which it has certainly expired.
+    pub expires_day: i64,
+    /// Encrypted record.
+    pub meta: Vec<u8>,
+}
+
 /// One link of the audit chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
@@ -277,6 +300,18 @@ pub trait ReadTx {
         after: i64,
         limit: usize,
     ) -> Result<Vec<(TokenRow, VersionHead)>, StoreError>;
+    /// What was issued and has expired by `day`, by day and number, beginning behind `after`, a day and a number; at most
+    /// `limit`.
+    fn ended_issued(&self, day: i64, after: (i64, i64), limit: usize) -> Result<Vec<IssuedRow>, StoreError>;
+    /// What was issued under a tag.
+    fn issued(&self, tag: &Tag) -> Result<Option<IssuedRow>, StoreError>;
+    /// The same, or else another row, if there is any: what looks for a tag that is not there then has as much to do.
+    fn issued_or_other(&self, tag: &Tag) -> Result<Option<IssuedRow>, StoreError>;
+    /// What a principal issued, by the days it expires and by number, beginning behind `after`, a day and a number; at most
+    /// `limit`.
+    fn issued_by(&self, principal: i64, after: (i64, i64), limit: usize) -> Result<Vec<IssuedRow>, StoreError>;
+    /// The offers of a token.
+    fn offers(&self, token: i64) -> Result<Vec<IssuedRow>, StoreError>;
     /// The newest audit link.
     fn audit_head(&self) -> Result<Option<AuditRow>, StoreError>;
     /// Audit links with `seq > after`, ascending; at most `limit`.
@@ -319,7 +354,15 @@ pub trait WriteTx: ReadTx {
     fn update_share(&mut self, row: &ShareRow) -> Result<(), StoreError>;
     /// Removes a share.
     fn delete_share(&mut self, id: i64) -> Result<(), StoreError>;
-    /// Removes a token with its versions, shares and attribute tags.
+    /// Adds what was issued; `row.id` is ignored. `Internal` when another row has the tag.
+    fn insert_issued(&mut self, row: &IssuedRow) -> Result<(), StoreError>;
+    /// Replaces the record of what was issued.
+    fn update_issued(&mut self, row: &IssuedRow) -> Result<(), StoreError>;
+    /// Removes what was issued under a tag; the row, if there was one.
+    fn delete_issued(&mut self, tag: &Tag) -> Result<Option<IssuedRow>, StoreError>;
+    /// Adds to the number a principal has issued (negative: takes away).
+    fn add_issued(&mut self, principal: i64, issued: i64) -> Result<(), StoreError>;
+    /// Removes a token with its versions, shares and attribute tags. It has no offers any more.
     fn delete_token(&mut self, id: i64) -> Result<(), StoreError>;
     /// Replaces the attribute tags of a token.
     fn set_attributes(&mut self, token: i64, tags: &[AttributeTag]) -> Result<(), StoreError>;

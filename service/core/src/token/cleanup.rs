@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::port::{Ending, ReadTx, TokenRow, WriteTx};
+use crate::issued::record::kind_of;
+use crate::issued::{Kind, apart_from_tokens};
+use crate::port::{Ending, IssuedRow, ReadTx, TokenRow, WriteTx};
 use crate::token::delete::delete_token;
 use crate::token::found::{Found, Shelf};
 use crate::token::share::drop_ended_shares;
@@ -41,6 +43,10 @@ pub struct CleanupReport {
     pub versions: u64,
     /// Shares, those of the tokens not included.
     pub shares: u64,
+    /// Offers, those of the tokens not included.
+    pub offers: u64,
+    /// Issued tokens and codes.
+    pub issued: u64,
     /// Versions and shares that stay because nobody has said that the clock is right.
     pub held_back: u64,
     /// Tokens that stay because their rows do not open where they stand.
@@ -52,6 +58,8 @@ impl CleanupReport {
         self.tokens += other.tokens;
         self.versions += other.versions;
         self.shares += other.shares;
+        self.offers += other.offers;
+        self.issued += other.issued;
         self.damaged += other.damaged;
     }
 }
@@ -100,6 +108,7 @@ impl Vault {
             day: last_day(trusted),
             report: CleanupReport::default(),
         };
+        run.end_issued(request.dry_run)?;
         if request.dry_run {
             run.count()?;
         } else {
@@ -174,8 +183,46 @@ impl Run<'_> {
             }
             Ok(())
         })?;
-        self.report = report;
+        self.report.add(report);
         Ok(())
+    }
+
+    /// Deletes, or counts, what was issued and has ended.
+    fn end_issued(&mut self, dry_run: bool) -> Result<(), Error> {
+        let mut after = (i64::MIN, i64::MIN);
+        loop {
+            let mut rows = self.vault.read(|tx| Ok(tx.ended_issued(self.day, after, STEP)?))?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = (last.expires_day, last.id);
+            rows.retain(|row| self.principal.is_none_or(|principal| row.principal == principal));
+            let mut principals: BTreeMap<i64, Vec<IssuedRow>> = BTreeMap::new();
+            for row in rows {
+                let is_offer = kind_of(&row)? == Kind::Offer;
+                *(if is_offer { &mut self.report.offers } else { &mut self.report.issued }) += 1;
+                principals.entry(row.principal).or_default().push(row);
+            }
+            for (principal, rows) in principals.into_iter().filter(|_| !dry_run) {
+                self.delete_issued(principal, rows)?;
+            }
+        }
+    }
+
+    fn delete_issued(&self, principal: i64, rows: Vec<IssuedRow>) -> Result<(), Error> {
+        let Some(row) = self.vault.read(|tx| Ok(tx.principal_by_id(principal)?))? else { return Ok(()) };
+        let principal = self.open.keys(self.vault).open(&row)?;
+        let event = Event::new(&self.caller, "Cleanup").about(Some(principal.uid), "");
+        let (vault, open, audited) = (Arc::clone(self.vault), Arc::clone(&self.open), event.clone());
+        self.vault.write_and_wait(apart_from_tokens(&event), Effect::Reserved, move |tx| {
+            let mut change = Change::default();
+            for row in &rows {
+                if let Some(row) = tx.delete_issued(&row.tag)? {
+                    change.issued -= 1;
+                    change.freed += usage::of_issued(&row);
+                }
+            }
+            change.count(tx, &principal)?;
+            vault.record_many(&open, tx, &audited, change.issued.unsigned_abs())
+        })
     }
 
     fn delete(&mut self) -> Result<(), Error> {
@@ -192,7 +239,7 @@ impl Run<'_> {
                 Ok(())
             })?;
         }
-        self.report = report;
+        self.report.add(report);
         Ok(())
     }
 
@@ -228,9 +275,7 @@ impl Run<'_> {
                     delete_ended(tx, &shelf, row, day, &mut report)?;
                 }
             }
-            if report != CleanupReport::default() {
-                vault.record_mutations(&open, tx, &audited, report.versions + report.shares)?;
-            }
+            vault.record_many(&open, tx, &audited, report.versions + report.shares)?;
             Ok(report)
         })
     }

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::policy::Action;
 use crate::port::WriteTx;
 use crate::token::found::{Found, Shelf};
+use crate::token::offer::drop_offers;
 use crate::token::request::NamedRequest;
 use crate::token::usage::{self, Change};
 use crate::vault::{Effect, Event, Reply, Vault};
@@ -45,8 +46,10 @@ impl Vault {
 pub(super) fn delete_token(tx: &mut dyn WriteTx, found: &Found) -> Result<Change, Error> {
     let versions: u64 = tx.versions(found.row.id)?.iter().map(usage::of_version).sum();
     let shares: u64 = tx.shares(found.row.id)?.iter().map(usage::of_share).sum();
+    let offers = drop_offers(tx, found.row.id)?;
     tx.delete_token(found.row.id)?;
-    Ok(Change { tokens: -1, added: 0, freed: versions + shares + usage::of_token(&found.row, &found.meta) })
+    let freed = versions + shares + offers.freed + usage::of_token(&found.row, &found.meta);
+    Ok(Change { tokens: -1, freed, ..offers })
 }
 
 fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version: u64) -> Result<(), Error> {
@@ -65,5 +68,5 @@ fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version
     meta.updated = shelf.now;
     shelf.records().seal_token(&mut row, &meta)?;
     tx.update_token(&row)?;
-    Change { tokens: 0, added: usage::of_token(&row, &meta), freed }.count(tx, shelf.principal)
+    Change { added: usage::of_token(&row, &meta), freed, ..Change::default() }.count(tx, shelf.principal)
 }

@@ -1,7 +1,8 @@
 //! `List`: a page of tokens without their values.
 
 use crate::Caller;
-use crate::crypto::{aad::Aad, tag, wrap};
+use crate::crypto::tag;
+use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::policy::Action;
 use crate::principal::Principal;
@@ -45,14 +46,14 @@ impl Vault {
 
     fn page(&self, open: &OpenVault, principal: &Principal, request: &ListRequest) -> Result<Page, Error> {
         let shelf = Shelf { open, principal, now: self.now() };
-        let cursor = Cursor { open, principal };
+        let cursor = Cursor { list: CURSOR, vault: &open.id, principal };
         let tags: Vec<_> = request
             .attributes
             .as_map()
             .iter()
             .map(|(key, value)| tag::attribute_tag(&principal.index_key, key, value))
             .collect();
-        let mut after = cursor.decode(&request.after)?;
+        let [mut after] = cursor.decode(&request.after)?;
         let mut page = Page::default();
         let mut bytes = page.reply_bytes();
         loop {
@@ -67,11 +68,11 @@ impl Vault {
                 let info = found.info(principal.uid)?;
                 bytes += info.reply_bytes();
                 if bytes > PAGE_BYTES_MAX && !page.tokens.is_empty() {
-                    return Ok(Page { next: cursor.encode(before)?, ..page });
+                    return Ok(Page { next: cursor.encode([before])?, ..page });
                 }
                 page.tokens.push(info);
                 if page.tokens.len() == request.limit {
-                    return Ok(Page { next: cursor.encode(after)?, ..page });
+                    return Ok(Page { next: cursor.encode([after])?, ..page });
                 }
             }
             if exhausted {
@@ -90,37 +91,4 @@ fn matches(found: &Found, request: &ListRequest) -> bool {
     let carries_all =
         request.attributes.iter().all(|(key, value)| found.meta.attributes.get(key).is_some_and(|has| has == value));
     expires_in_time && carries_all && request.prefix.matches(&found.meta.name)
-}
-
-/// The place in the list, encrypted: row numbers would tell how much others store.
-struct Cursor<'a> {
-    open: &'a OpenVault,
-    principal: &'a Principal,
-}
-
-impl Cursor<'_> {
-    fn aad(&self) -> Aad {
-        Aad::new("cursor").bytes(&self.open.id).bytes(&self.principal.generation)
-    }
-
-    fn encode(&self, after: i64) -> Result<String, Error> {
-        let sealed = wrap::seal(&self.principal.index_key, CURSOR, self.aad().as_bytes(), &after.to_be_bytes())?;
-        Ok(sealed.iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    fn decode(&self, text: &str) -> Result<i64, Error> {
-        if text.is_empty() {
-            return Ok(0);
-        }
-        let refused = || Error::InvalidArgs("option 'after' is not the 'next' of an earlier page".into());
-        let sealed: Option<Vec<u8>> = text
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-            .collect();
-        let sealed = sealed.filter(|_| text.len().is_multiple_of(2)).ok_or_else(refused)?;
-        let opened = wrap::open_record(&self.principal.index_key, CURSOR, self.aad().as_bytes(), &sealed)
-            .map_err(|_| refused())?;
-        opened.as_slice().try_into().map(i64::from_be_bytes).map_err(|_| refused())
-    }
 }

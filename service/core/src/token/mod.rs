@@ -13,13 +13,14 @@ mod found;
 mod get;
 mod list;
 mod metadata;
+mod offer;
 mod put;
 mod rename;
 mod reply_size;
 mod request;
 mod rollback;
 mod share;
-mod usage;
+pub(crate) mod usage;
 mod version;
 
 pub use cleanup::{CleanupReport, CleanupRequest};
@@ -27,6 +28,7 @@ pub use found::TokenInfo;
 pub use get::Opened;
 pub use list::{PAGE_BYTES_MAX, Page};
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
+pub use offer::{OfferRequest, Offered, OfferedSize, RedeemRequest, Redeemed};
 pub use request::{
     Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,
 };

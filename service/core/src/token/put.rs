@@ -12,6 +12,7 @@ use crate::port::{NewToken, ReadTx, TokenRow, VersionHead, VersionRow, WriteTx};
 use crate::principal::Principal;
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::{Class, TokenMeta, VALUE, VersionMeta};
+use crate::token::offer::drop_offers;
 use crate::token::request::{KEEP_VERSIONS_DEFAULT, PutMode, PutOptions, PutRequest, check_keep_versions};
 use crate::token::share::drop_shares;
 use crate::token::usage::{self, Change};
@@ -126,10 +127,14 @@ impl Put<'_> {
         }
         // What an expired token held before does not come back with its name.
         let keep = if live.is_some() { meta.keep_versions } else { 1 };
-        let unshared = if live.is_some() { 0 } else { drop_shares(tx, row.id)? };
-        let dropped = drop_old_versions(tx, &row, keep)? + unshared;
+        let (unshared, withdrawn) = match live {
+            Some(_) => (0, Change::default()),
+            None => (drop_shares(tx, row.id)?, drop_offers(tx, row.id)?),
+        };
+        let dropped = drop_old_versions(tx, &row, keep)? + unshared + withdrawn.freed;
         let change = Change {
             tokens: i64::from(before.is_none()),
+            issued: withdrawn.issued,
             added: usage::of_token(&row, &meta) + usage::of_version(&head),
             freed: dropped + before.map_or(0, |found| usage::of_token(&found.row, &found.meta)),
         };

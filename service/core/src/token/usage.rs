@@ -5,7 +5,7 @@
 //! the value. In steps, because a version that displaces one like it must not count more for a longer number in it.
 
 use crate::error::Error;
-use crate::port::{ShareRow, TokenRow, VersionHead, WriteTx};
+use crate::port::{IssuedRow, ShareRow, TokenRow, VersionHead, WriteTx};
 use crate::principal::Principal;
 use crate::token::metadata::TokenMeta;
 use crate::vault::Vault;
@@ -13,18 +13,23 @@ use crate::vault::Vault;
 const STEP: u64 = 64;
 
 /// Bytes of a token beside its versions.
-pub(super) fn of_token(row: &TokenRow, meta: &TokenMeta) -> u64 {
+pub(crate) fn of_token(row: &TokenRow, meta: &TokenMeta) -> u64 {
     in_steps(row.meta.len()) + STEP * meta.attributes.len() as u64
 }
 
 /// Bytes of a version.
-pub(super) fn of_version(head: &VersionHead) -> u64 {
+pub(crate) fn of_version(head: &VersionHead) -> u64 {
     head.stored_bytes + in_steps(head.meta.len() + head.dek.len())
 }
 
 /// Bytes of a share, which is found by an index.
-pub(super) fn of_share(row: &ShareRow) -> u64 {
+pub(crate) fn of_share(row: &ShareRow) -> u64 {
     in_steps(row.meta.len()) + STEP
+}
+
+/// Bytes of what was issued: its record, and a step each for what it is found by and compared with.
+pub(crate) fn of_issued(row: &IssuedRow) -> u64 {
+    in_steps(row.meta.len()) + 2 * STEP
 }
 
 const fn in_steps(bytes: usize) -> u64 {
@@ -33,9 +38,11 @@ const fn in_steps(bytes: usize) -> u64 {
 
 /// What a request changes of the counters of a principal.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Change {
+pub(crate) struct Change {
     /// Tokens that came, or went.
     pub tokens: i64,
+    /// The same of issued tokens, codes and offers.
+    pub issued: i64,
     /// Bytes that were written.
     pub added: u64,
     /// Bytes that were taken away.
@@ -45,6 +52,9 @@ pub(super) struct Change {
 impl Change {
     /// Counts it.
     pub fn count(self, tx: &mut dyn WriteTx, principal: &Principal) -> Result<(), Error> {
+        if self.issued != 0 {
+            tx.add_issued(principal.id, self.issued)?;
+        }
         Ok(tx.add_usage(principal.id, self.tokens, signed(self.added)? - signed(self.freed)?)?)
     }
 
@@ -59,6 +69,15 @@ impl Change {
         let bytes = principal.quota_bytes.unwrap_or(settings.bytes);
         if self.tokens > 0 && tokens > 0 && row.tokens > tokens {
             return Err(over("tokens", tokens));
+        }
+        if self.issued > 0 && settings.issued > 0 && row.issued > settings.issued {
+            return Err(Error::LimitsExceeded {
+                limit: "issued",
+                retry: format!(
+                    "you may have {} issued tokens; revoke some, or wait until they expire",
+                    settings.issued
+                ),
+            });
         }
         if self.added > self.freed && bytes > 0 && row.bytes > bytes {
             return Err(over("bytes", bytes));

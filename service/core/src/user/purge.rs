@@ -7,11 +7,11 @@ use crate::Caller;
 use crate::error::Error;
 use crate::vault::{Effect, Vault};
 
-/// Tokens deleted in one write: others write in between.
+/// Tokens, and what was issued, deleted in one write: others write in between.
 const STEP: usize = 100;
 
 impl Vault {
-    /// Deletes all tokens of a user, with their versions and shares, its login key and what the vault knows of it. It is frozen
+    /// Deletes all tokens of a user, with their versions and shares, all it has issued, its login key and what the vault knows of it. It is frozen
     /// first, so that nothing of it is used meanwhile; where this is interrupted, it stays frozen and is purged again. Blocks.
     ///
     /// # Errors
@@ -24,6 +24,14 @@ impl Vault {
             let (vault, open, audited) = (Arc::clone(self), Arc::clone(&work.open), work.event.clone());
             let is_done = work.write(Effect::Erases, move |tx| {
                 let (row, _) = find(&vault, &open, tx, uid)?;
+                // Offers stand in the way of their tokens.
+                let issued = tx.issued_by(row.id, (i64::MIN, i64::MIN), STEP)?;
+                for row in &issued {
+                    tx.delete_issued(&row.tag)?;
+                }
+                if issued.len() == STEP {
+                    return Ok(false);
+                }
                 let tokens = tx.tokens(row.id, &[], 0, STEP)?;
                 for (token, _) in &tokens {
                     tx.delete_token(token.id)?;

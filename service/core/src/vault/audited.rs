@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::write::{Effect, Reply};
 use super::{Event, OpenVault, Vault};
-use crate::audit::{AuditRecord, ChainFault, NotNoted, verify};
+use crate::audit::{AuditRecord, ChainFault, NotNoted, Outcome, verify};
 use crate::error::Error;
 use crate::port::WriteTx;
 
@@ -38,14 +38,29 @@ impl Vault {
         open.audit.append(tx, &record, self.settings().audit_records)
     }
 
-    /// Records several mutations of one kind in the transaction that makes them.
-    pub(crate) fn record_mutations(
+    /// Records that something did not go well which has changed something all the same: a wrong code that was counted.
+    pub(crate) fn record_outcome(
+        &self,
+        open: &OpenVault,
+        tx: &mut dyn WriteTx,
+        event: &Event,
+        outcome: Outcome,
+    ) -> Result<(), Error> {
+        let record = AuditRecord { outcome, ..self.record_of(event) };
+        open.audit.append(tx, &record, self.settings().audit_records)
+    }
+
+    /// Records so many equal mutations of one transaction; none is not worth a record.
+    pub(crate) fn record_many(
         &self,
         open: &OpenVault,
         tx: &mut dyn WriteTx,
         event: &Event,
         count: u64,
     ) -> Result<(), Error> {
+        if count == 0 {
+            return Ok(());
+        }
         let record = AuditRecord { count, ..self.record_of(event) };
         open.audit.append(tx, &record, self.settings().audit_records)
     }

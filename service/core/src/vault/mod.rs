@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use crate::audit::AuditQueue;
 use crate::error::Error;
+use crate::issued::HotShelf;
 use crate::policy::Role;
 use crate::port::{Clock, ReadTx, SecretMemory, Store};
 use crate::{Caller, Timestamp};
@@ -59,6 +60,8 @@ pub struct Settings {
     pub tokens: u64,
     /// Most stored bytes of a principal, metadata included.
     pub bytes: u64,
+    /// Most issued tokens, codes and offers of a principal.
+    pub issued: u64,
     /// Who is taken in.
     pub enrolment: Enrolment,
     /// Role of a user seen first.
@@ -75,6 +78,7 @@ impl Default for Settings {
             value_bytes: 65_536,
             tokens: 10_000,
             bytes: 64 << 20,
+            issued: 100_000,
             enrolment: Enrolment::Auto,
             default_role: Role::Developer,
             audit_durable: false,
@@ -97,6 +101,8 @@ pub struct Vault {
     hot: hot::HotTokens,
     /// Who was seen for the first time of a day, until it is written down.
     seen: Mutex<BTreeSet<u32>>,
+    /// Issued tokens that were validated lately.
+    pub(crate) hot_issued: HotShelf,
     /// How often keys were made ready to be used.
     openings: AtomicU64,
     /// Set while the audit log cannot take records because there is no space for them.
@@ -125,6 +131,7 @@ impl Vault {
             audit: AuditQueue::default(),
             hot: hot::HotTokens::default(),
             seen: Mutex::default(),
+            hot_issued: HotShelf::default(),
             openings: AtomicU64::new(0),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),

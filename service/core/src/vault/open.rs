@@ -32,13 +32,13 @@ pub struct OpenVault {
     pub(crate) audit: AuditKey,
     /// Kind of the slot that opened it.
     pub(super) opened_by: SlotKind,
-    pub(super) principals: Principals,
+    pub(crate) principals: Principals,
     /// Whose login-class tokens are open.
     pub(crate) unlocked: Unlocked,
     /// The last time that is known to have been right, once it was read.
     pub(super) trusted: Mutex<Option<Mark>>,
     /// Which opening of the vault this is, from 1.
-    pub(super) opening: u64,
+    pub(crate) opening: u64,
 }
 
 impl OpenVault {
@@ -66,6 +66,11 @@ impl OpenVault {
     /// Mixed into what login keys are wrapped under.
     pub(crate) const fn pepper(&self) -> &Secret {
         self.keyring.pepper()
+    }
+
+    /// Hashes of issued tokens.
+    pub(crate) const fn tokens_key(&self) -> &Secret {
+        self.keyring.tokens()
     }
 
     pub(crate) fn keys<'a>(&'a self, vault: &'a Vault) -> PrincipalKeys<'a> {
@@ -212,6 +217,27 @@ impl Vault {
             Some(principal) => Ok(Some(principal)),
             None => self.load_principal(open, tx, uid),
         }
+    }
+
+    /// The principal of a row number, as a transaction sees it.
+    pub(crate) fn find_principal_by_id(
+        &self,
+        open: &OpenVault,
+        tx: &dyn ReadTx,
+        id: i64,
+    ) -> Result<Arc<Principal>, Error> {
+        if let Some(principal) = open.principals.find_by_id(id) {
+            return Ok(principal);
+        }
+        let row = tx.principal_by_id(id)?.ok_or_else(|| Error::Quarantined(format!("principal {id} is missing")))?;
+        open.keys(self).open(&row).map(Arc::new)
+    }
+
+    /// The same on a snapshot, and kept.
+    pub(crate) fn principal_by_id(&self, open: &OpenVault, id: i64) -> Result<Arc<Principal>, Error> {
+        let principal = self.read(|tx| self.find_principal_by_id(open, tx, id))?;
+        open.cache(&principal);
+        Ok(principal)
     }
 
     fn load_principal(&self, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<Option<Arc<Principal>>, Error> {

@@ -23,7 +23,7 @@ struct Books {
 
 /// The principals of an open vault.
 #[derive(Default)]
-pub(super) struct Principals(RwLock<Books>);
+pub(crate) struct Principals(RwLock<Books>);
 
 /// When a principal began to be read.
 #[derive(Clone, Copy)]
@@ -32,6 +32,12 @@ pub(super) struct Ticket(u64);
 impl Principals {
     pub(super) fn find(&self, uid: u32) -> Option<Arc<Principal>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).kept.get(&uid).cloned()
+    }
+
+    /// The same by the number of its row.
+    pub(crate) fn find_by_id(&self, id: i64) -> Option<Arc<Principal>> {
+        let books = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        books.kept.values().find(|principal| principal.id == id).cloned()
     }
 
     /// To be had before a principal is read that is to be kept.

@@ -84,10 +84,12 @@ impl Vault {
         if let Inner::Quarantined(reason) = &*now {
             return Err(Error::Quarantined(reason.clone()));
         }
-        self.hot.restart(match &state {
+        let opening = match &state {
             Inner::Open(open) => open.opening,
             _ => 0,
-        });
+        };
+        self.hot.restart(opening);
+        self.hot_issued.restart(opening);
         *now = state;
         drop(now);
         self.wake_state();

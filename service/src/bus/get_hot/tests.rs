@@ -1,6 +1,6 @@
 //! Calls over a whole service: which are answered where they are read, and that the others leave nothing.
 
-mod home;
+pub mod home;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,7 +25,7 @@ async fn opened() -> Home {
 
 fn value(reply: Reply) -> Vec<u8> {
     let mut value = Vec::new();
-    File::from(reply.value).read_to_end(&mut value).unwrap();
+    File::from(reply.value.unwrap()).read_to_end(&mut value).unwrap();
     value
 }
 

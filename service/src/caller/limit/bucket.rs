@@ -31,6 +31,11 @@ impl Bucket {
         self.level -= 1.0;
         true
     }
+
+    /// Gives one back that was taken.
+    pub(super) fn give_back(&mut self, burst: f64) {
+        self.level = (self.level + 1.0).min(burst);
+    }
 }
 
 pub(super) fn burst_of_reads(limits: &Limits) -> f64 {

@@ -187,6 +187,13 @@ impl Limiter {
         }
     }
 
+    /// Gives back what was paid for a write that nothing was written for: who came too late for the last use of something.
+    pub fn refund_write(&self, uid: u32) {
+        let mut state = self.state();
+        let burst = burst_of_writes(&state.limits);
+        state.of(uid).writes.give_back(burst);
+    }
+
     /// Pays for a request that found nothing: names are not to be tried out at leisure.
     ///
     /// # Errors

@@ -111,6 +111,9 @@ fn writes_and_misses_have_bursts_and_zero_switches_off() {
         limiter.pay(7, Kind::Write).unwrap();
     }
     assert_eq!(limit_of(limiter.pay(7, Kind::Write)), "writes-per-second");
+    limiter.refund_write(7);
+    limiter.pay(7, Kind::Write).unwrap();
+    assert_eq!(limit_of(limiter.pay(7, Kind::Write)), "writes-per-second");
     assert!(limiter.pay(8, Kind::Write).is_ok());
     for _ in 0..5 {
         limiter.pay_miss(7).unwrap();

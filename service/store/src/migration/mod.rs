@@ -9,6 +9,7 @@ mod step_0001;
 mod step_0002;
 mod step_0003;
 mod step_0004;
+mod step_0005;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -19,10 +20,10 @@ use crate::fault::Fault;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// Step `i` makes schema `i + 1`.
-const STEPS: &[Step] = &[step_0001::apply, step_0002::apply, step_0003::apply, step_0004::apply];
+const STEPS: &[Step] = &[step_0001::apply, step_0002::apply, step_0003::apply, step_0004::apply, step_0005::apply];
 
 /// The schema this release writes, kept in `user_version`.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "every schema has one step");
 

@@ -1,9 +1,10 @@
 //! The port's transactions over one SQLite connection.
 //!
-//! The statements are in [`read`], [`list`], [`ending`], [`share`], [`mod@write`] and [`write_token`]; here is only what they share: an error that
-//! concerns the file ends the transaction for good, whatever the work makes of it.
+//! The statements are in [`read`], [`list`], [`ending`], [`share`], [`issued`], [`mod@write`] and [`write_token`]; here is only
+//! what they share: an error that concerns the file ends the transaction for good, whatever the work makes of it.
 
 mod ending;
+mod issued;
 mod list;
 mod read;
 mod share;
@@ -14,8 +15,8 @@ use std::cell::RefCell;
 
 use rusqlite::Connection;
 use tokenvault_core::port::{
-    AttributeTag, AuditRow, Ending, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow, SlotRow,
-    StoreError, Tag, TokenRow, VersionHead, VersionRow, WriteTx,
+    AttributeTag, AuditRow, Ending, IssuedRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow,
+    SlotRow, StoreError, Tag, TokenRow, VersionHead, VersionRow, WriteTx,
 };
 
 use crate::fault::{Fault, breaks_batch, duplicate};
@@ -134,6 +135,26 @@ impl ReadTx for Tx<'_> {
         self.run(|c| list::tokens(c, principal, tags, list::Page { after, limit }))
     }
 
+    fn ended_issued(&self, day: i64, after: (i64, i64), limit: usize) -> Result<Vec<IssuedRow>, StoreError> {
+        self.run(|c| issued::ended(c, day, after, limit))
+    }
+
+    fn issued(&self, tag: &Tag) -> Result<Option<IssuedRow>, StoreError> {
+        self.run(|c| issued::issued(c, tag))
+    }
+
+    fn issued_or_other(&self, tag: &Tag) -> Result<Option<IssuedRow>, StoreError> {
+        self.run(|c| issued::issued_or_other(c, tag))
+    }
+
+    fn issued_by(&self, principal: i64, after: (i64, i64), limit: usize) -> Result<Vec<IssuedRow>, StoreError> {
+        self.run(|c| issued::issued_by(c, principal, after, limit))
+    }
+
+    fn offers(&self, token: i64) -> Result<Vec<IssuedRow>, StoreError> {
+        self.run(|c| issued::offers(c, token))
+    }
+
     fn audit_head(&self) -> Result<Option<AuditRow>, StoreError> {
         self.run(read::audit_head)
     }
@@ -226,6 +247,22 @@ impl WriteTx for Tx<'_> {
 
     fn delete_share(&mut self, id: i64) -> Result<(), StoreError> {
         self.run(|c| share::delete_share(c, id))
+    }
+
+    fn insert_issued(&mut self, row: &IssuedRow) -> Result<(), StoreError> {
+        self.run(|c| issued::insert_issued(c, row))
+    }
+
+    fn update_issued(&mut self, row: &IssuedRow) -> Result<(), StoreError> {
+        self.run(|c| issued::update_issued(c, row))
+    }
+
+    fn delete_issued(&mut self, tag: &Tag) -> Result<Option<IssuedRow>, StoreError> {
+        self.run(|c| issued::delete_issued(c, tag))
+    }
+
+    fn add_issued(&mut self, principal: i64, issued: i64) -> Result<(), StoreError> {
+        self.run(|c| issued::add_issued(c, principal, issued))
     }
 
     fn append_audit(&mut self, row: &AuditRow) -> Result<(), StoreError> {

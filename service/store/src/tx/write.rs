@@ -47,16 +47,18 @@ pub(super) fn put_keyring(c: &Connection, row: &KeyringRow) -> Result<(), Fault>
 }
 
 pub(super) fn insert_principal(c: &Connection, row: &PrincipalRow) -> Result<i64, Fault> {
-    const SQL: &str = "INSERT INTO principal (uid_tag, generation, tokens, bytes, record, key) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let (tokens, bytes) = (signed(row.tokens)?, signed(row.bytes)?);
-    execute_one(c, SQL, (&row.uid_tag, &row.generation, tokens, bytes, &row.record, &row.key))?;
+    const SQL: &str = "INSERT INTO principal (uid_tag, generation, tokens, bytes, issued, record, key) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let (tokens, bytes, issued) = (signed(row.tokens)?, signed(row.bytes)?, signed(row.issued)?);
+    execute_one(c, SQL, (&row.uid_tag, &row.generation, tokens, bytes, issued, &row.record, &row.key))?;
     Ok(c.last_insert_rowid())
 }
 
 pub(super) fn update_principal(c: &Connection, row: &PrincipalRow) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE principal SET uid_tag = ?2, tokens = ?3, bytes = ?4, record = ?5, key = ?6 WHERE id = ?1";
-    execute_one(c, SQL, (row.id, &row.uid_tag, signed(row.tokens)?, signed(row.bytes)?, &row.record, &row.key))
+    const SQL: &str = "UPDATE principal SET uid_tag = ?2, tokens = ?3, bytes = ?4, issued = ?5, record = ?6, key = ?7 \
+                       WHERE id = ?1";
+    let (tokens, bytes, issued) = (signed(row.tokens)?, signed(row.bytes)?, signed(row.issued)?);
+    execute_one(c, SQL, (row.id, &row.uid_tag, tokens, bytes, issued, &row.record, &row.key))
 }
 
 pub(super) fn delete_principal(c: &Connection, id: i64) -> Result<(), Fault> {

@@ -104,6 +104,7 @@ pub fn principal_row(uid: u32) -> PrincipalRow {
         key: format!("key of {uid}").into_bytes(),
         tokens: 0,
         bytes: 0,
+        issued: 0,
     }
 }
 

@@ -155,7 +155,7 @@ fn count_down(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, look: &Look) -> Result<()
     shelf.records().seal_share(&mut row, &share)?;
     tx.update_share(&row)?;
     let (added, freed) = (usage::of_share(&row), usage::of_share(&look.row));
-    Change { tokens: 0, added, freed }.count(tx, shelf.principal)
+    Change { added, freed, ..Change::default() }.count(tx, shelf.principal)
 }
 
 /// A request, and whose shelf it is about.

@@ -86,5 +86,5 @@ fn note_shared(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: &Found, shared: b
     shelf.records().seal_token(&mut row, &meta)?;
     tx.update_token(&row)?;
     let (added, freed) = (usage::of_token(&row, &meta), usage::of_token(&found.row, &found.meta));
-    Ok(Change { tokens: 0, added, freed })
+    Ok(Change { added, freed, ..Change::default() })
 }

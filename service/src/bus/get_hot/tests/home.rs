@@ -7,18 +7,21 @@ use std::sync::mpsc::sync_channel;
 use serde::Serialize;
 use tempfile::TempDir;
 use tokenvault_core::caller::Door;
+use tokenvault_core::issued::{Audience, Checked, IssueRequest, NewKind};
 use tokenvault_core::name::{Attributes, TokenName};
 use tokenvault_core::port::SecretMemory;
 use tokenvault_core::token::{PutOptions, PutRequest};
 use tokenvault_core::vault::{NewSlot, Vault, daemon};
 use tokenvault_core::{Caller, Secret};
+use tokenvault_proto::ValidateOptions;
 use tokenvault_store::{SqliteStore, StoreOptions};
 use zbus::message::Builder;
 use zbus::names::UniqueName;
 use zbus::{Connection, Guid, Message, Type, Variant, fdo, interface};
 
 use super::super::*;
-use crate::caller::{BusCallers, Limiter, Users};
+use crate::bus::{HotCalls, decode_issued};
+use crate::caller::{BusCallers, Identity, Limiter, Users};
 use crate::clock::SystemClock;
 use crate::config::{Limits, Source, load};
 use crate::fast_path;
@@ -26,7 +29,7 @@ use crate::host_key::HostKeyFile;
 use crate::login::Logins;
 use crate::message::header::Header;
 use crate::reload::{enrolment, pipe_limits, vault_settings};
-use crate::service::Parts;
+use crate::service::{Parts, Service};
 use crate::sys::arena::LockedArena;
 use crate::sys::listen::Passed;
 use crate::tpm::{HeardSealer, WorkerSealer};
@@ -37,10 +40,10 @@ pub const UID: u32 = 65_534;
 /// Reads of one uid a second, and calls in flight.
 const ONE: u64 = 1;
 
-/// A service with one fast path.
+/// A service with the fast paths of one connection.
 pub struct Home {
     pub service: Arc<Service>,
-    path: GetHot,
+    path: HotCalls,
     held: Vec<&'static str>,
     _bus: Option<Connection>,
     _dir: TempDir,
@@ -78,7 +81,7 @@ impl Home {
             logins: Logins::new(&mut Passed::default()).unwrap(),
             config,
         });
-        let path = GetHot::new(Arc::clone(&service), Front::Socket(identity(Door::Socket)));
+        let path = HotCalls::new(&service, &Front::Socket(identity(Door::Socket)));
         Self { service, path, held: Vec::new(), _bus: None, _dir: dir }
     }
 
@@ -91,7 +94,7 @@ impl Home {
         let (bus, asking) = tokio::join!(bus, asking);
         let callers = BusCallers::new(fdo::DBusProxy::new(&asking.unwrap()).await.unwrap());
         callers.identity(&UniqueName::from_static_str_unchecked(":1.7")).await.unwrap();
-        self.path = GetHot::new(Arc::clone(&self.service), Front::Bus(Arc::new(callers)));
+        self.path = HotCalls::new(&self.service, &Front::Bus(Arc::new(callers)));
         self._bus = Some(bus.unwrap());
         self
     }
@@ -115,6 +118,26 @@ impl Home {
         let options = GetOptions { purpose: Some("to have it opened".into()), ..GetOptions::default() };
         let request = decode::get_own(name, options).unwrap().unwrap();
         self.service.vault.get(&caller(), &request, Ok).unwrap().info
+    }
+
+    /// Issues a token to the caller, and has it lie opened where it may; its text.
+    pub fn issue(&self, claims: Attributes) -> String {
+        let issued = wait(|reply| {
+            let request = IssueRequest {
+                kind: NewKind::Token,
+                subject: Default::default(),
+                audience: Audience::Text(String::new()),
+                scopes: Default::default(),
+                claims,
+                ttl: 3_600_000_000,
+                uses: None,
+            };
+            self.service.vault.issue(&caller(), request, reply);
+        });
+        let request = decode_issued::validate(&issued.token, ValidateOptions::default()).unwrap();
+        assert!(matches!(self.service.vault.validate(&caller(), &request, None), Ok(Checked::Valid(..))));
+        self.write_down();
+        issued.token.to_string()
     }
 
     pub fn secret(&self, bytes: &[u8]) -> Secret {
@@ -181,15 +204,15 @@ fn identity(door: Door) -> Identity {
     Identity { uid: UID, gids: [UID].into(), pid: None, door, contained: false }
 }
 
-fn caller() -> Caller {
+pub fn caller() -> Caller {
     identity(Door::Socket).named("nobody".into())
 }
 
 /// Makes a request that answers from the writer's thread, and waits for the answer.
-fn wait<T: Send + 'static>(request: impl FnOnce(tokenvault_core::vault::Reply<T>)) {
+fn wait<T: Send + 'static>(request: impl FnOnce(tokenvault_core::vault::Reply<T>)) -> T {
     let (sender, receiver) = sync_channel(1);
-    request(Box::new(move |result| sender.send(result).unwrap()));
-    receiver.recv().unwrap().unwrap();
+    request(Box::new(move |result| drop(sender.send(result))));
+    receiver.recv().unwrap().unwrap()
 }
 
 /// Attributes of about so many bytes.

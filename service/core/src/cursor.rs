@@ -1,0 +1,55 @@
+//! The place in a list where its next page begins, as a caller keeps it: encrypted, because row numbers would tell how much
+//! others store.
+
+use crate::crypto::{aad::Aad, wrap};
+use crate::error::Error;
+use crate::principal::Principal;
+use crate::vault::VaultId;
+
+/// The cursor of one list of one principal.
+pub(crate) struct Cursor<'a> {
+    /// Which list: a place of another one is none of this.
+    pub list: &'static str,
+    /// Of which vault.
+    pub vault: &'a VaultId,
+    /// Whose.
+    pub principal: &'a Principal,
+}
+
+impl Cursor<'_> {
+    fn aad(&self) -> Aad {
+        Aad::new("cursor").bytes(self.vault).bytes(&self.principal.generation)
+    }
+
+    /// The text of a place.
+    pub fn encode<const NUMBERS: usize>(&self, place: [i64; NUMBERS]) -> Result<String, Error> {
+        let place = place.map(i64::to_be_bytes).concat();
+        let sealed = wrap::seal(&self.principal.index_key, self.list, self.aad().as_bytes(), &place)?;
+        Ok(sealed.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The place a text stands for; an empty one for the beginning.
+    pub fn decode<const NUMBERS: usize>(&self, text: &str) -> Result<[i64; NUMBERS], Error> {
+        if text.is_empty() {
+            return Ok([0; NUMBERS]);
+        }
+        let refused = || Error::InvalidArgs("option 'after' is not the 'next' of an earlier page".into());
+        let sealed: Option<Vec<u8>> = text
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect();
+        let sealed = sealed.filter(|_| text.len().is_multiple_of(2)).ok_or_else(refused)?;
+        let opened = wrap::open_record(&self.principal.index_key, self.list, self.aad().as_bytes(), &sealed)
+            .map_err(|_| refused())?;
+        let mut numbers = [0; NUMBERS];
+        let (bytes, rest) = opened.as_chunks::<8>();
+        if bytes.len() != NUMBERS || !rest.is_empty() {
+            return Err(refused());
+        }
+        for (number, bytes) in numbers.iter_mut().zip(bytes) {
+            *number = i64::from_be_bytes(*bytes);
+        }
+        Ok(numbers)
+    }
+}

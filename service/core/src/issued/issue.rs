@@ -1,0 +1,148 @@
+//! `Issue`: a token or a code that others can have checked.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::apart_from_tokens;
+use super::record::{IssuedMeta, Kind};
+use super::request::{IssueRequest, NewKind};
+use super::text::{self, IssuedId};
+use crate::crypto::CryptoError;
+use crate::error::Error;
+use crate::owner::Owner;
+use crate::policy::Action;
+use crate::port::{IssuedRow, Tag, WriteTx};
+use crate::principal::Principal;
+use crate::token::Expiry;
+use crate::token::generate::{Charset, Recipe};
+use crate::token::usage::{self, Change};
+use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
+use crate::{Caller, Timestamp};
+
+/// Ended ones that are taken away at a time when there is no room for a new one.
+const ENDED_STEP: usize = 128;
+
+/// What was issued.
+pub struct Issued {
+    /// The text that is handed out; it is kept nowhere.
+    pub token: Zeroizing<String>,
+    /// Names it from now on.
+    pub id: IssuedId,
+    /// When it expires.
+    pub expires: Timestamp,
+}
+
+/// What is about to be stored of it.
+struct Minted {
+    id: IssuedId,
+    kind: Kind,
+    tag: Tag,
+    hash: Tag,
+}
+
+impl Vault {
+    /// Issues a token or a code. Answers once it is durable.
+    pub fn issue(self: &Arc<Self>, caller: &Caller, request: IssueRequest, reply: Reply<Issued>) {
+        let minted = self.open().and_then(|open| {
+            let (minted, text) = self.mint(&open, request.kind)?;
+            Ok((open, minted, text))
+        });
+        let (open, minted, text) = match minted {
+            Ok(minted) => minted,
+            Err(error) => return reply(Err(error)),
+        };
+        let event = Event::new(caller, "Issue").about(Some(caller.uid), &minted.id.to_string());
+        let (vault, caller) = (Arc::clone(self), caller.clone());
+        let id = minted.id;
+        let reply: Reply<Timestamp> =
+            Box::new(move |stored| reply(stored.map(|expires| Issued { token: text, id, expires })));
+        self.write(apart_from_tokens(&event), Effect::Grows, reply, move |tx| {
+            let principal = match vault.judged_in(&open, tx, &caller, Owner::Own, Action::Write)? {
+                Some(principal) => principal,
+                None => vault.enrol(&open, tx, &caller, Owner::Own)?,
+            };
+            let meta = meta(&minted, &request, vault.now())?;
+            vault.make_room(&open, tx, &principal)?;
+            let mut row = minted.row(&principal);
+            open.seal_issued(&principal, &mut row, &meta)?;
+            tx.insert_issued(&row)?;
+            let counted = Change { issued: 1, added: usage::of_issued(&row), ..Change::default() };
+            counted.count_within_quota(tx, &vault, &principal)?;
+            vault.record_mutation(&open, tx, &event, 0)?;
+            Ok(meta.expires)
+        });
+    }
+
+    /// Draws id and secret; what is stored of them, and the text of both.
+    fn mint(&self, open: &OpenVault, kind: NewKind) -> Result<(Minted, Zeroizing<String>), Error> {
+        let id = IssuedId::random()?;
+        let tag = open.issued_tag(id);
+        let (kind, hash, text) = match kind {
+            NewKind::Token => {
+                let secret = text::random_secret()?;
+                (Kind::Token, open.issued_hash(&tag, secret.as_slice()), text::write(id, &secret))
+            }
+            NewKind::Code { length, .. } => {
+                let digits = Recipe::new(Charset::Digits, length, "")?.generate(self.memory())?;
+                let text = String::from_utf8(digits.expose().to_vec()).map_err(|_| CryptoError::Truncated)?;
+                (Kind::Code, open.issued_hash(&tag, digits.expose()), Zeroizing::new(text))
+            }
+        };
+        Ok((Minted { id, kind, tag, hash }, text))
+    }
+
+    /// Takes away some that have expired, where a principal has as many as it may have. While it has not, they stay until they
+    /// are cleaned up: the clock may be wrong.
+    pub(crate) fn make_room(&self, open: &OpenVault, tx: &mut dyn WriteTx, principal: &Principal) -> Result<(), Error> {
+        let most = self.settings().issued;
+        let has = tx.principal_by_id(principal.id)?.map_or(0, |row| row.issued);
+        if most == 0 || has < most {
+            return Ok(());
+        }
+        let mut freed = Change::default();
+        for row in tx.issued_by(principal.id, (0, 0), ENDED_STEP)? {
+            if open.open_issued(principal, &row)?.is_live(self.now()) {
+                continue;
+            }
+            if let Some(row) = tx.delete_issued(&row.tag)? {
+                freed.issued -= 1;
+                freed.freed += usage::of_issued(&row);
+            }
+        }
+        freed.count(tx, principal)
+    }
+}
+
+impl Minted {
+    fn row(&self, principal: &Principal) -> IssuedRow {
+        IssuedRow {
+            id: 0,
+            principal: principal.id,
+            kind: self.kind.as_u8(),
+            tag: self.tag,
+            hash: self.hash,
+            token: None,
+            expires_day: 0,
+            meta: Vec::new(),
+        }
+    }
+}
+
+fn meta(minted: &Minted, request: &IssueRequest, now: Timestamp) -> Result<IssuedMeta, Error> {
+    let expires = Expiry::After(request.ttl).resolve(now)?;
+    Ok(IssuedMeta {
+        id: minted.id.to_string(),
+        subject: request.subject.as_str().to_owned(),
+        audience: request.audience.clone(),
+        scopes: request.scopes.as_slice().to_vec(),
+        claims: request.claims.as_map().clone(),
+        issued: now,
+        expires: expires.ok_or_else(|| Error::Internal("something is issued that never expires".into()))?,
+        uses_left: request.uses,
+        attempts_left: match request.kind {
+            NewKind::Token => None,
+            NewKind::Code { attempts, .. } => Some(attempts),
+        },
+    })
+}

@@ -1,0 +1,177 @@
+//! What is kept of something issued: encrypted under its issuer's key, and bound to the row it stands in. Of its secret only an
+//! HMAC is kept.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use super::{Audience, IssuedId};
+use crate::Timestamp;
+use crate::crypto::{aad::Aad, tag, wrap};
+use crate::error::Error;
+use crate::port::{IssuedRow, Tag};
+use crate::principal::{Principal, encode};
+use crate::vault::OpenVault;
+
+const RECORD: &str = "issued-record";
+
+/// What was issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A token: id and secret in one text.
+    Token,
+    /// A code of digits, which is nothing without its id.
+    Code,
+    /// An offer of a stored token.
+    Offer,
+}
+
+impl Kind {
+    /// As the store writes it.
+    pub const fn as_u8(self) -> u8 {
+        match self {
+            Self::Token => 0,
+            Self::Code => 1,
+            Self::Offer => 2,
+        }
+    }
+
+    /// From the store's number.
+    pub const fn from_u8(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Token),
+            1 => Some(Self::Code),
+            2 => Some(Self::Offer),
+            _ => None,
+        }
+    }
+
+    /// As the interface writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Code => "code",
+            Self::Offer => "offer",
+        }
+    }
+
+    /// From the interface's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Token, Self::Code, Self::Offer].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// Something issued. Fields are added with new numbers, never reused.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct IssuedMeta {
+    /// Its name in lists and in the audit log.
+    #[n(0)]
+    pub id: String,
+    /// About whom or what it says something.
+    #[n(1)]
+    pub subject: String,
+    /// For whom it is.
+    #[n(2)]
+    pub audience: Audience,
+    /// What it is good for.
+    #[n(3)]
+    pub scopes: Vec<String>,
+    /// What else it says.
+    #[n(4)]
+    pub claims: BTreeMap<String, String>,
+    /// When it was issued.
+    #[n(5)]
+    pub issued: Timestamp,
+    /// When it expires.
+    #[n(6)]
+    pub expires: Timestamp,
+    /// How often it may still be used; `None`: without a limit.
+    #[n(7)]
+    pub uses_left: Option<u32>,
+    /// How many wrong codes may still be tried; `None` for a token, whose secret nobody guesses.
+    #[n(8)]
+    pub attempts_left: Option<u32>,
+}
+
+impl IssuedMeta {
+    /// Whether it is good for anything at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires && self.uses_left != Some(0) && self.attempts_left != Some(0)
+    }
+
+    /// The same after one use. What has no number of uses is used up at once by whoever says that it is to be.
+    #[must_use]
+    pub fn used(&self) -> Self {
+        Self { uses_left: Some(self.uses_left.map_or(0, |uses| uses.saturating_sub(1))), ..self.clone() }
+    }
+
+    /// The same after a wrong code.
+    #[must_use]
+    pub fn tried(&self) -> Self {
+        Self { attempts_left: self.attempts_left.map(|attempts| attempts.saturating_sub(1)), ..self.clone() }
+    }
+}
+
+impl OpenVault {
+    /// The tag of a token or code.
+    pub(crate) fn issued_tag(&self, id: IssuedId) -> Tag {
+        tag::issued_tag(self.tokens_key(), id.as_bytes())
+    }
+
+    /// The tag of an offer.
+    pub(crate) fn offer_tag(&self, selector: &str) -> Tag {
+        tag::offer_tag(self.tokens_key(), selector)
+    }
+
+    /// What is kept of the secret of what has this tag.
+    pub(crate) fn issued_hash(&self, tag: &Tag, secret: &[u8]) -> Tag {
+        tag::issued_hash(self.tokens_key(), tag, secret)
+    }
+
+    fn issued_aad(&self, principal: &Principal, row: &IssuedRow) -> Aad {
+        Aad::new("issued")
+            .bytes(&self.id)
+            .bytes(&principal.generation)
+            .u8(row.kind)
+            .bytes(&row.tag)
+            .bytes(&row.hash)
+            .option_u64(row.token.map(i64::cast_unsigned))
+            .i64(row.expires_day)
+    }
+
+    /// Encrypts a record into its row.
+    ///
+    /// # Errors
+    /// When random numbers or memory cannot be had.
+    pub(crate) fn seal_issued(
+        &self,
+        principal: &Principal,
+        row: &mut IssuedRow,
+        meta: &IssuedMeta,
+    ) -> Result<(), Error> {
+        row.expires_day = meta.expires.day_rounded_up();
+        let aad = self.issued_aad(principal, row);
+        row.meta = wrap::seal(&principal.machine_key, RECORD, aad.as_bytes(), &encode(meta)?)?;
+        Ok(())
+    }
+
+    /// Decrypts a record.
+    ///
+    /// # Errors
+    /// [`Error::Quarantined`] when it does not open where it stands.
+    pub(crate) fn open_issued(&self, principal: &Principal, row: &IssuedRow) -> Result<IssuedMeta, Error> {
+        let aad = self.issued_aad(principal, row);
+        let meta = wrap::open_record(&principal.machine_key, RECORD, aad.as_bytes(), &row.meta)?;
+        minicbor::decode(&meta).map_err(|error| Error::Quarantined(format!("issued {}: {error}", row.id)))
+    }
+}
+
+/// What a row is of.
+///
+/// # Errors
+/// [`Error::Quarantined`] for what this release does not know.
+pub(crate) fn kind_of(row: &IssuedRow) -> Result<Kind, Error> {
+    Kind::from_u8(row.kind)
+        .ok_or_else(|| Error::Quarantined(format!("what was issued as {} is of an unknown kind", row.id)))
+}

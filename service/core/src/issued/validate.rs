@@ -1,0 +1,246 @@
+//! `Validate`: whether something is a token of this vault, and what it says.
+//!
+//! Not valid is one answer: malformed, unknown, another's, expired, revoked and used up. Whoever may not have it validated learns
+//! nothing, also not by the time it takes: for him the store is asked and a row opened whether or not there is one.
+//!
+//! Nothing is written here. What takes a use, and every code, goes on in `validate_counted`: a code that was tried is counted in
+//! the transaction that compares it, so that guesses made at the same time are no more than those made one after the other.
+
+use std::sync::Arc;
+
+use super::audience::Membership;
+use super::hot::{HotIssued, Look, Ticket};
+use super::record::{IssuedMeta, Kind, kind_of};
+use super::request::{Presented, ValidateRequest};
+use super::{Audience, IssuedId};
+use crate::Caller;
+use crate::crypto::mac;
+use crate::error::Error;
+use crate::owner::Owner;
+use crate::policy::Action;
+use crate::port::IssuedRow;
+use crate::principal::Principal;
+use crate::vault::{Event, OpenVault, Receipt, Vault};
+
+/// The number a group's name has now; `None`: there is no such group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupNow {
+    /// The name.
+    pub name: String,
+    /// Its number.
+    pub gid: Option<u32>,
+}
+
+/// What came of looking at something.
+pub enum Checked {
+    /// It is valid. The receipt is to be settled first, where the audit log is to be durable.
+    Valid(Arc<HotIssued>, Option<Box<Receipt>>),
+    /// It is not.
+    Invalid,
+    /// That hangs on the number this group has now: to be looked up, and asked again with it.
+    AskGroup(String),
+    /// That is to be decided, and counted, by [`Vault::validate_counted`].
+    ToCount,
+}
+
+/// What was found, and who issued it.
+struct Found {
+    issuer: Arc<Principal>,
+    what: What,
+}
+
+/// Where it was found.
+enum What {
+    /// It lay opened.
+    Hot(Arc<HotIssued>),
+    /// In the store; whether it may be kept.
+    Read(Box<(IssuedRow, IssuedMeta)>, Option<Ticket>),
+}
+
+impl Found {
+    fn audience(&self) -> &Audience {
+        match &self.what {
+            What::Hot(token) => token.audience(),
+            What::Read(read, _) => &read.1.audience,
+        }
+    }
+}
+
+impl Vault {
+    /// Says that a token is valid, if that can be told without asking the store or waiting for the disk. The validation is noted
+    /// when `fill` has made something of it. `None` says nothing of the token.
+    pub fn validate_hot<F>(
+        &self,
+        caller: &Caller,
+        request: &ValidateRequest,
+        fill: impl FnOnce(&Arc<HotIssued>) -> Option<F>,
+    ) -> Option<F> {
+        if request.consume || self.makes_reads_wait() {
+            return None;
+        }
+        let Presented::Token(id, _) = &request.presented else { return None };
+        let open = self.open().ok()?;
+        self.judged_cached(&open, caller, Owner::Own)?;
+        let Look::Found(token) = self.hot_issued.find(open.opening, *id) else { return None };
+        let issuer = open.principals.find_by_id(token.principal)?;
+        if !may_validate(caller, &issuer, token.audience(), None).is_some_and(|may| may) {
+            return None;
+        }
+        if !self.holds(&open, request, &token, &issuer) {
+            return None;
+        }
+        let filled = fill(&token)?;
+        self.note_read_for_later(&event(caller, *id, Some(issuer.uid)), 0).ok()?;
+        Some(filled)
+    }
+
+    /// Looks at something. `group` is what was looked up because of an earlier [`Checked::AskGroup`].
+    ///
+    /// # Errors
+    /// See [`Error`]: of the vault's state, of the caller, of the audit log. That something is not valid is none.
+    pub fn validate(
+        &self,
+        caller: &Caller,
+        request: &ValidateRequest,
+        group: Option<&GroupNow>,
+    ) -> Result<Checked, Error> {
+        let open = self.open()?;
+        let refused = |error: &Error| self.note_refusal(&Event::new(caller, "Validate"), error);
+        self.judged(&open, caller, Owner::Own, Action::Read).inspect_err(refused)?;
+        let Some(id) = request.presented.id() else { return Ok(self.not_valid(caller, None)) };
+        let Some(found) = self.find_issued(&open, request, id)? else { return Ok(self.not_valid(caller, Some(id))) };
+        match may_validate(caller, &found.issuer, found.audience(), group) {
+            Some(true) => {}
+            Some(false) => {
+                // As if it were not here: he is told nothing, after as much work as for what there is not.
+                if matches!(found.what, What::Hot(_)) {
+                    self.read_issued(&open, id)?;
+                }
+                return Ok(self.not_valid(caller, Some(id)));
+            }
+            None => return Ok(Checked::AskGroup(group_of(found.audience()))),
+        }
+        let issuer = Arc::clone(&found.issuer);
+        let token = self.keep_found(found, id);
+        if request.presented.kind() == Some(Kind::Code) {
+            let live = token.meta.is_live(self.now()) && issuer.active;
+            return Ok(if live { Checked::ToCount } else { self.not_valid(caller, Some(id)) });
+        }
+        if !self.holds(&open, request, &token, &issuer) {
+            return Ok(self.not_valid(caller, Some(id)));
+        }
+        if request.consume {
+            return Ok(Checked::ToCount);
+        }
+        let receipt = self.note_read(event(caller, id, Some(issuer.uid)), 0)?;
+        Ok(Checked::Valid(token, receipt.map(Box::new)))
+    }
+
+    /// Looks for what has an id and is of the kind of what is presented, whoever asks.
+    fn find_issued(&self, open: &OpenVault, request: &ValidateRequest, id: IssuedId) -> Result<Option<Found>, Error> {
+        let look = match request.presented.kind() {
+            Some(Kind::Token) => self.hot_issued.find(open.opening, id),
+            _ => Look::Busy,
+        };
+        let ticket = match look {
+            Look::Found(token) => {
+                let issuer = self.issuer(open, token.principal)?;
+                return Ok(Some(Found { issuer, what: What::Hot(token) }));
+            }
+            Look::Missing(ticket) => Some(ticket),
+            Look::Busy => None,
+        };
+        let Some((row, meta, issuer)) = self.read_issued(open, id)? else { return Ok(None) };
+        if request.presented.kind() != Some(kind_of(&row)?) {
+            return Ok(None);
+        }
+        Ok(Some(Found { issuer, what: What::Read(Box::new((row, meta)), ticket) }))
+    }
+
+    /// What was found, ready to be compared, and kept where that may be.
+    fn keep_found(&self, found: Found, id: IssuedId) -> Arc<HotIssued> {
+        match found.what {
+            What::Hot(token) => token,
+            What::Read(read, ticket) => {
+                let (row, meta) = *read;
+                let token = Arc::new(HotIssued::new(&row, meta, &found.issuer));
+                if let Some(ticket) = ticket {
+                    self.hot_issued.keep(ticket, id, Arc::clone(&token));
+                }
+                token
+            }
+        }
+    }
+
+    /// Who issued something.
+    fn issuer(&self, open: &OpenVault, principal: i64) -> Result<Arc<Principal>, Error> {
+        open.principals.find_by_id(principal).map_or_else(|| self.principal_by_id(open, principal), Ok)
+    }
+
+    /// Whether a token is what it says, is still good, and is good for what is asked.
+    fn holds(&self, open: &OpenVault, request: &ValidateRequest, token: &HotIssued, issuer: &Principal) -> bool {
+        let hash = open.issued_hash(&token.tag, request.presented.secret());
+        mac::equal(&hash, &token.hash)
+            && issuer.active
+            && token.meta.is_live(self.now())
+            && is_good_for(&token.meta, request)
+    }
+
+    /// Opens what has an id, or another row where nothing has; `None` then.
+    fn read_issued(
+        &self,
+        open: &OpenVault,
+        id: IssuedId,
+    ) -> Result<Option<(IssuedRow, IssuedMeta, Arc<Principal>)>, Error> {
+        let tag = open.issued_tag(id);
+        let Some(row) = self.read(|tx| Ok(tx.issued_or_other(&tag)?))? else { return Ok(None) };
+        let issuer = self.issuer(open, row.principal)?;
+        let meta = open.open_issued(&issuer, &row)?;
+        Ok(mac::equal(&row.tag, &tag).then_some((row, meta, issuer)))
+    }
+
+    fn not_valid(&self, caller: &Caller, id: Option<IssuedId>) -> Checked {
+        let mut event = Event::new(caller, "Validate");
+        event.name = id.map(|id| id.to_string()).unwrap_or_default();
+        self.note_refusal(&event, &Error::NotFound);
+        Checked::Invalid
+    }
+}
+
+/// Whether something says what it is asked to say.
+pub(super) fn is_good_for(meta: &IssuedMeta, request: &ValidateRequest) -> bool {
+    request.audience.as_ref().is_none_or(|audience| *audience == meta.audience.to_string())
+        && request.scopes.are_within(&meta.scopes)
+}
+
+/// Whether a caller may have something validated; `None` while that hangs on the number a group has now.
+pub(super) fn may_validate(
+    caller: &Caller,
+    issuer: &Principal,
+    audience: &Audience,
+    group: Option<&GroupNow>,
+) -> Option<bool> {
+    if caller.is_root() || caller.uid == issuer.uid {
+        return Some(true);
+    }
+    match audience.membership(caller) {
+        Membership::Yes => Some(true),
+        Membership::No => Some(false),
+        Membership::IfGroup(named) => {
+            let now = group.filter(|group| group.name == named.name)?;
+            Some(now.gid == Some(named.number))
+        }
+    }
+}
+
+fn group_of(audience: &Audience) -> String {
+    match audience {
+        Audience::Group(group) => group.name.clone(),
+        Audience::Text(_) | Audience::User(_) => String::new(),
+    }
+}
+
+/// What the audit log is told of a validation.
+pub(super) fn event(caller: &Caller, id: IssuedId, issuer: Option<u32>) -> Event {
+    Event::new(caller, "Validate").about(issuer, &id.to_string())
+}
