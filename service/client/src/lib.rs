@@ -38,8 +38,9 @@ pub use client::Client;
 pub use error::Error;
 pub use tokenvault_proto as proto;
 pub use tokenvault_proto::{
-    AddSlotOptions, Address, AddressError, AnnotateOptions, CredentialTest, DeleteOptions, DescribeOptions, ErrorCode,
-    GenerateOptions, GetOptions, Health, ListOptions, LoginState, PutOptions, RemoveSlotOptions, ShareInfo,
-    ShareOptions, SlotInfo, Status, TokenInfo, UnsealOptions, VersionInfo, WhoAmI,
+    AddSlotOptions, Address, AddressError, AnnotateOptions, AuditInfo, AuditOptions, CredentialTest, DeleteOptions,
+    DescribeOptions, ErrorCode, GenerateOptions, GetOptions, Health, ListOptions, LoginState, OperationInfo,
+    PutOptions, RemoveSlotOptions, ShareInfo, ShareOptions, SlotInfo, Status, TokenInfo, UnsealOptions,
+    VerifyAuditOptions, VersionInfo, WhoAmI,
 };
 pub use value::Value;

@@ -7,6 +7,7 @@
 mod address;
 mod dictionary;
 mod error;
+mod findings;
 mod option;
 mod place;
 mod result;
@@ -16,12 +17,16 @@ mod written_key;
 pub use address::{Address, AddressError};
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
+pub use findings::{Finding, Findings};
 pub use option::{
-    AddSlotOptions, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
-    NoOptions, PutOptions, RemoveSlotOptions, ShareOptions, UnsealOptions,
+    AddSlotOptions, AnnotateOptions, AuditOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions,
+    ListOptions, NoOptions, PutOptions, RemoveSlotOptions, ShareOptions, UnsealOptions, VerifyAuditOptions,
 };
 pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
-pub use result::{CredentialTest, Health, LoginState, ShareInfo, SlotInfo, Status, TokenInfo, VersionInfo, WhoAmI};
+pub use result::{
+    AuditInfo, CredentialTest, Health, LoginState, OperationInfo, ShareInfo, SlotInfo, Status, TokenInfo, VersionInfo,
+    WhoAmI,
+};
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 
 /// Well-known bus name.
@@ -44,6 +49,9 @@ pub const DEFAULT_SOCKET: &str = "/run/tokenvault/bus";
 pub const CREDENTIALS_SOCKET: &str = "/run/tokenvault/credentials";
 /// Environment variable that points clients at another vault; ignored in a setuid program.
 pub const ADDRESS_VARIABLE: &str = "TOKENVAULT_ADDRESS";
+
+/// `outcome` of an audit record that does not open where it stands.
+pub const AUDIT_DAMAGED: &str = "damaged";
 
 /// Longest token name, bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 255;

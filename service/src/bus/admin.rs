@@ -1,4 +1,4 @@
-//! `org.tokenvault1.Admin`: slots, sealing, credentials, configuration. For root.
+//! `org.tokenvault1.Admin`: slots, sealing, credentials, audit log, configuration. For root.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::NewSlot;
 use tokenvault_core::{Caller, Error, Secret};
 use tokenvault_proto::{
-    AddSlotOptions, CredentialTest, NoOptions, RemoveSlotOptions, SLOT_SECRET_BYTES, SlotInfo, UnsealOptions,
+    AddSlotOptions, AuditInfo, CredentialTest, NoOptions, RemoveSlotOptions, SLOT_SECRET_BYTES, SlotInfo, UnsealOptions,
 };
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::{Call, blocking};
-use super::{Desk, Options, Refusal, decode, encode};
+use super::{Desk, Options, Refusal, audit, decode, encode};
 use crate::caller::Kind;
 use crate::credential;
 use crate::reload::reload;
@@ -149,6 +149,40 @@ impl Admin {
                 Ok(encode::credential_test(unit, id, outcome))
             })
             .await
+    }
+
+    /// Lists records of the audit log in the order they were written, a page at a time; also for role `auditor`. What does not
+    /// apply to one is empty or 0.
+    ///
+    /// Filter, of which all must hold: `owner` s and `name` s of the token, also a name it was given. `uid` u: who asked.
+    /// `operation` s: the method. `outcome` s: `ok`, `denied`, `not-found`, `failed`. `since` t and `until` t. `limit` u: most rows
+    /// of the page (100, at most 1000); it has fewer where these would be over 256 KiB, and where few of 4096 records are meant:
+    /// also none. `newest-first` b. `after` s: `next` of the page before; an empty `next` is the end.
+    ///
+    /// Keys: `seq` t, `time` t, `uid` u, `operation` s, `owner` s, `name` s, `version` t, `outcome` s, `count` t (equal reads within
+    /// a second and refusals within a minute are one record and one with the count of the others), `door` s, `app` s, `purpose` s,
+    /// `pid` u, `exe` s and `unit` s; `renamed-to` s and `grantee` s where there are any. A record that does not open where it
+    /// stands has the outcome `damaged` and is in every list. `PruneAudit` says that records were let go, to which (`version`) and
+    /// how many (`count`).
+    #[zbus(out_args("records", "next"))]
+    async fn audit(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        filter: Options,
+    ) -> Result<(Vec<AuditInfo>, String), Refusal> {
+        let desk = &self.0;
+        desk.serve_auditor(&header, Kind::Read, "Audit", |call| audit::audit(desk, call, filter)).await
+    }
+
+    /// Begins to walk the chain of the audit log, and answers the number of the operation, see `Manager.Operation`. Options: `seq` t
+    /// and `chain` s of a record as the journal tells them: the log is held against it, so that a cut-off end is found too.
+    ///
+    /// Its result has `records` t, the numbers `first` t and `last` t, and `chain` s of the last one. A chain that is broken fails
+    /// with `Quarantined`, and with `first-bad` t in its result: the first record that was changed, dropped or moved.
+    #[zbus(out_args("operation"))]
+    async fn verify_audit(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<u64, Refusal> {
+        let desk = &self.0;
+        desk.serve_admin(&header, Kind::Read, "VerifyAudit", |call| audit::verify(desk, call, options)).await
     }
 
     /// Reads the configuration again; a bad one changes nothing.

@@ -102,14 +102,40 @@ impl Desk {
         W: Future<Output = Result<T, Error>> + Send,
     {
         self.serve(header, kind, |call| async move {
-            if let Err(refused) = self.check_administers(&call, header).await {
-                self.service.vault.note_refusal(&Event::new(&call.caller, operation), &refused);
-                self.service.refused_admins.tell(call.caller.uid, operation, &refused);
-                return Err(refused);
+            self.admit(&call, header, operation).await?;
+            work(call).await
+        })
+        .await
+    }
+
+    /// The same also for who reads the audit log by role.
+    pub async fn serve_auditor<T, W>(
+        &self,
+        header: &Header<'_>,
+        kind: Kind,
+        operation: &'static str,
+        work: impl FnOnce(Call) -> W + Send,
+    ) -> Result<T, Refusal>
+    where
+        W: Future<Output = Result<T, Error>> + Send,
+    {
+        self.serve(header, kind, |call| async move {
+            if !self.service.vault.is_auditor(&call.caller).unwrap_or(false) {
+                self.admit(&call, header, operation).await?;
             }
             work(call).await
         })
         .await
+    }
+
+    /// Lets administrators in, and notes who is refused.
+    async fn admit(&self, call: &Call, header: &Header<'_>, operation: &'static str) -> Result<(), Error> {
+        let checked = self.check_administers(call, header).await;
+        if let Err(refused) = &checked {
+            self.service.vault.note_refusal(&Event::new(&call.caller, operation), refused);
+            self.service.refused_admins.tell(call.caller.uid, operation, refused);
+        }
+        checked
     }
 
     /// Refuses whoever is neither root nor permitted to administer by polkit, which is asked on the bus.

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod audit;
 mod decode;
 mod desk;
 mod dispatch;

@@ -24,21 +24,33 @@ impl Refusal {
 /// Numbers requests that failed inside, so that caller and journal can be brought together.
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
 
+impl Refusal {
+    /// Name of the error.
+    pub fn error_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Cause and next step.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         let code = match error {
             Error::InvalidArgs(_) => ErrorCode::InvalidArgs,
-            Error::NotFound | Error::NotShared => ErrorCode::NotFound,
+            Error::NotFound | Error::NotShared | Error::NoOperation(_) => ErrorCode::NotFound,
             Error::AccessDenied(_) => ErrorCode::AccessDenied,
             Error::InteractionRequired(_) => ErrorCode::InteractiveAuthorizationRequired,
             Error::Exists => ErrorCode::Exists,
             Error::Conflict { .. } => ErrorCode::Conflict,
             Error::Sealed(_) => ErrorCode::Sealed,
             Error::Locked => ErrorCode::Locked,
-            Error::Quarantined(_) => ErrorCode::Quarantined,
+            Error::Quarantined(_) | Error::AuditBroken(_) => ErrorCode::Quarantined,
             Error::LimitsExceeded { .. } => ErrorCode::LimitsExceeded,
-            Error::Unavailable(_) => ErrorCode::Unavailable,
+            Error::Unavailable(_) | Error::Cancelled => ErrorCode::Unavailable,
             Error::Timeout(_) => ErrorCode::Timeout,
             Error::Tpm(cause) => return of_tpm(&cause),
             Error::DamagedSlot(_) => ErrorCode::DamagedSlot,

@@ -4,11 +4,13 @@
 
 mod clock;
 mod memory;
+mod progress;
 mod sealer;
 mod store;
 
 pub use clock::{Clock, ManualClock};
 pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
+pub use progress::{Cancelled, Progress};
 pub use sealer::{SealError, SealedBlob, Sealer, TpmStatus};
 pub use store::{
     AttributeTag, AuditRow, JobFailure, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow,

@@ -258,6 +258,11 @@ pub trait ReadTx {
     fn audit_head(&self) -> Result<Option<AuditRow>, StoreError>;
     /// Audit links with `seq > after`, ascending; at most `limit`.
     fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+    /// Audit links with `seq < before`, descending; at most `limit`.
+    fn audit_before(&self, before: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+    /// What the audit links with `seq > after` take, in order and at most `limit` of them: the last one's number, and bytes.
+    /// `None` when there are none.
+    fn audit_bytes(&self, after: u64, limit: usize) -> Result<Option<(u64, u64)>, StoreError>;
     /// Live tokens and stored bytes over all principals.
     fn totals(&self) -> Result<(u64, u64), StoreError>;
 }
