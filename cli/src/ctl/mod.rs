@@ -1,11 +1,13 @@
 //! `tokenvaultctl`: the vault itself. One file per subcommand: its options, and what it does with them.
 
+mod audit;
 mod config;
 mod consent;
 mod credential;
 mod daemon;
 mod doctor;
 mod init;
+mod operation;
 mod reload;
 mod seal;
 mod selftest;
@@ -49,6 +51,8 @@ enum Command {
     Seal(seal::Args),
     Unseal(unseal::Args),
     #[command(subcommand)]
+    Audit(audit::Command),
+    #[command(subcommand)]
     Credential(credential::Command),
     Reload(reload::Args),
     #[command(subcommand)]
@@ -87,6 +91,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Slot(command) => slot::run(&context, command),
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),
+        Command::Audit(command) => audit::run(&context, command),
         Command::Credential(command) => credential::run(&context, command),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),

@@ -3,11 +3,13 @@
 mod attribute;
 mod duration;
 mod malformed;
+mod mark;
 mod number;
 mod time;
 
 pub use attribute::{Attribute, collect};
 pub use duration::duration;
 pub use malformed::Malformed;
-pub use number::{characters, descriptor, expected_version, kept_versions, rows, slot, uses, version};
-pub use time::{time, time_ahead, time_or_never};
+pub use mark::{Mark, mark};
+pub use number::{characters, descriptor, expected_version, kept_versions, records, rows, slot, uid, uses, version};
+pub use time::{time, time_ago, time_ahead, time_or_never};

@@ -14,6 +14,8 @@ const VERSION: &str = "version size created current";
 const STATUS: &str = "state reason protection vault-id recovery-confirmed disk-theft machine-theft tokens bytes \
                       quota-tokens quota-bytes next-step";
 
+const AUDIT: &str = "seq time uid operation owner name version outcome count door app purpose pid exe unit";
+
 /// A command line, and the keys of its document beside `schema`: of all of it, then of the rows of its only list.
 type Case = (&'static [&'static str], &'static [&'static str], &'static str);
 
@@ -55,6 +57,8 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["slot", "list"], &["slots"], "id kind created"),
     (&["slot", "remove", "3"], &[], ""),
     (&["credential", "test", "app.service", "key"], &["unit id granted cause next-step version size"], ""),
+    (&["audit", "list", "--operation", "Put"], &["records"], AUDIT),
+    (&["audit", "verify"], &["ok records first last chain"], ""),
     (&["seal"], &[], ""),
     (&["unseal"], &[], ""),
     (&["reload"], &[], ""),

@@ -11,6 +11,7 @@ mod common;
 
 mod attributes;
 mod audit;
+mod audit_log;
 mod bad_input;
 mod bad_value;
 mod bus;
