@@ -20,6 +20,7 @@ pub mod journal;
 pub mod lifecycle;
 pub mod login;
 pub mod message;
+pub mod metrics;
 pub mod operation;
 pub mod reload;
 pub mod retention;

@@ -12,6 +12,7 @@ use crate::door::DoorLimits;
 use crate::host_key::HostKeyFile;
 use crate::journal::RefusedAdmins;
 use crate::login::Logins;
+use crate::metrics::Metrics;
 use crate::operation::Operations;
 use crate::sys::LockedArena;
 use crate::tpm::HeardSealer;
@@ -48,6 +49,8 @@ pub struct Service {
     pub host_key: HostKeyFile,
     /// Where the settings come from.
     pub source: Source,
+    /// What was done so far.
+    pub metrics: Metrics,
     /// Work that takes longer than a call may.
     pub operations: Operations,
     /// Who is logged in.
@@ -102,6 +105,7 @@ impl Service {
             refused_admins: RefusedAdmins::default(),
             host_key,
             source,
+            metrics: Metrics::default(),
             operations: Operations::default(),
             logins,
             started: Instant::now(),

@@ -7,6 +7,7 @@ mod credential;
 mod daemon;
 mod doctor;
 mod init;
+mod metrics;
 mod operation;
 mod reload;
 mod seal;
@@ -54,6 +55,7 @@ enum Command {
     Audit(audit::Command),
     #[command(subcommand)]
     Credential(credential::Command),
+    Metrics(metrics::Args),
     Reload(reload::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -63,7 +65,15 @@ enum Command {
 impl Command {
     /// Whether it does what root alone may, or whoever an administrator permits it.
     const fn may_need_consent(&self) -> bool {
-        !matches!(self, Self::Status(_) | Self::Doctor(_) | Self::Selftest(_) | Self::Config(_) | Self::Completion(_))
+        !matches!(
+            self,
+            Self::Status(_)
+                | Self::Doctor(_)
+                | Self::Selftest(_)
+                | Self::Metrics(_)
+                | Self::Config(_)
+                | Self::Completion(_)
+        )
     }
 }
 
@@ -93,6 +103,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Unseal(args) => unseal::run(&context, args),
         Command::Audit(command) => audit::run(&context, command),
         Command::Credential(command) => credential::run(&context, command),
+        Command::Metrics(args) => metrics::run(&context, args),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),
         Command::Completion(args) => completion::run(&context, args, NAME),

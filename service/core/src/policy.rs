@@ -113,6 +113,11 @@ pub fn judge(caller: Standing, owner: Option<u32>, action: Action) -> Decision {
     }
 }
 
+/// Whether somebody may know what others do, how much of it at least.
+pub fn is_administrator(caller: Standing) -> bool {
+    caller.active && caller.role == Role::Admin
+}
+
 /// Whether somebody reads the audit log without administering the vault.
 pub fn is_auditor(caller: Standing) -> bool {
     caller.active && caller.role == Role::Auditor

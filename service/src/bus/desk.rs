@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokenvault_core::vault::{Event, Reply};
-use tokenvault_core::{Caller, Error};
+use tokenvault_core::vault::{Event, Reply, Vault};
+use tokenvault_core::{Caller, Error, policy};
 use tokio::sync::oneshot;
 use zbus::message::{Flags, Header};
 
@@ -42,6 +42,12 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether this is somebody who may know what others do: root, but not of a container, or an administrator by role.
+    pub fn is_administrator(&self, vault: &Vault) -> bool {
+        self.check_root().is_ok()
+            || !self.caller.is_root() && vault.standing(&self.caller).is_ok_and(policy::is_administrator)
+    }
+
     /// Refuses everyone but root, and root of a container.
     ///
     /// # Errors
@@ -75,6 +81,15 @@ impl Desk {
         W: Future<Output = Result<T, Error>> + Send,
     {
         dispatch::note_asked();
+        self.work(header, kind, work).await.map_err(Refusal::from).inspect_err(|refusal| {
+            dispatch::note_refused(refusal.code());
+        })
+    }
+
+    async fn work<T, W>(&self, header: &Header<'_>, kind: Kind, work: impl FnOnce(Call) -> W + Send) -> Result<T, Error>
+    where
+        W: Future<Output = Result<T, Error>> + Send,
+    {
         let identity = self.identify(header).await?;
         let uid = identity.uid;
         let outcome = match self.enter(identity, kind).await {
@@ -87,7 +102,7 @@ impl Desk {
         if matches!(outcome, Err(Error::LimitsExceeded { .. })) {
             self.slow_down(uid).await;
         }
-        Ok(outcome?)
+        outcome
     }
 
     /// The same for administrators. Who is refused is noted in the audit log, under `operation`.

@@ -8,8 +8,10 @@ use tokenvault_proto::{self as proto, NoOptions};
 use zbus::interface;
 use zbus::message::Header;
 
+use super::desk::blocking;
 use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
+use crate::metrics;
 
 /// The interface.
 pub struct Manager(pub Desk);
@@ -122,7 +124,34 @@ impl Manager {
             .await
     }
 
-    /// How long work stands that an administrator began (`VerifyAudit`), for who began it and for root.
+    /// What the daemon has done so far, in the text format of OpenMetrics. Administrators are told of all calls, of the store and the
+    /// TPM; everybody else of the vault's state and of what is their own. No names and no values are in it.
+    #[zbus(out_args("text"))]
+    async fn metrics(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<String, Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let service = Arc::clone(&self.0.service);
+                let uid = call.caller.uid;
+                let reader = if call.is_administrator(&service.vault) {
+                    metrics::Reader::Administrator
+                } else {
+                    metrics::Reader::User(call.caller)
+                };
+                let turn = service.turns.take(uid).await?;
+                let text = blocking(move || {
+                    let text = metrics::page(&service, &reader);
+                    drop(turn);
+                    Ok(text)
+                });
+                let text = text.await?;
+                self.0.count_reply(uid, text.len())?;
+                Ok(text)
+            })
+            .await
+    }
+
+    /// How work stands that an administrator began (`VerifyAudit`), for who began it and for root.
     ///
     /// Keys: `id` t, `operation` s (the method), `done` t and `total` t (steps; a total of 0 is not known), `state` s (`running`,
     /// `done`, `failed`, `cancelled`), `error` s and `error-name` s (where it failed), `result` a{sv} (what it found). What came of

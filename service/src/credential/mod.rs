@@ -15,7 +15,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokenvault_core::caller::Door;
 use tokenvault_core::port::SealError;
@@ -23,12 +23,15 @@ use tokenvault_core::token::{Credential, CredentialGrant, CredentialRefusal};
 use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::{SealReason, State, Vault};
 use tokenvault_core::{Caller, Error};
+use tokenvault_proto::ErrorCode;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use self::address::{Asked, NotAsked, UNIT_AND_ID_BYTES_MAX, check_id};
+use crate::bus::Refusal;
 use crate::door::{DoorSocket, OpenSocket, pause_after};
 use crate::journal::event;
+use crate::metrics::Method;
 use crate::service::Service;
 use crate::sys::peer;
 
@@ -115,14 +118,21 @@ async fn serve(service: Arc<Service>, stream: UnixStream) {
     let Ok(stream) = stream.set_nonblocking(true).and_then(|()| tokio::net::UnixStream::from_std(stream)) else {
         return log::error!("credentials: a connection cannot be registered with the runtime");
     };
+    let begun = Instant::now();
+    let count = |refused| service.metrics.calls.count(Method::load_credential(), refused, begun.elapsed());
     let (unit, id, refused) = match asked {
         Err((unit, id, why)) => {
+            count(Some(ErrorCode::InvalidArgs));
             let told = format!("unit {unit} is refused the credential '{id}': {why}; correct the unit's file");
             (unit, id, told)
         }
         Ok(Asked { unit, id }) => match load(&service, peer.pid, &unit, &id).await {
-            Ok(credential) => return give(&stream, &credential, &unit, &id).await,
+            Ok(credential) => {
+                give(&stream, &credential, &unit, &id).await;
+                return count(None);
+            }
             Err(refusal) => {
+                count(Some(code_of(&refusal)));
                 let told = told(&unit, &id, &refusal);
                 (unit.as_str().to_owned(), id, told)
             }
@@ -147,6 +157,16 @@ async fn give(stream: &tokio::net::UnixStream, credential: &Credential, unit: &U
             "unit {} is given the credential '{id}', version {version}", unit.as_str()
         ),
         Err(error) => log::warn!("unit {} did not take the credential '{id}': {error}", unit.as_str()),
+    }
+}
+
+/// What a caller would have been told.
+fn code_of(refusal: &CredentialRefusal) -> ErrorCode {
+    match refusal {
+        CredentialRefusal::Vault(error) => Refusal::code_of(error),
+        CredentialRefusal::NoName(_) => ErrorCode::InvalidArgs,
+        CredentialRefusal::NoToken | CredentialRefusal::TokenExpired => ErrorCode::NotFound,
+        _ => ErrorCode::AccessDenied,
     }
 }
 

@@ -59,6 +59,8 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["credential", "test", "app.service", "key"], &["unit id granted cause next-step version size"], ""),
     (&["audit", "list", "--operation", "Put"], &["records"], AUDIT),
     (&["audit", "verify"], &["ok records first last chain"], ""),
+    (&["metrics"], &["text"], ""),
+    (&["metrics", "--textfile", "PROM"], &[], ""),
     (&["seal"], &[], ""),
     (&["unseal"], &[], ""),
     (&["reload"], &[], ""),
@@ -84,6 +86,7 @@ fn assert_document(vault: &Vault, user: User, program: &str, case: &Case) {
         ("KEY", vault.path().join("recovery-key")),
         ("HOME/code", vault.path().join("home/code")),
         ("CONF", vault.path().join("tokenvault.conf")),
+        ("PROM", vault.path().join("tokenvault.prom")),
         ("DAEMON", tokenvault_tests::program::path("tokenvaultd")),
     ];
     for (name, path) in places {

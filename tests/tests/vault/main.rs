@@ -33,6 +33,7 @@ mod listing;
 mod login;
 mod machine_tokens;
 mod manager;
+mod metrics;
 mod naming;
 mod put_and_get;
 mod restart;

@@ -9,6 +9,7 @@ mod hot;
 mod open;
 mod slots;
 mod state;
+mod totals;
 mod unseal;
 mod words;
 mod write;

@@ -136,6 +136,10 @@ impl ReadTx for Tx<'_> {
     fn totals(&self) -> Result<(u64, u64), StoreError> {
         self.run(read::totals)
     }
+
+    fn count_versions(&self) -> Result<u64, StoreError> {
+        self.run(read::count_versions)
+    }
 }
 
 impl WriteTx for Tx<'_> {

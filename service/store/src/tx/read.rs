@@ -135,6 +135,11 @@ pub(super) fn totals(c: &Connection) -> Result<(u64, u64), Fault> {
     Ok((tokens.unsigned_abs(), bytes.unsigned_abs()))
 }
 
+pub(super) fn count_versions(c: &Connection) -> Result<u64, Fault> {
+    let count: Option<i64> = one(c, "SELECT count(*) FROM version", [], |row| row.get(0))?;
+    Ok(count.unwrap_or_default().unsigned_abs())
+}
+
 /// A limit as SQLite takes it.
 pub(super) fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
