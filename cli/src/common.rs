@@ -2,7 +2,7 @@
 
 use clap::Args;
 use tokenvault_client::Client;
-use tokenvault_proto::Address;
+use tokenvault_proto::{ADDRESS_VARIABLE, Address};
 
 use crate::failure::Failure;
 use crate::output::{JsonMode, Output};
@@ -68,6 +68,12 @@ impl Context {
     /// What the client says when no vault can be reached.
     pub fn client(&self) -> Result<Client, Failure> {
         Ok(Client::open(self.address.as_ref())?)
+    }
+
+    /// The door that is meant by the command line, else by the environment; `None`: those of an installed vault.
+    pub fn named_door(&self) -> Option<Address> {
+        let from_environment = || std::env::var(ADDRESS_VARIABLE).ok().and_then(|text| text.parse().ok());
+        self.address.clone().or_else(from_environment)
     }
 
     /// The address from the command line.

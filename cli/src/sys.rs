@@ -50,6 +50,15 @@ pub fn columns(terminal: impl AsFd) -> Option<usize> {
     (answer == 0 && size.ws_col > 0).then(|| usize::from(size.ws_col))
 }
 
+/// Whether something keeps the clock of this machine right, as far as the kernel knows.
+pub fn clock_is_synchronised() -> bool {
+    // SAFETY: all fields of a `timex` are numbers, for which zero is a value.
+    let mut clock: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: with no mode set the call only fills the structure, which lives until it is over.
+    let state = unsafe { libc::adjtimex(&raw mut clock) };
+    state >= 0 && state != libc::TIME_ERROR && clock.status & libc::STA_UNSYNC == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

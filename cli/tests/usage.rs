@@ -33,7 +33,7 @@ const BOOLEAN: &str = "write true or false";
 
 /// Every option and operand that is a number, a duration, a time or a truth: where it stands, how it is named in the
 /// refusal, and what is taken. The word stands at the end of the arguments.
-const VALUES: [(&str, &[&str], &str, &str); 39] = [
+const VALUES: [(&str, &[&str], &str, &str); 41] = [
     (TOKENVAULT, &["put", "a", "--ttl"], "--ttl", DURATION),
     (TOKENVAULT, &["put", "a", "--expires"], "--expires", TIME),
     (TOKENVAULT, &["put", "a", "--keep-versions"], "--keep-versions", KEPT),
@@ -72,6 +72,8 @@ const VALUES: [(&str, &[&str], &str, &str); 39] = [
     (TOKENVAULTCTL, &["audit", "export", "--since"], "--since", ", or how long ago, such as 2h"),
     (TOKENVAULTCTL, &["audit", "export", "--until"], "--until", ", or how long ago, such as 2h"),
     (TOKENVAULTCTL, &["audit", "verify", "--against"], "--against", "the 64 hex digits that the journal has"),
+    (TOKENVAULTCTL, &["user", "set", "alice", "--quota-tokens"], "--quota-tokens", "'off' or 'default'"),
+    (TOKENVAULTCTL, &["user", "set", "alice", "--quota-bytes"], "--quota-bytes", "'off' or 'default'"),
     (TOKENVAULTCTL, &["status", "--json="], "--json", "write off, short or pretty"),
 ];
 
@@ -122,7 +124,7 @@ fn every_number_duration_time_and_truth_of_both_programs_is_in_that_list() {
 
 #[test]
 fn every_misuse_is_one_line_with_a_next_step() {
-    let cases: [(&str, &[&str]); 28] = [
+    let cases: [(&str, &[&str]); 29] = [
         (TOKENVAULT, &[]),
         (TOKENVAULT, &["frobnicate"]),
         (TOKENVAULT, &["put"]),
@@ -140,6 +142,7 @@ fn every_misuse_is_one_line_with_a_next_step() {
         (TOKENVAULT, &["run", "--env", "1X=a", "--", "true"]),
         (TOKENVAULT, &["run", "--env", "X=a"]),
         (TOKENVAULT, &["run", "--env", "X=a", "--file", "X=b", "--", "true"]),
+        (TOKENVAULT, &["share", "a", "unit:b.service", "--permission", "own"]),
         (TOKENVAULT, &["completion", "powershell"]),
         (TOKENVAULTCTL, &[]),
         (TOKENVAULTCTL, &["slot"]),

@@ -15,7 +15,7 @@ use crate::bus::{Front, GetHot, hands_out, is_served, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
-use crate::credential::{self, CredentialDoor};
+use crate::credential::{self, CredentialDoor, Ending};
 use crate::door::{self, Peer, PrivateDoor, Unread, Welcome, bind};
 use crate::host_key::HostKeyFile;
 use crate::login::Logins;
@@ -35,6 +35,8 @@ use crate::{bus_link, jobs, journal, login, retention};
 const FIRST_ATTEMPT: Duration = Duration::from_secs(3);
 /// What the doors get to finish what is under way at a stop.
 const LAST_REPLIES: Duration = Duration::from_secs(5);
+/// What units get to be refused when the daemon is to end at once.
+const LAST_REFUSALS: Duration = Duration::from_secs(1);
 /// What the disk gets to take the last audit records at a stop.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
 /// Writes that may wait, whatever is configured.
@@ -106,15 +108,18 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     service.resume_leases(&mut passed);
 
     let (stop, stopping) = watch::channel(false);
+    let (cut, cut_off) = watch::channel(false);
     let door = open_door(&service, &config, stopping.clone(), &mut passed)?;
     let credentials = open_credentials(&service, &config, &mut passed)?;
     // Before anybody is let in: who had the daemon started by a call wants the answer, and not to hear that he should wait.
     open_vault(&service).await;
     let door = tokio::spawn(door.run());
-    let credentials = match credentials {
-        Some(door) => tokio::spawn(door.run(stopping.clone())),
-        None => tokio::spawn(async {}),
-    };
+    let ending = Ending::new(stopping.clone(), cut_off);
+    let credentials = tokio::spawn(async move {
+        if let Some(door) = credentials {
+            door.run(ending).await;
+        }
+    });
     let bus = start_jobs(&service, &config, database, stopping).await;
     announce(&service);
 
@@ -130,9 +135,14 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     stop.send_replace(true);
     tokio::select! {
         ended = finish(&service, [door, credentials, bus]) => ended,
-        () = told_again(&mut signals) => Err(Stop::Fatal(
-            "told to stop again and ended at once: calls may have no reply, and the last audit records may be lost".into(),
-        )),
+        () = told_again(&mut signals) => {
+            cut.send_replace(true);
+            // Units only: what is not refused would start with an empty credential.
+            let _refused = tokio::time::timeout(LAST_REFUSALS, cut.closed()).await;
+            Err(Stop::Fatal(
+                "told to stop again and ended at once: calls may have no reply, and the last audit records may be lost".into(),
+            ))
+        }
     }
 }
 
@@ -290,7 +300,7 @@ async fn start_jobs(
 ) -> JoinHandle<()> {
     let joined = Arc::new(Notify::new());
     tokio::spawn(jobs::commit_audit(Arc::clone(service)));
-    tokio::spawn(retention::keep_short(Arc::clone(service), Arc::new(SystemClock)));
+    tokio::spawn(retention::keep_short(Arc::clone(service)));
     tokio::spawn(retention::tell_head(Arc::clone(service)));
     let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
     tokio::spawn(login::watch(Arc::clone(service), config.bus.clone()));

@@ -76,3 +76,25 @@ fn the_doctor_finds_nothing_on_an_installed_machine() {
     assert!(report.contains("\"ok\":true"), "{report}");
     assert!(!report.contains("\"result\":\"warning\"") && !report.contains("\"result\":\"failed\""), "{report}");
 }
+
+#[test]
+fn a_recovery_key_that_nobody_has_confirmed_is_demanded_everywhere_until_somebody_does() {
+    let machine = serving();
+    let everywhere = || {
+        let mut login = machine.terminal(&["login", "-f", "root"]);
+        [
+            login.expect("# "),
+            machine.root("tokenvaultctl status").succeeds(),
+            machine.root("tokenvaultctl doctor || true").succeeds(),
+            machine.property(SERVICE, "StatusText"),
+        ]
+    };
+    for said in everywhere() {
+        assert!(said.contains("tokenvaultctl init"), "{said}");
+    }
+    assert!(machine.journal(SERVICE).contains("tokenvaultctl init"));
+    machine.set_up_recovery("/root/recovery-key");
+    for said in everywhere() {
+        assert!(!said.contains("tokenvaultctl init"), "{said}");
+    }
+}

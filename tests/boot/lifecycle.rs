@@ -16,21 +16,61 @@ fn dpkg(arguments: &[&str]) {
 /// The packages again, each with a version after its own.
 fn next_release() -> Vec<PathBuf> {
     let place = tempfile::tempdir_in(site::directory()).unwrap().keep();
-    site::packages().iter().map(|package| with_next_version(package, &place)).collect()
+    site::packages()
+        .iter()
+        .map(|package| {
+            packed_again(package, &place, |tree| edit(tree, "control", version_line, |line| format!("{line}+next")))
+        })
+        .collect()
 }
 
-fn with_next_version(package: &Path, place: &Path) -> PathBuf {
+/// The package of the daemon as an older release has it: with a lower version, and knowing the first schema alone.
+fn older_release() -> PathBuf {
+    let place = tempfile::tempdir_in(site::directory()).unwrap().keep();
+    let is_daemon = |package: &&PathBuf| package.file_name().unwrap().to_str().unwrap().starts_with("tokenvault_");
+    packed_again(site::packages().iter().find(is_daemon).expect("the package of the daemon"), &place, |tree| {
+        edit(tree, "control", version_line, |_| "Version: 0.0.1-1".to_owned());
+        edit(
+            tree,
+            "preinst",
+            |line| line.contains(" -gt "),
+            |line| {
+                let (before, _) = line.split_once(" -gt ").unwrap();
+                format!("{before} -gt 1 ]; then")
+            },
+        );
+    })
+}
+
+fn packed_again(package: &Path, place: &Path, change: impl Fn(&Path)) -> PathBuf {
     let name = package.file_name().unwrap().to_str().unwrap();
     let (tree, output) = (place.join("tree"), place.join(name));
     dpkg(&["--raw-extract", package.to_str().unwrap(), tree.to_str().unwrap()]);
-    let control = tree.join("DEBIAN/control");
-    let text = std::fs::read_to_string(&control).unwrap();
-    let version =
-        text.lines().find_map(|line| line.strip_prefix("Version: ")).expect("a package has a version").to_owned();
-    std::fs::write(&control, text.replace(&version, &format!("{version}+next"))).unwrap();
+    change(&tree);
     dpkg(&["--root-owner-group", "--build", tree.to_str().unwrap(), output.to_str().unwrap()]);
     std::fs::remove_dir_all(&tree).unwrap();
     output
+}
+
+fn version_line(line: &str) -> bool {
+    line.starts_with("Version: ")
+}
+
+/// Changes one line of a control file of an unpacked package.
+fn edit(tree: &Path, file: &str, is_it: impl Fn(&str) -> bool, change: impl Fn(&str) -> String) {
+    let path = tree.join("DEBIAN").join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut changed = 0;
+    let lines = text.lines().map(|line| {
+        if is_it(line) {
+            changed += 1;
+            return change(line) + "\n";
+        }
+        format!("{line}\n")
+    });
+    let text: String = lines.collect();
+    assert_eq!(changed, 1, "{file} is not as expected");
+    std::fs::write(&path, text).unwrap();
 }
 
 fn with_token() -> Machine {
@@ -100,4 +140,31 @@ fn a_store_of_a_newer_release_is_refused_and_left_as_it_is() {
     assert_eq!(machine.property(SERVICE, "NRestarts"), "0");
     assert!(machine.journal(SERVICE).contains("newer"), "{}", machine.journal(SERVICE));
     assert_eq!(machine.root("sha256sum /var/lib/tokenvault/vault.db").succeeds(), before);
+}
+
+#[test]
+fn what_has_expired_is_cleaned_up_every_day() {
+    let machine = serving();
+    assert_eq!(machine.property("tokenvault-cleanup.timer", "ActiveState"), "active");
+    assert_eq!(machine.root("systemctl is-enabled tokenvault-cleanup.timer").succeeds(), "enabled");
+    machine.root("systemctl start tokenvault-cleanup.service").succeeds();
+    assert_eq!(machine.property("tokenvault-cleanup.service", "Result"), "success");
+    // A sealed vault is no fault of this unit.
+    machine.root("tokenvaultctl seal").succeeds();
+    machine.root("systemctl start tokenvault-cleanup.service").succeeds();
+}
+
+#[test]
+fn an_older_release_is_not_installed_over_a_newer_store() {
+    let machine = with_token();
+    let version = "dpkg-query --show --showformat '${Version} ${db:Status-Status}' tokenvault";
+    let before = machine.root(version).succeeds();
+    let daemon = machine.property(SERVICE, "MainPID");
+    machine.copy_in(&[older_release()], "/root/older");
+    let told = machine.root("dpkg --install /root/older/*.deb 2>&1; echo status $?").succeeds();
+    assert!(told.contains("was written by a newer release") && !told.ends_with("status 0"), "{told}");
+    assert_eq!(machine.root(version).succeeds(), before);
+    assert_eq!(machine.property(SERVICE, "MainPID"), daemon, "nothing was even stopped");
+    assert_eq!(machine.user(ALICE, "tokenvault get api/key").succeeds(), "kept");
+    assert_eq!(machine.enter(&["systemctl", "is-system-running"]).succeeds(), "running");
 }

@@ -14,9 +14,14 @@ pub const PROMPT: &str = "$ ";
 /// A machine whose vault serves, and with the module in every login.
 pub fn with_module() -> Machine {
     let machine = serving();
+    enable_module(&machine);
+    machine
+}
+
+/// Switches the module on, as an administrator does.
+pub fn enable_module(machine: &Machine) {
     machine.root("DEBIAN_FRONTEND=noninteractive pam-auth-update --enable tokenvault").succeeds();
     machine.root("grep -q pam_tokenvault.so /etc/pam.d/common-auth /etc/pam.d/common-session").succeeds();
-    machine
 }
 
 /// login(1), as it runs at a console.
@@ -28,9 +33,11 @@ pub fn console(machine: &Machine, (name, password): (&str, &str)) -> Terminal {
     terminal
 }
 
-/// `su -l` by somebody who is not root.
+/// `su -l` by somebody who is logged in: the login manager makes no session of it.
 fn su(machine: &Machine, (name, password): (&str, &str)) -> Terminal {
-    let mut terminal = machine.terminal(&["runuser", "-u", "bob", "--", "su", "-l", name]);
+    let mut terminal = machine.terminal(&["login", "-f", BOB.0]);
+    terminal.expect(PROMPT);
+    terminal.type_line(&format!("exec su -l {name}"));
     terminal.answer_hidden("Password: ", password);
     terminal
 }
@@ -60,7 +67,7 @@ pub const LOGINS: [(&str, LogIn); 3] = [("login", console), ("su", su), ("ssh", 
 
 /// Every kind of login succeeds in time.
 #[track_caller]
-fn assert_everyone_gets_in(machine: &Machine) {
+pub fn assert_everyone_gets_in(machine: &Machine) {
     for (name, log_in) in LOGINS {
         let begin = Instant::now();
         let mut terminal = log_in(machine, ALICE);
@@ -126,8 +133,23 @@ fn nobody_gets_in_with_a_wrong_password() {
 fn what_the_module_was_given_is_nowhere_to_be_read_later() {
     let machine = with_module();
     assert_everyone_gets_in(&machine);
+    let count = |words: &str| {
+        machine
+            .root_reading(words, "cat >/run/words && journalctl --no-pager | grep -cF -f /run/words; true")
+            .succeeds()
+    };
     for (_, password) in [ALICE, ADMIN] {
-        let said = machine.root_reading(password, "journalctl --no-pager | grep -cF -f /dev/stdin");
-        assert_eq!(said.fails(), "0", "no password is in the journal");
+        assert_eq!(count(password), "0", "no password is in the journal");
+    }
+    assert_ne!(count("session opened for user alice"), "0", "the control: what the journal has is found in it");
+}
+
+#[test]
+fn everyone_gets_in_when_the_module_was_removed() {
+    for remove in ["remove", "purge"] {
+        let machine = with_module();
+        machine.root(&format!("DEBIAN_FRONTEND=noninteractive apt-get -q -y {remove} libpam-tokenvault")).succeeds();
+        machine.root("grep -r pam_tokenvault /etc/pam.d").fails_with(1);
+        assert_everyone_gets_in(&machine);
     }
 }

@@ -36,6 +36,14 @@ fn wait_until_locked(machine: &Machine) {
     assert_locked(machine);
 }
 
+/// She is logged in by the other one, and the vault hears of the end of the one a moment after it.
+#[track_caller]
+fn assert_stays_open(machine: &Machine, name: &str) {
+    for _ in 0..5 {
+        assert_eq!(machine.user(ALICE, "tokenvault get secret").succeeds(), VALUE, "{name}: she is still logged in");
+    }
+}
+
 /// A shell has come up, and the token is readable there.
 #[track_caller]
 fn assert_reads(terminal: &mut Terminal) {
@@ -57,10 +65,17 @@ fn a_login_with_the_password_opens_and_the_end_of_the_last_session_closes() {
     for (name, log_in) in LOGINS {
         let mut terminal = log_in(&machine, ALICE);
         assert_reads(&mut terminal);
-        let mut second = console(&machine, ALICE);
-        assert_reads(&mut second);
+        let second = || {
+            let mut second = console(&machine, ALICE);
+            assert_reads(&mut second);
+            second
+        };
+        // Whichever of two ends first.
+        log_out(second());
+        assert_stays_open(&machine, name);
+        let second = second();
         log_out(terminal);
-        assert_eq!(machine.user(ALICE, "tokenvault get secret").succeeds(), VALUE, "{name}: she is still logged in");
+        assert_stays_open(&machine, name);
         log_out(second);
         wait_until_locked(&machine);
     }
@@ -117,12 +132,16 @@ fn a_password_that_root_sets_leaves_it_locked_until_the_old_one_was_given_once()
 #[test]
 fn the_password_of_somebody_else_is_not_tried() {
     let machine = with_login_class();
+    // One that would open it, if it were.
+    machine.root_reading(&format!("{}:{}\n", ADMIN.0, ALICE.1), "chpasswd").succeeds();
     let mut terminal = machine.terminal(&["su", "-l", ADMIN.0]);
     terminal.expect(PROMPT);
     terminal.type_line("sudo -k -i -u alice");
-    terminal.answer_hidden("password for admin: ", ADMIN.1);
+    terminal.answer_hidden("password for admin: ", ALICE.1);
     terminal.expect(PROMPT);
     assert_locked(&machine);
+    // The control: it is the one that opens it.
+    assert_reads(&mut console(&machine, ALICE));
 }
 
 #[test]
@@ -135,6 +154,22 @@ fn who_is_logged_in_stays_so_over_a_restart_of_the_service() {
     assert_reads(&mut terminal);
     log_out(terminal);
     wait_until_locked(&machine);
+}
+
+#[test]
+fn a_session_in_which_nobody_sits_keeps_nothing_open() {
+    let machine = with_login_class();
+    machine.write("/etc/pam.d/unattended", "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_systemd.so class=background\n");
+    machine.root("loginctl enable-linger alice").succeeds();
+    machine.root("systemd-run --quiet --unit=unattended -p PAMName=unattended -p User=alice sleep infinity").succeeds();
+    let class =
+        "loginctl --no-legend list-sessions | while read id rest; do loginctl show-session -p Class --value $id; done";
+    wait::until("a session of a job", || (machine.root(class).succeeds() == "background").then_some(()));
+    let mut terminal = console(&machine, ALICE);
+    assert_reads(&mut terminal);
+    log_out(terminal);
+    wait_until_locked(&machine);
+    assert_eq!(machine.root(class).succeeds(), "background", "the job goes on");
 }
 
 #[test]

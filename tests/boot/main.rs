@@ -10,6 +10,7 @@
 mod activation;
 mod common;
 mod credential;
+mod directory;
 mod everyday;
 mod hardening;
 mod install;
@@ -19,6 +20,7 @@ mod login;
 mod login_class;
 mod machine;
 mod restart;
+mod reused_uid;
 mod site;
 mod tpm;
 mod unattended;

@@ -7,27 +7,23 @@ use std::process::{Command, Stdio};
 
 use crate::process::Process;
 use crate::user::UserDatabase;
-use crate::{floor, polkit, program};
+use crate::{floor, login_manager, polkit, program};
 
 /// The shape of `/usr/share/dbus-1/system.conf`.
 const CONFIGURATION: &str = include_str!("../bus.conf.in");
 
-/// Lets what the vault is held against have its name, and everyone call it.
-fn policy_of_floor() -> String {
+/// Lets what stands beside the vault in a test have its name, and everyone call it.
+fn policy_of(name: &str) -> String {
     format!(
-        "<policy user=\"root\"><allow own=\"{0}\"/></policy>\n\
-         <policy context=\"default\"><allow send_destination=\"{0}\"/></policy>\n",
-        floor::NAME
+        "<policy user=\"root\"><allow own=\"{name}\"/></policy>\n\
+         <policy context=\"default\"><allow send_destination=\"{name}\"/></policy>\n"
     )
 }
 
-/// Lets what stands for polkit have its name, and everyone call it.
+/// Lets everyone have polkit's name, as a bus of a session does, and call it.
 fn policy_of_polkit() -> String {
-    format!(
-        "<policy user=\"root\"><allow own=\"{0}\"/></policy>\n\
-         <policy context=\"default\"><allow send_destination=\"{0}\"/></policy>\n",
-        polkit::NAME
-    )
+    let name = polkit::NAME;
+    format!("<policy context=\"default\"><allow own=\"{name}\"/><allow send_destination=\"{name}\"/></policy>\n")
 }
 
 /// One `dbus-daemon`; ends when dropped.
@@ -49,11 +45,9 @@ impl TestBus {
         fs::remove_file(&socket).ok();
         let policy = program::source_root().join("packaging/dbus/org.tokenvault1.conf");
         let policy = policy.canonicalize().expect("the packaged policy file");
+        let policies = [policy_of(floor::NAME), policy_of(login_manager::NAME), policy_of_polkit()].concat();
         let configuration = CONFIGURATION
-            .replace(
-                "</busconfig>",
-                &format!("{}{}{}</busconfig>", policy_of_floor(), policy_of_polkit(), limits_in_xml(limits)),
-            )
+            .replace("</busconfig>", &format!("{policies}{}</busconfig>", limits_in_xml(limits)))
             .replace("@SOCKET@", socket.to_str().unwrap())
             .replace("@POLICY@", policy.to_str().expect("a source tree with a UTF-8 path"));
         let file = directory.join("bus.conf");

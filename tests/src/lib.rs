@@ -19,6 +19,7 @@ pub mod config;
 pub mod daemon;
 pub mod door;
 pub mod floor;
+pub mod login_manager;
 pub mod memory;
 pub mod notify;
 pub mod pipe;

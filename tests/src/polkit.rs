@@ -9,7 +9,9 @@ use tokio::sync::Notify;
 use zbus::connection::Builder;
 use zbus::{OwnedVariant, fdo};
 
-use crate::Vault;
+use crate::door::Door;
+use crate::user::{ROOT, User};
+use crate::{Vault, wire};
 
 /// Its name on a bus.
 pub const NAME: &str = "org.freedesktop.PolicyKit1";
@@ -32,11 +34,19 @@ pub enum Says {
 /// A question: who, what, whether somebody may be asked.
 pub type Question = (String, String, bool);
 
+/// What it has heard.
+#[derive(Default)]
+struct Heard {
+    questions: Vec<Question>,
+    /// By what those that are not answered yet can be taken back.
+    open: Vec<String>,
+}
+
 type Subject = (String, HashMap<String, OwnedVariant>);
 
 struct Authority {
     says: Says,
-    asked: Arc<Mutex<Vec<Question>>>,
+    heard: Arc<Mutex<Heard>>,
 }
 
 #[zbus::interface(name = "org.freedesktop.PolicyKit1.Authority")]
@@ -47,38 +57,52 @@ impl Authority {
         action: String,
         _details: HashMap<String, String>,
         flags: u32,
-        _cancellation: String,
+        cancellation: String,
     ) -> fdo::Result<(bool, bool, HashMap<String, String>)> {
         let (kind, details) = subject;
         let name = details.get("name").map(|name| format!("{name:?}")).unwrap_or_default();
         let interactive = flags & 1 == 1;
-        self.asked.lock().unwrap().push((format!("{kind} {name}"), action, interactive));
+        self.heard.lock().unwrap().questions.push((format!("{kind} {name}"), action, interactive));
         match self.says {
             Says::Yes => Ok((true, false, HashMap::new())),
             Says::No => Ok((false, false, HashMap::new())),
             Says::Ask => Ok((interactive, !interactive, HashMap::new())),
             Says::Fails => Err(fdo::Error::Failed("it is out of order".into())),
-            Says::Nothing => std::future::pending().await,
+            Says::Nothing => {
+                self.heard.lock().unwrap().open.push(cancellation);
+                std::future::pending().await
+            }
         }
     }
 
-    fn cancel_check_authorization(&self, _cancellation: String) {}
+    fn cancel_check_authorization(&self, cancellation: String) {
+        self.heard.lock().unwrap().open.retain(|open| *open != cancellation);
+    }
 }
 
 /// One on the bus of a vault; gone when dropped.
 pub struct Polkit {
-    asked: Arc<Mutex<Vec<Question>>>,
+    heard: Arc<Mutex<Heard>>,
     leave: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Polkit {
-    /// Starts it.
+    /// Starts it, as root.
     pub fn on_the_bus_of(vault: &Vault, says: Says) -> Self {
-        let asked = Arc::new(Mutex::default());
-        let authority = Authority { says, asked: Arc::clone(&asked) };
+        Self::of(ROOT, vault, says)
+    }
+
+    /// Starts one that is `user`.
+    pub fn of(user: User, vault: &Vault, says: Says) -> Self {
+        let heard = Arc::new(Mutex::default());
+        let authority = Authority { says, heard: Arc::clone(&heard) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let builder = Builder::address(vault.bus_address().as_str());
+        let stream = wire::connect(vault, user, Door::Bus).expect("connecting to the bus");
+        let builder = {
+            let _inside = runtime.enter();
+            Builder::unix_stream(stream).user_id(user.uid)
+        };
         let builder = builder.serve_at("/org/freedesktop/PolicyKit1/Authority", authority).name(NAME);
         let connection = runtime.block_on(builder.build()).expect("the bus lets it in");
         let leave = Arc::new(Notify::new());
@@ -87,12 +111,17 @@ impl Polkit {
             runtime.block_on(told.notified());
             drop(connection);
         });
-        Self { asked, leave, thread: Some(thread) }
+        Self { heard, leave, thread: Some(thread) }
     }
 
     /// What it was asked so far.
     pub fn asked(&self) -> Vec<Question> {
-        self.asked.lock().unwrap().clone()
+        self.heard.lock().unwrap().questions.clone()
+    }
+
+    /// How many questions it thinks about that nobody has taken back.
+    pub fn unanswered(&self) -> usize {
+        self.heard.lock().unwrap().open.len()
     }
 }
 

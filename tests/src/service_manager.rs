@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, socket};
 
+use crate::wait::PATIENCE;
+
 /// Longest credential, bytes (`CREDENTIAL_SIZE_MAX`).
 const CREDENTIAL_BYTES_MAX: u64 = 1 << 20;
 
@@ -83,9 +85,10 @@ pub fn connect_from(path: &Path, name: &[u8]) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-/// Reads the answer to its end, or to where it is too long.
+/// Reads the answer to its end, or to where it is too long. Systemd would wait longer for it.
 pub fn finish(stream: UnixStream) -> Loaded {
     let mut answer = Vec::new();
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     match stream.take(CREDENTIAL_BYTES_MAX + 1).read_to_end(&mut answer) {
         Ok(bytes) if bytes as u64 > CREDENTIAL_BYTES_MAX => Loaded::TooLong,
         Ok(_) => Loaded::Credential(answer),

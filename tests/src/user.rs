@@ -24,6 +24,8 @@ pub struct User {
 pub const ROOT: User = User { name: "root", uid: 0 };
 /// The user the daemon runs as.
 pub const DAEMON: User = User { name: "tokenvault", uid: 4200 };
+/// The user polkit runs as.
+pub const POLKITD: User = User { name: "polkitd", uid: 4201 };
 /// Somebody.
 pub const ALICE: User = User { name: "alice", uid: 4242 };
 /// Somebody else.
@@ -34,7 +36,7 @@ pub const CAROL: User = User { name: "carol", uid: 4244 };
 pub const NAMELESS: User = User { name: "", uid: 4999 };
 
 /// Those with an entry.
-const NAMED: [User; 5] = [ROOT, DAEMON, ALICE, BOB, CAROL];
+const NAMED: [User; 6] = [ROOT, DAEMON, POLKITD, ALICE, BOB, CAROL];
 
 impl User {
     /// Runs `work` in a thread that is this user.
@@ -85,15 +87,33 @@ pub struct UserDatabase {
 impl UserDatabase {
     /// Writes the files into `directory`.
     pub fn write(directory: &Path) -> io::Result<Self> {
+        let database = Self { passwd: directory.join("passwd"), group: directory.join("group") };
+        database.set(&NAMED)?;
+        Ok(database)
+    }
+
+    /// Has these users and no others. A daemon knows for up to a minute what it has found before.
+    pub fn set(&self, users: &[User]) -> io::Result<()> {
         let (mut passwd, mut group) = (String::new(), String::new());
-        for User { name, uid } in NAMED {
+        for User { name, uid } in users {
             writeln!(passwd, "{name}:x:{uid}:{uid}:{name}:/nonexistent:/usr/sbin/nologin").map_err(io::Error::other)?;
             writeln!(group, "{name}:x:{uid}:").map_err(io::Error::other)?;
         }
-        let database = Self { passwd: directory.join("passwd"), group: directory.join("group") };
-        fs::write(&database.passwd, passwd)?;
-        fs::write(&database.group, group)?;
-        Ok(database)
+        fs::write(&self.passwd, passwd)?;
+        fs::write(&self.group, group)
+    }
+
+    /// Deletes a user, whose uid goes to somebody of another name, if to anybody.
+    pub fn hand_over(&self, uid: u32, name: Option<&'static str>) -> io::Result<()> {
+        let others = NAMED.into_iter().filter(|user| user.uid != uid);
+        let users: Vec<User> = others.chain(name.map(|name| User { name, uid })).collect();
+        self.set(&users)
+    }
+
+    /// Changes who there is. A daemon that runs has kept names for a while.
+    pub fn edit(&self, change: impl FnOnce(&str) -> String) {
+        let passwd = fs::read_to_string(&self.passwd).expect("the user database");
+        fs::write(&self.passwd, change(&passwd)).expect("writing the user database");
     }
 
     /// Makes a command see this database instead of the machine's.

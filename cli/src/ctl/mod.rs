@@ -1,6 +1,7 @@
 //! `tokenvaultctl`: the vault itself. One file per subcommand: its options, and what it does with them.
 
 mod audit;
+mod cleanup;
 mod config;
 mod consent;
 mod credential;
@@ -14,6 +15,7 @@ mod seal;
 mod selftest;
 mod slot;
 mod unseal;
+mod user;
 
 use std::process::ExitCode;
 
@@ -54,6 +56,9 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Command),
     #[command(subcommand)]
+    User(user::Command),
+    Cleanup(cleanup::Args),
+    #[command(subcommand)]
     Credential(credential::Command),
     Metrics(metrics::Args),
     Reload(reload::Args),
@@ -90,9 +95,12 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     let mut common = cli.common;
-    common.address = consent::door(common.address);
+    let may_need_consent = cli.command.may_need_consent();
+    if may_need_consent {
+        common.address = consent::door(common.address);
+    }
     let context = Context::new(NAME, common);
-    let _asks = cli.command.may_need_consent().then(consent::Agent::start);
+    let _asks = (may_need_consent && consent::is_for_polkit(context.named_door().as_ref())).then(consent::Agent::start);
     match cli.command {
         Command::Init(args) => init::run(&context, args),
         Command::Status(args) => status::run(&context, args),
@@ -102,6 +110,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),
         Command::Audit(command) => audit::run(&context, command),
+        Command::User(command) => user::run(&context, command),
+        Command::Cleanup(args) => cleanup::run(&context, args),
         Command::Credential(command) => credential::run(&context, command),
         Command::Metrics(args) => metrics::run(&context, args),
         Command::Reload(args) => reload::run(&context, args),

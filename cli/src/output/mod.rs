@@ -54,7 +54,7 @@ impl Output {
         self.columns.is_some()
     }
 
-    /// Whether remarks are to be left out.
+    /// Whether nothing is to be said but what went wrong.
     pub const fn is_quiet(&self) -> bool {
         self.quiet
     }

@@ -11,5 +11,7 @@ pub use attribute::{Attribute, collect};
 pub use duration::duration;
 pub use malformed::Malformed;
 pub use mark::{Mark, mark};
-pub use number::{characters, descriptor, expected_version, kept_versions, records, rows, slot, uid, uses, version};
+pub use number::{
+    characters, descriptor, expected_version, kept_versions, quota, records, rows, slot, uid, uses, version,
+};
 pub use time::{time, time_ago, time_ahead, time_or_never};

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::str::FromStr;
 
-use tokenvault_proto::{GENERATE_LENGTH_MAX, KEEP_VERSIONS_MAX};
+use tokenvault_proto::{GENERATE_LENGTH_MAX, KEEP_VERSIONS_MAX, QUOTA_AS_CONFIGURED};
 
 use super::Malformed;
 
@@ -36,6 +36,17 @@ pub fn kept_versions(text: &str) -> Result<u32, Malformed> {
 /// How often a share may be used.
 pub fn uses(text: &str) -> Result<u32, Malformed> {
     number(text, 1..=u32::MAX, || count(u32::MAX, "write how often it may be used, such as 1"))
+}
+
+/// Most that a user may have: a number, `off` (0 in the interface) or `default`.
+pub fn quota(text: &str) -> Result<u64, Malformed> {
+    match text {
+        "off" => Ok(0),
+        "default" => Ok(QUOTA_AS_CONFIGURED),
+        _ => number(text, 1..=QUOTA_AS_CONFIGURED - 1, || {
+            Malformed::new("is no quota", "write a whole number from 1 on, 'off' or 'default'")
+        }),
+    }
 }
 
 /// How many rows are listed.
@@ -100,6 +111,14 @@ mod tests {
         assert!(characters("0").is_err() && characters("4097").is_err());
         assert!(rows("0").is_err() && rows("4294967296").is_err());
         assert!(descriptor("2147483648").is_err() && slot("4294967296").is_err());
+    }
+
+    #[test]
+    fn a_quota_is_a_number_or_a_word() {
+        assert_eq!((quota("off"), quota("default"), quota("7")), (Ok(0), Ok(u64::MAX), Ok(7)));
+        for text in ["0", "-1", "none", "18446744073709551615"] {
+            assert!(quota(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub struct Args {
     /// With whom: unit:NAME.service, an instance by its own name. A share they have already is replaced
     grantee: String,
 
+    /// What they may do: read, see and fetch it; write, also put new versions, which a unit cannot [default: read]
+    #[arg(long, value_name = "PERMISSION", value_parser = ["read", "write"])]
+    permission: Option<String>,
+
     /// When the share ends: 30d, 2026-12-31T23:59:00Z, a local date, or @SECONDS; by default with the token
     #[arg(long, value_name = "TIME", value_parser = parse::time_ahead, allow_hyphen_values = true)]
     expires: Option<u64>,
@@ -35,7 +39,7 @@ pub struct Args {
 
 /// Shares it.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    let options = ShareOptions { owner: args.owner, permission: None, expires: args.expires, uses: args.uses };
-    context.client()?.share(&args.name, &args.grantee, &options)?;
+    let Args { name, grantee, permission, expires, uses, owner } = args;
+    context.client()?.share(&name, &grantee, &ShareOptions { owner, permission, expires, uses })?;
     context.output.done()
 }

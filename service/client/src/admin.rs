@@ -1,8 +1,8 @@
 //! `org.tokenvault1.Admin`: slots, sealing, credentials, audit log, configuration.
 
 use tokenvault_proto::{
-    AddSlotOptions, AuditInfo, AuditOptions, CredentialTest, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions,
-    VerifyAuditOptions,
+    AddSlotOptions, AuditInfo, AuditOptions, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions,
+    SlotInfo, UnsealOptions, VerifyAuditOptions,
 };
 
 use crate::client::Client;
@@ -82,6 +82,14 @@ impl Client {
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn verify_audit(&self, options: &VerifyAuditOptions) -> Result<u64, Error> {
         self.call(&method::VERIFY_AUDIT, options)
+    }
+
+    /// Deletes what expired a week ago or more.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn cleanup(&self, options: &CleanupOptions) -> Result<CleanupInfo, Error> {
+        self.call(&method::CLEANUP, options)
     }
 
     /// Reads the configuration again.

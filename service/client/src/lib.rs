@@ -32,6 +32,7 @@ mod sys;
 mod text;
 mod tokens;
 mod turn;
+mod user;
 mod value;
 
 pub use client::Client;

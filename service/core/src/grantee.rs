@@ -42,7 +42,8 @@ impl Grantee {
         match (self, permission) {
             (Self::Unit(_), Permission::Read) => Ok(()),
             (Self::Unit(_), Permission::Write) => Err(Error::InvalidArgs(
-                "option 'permission' must be 'read' for a unit: it is handed the value and can store none".into(),
+                "option 'permission' must be 'read' for a unit, which is handed the value and can store none; leave it out"
+                    .into(),
             )),
         }
     }

@@ -21,6 +21,7 @@ pub mod slot;
 pub mod time;
 pub mod token;
 pub mod unit;
+pub mod user;
 pub mod vault;
 
 pub use caller::Caller;

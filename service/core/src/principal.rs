@@ -2,6 +2,8 @@
 //!
 //! The generation is what keeps two users apart who had the same uid one after the other: every tag and every AAD holds it.
 
+use std::sync::atomic::AtomicU64;
+
 use minicbor::{Decode, Encode};
 
 use crate::crypto::{aad::Aad, random, tag, wrap};
@@ -17,21 +19,46 @@ const MACHINE_KEY: &str = "principal-key-machine";
 /// What is kept of a principal, encrypted. Fields are added with new numbers, never reused.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-struct Record {
+pub(crate) struct PrincipalRecord {
+    /// Its uid.
     #[n(0)]
-    uid: u32,
+    pub uid: u32,
+    /// Name the uid had at enrolment.
     #[n(1)]
-    user: String,
+    pub user: String,
+    /// Its role; root is admin whatever is written.
     #[n(2)]
-    role: Role,
+    pub role: Role,
+    /// False when an administrator disabled it; root cannot be.
     #[n(3)]
-    active: bool,
+    pub active: bool,
+    /// When it stored for the first time, or was taken in.
     #[n(4)]
-    enrolled: Timestamp,
+    pub enrolled: Timestamp,
+    /// Its own quota of tokens, where an administrator set one.
     #[n(5)]
-    quota_tokens: Option<u64>,
+    pub quota_tokens: Option<u64>,
+    /// Its own quota of bytes, where an administrator set one.
     #[n(6)]
-    quota_bytes: Option<u64>,
+    pub quota_bytes: Option<u64>,
+    /// When it was frozen, because its user was deleted.
+    #[n(7)]
+    pub frozen: Option<Timestamp>,
+    /// When it called last, to the day.
+    #[n(8)]
+    pub last_seen: Option<Timestamp>,
+}
+
+impl PrincipalRecord {
+    /// Its role as it counts.
+    pub const fn role(&self) -> Role {
+        if self.uid == 0 { Role::Admin } else { self.role }
+    }
+
+    /// Whether it may do anything.
+    pub const fn is_active(&self) -> bool {
+        self.active || self.uid == 0
+    }
 }
 
 /// A principal with its keys unwrapped.
@@ -52,6 +79,10 @@ pub struct Principal {
     pub quota_tokens: Option<u64>,
     /// Its own quota of bytes, where an administrator set one.
     pub quota_bytes: Option<u64>,
+    /// Whether its user was deleted.
+    pub frozen: bool,
+    /// The day of its last call that is written down, or about to be; days since the epoch.
+    pub(crate) seen_day: AtomicU64,
     /// Wraps the DEKs of class `machine` and all metadata.
     pub machine_key: Secret,
     /// Tags names and attributes.
@@ -72,6 +103,11 @@ pub struct PrincipalKeys<'a> {
 }
 
 impl PrincipalKeys<'_> {
+    /// The tag the principal of a uid is found by.
+    pub(crate) fn uid_tag(&self, uid: u32) -> Tag {
+        tag::uid_tag(self.index, uid)
+    }
+
     fn aad(&self, uid_tag: &Tag, generation: &[u8; 16]) -> Aad {
         Aad::new("principal").bytes(self.vault).bytes(uid_tag).bytes(generation)
     }
@@ -81,10 +117,10 @@ impl PrincipalKeys<'_> {
     /// # Errors
     /// When random numbers or memory cannot be had.
     pub fn enrol(&self, caller: &Caller, role: Role, now: Timestamp) -> Result<PrincipalRow, Error> {
-        let uid_tag = tag::uid_tag(self.index, caller.uid);
+        let uid_tag = self.uid_tag(caller.uid);
         let generation = random::array::<16>()?;
         let aad = self.aad(&uid_tag, &generation);
-        let record = Record {
+        let record = PrincipalRecord {
             uid: caller.uid,
             user: caller.user.to_string(),
             role,
@@ -92,6 +128,8 @@ impl PrincipalKeys<'_> {
             enrolled: now,
             quota_tokens: None,
             quota_bytes: None,
+            frozen: None,
+            last_seen: Some(now),
         };
         let machine_key = random::secret(self.memory, 32)?;
         Ok(PrincipalRow {
@@ -110,22 +148,51 @@ impl PrincipalKeys<'_> {
     /// # Errors
     /// [`Error::Quarantined`] when the row does not open under this vault's keys: it was changed or moved.
     pub fn open(&self, row: &PrincipalRow) -> Result<Principal, Error> {
-        let aad = self.aad(&row.uid_tag, &row.generation);
-        let record = wrap::open_record(self.users, RECORD, aad.as_bytes(), &row.record)?;
-        let record: Record = minicbor::decode(&record)
-            .map_err(|error| Error::Quarantined(format!("principal record {}: {error}", row.id)))?;
-        let role = if record.uid == 0 { Role::Admin } else { record.role };
+        let record = self.open_record(row)?;
         Ok(Principal {
             id: row.id,
+            role: record.role(),
+            active: record.is_active(),
             uid: record.uid,
             user: record.user,
             generation: row.generation,
-            role,
-            active: record.active || record.uid == 0,
             quota_tokens: record.quota_tokens,
             quota_bytes: record.quota_bytes,
-            machine_key: wrap::open(self.users, MACHINE_KEY, aad.as_bytes(), &row.key, self.memory)?,
+            frozen: record.frozen.is_some(),
+            seen_day: AtomicU64::new(record.last_seen.map_or(0, Timestamp::day)),
+            machine_key: self.open_key(row)?,
             index_key: tag::principal_index_key(self.index, &row.generation, self.memory)?,
+        })
+    }
+
+    /// What is kept of a principal, without its keys.
+    ///
+    /// # Errors
+    /// As [`PrincipalKeys::open`].
+    pub(crate) fn open_record(&self, row: &PrincipalRow) -> Result<PrincipalRecord, Error> {
+        let aad = self.aad(&row.uid_tag, &row.generation);
+        let record = wrap::open_record(self.users, RECORD, aad.as_bytes(), &row.record)?;
+        minicbor::decode(&record).map_err(|error| Error::Quarantined(format!("principal record {}: {error}", row.id)))
+    }
+
+    fn open_key(&self, row: &PrincipalRow) -> Result<Secret, Error> {
+        let aad = self.aad(&row.uid_tag, &row.generation);
+        Ok(wrap::open(self.users, MACHINE_KEY, aad.as_bytes(), &row.key, self.memory)?)
+    }
+
+    /// The row of a principal with another record, which may give it another uid.
+    ///
+    /// # Errors
+    /// As [`PrincipalKeys::open`], and when random numbers or memory cannot be had.
+    pub(crate) fn with_record(&self, row: &PrincipalRow, record: &PrincipalRecord) -> Result<PrincipalRow, Error> {
+        let machine_key = self.open_key(row)?;
+        let uid_tag = self.uid_tag(record.uid);
+        let aad = self.aad(&uid_tag, &row.generation);
+        Ok(PrincipalRow {
+            uid_tag,
+            record: wrap::seal(self.users, RECORD, aad.as_bytes(), &encode(record)?)?,
+            key: wrap::seal(self.users, MACHINE_KEY, aad.as_bytes(), machine_key.expose())?,
+            ..row.clone()
         })
     }
 }
@@ -136,18 +203,24 @@ impl Principal {
         Standing { uid: self.uid, role: self.role, active: self.active }
     }
 
-    /// Refuses a caller whose uid now belongs to a user of another name.
+    /// Refuses a caller whose uid now belongs to a user of another name, or to another user of that name.
     ///
     /// # Errors
     /// [`Error::AccessDenied`] while the principal is frozen.
     pub fn check_name(&self, caller: &Caller) -> Result<(), Error> {
+        let uid = caller.uid;
+        if self.frozen {
+            return Err(Error::AccessDenied(format!(
+                "the tokens of uid {uid} were frozen when its user was deleted; an administrator deletes them with \
+                 'tokenvaultctl user purge {uid}' or gives them to the present user with 'tokenvaultctl user adopt {uid}'"
+            )));
+        }
         if self.uid == 0 || self.user == *caller.user {
             return Ok(());
         }
         Err(Error::AccessDenied(format!(
-            "the tokens of uid {} were stored for a user of another name and are frozen; \
-             they come back when the user has that name again",
-            caller.uid
+            "the tokens of uid {uid} were stored for a user of another name and are frozen; they come back when the user \
+             has that name again, or when an administrator runs 'tokenvaultctl user adopt {uid}'"
         )))
     }
 }

@@ -25,6 +25,11 @@ impl Timestamp {
         self.0.checked_add(usec).map(Self)
     }
 
+    /// The day this lies in, counted from the epoch.
+    pub const fn day(self) -> u64 {
+        self.0 / USEC_PER_DAY
+    }
+
     /// The day this lies in, rounded up: on that day number, and not before, the point has certainly passed.
     pub fn day_rounded_up(self) -> i64 {
         i64::try_from(self.0.div_ceil(USEC_PER_DAY)).unwrap_or(i64::MAX)

@@ -19,13 +19,14 @@ pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
 pub use findings::{Finding, Findings};
 pub use option::{
-    AddSlotOptions, AnnotateOptions, AuditOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions,
-    ListOptions, NoOptions, PutOptions, RemoveSlotOptions, ShareOptions, UnsealOptions, VerifyAuditOptions,
+    AddSlotOptions, AdoptUserOptions, AnnotateOptions, AuditOptions, CleanupOptions, DeleteOptions, DescribeOptions,
+    GenerateOptions, GetOptions, ListOptions, NoOptions, PutOptions, RemoveSlotOptions, SetUserOptions, ShareOptions,
+    UnsealOptions, VerifyAuditOptions,
 };
 pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
 pub use result::{
-    AuditInfo, CredentialTest, Health, LoginState, OperationInfo, ShareInfo, SlotInfo, Status, TokenInfo, VersionInfo,
-    WhoAmI,
+    AuditInfo, CleanupInfo, CredentialTest, Health, LoginState, OperationInfo, ShareInfo, SlotInfo, Status, TokenInfo,
+    UserInfo, VersionInfo, WhoAmI,
 };
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 
@@ -77,6 +78,8 @@ pub const PAGE_MAX: u32 = 1000;
 pub const GENERATE_LENGTH_DEFAULT: u32 = 32;
 /// Most that `length` can ask for, characters.
 pub const GENERATE_LENGTH_MAX: u32 = 4096;
+/// The quota of a user who is to have the one that is configured for everybody.
+pub const QUOTA_AS_CONFIGURED: u64 = u64::MAX;
 /// Length of a key derived from a login password.
 pub const LOGIN_KEY_BYTES: usize = 32;
 /// Length of a user's recovery code before it is written down.

@@ -224,6 +224,40 @@ options! {
 }
 
 options! {
+    /// `SetUser`.
+    SetUserOptions {
+        /// `admin`, `developer`, `consumer`, `auditor`.
+        role: String = "role",
+        /// Whether the user may do anything.
+        active: bool = "active",
+        /// Most tokens it may have; 0: no limit, [`crate::QUOTA_AS_CONFIGURED`]: as configured.
+        quota_tokens: u64 = "quota-tokens",
+        /// Most bytes it may store; 0: no limit, [`crate::QUOTA_AS_CONFIGURED`]: as configured.
+        quota_bytes: u64 = "quota-bytes",
+    }
+}
+
+options! {
+    /// `Cleanup`.
+    CleanupOptions {
+        /// Only of this owner: `machine`, `user:NAME`, `uid:N`.
+        owner: String = "owner",
+        /// Only count.
+        dry_run: bool = "dry-run",
+        /// The wall clock is right.
+        clock_is_right: bool = "clock-is-right",
+    }
+}
+
+options! {
+    /// `AdoptUser`.
+    AdoptUserOptions {
+        /// Who is given the tokens; absent: who has the uid now.
+        to_uid: u32 = "to-uid",
+    }
+}
+
+options! {
     /// Options of `Admin.Unseal`.
     UnsealOptions {
         /// Only this slot is tried.

@@ -164,6 +164,55 @@ results! {
 }
 
 results! {
+    /// A user of the vault, for administrators.
+    UserInfo {
+        /// The uid.
+        uid: u32 = "uid",
+        /// Name it had when the vault took it in.
+        user: String = "user",
+        /// `consumer`, `developer`, `auditor`, `admin`.
+        role: String = "role",
+        /// False when an administrator disabled the user.
+        active: bool = "active",
+        /// `ok`; `frozen` when the user was deleted, or its uid has another name now.
+        state: String = "state",
+        /// Its tokens.
+        tokens: u64 = "tokens",
+        /// Its stored bytes: values, padded, and what is kept beside them.
+        bytes: u64 = "bytes",
+        /// Most tokens it may have; 0: no limit.
+        quota_tokens: u64 = "quota-tokens",
+        /// Most bytes it may store; 0: no limit.
+        quota_bytes: u64 = "quota-bytes",
+        ?
+        /// When it called last, to the day, microseconds since the epoch.
+        last_seen: u64 = "last-seen",
+    }
+}
+
+results! {
+    /// What was deleted because it had expired, or would be.
+    CleanupInfo {
+        /// Tokens.
+        tokens: u64 = "tokens",
+        /// Versions, those of the tokens included.
+        versions: u64 = "versions",
+        /// Shares of tokens that stay.
+        shares: u64 = "shares",
+        /// Offers.
+        offers: u64 = "offers",
+        /// Issued tokens.
+        issued: u64 = "issued",
+        /// Whether it was only counted.
+        dry_run: bool = "dry-run",
+        /// Versions and shares that stay because nobody has said that the clock is right.
+        held_back: u64 = "held-back",
+        /// Tokens that stay because their rows do not open where they stand.
+        damaged: u64 = "damaged",
+    }
+}
+
+results! {
     /// One slot of the vault.
     SlotInfo {
         /// Its number.

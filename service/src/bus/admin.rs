@@ -1,19 +1,21 @@
-//! `org.tokenvault1.Admin`: slots, sealing, credentials, audit log, configuration. For root.
+//! `org.tokenvault1.Admin`: slots, sealing, users, credentials, audit log, configuration. For root.
 
 use std::sync::Arc;
 
 use tokenvault_core::slot::SlotKind;
+use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::NewSlot;
 use tokenvault_core::{Caller, Error, Secret};
 use tokenvault_proto::{
-    AddSlotOptions, AuditInfo, CredentialTest, NoOptions, RemoveSlotOptions, SLOT_SECRET_BYTES, SlotInfo, UnsealOptions,
+    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions,
+    SLOT_SECRET_BYTES, SlotInfo, UnsealOptions, UserInfo,
 };
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::{Call, blocking};
-use super::{Desk, Options, Refusal, audit, decode, encode};
+use super::{Desk, Options, Refusal, audit, decode, encode, users};
 use crate::caller::Kind;
 use crate::credential;
 use crate::reload::reload;
@@ -183,6 +185,92 @@ impl Admin {
     async fn verify_audit(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<u64, Refusal> {
         let desk = &self.0;
         desk.serve_admin(&header, Kind::Read, "VerifyAudit", |call| audit::verify(desk, call, options)).await
+    }
+
+    /// Deletes what expired a week ago or more: tokens, versions, shares; answers how much.
+    ///
+    /// Options: `owner` s: only of this one. `dry-run` b: only count. `clock-is-right` b: the wall clock is right; what has
+    /// expired is deleted by a clock that is known to have been right, and `held-back` counts what stays for want of one.
+    #[zbus(out_args("deleted"))]
+    async fn cleanup(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<CleanupInfo, Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, "Cleanup", |call| async move {
+                let options = decode::options::<CleanupOptions>(options)?;
+                let dry_run = options.dry_run.unwrap_or(false);
+                let clock_is_right = options.clock_is_right.unwrap_or(false);
+                let owner = match options.owner.as_deref() {
+                    None => None,
+                    Some(text) => {
+                        let owner = decode::owner(&self.0.service.users, call.caller.uid, Some(text)).await?;
+                        let unknown = || Error::InvalidArgs("option 'owner' names a user that does not exist".into());
+                        Some(owner.uid(&call.caller).ok_or_else(unknown)?)
+                    }
+                };
+                let vault = Arc::clone(&self.0.service.vault);
+                let request = CleanupRequest { owner, dry_run, clock_is_right };
+                let report = blocking(move || vault.cleanup(&call.caller, request)).await?;
+                Ok(encode::cleanup(report, dry_run))
+            })
+            .await
+    }
+
+    /// Lists the users that have stored something or were taken in, by uid.
+    ///
+    /// `state` is `frozen` where the user was deleted, or its uid now has another name or none in the user database: its tokens
+    /// are kept, and nobody is given them, until `AdoptUser` or `PurgeUser`.
+    #[zbus(out_args("users"))]
+    async fn users(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<Vec<UserInfo>, Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Read, "Users", |call| async move { users::list(&self.0, &call, options).await })
+            .await
+    }
+
+    /// Changes what a user may do, from its next call on; takes in a user of the machine whom the vault does not know yet.
+    ///
+    /// Options: `role` s (`admin`, `developer`, `consumer`, `auditor`), `active` b, `quota-tokens` t, `quota-bytes` t (0: no
+    /// limit, the highest number: as configured).
+    ///
+    /// Errors: InvalidArgs (no such user; a role or activity for root).
+    async fn set_user(&self, #[zbus(header)] header: Header<'_>, uid: u32, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, "SetUser", |call| async move {
+                users::set(&self.0, call, uid, options).await
+            })
+            .await
+    }
+
+    /// Freezes the tokens of a user who was deleted, until `AdoptUser` or `PurgeUser`: whoever has the uid next gets none of
+    /// them, whatever the name.
+    ///
+    /// Errors: InvalidArgs (the vault has nothing of that uid; root).
+    async fn freeze_user(&self, #[zbus(header)] header: Header<'_>, uid: u32, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, "FreezeUser", |call| async move {
+                users::freeze(&self.0, call, uid, options).await
+            })
+            .await
+    }
+
+    /// Deletes everything of a user: tokens, versions, shares, login key, role and quota.
+    ///
+    /// Errors: InvalidArgs (the vault has nothing of that uid; root).
+    async fn purge_user(&self, #[zbus(header)] header: Header<'_>, uid: u32, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, "PurgeUser", |call| async move {
+                users::purge(&self.0, call, uid, options).await
+            })
+            .await
+    }
+
+    /// Gives the tokens of a uid to the user who has it now, or to another one who has none. Options: `to-uid` u.
+    ///
+    /// Errors: InvalidArgs (the vault has nothing of that uid; no such user; a user with tokens of its own; root).
+    async fn adopt_user(&self, #[zbus(header)] header: Header<'_>, uid: u32, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, "AdoptUser", |call| async move {
+                users::adopt(&self.0, call, uid, options).await
+            })
+            .await
     }
 
     /// Reads the configuration again; a bad one changes nothing.

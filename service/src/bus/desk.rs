@@ -158,7 +158,8 @@ impl Desk {
         match (&self.front, header.sender()) {
             (Front::Bus(callers), Some(sender)) if !call.caller.is_root() => {
                 let interactive = header.primary().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH);
-                callers.polkit().check_administers(call.caller.uid, sender.as_str(), interactive).await
+                let (users, uid) = (&self.service.users, call.caller.uid);
+                callers.polkit().check_administers(users, uid, sender.as_str(), interactive).await
             }
             _ => call.check_root(),
         }

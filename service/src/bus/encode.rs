@@ -2,7 +2,8 @@
 
 use tokenvault_core::audit::AuditEntry;
 use tokenvault_core::login::LoginState;
-use tokenvault_core::token::{CredentialGrant, CredentialRefusal, ShareInfo, TokenInfo, VersionInfo};
+use tokenvault_core::token::{CleanupReport, CredentialGrant, CredentialRefusal, ShareInfo, TokenInfo, VersionInfo};
+use tokenvault_core::user::UserView;
 use tokenvault_core::vault::SlotView;
 use tokenvault_proto as proto;
 
@@ -125,6 +126,28 @@ pub fn operation(view: View) -> proto::OperationInfo {
 /// Bytes as hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What was deleted because it had expired.
+pub fn cleanup(report: CleanupReport, dry_run: bool) -> proto::CleanupInfo {
+    let CleanupReport { tokens, versions, shares, held_back, damaged } = report;
+    proto::CleanupInfo { tokens, versions, shares, offers: 0, issued: 0, dry_run, held_back, damaged }
+}
+
+/// A user.
+pub fn user(view: UserView, is_frozen: bool) -> proto::UserInfo {
+    proto::UserInfo {
+        uid: view.uid,
+        user: view.user,
+        role: view.role.as_str().to_owned(),
+        active: view.active,
+        state: if is_frozen { "frozen" } else { "ok" }.to_owned(),
+        tokens: view.tokens,
+        bytes: view.bytes,
+        quota_tokens: view.quota_tokens,
+        quota_bytes: view.quota_bytes,
+        last_seen: view.last_seen.map(tokenvault_core::Timestamp::as_usec),
+    }
 }
 
 /// A slot.

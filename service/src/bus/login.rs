@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokenvault_core::vault::Vault;
 use tokenvault_core::{Caller, Error, Secret};
 use tokenvault_proto::{LOGIN_KEY_BYTES, LoginState, NoOptions, RECOVERY_CODE_BYTES, read_key, write_key, written_len};
 use zbus::message::Header;
@@ -87,7 +88,8 @@ impl Login {
                 decode::options::<NoOptions>(options)?;
                 let user = self.user(&call, uid).await?;
                 let key = login_key(&self.0.service, &call, key).await?;
-                self.attempt(uid, move |service| service.vault.unlock_login(&call.caller, &user, &key)).await?;
+                self.attempt(call.caller, user, move |vault, caller, user| vault.unlock_login(caller, user, &key))
+                    .await?;
                 note_unlocked(uid);
                 Ok(())
             })
@@ -126,7 +128,8 @@ impl Login {
                 let user = self.user(&call, uid).await?;
                 let old = login_key(&self.0.service, &call, old).await?;
                 let new = login_key(&self.0.service, &call, new).await?;
-                self.attempt(uid, move |service| service.vault.set_login_key(&call.caller, &user, old, new)).await
+                self.attempt(call.caller, user, move |vault, caller, user| vault.set_login_key(caller, user, old, new))
+                    .await
             })
             .await
     }
@@ -148,7 +151,8 @@ impl Login {
                 let user = self.user(&call, uid).await?;
                 let code = recovery_code(&self.0.service, &call, code).await?;
                 let new = login_key(&self.0.service, &call, new).await?;
-                self.attempt(uid, move |service| service.vault.recover_login(&call.caller, &user, code, new)).await
+                self.attempt(call.caller, user, move |vault, caller, user| vault.recover_login(caller, user, code, new))
+                    .await
             })
             .await
     }
@@ -204,12 +208,22 @@ impl Login {
     /// The same with a key that may be the wrong one.
     async fn attempt(
         &self,
-        uid: u32,
-        work: impl FnOnce(&Arc<Service>) -> Result<(), Error> + Send + 'static,
+        caller: Caller,
+        user: Caller,
+        work: impl FnOnce(&Arc<Vault>, &Caller, &Caller) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
-        let attempt = self.0.service.logins.attempts.begin(uid)?;
-        let outcome = self.work(uid, work).await;
-        attempt.end(&outcome);
+        let service = &self.0.service;
+        let attempt = service.logins.attempts.begin(user.uid)?;
+        // Whoever logs a user in has seen that the password is right. Where it is known that the login key has not followed it,
+        // every login finds that again; the tries are left to the user, who may know the password before.
+        let is_known =
+            caller.uid != user.uid && service.vault.login_state(&caller, &user).is_ok_and(|state| state.stale);
+        let outcome = self.work(user.uid, move |service| work(&service.vault, &caller, &user)).await;
+        if is_known && outcome.is_err() {
+            attempt.end_uncounted();
+        } else {
+            attempt.end(&outcome);
+        }
         outcome
     }
 }

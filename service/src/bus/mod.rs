@@ -18,6 +18,7 @@ mod refusal;
 mod shares;
 mod tokens;
 mod toll;
+mod users;
 
 use std::sync::Arc;
 

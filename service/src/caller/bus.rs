@@ -59,7 +59,7 @@ pub struct BusCallers {
 impl BusCallers {
     /// Asks over `bus`, which must not be the connection that serves.
     pub fn new(bus: DBusProxy<'static>) -> Self {
-        let polkit = Polkit::new(bus.inner().connection().clone());
+        let polkit = Polkit::new(bus.clone());
         Self { bus, polkit, known: Mutex::default(), questions: Semaphore::new(QUESTIONS) }
     }
 

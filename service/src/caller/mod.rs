@@ -4,6 +4,7 @@ mod bus;
 mod cache;
 mod identity;
 mod limit;
+mod local;
 mod pace;
 mod place;
 mod polkit;

@@ -1,8 +1,8 @@
 //! The user database: names of uids, uids of names.
 //!
 //! A directory service may hang: look-ups run on threads of their own, few at a time, one per uid, with a deadline, and what
-//! was found is kept for a minute; ten minutes longer while the directory does not answer. A uid without an entry is not a
-//! user of the vault. Root is root, whatever the database says.
+//! was found is kept for a minute, or until somebody edits this machine's own users; ten minutes longer while the directory
+//! does not answer. A uid without an entry is not a user of the vault. Root is root, whatever the database says.
 
 use std::sync::Arc;
 
@@ -11,9 +11,17 @@ use nix::unistd::{Group, Uid, User};
 
 use super::Turns;
 use super::cache::{Cache, DEADLINE, THREADS};
+use super::local::LocalFile;
 
 /// UIDs systemd gives to dynamic users: never the same user twice.
 const DYNAMIC_UIDS: std::ops::RangeInclusive<u32> = 61_184..=65_519;
+
+/// This machine's own users and groups.
+const PASSWD: &str = "/etc/passwd";
+const GROUP: &str = "/etc/group";
+/// Fields of their lines.
+const NAME_FIELD: usize = 0;
+const UID_FIELD: usize = 2;
 
 /// Why a uid or a name was not found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +49,9 @@ impl Default for Users {
     fn default() -> Self {
         Self {
             root: "root".into(),
-            names: Cache::new(),
-            uids: Cache::new(),
-            gids: Cache::new(),
+            names: Cache::new(LocalFile::new(PASSWD, UID_FIELD)),
+            uids: Cache::new(LocalFile::new(PASSWD, NAME_FIELD)),
+            gids: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
             turns: Turns::of(2 * THREADS),
         }
     }
@@ -124,12 +132,10 @@ fn found<T, V>(entry: nix::Result<Option<T>>, take: impl FnOnce(T) -> V) -> Resu
     }
 }
 
-/// Some databases answer "no such entry" with an error; see getpwuid_r(3).
+/// That there is no such entry the database says without an error. getpwnam_r(3) lets it say so with one too, ENOENT among
+/// them, but a directory that is down is told by the same: its word counts for nothing either way.
 fn failed(error: Errno) -> UserError {
-    match error {
-        Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM => UserError::Unknown,
-        error => UserError::Unavailable(format!("the user database answers: {error}")),
-    }
+    UserError::Unavailable(format!("the user database answers: {error}"))
 }
 
 #[cfg(test)]
@@ -143,6 +149,14 @@ mod tests {
         assert_eq!(users.name(3_999_999_999).await, Err(UserError::Unknown));
         assert_eq!(users.uid(7, "root").await, Ok(0));
         assert_eq!(users.uid(7, "no such user here").await, Err(UserError::Unknown));
+    }
+
+    #[test]
+    fn no_error_says_that_there_is_no_entry() {
+        for error in [Errno::ENOENT, Errno::ESRCH, Errno::ECONNREFUSED, Errno::EAGAIN] {
+            assert!(matches!(found::<(), ()>(Err(error), drop), Err(UserError::Unavailable(_))), "{error}");
+        }
+        assert_eq!(found::<(), ()>(Ok(None), drop), Err(UserError::Unknown));
     }
 
     #[tokio::test]

@@ -5,11 +5,14 @@
 //! 1 MiB, an encrypted one with 1 MiB and 128 KiB, and never more than 64 MiB of anything; beyond that the read fails, and the
 //! unit with it (status 243/CREDENTIALS). It stops reading and closes then, by which we see that it has failed.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use tokenvault_core::Secret;
-use tokio::net::UnixStream;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
 
 use crate::sys::socket;
@@ -25,7 +28,7 @@ const STALL: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// The reader is gone, or reads nothing.
-pub async fn give(stream: &UnixStream, value: &Secret) -> io::Result<()> {
+pub async fn give(stream: &AsyncFd<OwnedFd>, value: &Secret) -> io::Result<()> {
     let mut rest = value.expose();
     // As a rule one call does it: the longest value is smaller than what a socket takes. So there is no time at which the end of
     // the daemon would leave a part of it for the whole.
@@ -40,11 +43,11 @@ pub async fn give(stream: &UnixStream, value: &Secret) -> io::Result<()> {
 ///
 /// # Errors
 /// It reads nothing.
-pub async fn refuse(stream: &UnixStream) -> io::Result<bool> {
+pub async fn refuse(stream: &AsyncFd<OwnedFd>) -> io::Result<bool> {
     overfill(stream, STALL).await
 }
 
-async fn overfill(stream: &UnixStream, stall: Duration) -> io::Result<bool> {
+async fn overfill(stream: &AsyncFd<OwnedFd>, stall: Duration) -> io::Result<bool> {
     let mut sent = 0;
     while sent < TOO_MUCH {
         match send(stream, &CHUNK, stall).await {
@@ -56,9 +59,28 @@ async fn overfill(stream: &UnixStream, stall: Duration) -> io::Result<bool> {
     Ok(false)
 }
 
+/// The same for a connection that the runtime cannot wait for. Blocks.
+///
+/// # Errors
+/// The reader reads nothing.
+pub fn refuse_blocking(mut stream: UnixStream) -> io::Result<bool> {
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(STALL))?;
+    let mut sent = 0;
+    while sent < TOO_MUCH {
+        match stream.write(&CHUNK) {
+            Ok(bytes) => sent += bytes,
+            // What a write that took too long is told.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => return Ok(true),
+        }
+    }
+    Ok(false)
+}
+
 /// Sends what the socket takes as soon as it takes something.
-async fn send(stream: &UnixStream, bytes: &[u8], stall: Duration) -> io::Result<usize> {
-    let sending = stream.async_io(tokio::io::Interest::WRITABLE, || socket::send(stream, bytes, &[]));
+async fn send(stream: &AsyncFd<OwnedFd>, bytes: &[u8], stall: Duration) -> io::Result<usize> {
+    let sending = stream.async_io(Interest::WRITABLE, |stream| socket::send(stream, bytes, &[]));
     timeout(stall, sending).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
@@ -68,16 +90,17 @@ mod tests {
 
     use tokenvault_core::port::HeapMemory;
 
+    use crate::sys::ready;
+
     use super::*;
 
     /// Both ends; the reader's is read as systemd does, to its end or to more than `limit` bytes.
-    fn ends() -> (UnixStream, std::os::unix::net::UnixStream) {
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
-        (UnixStream::from_std(ours).unwrap(), theirs)
+    fn ends() -> (AsyncFd<OwnedFd>, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (ready::watch(ours.into(), Interest::WRITABLE).unwrap(), theirs)
     }
 
-    fn read_like_systemd(theirs: std::os::unix::net::UnixStream, limit: u64) -> Option<Vec<u8>> {
+    fn read_like_systemd(theirs: UnixStream, limit: u64) -> Option<Vec<u8>> {
         let mut read = Vec::new();
         theirs.take(limit + 1).read_to_end(&mut read).unwrap();
         (read.len() as u64 <= limit).then_some(read)
@@ -102,6 +125,16 @@ mod tests {
             assert_eq!(reader.await.unwrap(), None);
             assert!(enough || limit == 64 << 20, "{limit}");
         }
+    }
+
+    #[test]
+    fn a_refusal_needs_no_runtime() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        // As it comes from the socket.
+        ours.set_nonblocking(true).unwrap();
+        let reader = std::thread::spawn(move || read_like_systemd(theirs, 1 << 20));
+        assert!(refuse_blocking(ours).unwrap());
+        assert_eq!(reader.join().unwrap(), None);
     }
 
     #[tokio::test]

@@ -5,15 +5,19 @@
 //!
 //! As long as the vault may still open by itself, nobody is let in: who connects waits in the queue of the socket. There no end
 //! of the daemon can make an empty answer of his waiting, which systemd would take for the credential. A socket of the service
-//! manager's keeps the queue for the next daemon; one of our own fails who waits in it.
+//! manager's keeps the queue for the next daemon; one of our own fails who waits in it. Whoever was let in is given the value or
+//! refused: hung up on is nobody but who is not root.
 
 mod address;
 mod answer;
+mod ending;
+mod refused;
 mod socket;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,17 +28,21 @@ use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::{SealReason, State, Vault};
 use tokenvault_core::{Caller, Error};
 use tokenvault_proto::ErrorCode;
-use tokio::sync::{oneshot, watch};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use self::address::{Asked, NotAsked, UNIT_AND_ID_BYTES_MAX, check_id};
-use crate::bus::Refusal;
+use self::refused::Refused;
 use crate::door::{DoorSocket, OpenSocket, pause_after};
 use crate::journal::event;
 use crate::metrics::Method;
 use crate::service::Service;
-use crate::sys::peer;
+use crate::sys::peer::{self, Credentials};
+use crate::sys::ready;
 
+pub use self::ending::Ending;
 pub use self::socket::listen;
 
 /// Connections that are answered at one time; others wait in the queue.
@@ -59,18 +67,19 @@ impl CredentialDoor {
         Ok(Self { socket: socket.open()?, service })
     }
 
-    /// Answers until `stop` becomes true, then finishes what it has begun.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Answers until the daemon's end begins, then finishes what it has begun.
+    pub async fn run(self, ending: Ending) {
         let Self { socket, service } = self;
         let mut answering = JoinSet::new();
+        let mut end = ending.clone();
         loop {
             let accepted = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = end.begins() => break,
                 Some(_) = answering.join_next() => continue,
                 accepted = accept(&socket, &service), if answering.len() < ANSWERING_MAX => accepted,
             };
             match accepted {
-                Ok(stream) => drop(answering.spawn(serve(Arc::clone(&service), stream))),
+                Ok(stream) => drop(answering.spawn(serve(Arc::clone(&service), stream, ending.clone()))),
                 Err(error) => {
                     log::warn!("credentials: a connection cannot be accepted, trying again: {error}");
                     tokio::time::sleep(pause_after(&error)).await;
@@ -105,97 +114,96 @@ fn may_open_by_itself(vault: &Vault) -> bool {
 }
 
 /// Answers one connection.
-async fn serve(service: Arc<Service>, stream: UnixStream) {
-    let (Ok(peer), Ok(name)) = (peer::credentials(&stream), stream.peer_addr()) else { return };
-    if peer.uid != 0 {
+async fn serve(service: Arc<Service>, stream: UnixStream, ending: Ending) {
+    let begun = Instant::now();
+    let (peer, name) = (peer::credentials(&stream), stream.peer_addr());
+    // Whose it is that the kernel does not say may be root's.
+    if let Ok(peer) = &peer
+        && peer.uid != 0
+    {
         return log::warn!("credentials: uid {} is not the service manager and is hung up on", peer.uid);
     }
-    let asked = match Asked::parse(name.as_abstract_name().unwrap_or_default()) {
-        Ok(asked) => Ok(asked),
-        Err(NotAsked::Foreign) => return log::warn!("credentials: a peer that asks for no unit is hung up on"),
-        Err(NotAsked::Unfit { unit, id, why }) => Err((unit, id, why)),
-    };
-    let Ok(stream) = stream.set_nonblocking(true).and_then(|()| tokio::net::UnixStream::from_std(stream)) else {
-        return log::error!("credentials: a connection cannot be registered with the runtime");
-    };
-    let begun = Instant::now();
-    let count = |refused| service.metrics.calls.count(Method::load_credential(), refused, begun.elapsed());
-    let (unit, id, refused) = match asked {
-        Err((unit, id, why)) => {
-            count(Some(ErrorCode::InvalidArgs));
-            let told = format!("unit {unit} is refused the credential '{id}': {why}; correct the unit's file");
-            (unit, id, told)
+    let stream = match ready::watch_or_return(stream.into(), Interest::WRITABLE) {
+        Ok(stream) => stream,
+        Err((stream, error)) => {
+            Refused::unasked(&format!("the runtime cannot wait for its connection: {error}")).tell();
+            let refused = tokio::task::spawn_blocking(|| answer::refuse_blocking(stream.into())).await;
+            count(&service, Some(ErrorCode::Failed), begun);
+            return heed(refused.unwrap_or_else(|error| Err(error.into())));
         }
-        Ok(Asked { unit, id }) => match load(&service, peer.pid, &unit, &id).await {
+    };
+    let refused = match question(peer, name) {
+        Err(refused) => refused,
+        Ok((pid, asked)) => match load(&service, pid, &asked, ending).await {
             Ok(credential) => {
-                give(&stream, &credential, &unit, &id).await;
-                return count(None);
+                give(&stream, &credential, &asked).await;
+                return count(&service, None, begun);
             }
-            Err(refusal) => {
-                count(Some(code_of(&refusal)));
-                let told = told(&unit, &id, &refusal);
-                (unit.as_str().to_owned(), id, told)
-            }
+            Err(refusal) => Refused::by_vault(asked, &refusal),
         },
     };
-    log::warn!(
-        MESSAGE_ID = event::CREDENTIAL_REFUSED, TOKENVAULT_UNIT = unit.as_str(), TOKENVAULT_CREDENTIAL = id.as_str();
-        "{refused}"
-    );
-    match answer::refuse(&stream).await {
+    refused.tell();
+    heed(answer::refuse(&stream).await);
+    count(&service, Some(refused.code()), begun);
+}
+
+/// Counts an answer beside the calls of methods.
+fn count(service: &Service, refused: Option<ErrorCode>, begun: Instant) {
+    service.metrics.calls.count(Method::load_credential(), refused, begun.elapsed());
+}
+
+/// What root asks for, and by which process.
+fn question(peer: io::Result<Credentials>, name: io::Result<SocketAddr>) -> Result<(Option<u32>, Asked), Refused> {
+    let unknown = |error: io::Error| Refused::unasked(&format!("the kernel does not say who it is: {error}"));
+    let (peer, name) = (peer.map_err(unknown)?, name.map_err(unknown)?);
+    match Asked::parse(name.as_abstract_name().unwrap_or_default()) {
+        Ok(asked) => Ok((peer.pid, asked)),
+        Err(NotAsked::Foreign) => Err(Refused::unasked("it asks for no credential of a unit")),
+        Err(NotAsked::Unfit { unit, id, why }) => Err(Refused::unfit(unit, id, &why)),
+    }
+}
+
+/// Tells of a refusal that whoever asked may not have got.
+fn heed(refused: io::Result<bool>) {
+    match refused {
         Ok(true) => {}
         Ok(false) => log::error!("{UNHEARD}"),
         Err(error) => log::error!("{UNHEARD}: {error}"),
     }
 }
 
-async fn give(stream: &tokio::net::UnixStream, credential: &Credential, unit: &UnitName, id: &str) {
+async fn give(stream: &AsyncFd<OwnedFd>, credential: &Credential, Asked { unit, id }: &Asked) {
     let Credential { version, value } = credential;
     match answer::give(stream, value).await {
         Ok(()) => log::info!(
-            MESSAGE_ID = event::CREDENTIAL_GRANTED, TOKENVAULT_UNIT = unit.as_str(), TOKENVAULT_CREDENTIAL = id;
+            MESSAGE_ID = event::CREDENTIAL_GRANTED, TOKENVAULT_UNIT = unit.as_str(), TOKENVAULT_CREDENTIAL = id.as_str();
             "unit {} is given the credential '{id}', version {version}", unit.as_str()
         ),
         Err(error) => log::warn!("unit {} did not take the credential '{id}': {error}", unit.as_str()),
     }
 }
 
-/// What a caller would have been told.
-fn code_of(refusal: &CredentialRefusal) -> ErrorCode {
-    match refusal {
-        CredentialRefusal::Vault(error) => Refusal::code_of(error),
-        CredentialRefusal::NoName(_) => ErrorCode::InvalidArgs,
-        CredentialRefusal::NoToken | CredentialRefusal::TokenExpired => ErrorCode::NotFound,
-        _ => ErrorCode::AccessDenied,
-    }
-}
-
-/// One line: unit, id, cause, next step.
-fn told(unit: &UnitName, id: &str, refusal: &CredentialRefusal) -> String {
-    let unit = unit.as_str();
-    let told = format!("unit {unit} is refused the credential '{id}': {refusal}");
-    match refusal {
-        // It says what to do itself.
-        CredentialRefusal::Vault(error) if error.to_string().contains("; ") => told,
-        _ => format!("{told}; {}", refusal.next_step(unit, id)),
-    }
-}
-
 async fn load(
     service: &Arc<Service>,
     pid: Option<u32>,
-    unit: &UnitName,
-    id: &str,
+    asked: &Asked,
+    ending: Ending,
 ) -> Result<Credential, CredentialRefusal> {
     let (sender, receiver) = oneshot::channel();
     let reply = Box::new(move |result| drop(sender.send(result)));
-    service.vault.load_credential(&service_manager(pid), unit, id, reply);
-    let answer = async { receiver.await.unwrap_or_else(|_| Err(stopping().into())) };
-    match service.config().limits.request_seconds {
-        0 => answer.await,
-        seconds => tokio::time::timeout(Duration::from_secs(seconds), answer).await.unwrap_or_else(|_| {
-            Err(Error::Timeout(format!("the use of the share was not durable within {seconds} s")).into())
-        }),
+    service.vault.load_credential(&service_manager(pid), &asked.unit, &asked.id, reply);
+    let longest = match service.config().limits.request_seconds {
+        0 => Duration::MAX,
+        seconds => Duration::from_secs(seconds),
+    };
+    tokio::select! {
+        biased;
+        answer = receiver => answer.unwrap_or_else(|_| Err(stopping().into())),
+        () = tokio::time::sleep(longest) => {
+            let text = format!("the use of the share was not durable within {} s", longest.as_secs());
+            Err(Error::Timeout(text).into())
+        }
+        () = ending.is_up() => Err(stopping().into()),
     }
 }
 

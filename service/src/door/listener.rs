@@ -10,6 +10,10 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::sys::ready;
 
 /// How long to leave the socket alone when there is no descriptor for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -50,8 +54,7 @@ impl DoorSocket {
     /// It cannot be.
     pub fn open(self) -> io::Result<OpenSocket> {
         let Self { listener, file } = self;
-        listener.set_nonblocking(true)?;
-        Ok(OpenSocket { listener: tokio::net::UnixListener::from_std(listener)?, _file: file })
+        Ok(OpenSocket { listener: ready::watch_listener(listener)?, _file: file })
     }
 }
 
@@ -59,17 +62,19 @@ impl DoorSocket {
 /// socket is the service manager's.
 #[derive(Debug)]
 pub struct OpenSocket {
-    listener: tokio::net::UnixListener,
+    listener: AsyncFd<UnixListener>,
     _file: Option<SocketFile>,
 }
 
 impl OpenSocket {
-    /// Lets the next one in, once there is somebody.
+    /// Lets the next one in, once there is somebody. It is not registered with the runtime: what could fail then would close it
+    /// unanswered.
     ///
     /// # Errors
-    /// See `accept(2)`, and [`pause_after`].
+    /// See `accept(2)`, and [`pause_after`]: nobody was let in.
     pub async fn accept(&self) -> io::Result<UnixStream> {
-        self.listener.accept().await.and_then(|(stream, _)| stream.into_std())
+        let accepted = self.listener.async_io(Interest::READABLE, UnixListener::accept).await;
+        accepted.map(|(stream, _)| stream)
     }
 }
 

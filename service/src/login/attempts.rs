@@ -34,6 +34,8 @@ pub struct Attempt<'a> {
     attempts: &'a Attempts,
     uid: u32,
     at: Instant,
+    /// The wait that there would have been without it.
+    pause: Duration,
 }
 
 impl Attempts {
@@ -63,11 +65,12 @@ impl Attempts {
         tries.recent.retain(|at| now.saturating_duration_since(*at) < MINUTE);
         tries.recent.push(now);
         tries.last = now;
+        let pause = tries.pause;
         if tries.recent.len() >= TRIES {
             tries.until = Some(now + tries.pause);
             tries.pause = (tries.pause * 2).min(PAUSE.1);
         }
-        Ok(Attempt { attempts: self, uid, at: now })
+        Ok(Attempt { attempts: self, uid, at: now, pause })
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<u32, Tries>> {
@@ -85,15 +88,23 @@ impl Attempt<'_> {
             Ok(_) => {
                 all.remove(&self.uid);
             }
-            Err(_) => {
-                if let Some(tries) = all.get_mut(&self.uid)
-                    && let Some(at) = tries.recent.iter().position(|at| *at == self.at)
-                {
-                    tries.recent.swap_remove(at);
-                    if tries.recent.len() < TRIES {
-                        tries.until = None;
-                    }
-                }
+            Err(_) => self.take_back(&mut all),
+        }
+    }
+
+    /// It ended, and says nothing about who tried.
+    pub fn end_uncounted(self) {
+        self.take_back(&mut self.attempts.all());
+    }
+
+    fn take_back(&self, all: &mut HashMap<u32, Tries>) {
+        if let Some(tries) = all.get_mut(&self.uid)
+            && let Some(at) = tries.recent.iter().position(|at| *at == self.at)
+        {
+            tries.recent.swap_remove(at);
+            if tries.recent.len() < TRIES {
+                tries.until = None;
+                tries.pause = self.pause;
             }
         }
     }
@@ -153,6 +164,11 @@ mod tests {
         for _ in 0..4 {
             attempts.begin_at(1000, now).unwrap().end(&wrong());
         }
+        for _ in 0..20 {
+            attempts.begin_at(1000, now).unwrap().end_uncounted();
+        }
+        assert_eq!(exhaust(&attempts, now), (1, 61), "nor does it make the wait longer");
+        let now = now + Duration::from_secs(61);
         attempts.begin_at(1000, now).unwrap().end(&Ok(()));
         assert_eq!(exhaust(&attempts, now).0, TRIES);
     }

@@ -36,6 +36,12 @@ const METHODS: [(&str, &[&str]); 4] = [
             "Audit",
             "VerifyAudit",
             "Reload",
+            "Cleanup",
+            "Users",
+            "SetUser",
+            "FreezeUser",
+            "PurgeUser",
+            "AdoptUser",
         ],
     ),
 ];

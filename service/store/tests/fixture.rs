@@ -87,6 +87,8 @@ fn check(store: &SqliteStore, written_by: u32) {
     // An older store has none, and takes one.
     let shares = if written_by < 2 { Vec::new() } else { vec![share()] };
     assert_eq!(read(store, |tx| tx.shares(3)), shares);
+    assert_eq!(read(store, |tx| tx.ended_shares(20_000, None, 9)).len(), shares.len());
+    assert_eq!(read(store, |tx| tx.ended_shares(19_999, None, 9)), []);
     assert_eq!(read(store, |tx| tx.login(1)), (written_by >= 3).then(|| noise(6, 200)));
     write(store, |tx| tx.set_login(1, b"anew")).unwrap();
     assert_eq!(read(store, |tx| tx.login(1)), Some(b"anew".to_vec()));

@@ -11,8 +11,14 @@ use tokenvault_core::port::{AuditRow, KeyringRow, MetaKey, NewToken, SlotRow, St
 fn single_values_are_set_and_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir.path().join("state"));
-    let keys =
-        [MetaKey::VaultId, MetaKey::InstanceId, MetaKey::SlotMac, MetaKey::RecoveryConfirmed, MetaKey::AuditBase];
+    let keys = [
+        MetaKey::VaultId,
+        MetaKey::InstanceId,
+        MetaKey::SlotMac,
+        MetaKey::RecoveryConfirmed,
+        MetaKey::AuditBase,
+        MetaKey::TrustedTime,
+    ];
     for (at, key) in keys.into_iter().enumerate() {
         assert_eq!(read(&store, |tx| tx.meta(key)), None);
         write(&store, move |tx| tx.set_meta(key, b"first")).unwrap();

@@ -1,6 +1,9 @@
 //! Keeping the log short: by number, bytes and age; what went is said in it, and the rest still verifies.
 
-use tokenvault_core::audit::{AuditRecord, ClockTrust};
+use tokenvault_core::Timestamp;
+use tokenvault_core::audit::AuditRecord;
+use tokenvault_core::token::CleanupRequest;
+use tokenvault_core::vault::daemon;
 
 use crate::fixture::*;
 
@@ -18,7 +21,13 @@ fn written(reads: usize) -> Home {
 }
 
 fn shorten(home: &Home) -> u64 {
-    home.vault().shorten_audit(ClockTrust::Even, &Unwatched).unwrap()
+    home.vault().shorten_audit(&Unwatched).unwrap()
+}
+
+/// Somebody says that the clock is right.
+fn trust_the_clock(home: &Home) {
+    let request = CleanupRequest { owner: None, dry_run: true, clock_is_right: true };
+    home.vault().cleanup(&daemon(), request).unwrap();
 }
 
 /// The records that say that others were let go: to which, and how many.
@@ -63,11 +72,23 @@ fn records_go_with_their_age_and_what_is_younger_stays() {
     home.clock.advance_usec(10 * DAY);
     home.alice().put("young", b"1").unwrap();
     home.set(|settings| settings.audit_age_usec = 5 * DAY);
-    assert_eq!(home.vault().shorten_audit(ClockTrust::Suspect, &Unwatched).unwrap(), 0, "the clock may be wrong");
+    assert_eq!(shorten(&home), 0, "nobody says that the clock is right");
+    trust_the_clock(&home);
     assert_eq!(shorten(&home), 102);
     let kept: Vec<_> = records(&home).into_iter().map(|record| record.operation).collect();
     assert_eq!(kept, ["Put", "PruneAudit"]);
     assert_eq!(verified(&home), Ok(2));
+}
+
+#[test]
+fn a_clock_ten_years_ahead_empties_no_log() {
+    let home = written(100);
+    trust_the_clock(&home);
+    home.set(|settings| settings.audit_age_usec = 365 * DAY);
+    home.clock.set_wall(Timestamp::from_usec(START.as_usec() + 3_650 * DAY));
+    assert_eq!(shorten(&home), 0);
+    home.clock.advance_usec(400 * DAY);
+    assert_eq!(shorten(&home), 102, "by the time since boot they have become old");
 }
 
 #[test]
@@ -79,6 +100,7 @@ fn a_record_dated_ahead_keeps_no_older_one() {
     home.stop();
     // The same log, with a clock that is right again.
     let home = Home::from_copy(home.copy());
+    trust_the_clock(&home);
     home.alice().put("right", b"1").unwrap();
     home.clock.advance_usec(10 * DAY);
     home.alice().put("young", b"1").unwrap();
@@ -94,6 +116,7 @@ fn a_log_of_which_everything_is_old_keeps_the_record_that_says_so() {
     let mut home = written(10);
     home.clock.advance_usec(10 * DAY);
     home.set(|settings| settings.audit_age_usec = DAY);
+    trust_the_clock(&home);
     assert_eq!(shorten(&home), 12);
     assert_eq!((first(&home), said(&home)), (13, vec![(12, 12)]));
     home.restart();

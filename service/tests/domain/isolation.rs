@@ -9,7 +9,7 @@ use tokenvault_core::vault::Enrolment;
 use crate::fixture::*;
 
 /// Every method a token has, with what it answers.
-fn every_answer(user: &User, name: &str) -> Vec<(&'static str, Result<(), Refused>)> {
+pub fn every_answer(user: &User, name: &str) -> Vec<(&'static str, Result<(), Refused>)> {
     let mut answers = every_read(user, name);
     answers.extend(every_write(user, name));
     answers
@@ -37,7 +37,7 @@ fn every_write(user: &User, name: &str) -> Vec<(&'static str, Result<(), Refused
     ]
 }
 
-fn assert_all(answers: Vec<(&'static str, Result<(), Refused>)>, expected: Refused) {
+pub fn assert_all(answers: Vec<(&'static str, Result<(), Refused>)>, expected: Refused) {
     for (method, answer) in answers {
         assert_eq!(answer, Err(expected), "{method}");
     }

@@ -156,6 +156,8 @@ impl Machine {
 
     fn service(&self, properties: &[&str], input: &str, command: &str) -> Said {
         let mut words = vec!["systemd-run", "--pipe", "--wait", "--collect", "--quiet", "--service-type=exec"];
+        // What is read from here the service holds, so that it has to be ended and not only who waits for it.
+        words.extend(["--property", "RuntimeMaxSec=90"]);
         words.extend(properties);
         // The service manager would expand what the shell shall.
         let command = command.replace('$', "$$");

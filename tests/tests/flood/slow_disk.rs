@@ -1,14 +1,17 @@
 //! A disk that is slow or hangs: what waits for it holds up nobody, and the daemon ends all the same.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use tokenvault_client::ShareOptions;
 use tokenvault_proto::TOKENS_INTERFACE;
 use tokenvault_tests::process::Process;
+use tokenvault_tests::service_manager::finish;
 use tokenvault_tests::wait::{self, PATIENCE};
-use tokenvault_tests::{ALICE, Door, RawPeer, Vault};
+use tokenvault_tests::{ALICE, Door, Loaded, ROOT, RawPeer, Vault};
 use zbus::Variant;
 
 use crate::measure::{Bystander, alone};
@@ -79,6 +82,44 @@ fn who_is_told_to_stop_twice_ends_at_once() {
         end_of(&mut vault, strace, "told to stop again");
         assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     }
+}
+
+/// A vault, and a unit that asked it for a credential and waits for the disk, with as much time as it likes.
+fn unit_that_waits_for_the_disk() -> (Vault, Process, UnixStream) {
+    let mut vault = Vault::builder().with_credentials().limit("request-seconds", 0).start();
+    let root = vault.client(ROOT, Door::Socket);
+    root.put("key", b"secret", &Default::default()).unwrap();
+    let once = ShareOptions { uses: Some(1), ..Default::default() };
+    root.share("key", "unit:app.service", &once).unwrap();
+    let daemon = vault.daemon().process();
+    let strace = hang_the_disk(daemon.id());
+    let before = daemon.open_files();
+    let asking = vault.service_manager().ask("app.service", "key");
+    let daemon = vault.daemon().process();
+    wait::until("the unit to be let in", || (daemon.open_files() > before).then_some(()));
+    (vault, strace, asking)
+}
+
+#[test]
+fn a_unit_that_waits_for_the_disk_is_refused_when_the_daemon_ends() {
+    let _alone = alone();
+    let (mut vault, strace, asking) = unit_that_waits_for_the_disk();
+    vault.daemon().process().signal(Signal::SIGTERM);
+    assert_eq!(finish(asking), Loaded::TooLong);
+    end_of(&mut vault, strace, "is refused the credential 'key': the vault is stopping; ");
+}
+
+#[test]
+fn a_unit_that_waits_for_the_disk_is_refused_also_when_the_daemon_ends_at_once() {
+    let _alone = alone();
+    let (mut vault, strace, asking) = unit_that_waits_for_the_disk();
+    vault.daemon().process().signal(Signal::SIGTERM);
+    wait::until("the daemon to be stopping", || vault.notifications().contains(&"STOPPING=1".into()).then_some(()));
+    let begun = Instant::now();
+    vault.daemon().process().signal(Signal::SIGTERM);
+    assert_eq!(finish(asking), Loaded::TooLong);
+    end_of(&mut vault, strace, "told to stop again");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -95,13 +95,16 @@ impl Site {
         self.with_arguments(&format!("debug helper={}", helper.display()))
     }
 
-    /// Writes the service, with the real helper, which finds this vault. What is executed has no environment, so the script
-    /// has to tell it.
+    /// Writes the service, with the real helper, which finds this vault.
     pub fn with_vault(self, vault: &Vault, door: Door) -> Self {
+        self.with_address(&vault.address_text(door))
+    }
+
+    /// The same with whatever is at this address. What is executed has no environment, so the script has to tell it.
+    pub fn with_address(self, address: &str) -> Self {
         let text = format!(
-            "export TOKENVAULT_ADDRESS='{}' LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD='{}' NSS_WRAPPER_GROUP='{}'\n\
+            "export TOKENVAULT_ADDRESS='{address}' LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD='{}' NSS_WRAPPER_GROUP='{}'\n\
              exec '{}' \"$@\"",
-            vault.address_text(door),
             self.file("passwd").display(),
             self.file("group").display(),
             program::path("tokenvault-pam-helper").display(),
@@ -131,10 +134,27 @@ impl Site {
 
     /// Writes the service without asking for a password, as sshd does for a key.
     pub fn without_password(self) -> Self {
+        self.rewrite(|number, line| if number == 0 { Some("auth required pam_permit.so") } else { Some(line) })
+    }
+
+    /// Writes the service without the module, as it is on a machine that has no vault.
+    pub fn without_module(self) -> Self {
+        self.rewrite(|_, line| (!line.contains("pam_tokenvault")).then_some(line))
+    }
+
+    /// Writes the service so that whatever the module answers counts, as an administrator may have it.
+    pub fn with_module_required(self) -> Self {
+        let file = self.file("services").join(SERVICE);
+        fs::write(&file, fs::read_to_string(&file).unwrap().replace(" optional ", " required ")).unwrap();
+        self
+    }
+
+    /// Writes other lines of the service in the place of those it has.
+    fn rewrite(self, change: impl for<'a> Fn(usize, &'a str) -> Option<&'a str>) -> Self {
         let file = self.file("services").join(SERVICE);
         let text = fs::read_to_string(&file).unwrap();
-        let first = text.lines().next().unwrap();
-        fs::write(file, text.replace(first, "auth required pam_permit.so")).unwrap();
+        let lines = text.lines().enumerate().filter_map(|(number, line)| change(number, line));
+        fs::write(file, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
         self
     }
 

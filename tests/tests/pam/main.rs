@@ -4,14 +4,20 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot go on has failed, and figures are for those who read them"
 )]
 
+mod attempt;
+mod class;
 mod guest;
 mod guest_program;
+mod impostor;
 mod kit;
+mod locked;
 mod log;
 mod login;
+mod matrix;
 mod outage;
 mod trouble;

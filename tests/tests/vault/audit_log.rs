@@ -1,6 +1,6 @@
 //! Reading and verifying the audit log, as administrators do, and keeping it short.
 
-use tokenvault_proto::{ADMIN_INTERFACE, AuditInfo, AuditOptions, OperationInfo, VerifyAuditOptions};
+use tokenvault_proto::{ADMIN_INTERFACE, AuditInfo, AuditOptions, OperationInfo, SetUserOptions, VerifyAuditOptions};
 use tokenvault_tests::polkit::{Polkit, Says};
 use zbus::Variant;
 
@@ -67,6 +67,20 @@ through_both_doors! {
             .map(|record| (record.uid, record.operation))
             .collect();
         assert_eq!(told, [(ALICE.uid, "Audit".to_owned()), (ALICE.uid, "VerifyAudit".to_owned())]);
+    }
+
+    fn an_auditor_reads_the_log_and_administers_nothing(door) {
+        let vault = Vault::start();
+        let (alice, root) = (vault.client(ALICE, door), vault.client(ROOT, door));
+        let auditor = SetUserOptions { role: Some("auditor".into()), ..defaults() };
+        root.set_user(ALICE.uid, &auditor).unwrap();
+        assert!(audit(&alice, &defaults()).iter().any(|record| record.operation == "SetUser"));
+        assert_eq!(code(alice.verify_audit(&defaults())), ErrorCode::AccessDenied);
+        assert_eq!(code(alice.slots()), ErrorCode::AccessDenied);
+        let of_alice = AuditOptions { uid: Some(ALICE.uid), operation: Some("Audit".into()), ..defaults() };
+        assert!(audit(&root, &of_alice).iter().any(|record| record.outcome == "ok"), "and that is in it too");
+        root.set_user(ALICE.uid, &SetUserOptions { active: Some(false), ..defaults() }).unwrap();
+        assert_eq!(code(alice.audit(&defaults())), ErrorCode::AccessDenied, "a disabled one is none");
     }
 
     fn a_filter_that_is_wrong_is_refused_by_name(door) {

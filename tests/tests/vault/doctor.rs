@@ -177,3 +177,23 @@ fn a_vault_that_never_had_a_tpm_needs_none() {
         assert_eq!(check(&report, "protection").0, "warning");
     }
 }
+
+#[test]
+fn a_credentials_socket_is_looked_at_where_there_is_one() {
+    let vault = vault_with_recovery();
+    let (_, report) = examine(&vault, ROOT);
+    let checks = report["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["check"] != "credentials"), "a vault that is not installed needs none");
+
+    let path = vault.socket().with_file_name("credentials");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    for (mode, result) in [(0o600, "ok"), (0o666, "warning")] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let (status, report) = examine(&vault, ALICE);
+        assert_eq!((status, check(&report, "credentials").0.as_str()), (0, result));
+    }
+    std::os::unix::fs::chown(&path, Some(BOB.uid), None).unwrap();
+    let (status, report) = examine(&vault, ROOT);
+    let (result, message, _) = check(&report, "credentials");
+    assert!(status == 1 && result == "failed" && message.contains("uid 4243"), "{message}");
+}

@@ -15,6 +15,7 @@ const STATUS: &str = "state reason protection vault-id recovery-confirmed disk-t
                       quota-tokens quota-bytes next-step";
 
 const AUDIT: &str = "seq time uid operation owner name version outcome count door app purpose pid exe unit";
+const USER: &str = "uid user role active state tokens bytes quota-tokens quota-bytes last-seen";
 
 /// A command line, and the keys of its document beside `schema`: of all of it, then of the rows of its only list.
 type Case = (&'static [&'static str], &'static [&'static str], &'static str);
@@ -41,7 +42,7 @@ const TOKENVAULT: &[Case] = &[
 const TOKENVAULT_OF_ROOT: &[Case] = &[
     (&["put", "key"], &["name version"], ""),
     (&["share", "key", "unit:app.service"], &[], ""),
-    (&["share", "key", "unit:web@1.service", "--uses", "3", "--expires", "1d"], &[], ""),
+    (&["share", "key", "unit:web@1.service", "--uses", "3", "--expires", "1d", "--permission", "read"], &[], ""),
     (&["unshare", "key", "unit:app.service"], &[], ""),
     (&["shares", "key"], &["shares"], "grantee permission created expires uses-left"),
     (&["unshare", "key", "unit:web@1.service"], &[], ""),
@@ -61,6 +62,15 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["audit", "verify"], &["ok records first last chain"], ""),
     (&["metrics"], &["text"], ""),
     (&["metrics", "--textfile", "PROM"], &[], ""),
+    (&["cleanup"], &["tokens versions shares offers issued dry-run held-back damaged"], ""),
+    (&["user", "list"], &["users"], USER),
+    (&["user", "show", "root"], &[USER], ""),
+    (&["user", "set", "4243", "--role", "consumer"], &[], ""),
+    (&["user", "disable", "4243"], &[], ""),
+    (&["user", "enable", "4243"], &[], ""),
+    (&["user", "freeze", "4243"], &[], ""),
+    (&["user", "adopt", "4243"], &[], ""),
+    (&["user", "purge", "4243", "--yes"], &[], ""),
     (&["seal"], &[], ""),
     (&["unseal"], &[], ""),
     (&["reload"], &[], ""),

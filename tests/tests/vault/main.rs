@@ -3,8 +3,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot go on has failed, and figures are for those who read them"
 )]
 
 mod common;
@@ -15,11 +16,13 @@ mod audit_log;
 mod bad_input;
 mod bad_value;
 mod bus;
+mod cleanup;
 mod commands;
 mod completion;
 mod configuration;
 mod consent;
 mod container;
+mod credential_outcomes;
 mod credentials;
 mod doctor;
 mod errors;
@@ -37,12 +40,15 @@ mod metrics;
 mod naming;
 mod put_and_get;
 mod restart;
+mod reused_uid;
 mod run;
 mod secrecy;
 mod selftest;
+mod sessions;
 mod shares;
 mod slots;
 mod store_faults;
 mod tpm;
 mod unlock;
+mod users;
 mod versions;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
-use tokenvault_proto::{ADMIN_INTERFACE, TOKENS_INTERFACE};
+use tokenvault_proto::{ADMIN_INTERFACE, SetUserOptions, TOKENS_INTERFACE};
 
 use crate::common::*;
 use crate::run::*;
@@ -122,6 +122,14 @@ through_both_doors! {
         vault.client(ROOT, door).seal().unwrap();
         let sealed = samples(&bob);
         assert!(sealed["tokenvault_state{state=sealed}"] == 1.0 && !sealed.contains_key("tokenvault_tokens"), "{sealed:?}");
+    }
+
+    fn an_administrator_by_role_is_told_of_all(door) {
+        let vault = Vault::start();
+        let (alice, root) = (vault.client(ALICE, door), vault.client(ROOT, door));
+        assert!(!samples(&alice).contains_key("tokenvault_versions"));
+        root.set_user(ALICE.uid, &SetUserOptions { role: Some("admin".into()), ..defaults() }).unwrap();
+        assert!(samples(&alice).contains_key("tokenvault_versions"));
     }
 
     fn no_name_and_no_value_is_in_it(door) {

@@ -1,6 +1,7 @@
 //! Sharing machine tokens with units, through every way in.
 
 use crate::common::*;
+use crate::run::*;
 
 const APP: &str = "unit:app.service";
 const WEB: &str = "unit:web@1.service";
@@ -123,4 +124,16 @@ through_both_doors! {
         vault.wait_for_state("serving");
         assert_eq!(grantees(&vault.client(ROOT, door).shares("key", &defaults()).unwrap()), [APP]);
     }
+}
+
+#[test]
+fn the_command_passes_a_permission_on_and_says_why_a_unit_cannot_have_it() {
+    let vault = Vault::start();
+    vault.client(ROOT, Door::Socket).put("key", b"k", &defaults()).unwrap();
+    let share =
+        |permission| run(&vault, ROOT, Door::Socket, &["tokenvault", "share", "key", APP, "--permission", permission]);
+    let (status, said) = failed(share("write"));
+    assert!(status == 2 && said.contains("--permission must be 'read' for a unit"), "{said}");
+    ok(share("read"));
+    assert_eq!(grantees(&vault.client(ROOT, Door::Socket).shares("key", &defaults()).unwrap()), [APP]);
 }

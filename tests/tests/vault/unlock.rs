@@ -74,3 +74,30 @@ fn what_cannot_be_kept_is_not_made() {
     assert_eq!(fs::read(&taken).unwrap(), b"the only copy");
     assert!(!vault.client(ALICE, door).login_state(ALICE.uid).unwrap().enrolled);
 }
+
+#[test]
+fn a_password_that_somebody_else_changed_wants_the_one_before_once() {
+    let vault = Vault::start();
+    let directory = home(&vault);
+    let code = directory.join("code");
+    ok(unlock(&vault, Door::Socket, &["--recovery-out", code.to_str().unwrap()], "the one before"));
+    ok(run(&vault, ALICE, Door::Socket, &["tokenvault", "lock"]));
+    let [before, new] = ["the one before", "the new one"].map(|password| {
+        let file = directory.join(password);
+        fs::write(&file, password).unwrap();
+        file
+    });
+    let both = "exec \"$0\" unlock --password-fd 0 --old-password-fd 3 3<\"$1\"";
+    let mut command = ALICE.command("/bin/sh");
+    vault.users().apply(&mut command);
+    command.args(["-c", both]).arg(tokenvault_tests::program::path("tokenvault")).arg(&before);
+    command.env("TOKENVAULT_ADDRESS", vault.address_text(Door::Socket)).stdin(fs::File::open(&new).unwrap());
+    ok(command.output().unwrap());
+    ok(run(&vault, ALICE, Door::Socket, &["tokenvault", "lock"]));
+    assert_eq!(
+        failed(unlock(&vault, Door::Socket, &[], "the one before")).0,
+        4,
+        "once it is shown, the old one has gone"
+    );
+    ok(unlock(&vault, Door::Socket, &[], "the new one"));
+}

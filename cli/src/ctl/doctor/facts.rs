@@ -13,6 +13,8 @@ use crate::failure::{Failure, describe};
 
 /// Kind of the slot that the TPM opens.
 const TPM_KIND: &str = "tpm2";
+/// The socket that the service manager fetches credentials from, beside the private one.
+const CREDENTIALS: &str = "credentials";
 
 /// The state of everything.
 pub struct Facts {
@@ -20,6 +22,8 @@ pub struct Facts {
     pub answers: Result<Answers, Silence>,
     /// The private socket, when the vault is looked for at one.
     pub socket: Option<Socket>,
+    /// The socket that units are given tokens through, where there should be one or is one.
+    pub credentials: Option<Socket>,
     /// Seconds since the epoch.
     pub now: u64,
 }
@@ -73,6 +77,8 @@ pub struct Entry {
     pub is_socket: bool,
     /// Permission bits of the socket.
     pub mode: u32,
+    /// Whose it is.
+    pub owner: u32,
     /// Permission bits of the directory.
     pub directory_mode: u32,
 }
@@ -80,9 +86,11 @@ pub struct Entry {
 impl Facts {
     /// Asks the daemon, the file system and the clock.
     pub fn gather(context: &Context) -> Self {
+        let path = socket_path(context);
         Self {
             answers: ask(context).map_err(|error| silence(context, error)),
-            socket: socket_path(context).map(|path| Socket { entry: look_at(&path), path }),
+            credentials: path.as_deref().and_then(credentials_beside),
+            socket: path.map(|path| Socket { entry: look_at(&path), path }),
             now: SystemTime::now().duration_since(UNIX_EPOCH).map(|now| now.as_secs()).unwrap_or_default(),
         }
     }
@@ -109,12 +117,18 @@ fn silence(context: &Context, error: tokenvault_client::Error) -> Silence {
 
 /// The private socket that is meant, unless a bus is.
 fn socket_path(context: &Context) -> Option<PathBuf> {
-    let from_environment = || std::env::var(ADDRESS_VARIABLE).ok().and_then(|text| text.parse().ok());
-    match context.address().cloned().or_else(from_environment) {
+    match context.named_door() {
         None => Some(PathBuf::from(DEFAULT_SOCKET)),
         Some(Address::Socket(path)) => Some(path),
         Some(Address::Bus(_) | Address::SystemBus) => None,
     }
+}
+
+/// A daemon that somebody runs by hand gives units nothing.
+fn credentials_beside(private: &Path) -> Option<Socket> {
+    let path = private.with_file_name(CREDENTIALS);
+    let entry = look_at(&path);
+    (private == Path::new(DEFAULT_SOCKET) || entry.is_ok()).then_some(Socket { path, entry })
 }
 
 fn look_at(path: &Path) -> Result<Entry, String> {
@@ -124,6 +138,7 @@ fn look_at(path: &Path) -> Result<Entry, String> {
         Ok(Entry {
             is_socket: socket.file_type().is_socket(),
             mode: socket.mode() & 0o7777,
+            owner: socket.uid(),
             directory_mode: directory.mode() & 0o7777,
         })
     };

@@ -23,5 +23,4 @@ pub use list::{AuditEntry, AuditPage, AuditRequest, SCANNED_MAX};
 pub use queue::{AuditQueue, FOLD_DENIALS_USEC, FOLD_READS_USEC, NotNoted};
 pub use receipt::Receipt;
 pub use record::{AuditRecord, Outcome};
-pub use retention::ClockTrust;
 pub use verify::{ChainFault, Mark, Whole};

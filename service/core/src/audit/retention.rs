@@ -16,15 +16,6 @@ const WEIGHED: usize = 8_192;
 /// Rows that go in one write.
 const STEP: usize = LET_GO_MAX as usize;
 
-/// Whether records may go because of their age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClockTrust {
-    /// The clock has gone evenly for a while.
-    Even,
-    /// It was set lately, and may be set again.
-    Suspect,
-}
-
 /// Lets records go, and counts them.
 struct Shortening<'a> {
     vault: &'a Arc<Vault>,
@@ -39,13 +30,11 @@ impl Vault {
     ///
     /// # Errors
     /// When the vault is not open or is sealed meanwhile, the store cannot be read or written, or nobody wants it any more.
-    pub fn shorten_audit(self: &Arc<Self>, clock: ClockTrust, progress: &dyn Progress) -> Result<u64, Error> {
+    pub fn shorten_audit(self: &Arc<Self>, progress: &dyn Progress) -> Result<u64, Error> {
         let mut shortening = Shortening { vault: self, open: self.open()?, progress, gone: 0 };
         shortening.by_number()?;
         shortening.by_bytes()?;
-        if clock == ClockTrust::Even {
-            shortening.by_age()?;
-        }
+        shortening.by_age()?;
         Ok(shortening.gone)
     }
 }
@@ -89,12 +78,13 @@ impl Shortening<'_> {
         Ok(bytes)
     }
 
-    /// What stands before an old record in the log is older than that one, whatever its date says: it was written while the
-    /// clock was ahead.
+    /// By a time that has certainly passed, and by nothing where there is none: a clock in the future must not empty the log. What
+    /// stands before an old record in it is older than that one, whatever its date says: it was written while the clock was ahead.
     fn by_age(&mut self) -> Result<(), Error> {
         let age = self.vault.settings().audit_age_usec;
-        let oldest = self.vault.now().as_usec().checked_sub(age).map(Timestamp::from_usec);
-        let Some(oldest) = oldest.filter(|_| age > 0) else { return Ok(()) };
+        let now = if age == 0 { None } else { self.vault.trusted_time(&self.open)? };
+        let oldest = now.and_then(|now| now.min(self.vault.now()).as_usec().checked_sub(age)).map(Timestamp::from_usec);
+        let Some(oldest) = oldest else { return Ok(()) };
         loop {
             let rows = self.vault.read(|tx| Ok(tx.audit(0, STEP)?))?;
             let is_old = |row: &&AuditRow| self.open.audit.open(row).is_ok_and(|record| record.time < oldest);

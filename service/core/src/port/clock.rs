@@ -26,6 +26,11 @@ impl ManualClock {
         Self { wall: AtomicU64::new(wall.as_usec()), boot: AtomicU64::new(1_000_000) }
     }
 
+    /// Sets the wall clock, as an administrator or a bad battery does.
+    pub fn set_wall(&self, wall: Timestamp) {
+        self.wall.store(wall.as_usec(), Ordering::SeqCst);
+    }
+
     /// Lets `usec` microseconds pass.
     pub fn advance_usec(&self, usec: u64) {
         self.wall.fetch_add(usec, Ordering::SeqCst);

@@ -13,7 +13,7 @@ pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 pub use progress::{Cancelled, Progress};
 pub use sealer::{SealError, SealedBlob, Sealer, TpmStatus};
 pub use store::{
-    AttributeTag, AuditRow, BATCH_BOUNDS, JobFailure, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx,
-    ShareRow, SlotRow, Store, StoreCounters, StoreError, StoreStatus, Tag, TokenRow, VersionHead, VersionRow, WriteJob,
-    WriteTx,
+    AttributeTag, AuditRow, BATCH_BOUNDS, Ending, JobFailure, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow,
+    ReadTx, ShareRow, SlotRow, Store, StoreCounters, StoreError, StoreStatus, Tag, TokenRow, VersionHead, VersionRow,
+    WriteJob, WriteTx,
 };

@@ -63,6 +63,8 @@ pub enum MetaKey {
     RecoveryConfirmed,
     /// Chain value before the oldest audit record kept, after pruning.
     AuditBase,
+    /// The last time that is known to have been right, encrypted.
+    TrustedTime,
 }
 
 /// One way of opening the vault.
@@ -190,6 +192,19 @@ pub struct NewShare<'a> {
     pub grantee_tag: &'a Tag,
 }
 
+/// Where something stands that has an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Day (since the epoch) after which it has certainly ended.
+    pub day: i64,
+    /// Row number of the token.
+    pub token: i64,
+    /// Principal the token belongs to.
+    pub principal: i64,
+    /// Row number of what ends.
+    pub row: i64,
+}
+
 /// One link of the audit chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
@@ -240,6 +255,8 @@ pub trait ReadTx {
     fn principal(&self, uid_tag: &Tag) -> Result<Option<PrincipalRow>, StoreError>;
     /// A principal by row number.
     fn principal_by_id(&self, id: i64) -> Result<Option<PrincipalRow>, StoreError>;
+    /// Principals with row number above `after`, ascending; at most `limit`.
+    fn principals(&self, after: i64, limit: usize) -> Result<Vec<PrincipalRow>, StoreError>;
     /// What is kept of the login of a principal, encrypted.
     fn login(&self, principal: i64) -> Result<Option<Vec<u8>>, StoreError>;
     /// A token by the tag of its name.
@@ -251,6 +268,12 @@ pub trait ReadTx {
         name_tag: &Tag,
         version: Option<u64>,
     ) -> Result<Option<(TokenRow, VersionRow)>, StoreError>;
+    /// A token by row number.
+    fn token_by_id(&self, id: i64) -> Result<Option<TokenRow>, StoreError>;
+    /// Versions that have ended by `day`, by day and row number, those that come behind `after`; at most `limit`.
+    fn ended_versions(&self, day: i64, after: Option<Ending>, limit: usize) -> Result<Vec<Ending>, StoreError>;
+    /// The same of shares.
+    fn ended_shares(&self, day: i64, after: Option<Ending>, limit: usize) -> Result<Vec<Ending>, StoreError>;
     /// One version without its value.
     fn version_head(&self, token: i64, version: u64) -> Result<Option<VersionHead>, StoreError>;
     /// One version with its value.
@@ -299,8 +322,10 @@ pub trait WriteTx: ReadTx {
     fn put_keyring(&mut self, row: &KeyringRow) -> Result<(), StoreError>;
     /// Adds a principal; `row.id` is ignored and the new number returned.
     fn insert_principal(&mut self, row: &PrincipalRow) -> Result<i64, StoreError>;
-    /// Replaces a principal's record, key and counters.
+    /// Replaces a principal's tag, record, key and counters. `Internal` when another row has the tag.
     fn update_principal(&mut self, row: &PrincipalRow) -> Result<(), StoreError>;
+    /// Removes a principal that has no tokens, with what is kept of its login.
+    fn delete_principal(&mut self, id: i64) -> Result<(), StoreError>;
     /// Adds or replaces what is kept of the login of a principal.
     fn set_login(&mut self, principal: i64, record: &[u8]) -> Result<(), StoreError>;
     /// Adds to the counters of a principal (negative: takes away). Bytes end at zero.

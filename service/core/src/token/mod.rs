@@ -6,6 +6,7 @@
 pub mod generate;
 
 mod annotate;
+mod cleanup;
 mod delete;
 mod describe;
 mod found;
@@ -21,6 +22,7 @@ mod share;
 mod usage;
 mod version;
 
+pub use cleanup::{CleanupReport, CleanupRequest};
 pub use found::TokenInfo;
 pub use get::Opened;
 pub use list::{PAGE_BYTES_MAX, Page};

@@ -38,6 +38,18 @@ impl Vault {
         open.audit.append(tx, &record, self.settings().audit_records)
     }
 
+    /// Records several mutations of one kind in the transaction that makes them.
+    pub(crate) fn record_mutations(
+        &self,
+        open: &OpenVault,
+        tx: &mut dyn WriteTx,
+        event: &Event,
+        count: u64,
+    ) -> Result<(), Error> {
+        let record = AuditRecord { count, ..self.record_of(event) };
+        open.audit.append(tx, &record, self.settings().audit_records)
+    }
+
     /// Sees to it that a read is recorded before its answer leaves: notes it for the next commit, or, where the log is to be
     /// durable and no equal read of the same second is yet, gives the receipt that has to be settled with [`Vault::settle`]
     /// first.
@@ -128,6 +140,7 @@ impl Vault {
             Err(_) if self.audit.is_idle() => return reply(Ok(())),
             Err(error) => return reply(Err(error)),
         };
+        self.flush_seen(&open);
         let records = self.audit.take(self.now(), all);
         if records.is_empty() {
             return reply(Ok(()));

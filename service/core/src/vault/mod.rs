@@ -7,13 +7,17 @@ mod audited;
 mod create;
 mod hot;
 mod open;
+mod principals;
+mod seen;
 mod slots;
 mod state;
 mod totals;
+mod trusted_time;
 mod unseal;
 mod words;
 mod write;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
@@ -28,6 +32,7 @@ pub use audited::Receipt;
 pub use hot::HotToken;
 pub(crate) use hot::Look;
 pub use open::OpenVault;
+pub(crate) use principals::Change;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{State, VaultStatus};
 pub use unseal::HostKey;
@@ -97,6 +102,8 @@ pub struct Vault {
     audit: AuditQueue,
     /// Tokens that were read lately.
     hot: hot::HotTokens,
+    /// Who was seen for the first time of a day, until it is written down.
+    seen: Mutex<BTreeSet<u32>>,
     /// How often keys were made ready to be used.
     openings: AtomicU64,
     /// Set while the audit log cannot take records because there is no space for them.
@@ -124,6 +131,7 @@ impl Vault {
             lifecycle: Mutex::new(()),
             audit: AuditQueue::default(),
             hot: hot::HotTokens::default(),
+            seen: Mutex::default(),
             openings: AtomicU64::new(0),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),

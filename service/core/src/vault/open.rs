@@ -1,10 +1,11 @@
 //! The keys of an open vault, and the principal behind a caller.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use super::hot::Ticket;
+use super::principals::Principals;
+use super::trusted_time::Mark;
 use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
 use crate::crypto::tag;
@@ -19,9 +20,6 @@ use crate::principal::{Principal, PrincipalKeys};
 use crate::slot::SlotKind;
 use crate::{Caller, Secret};
 
-/// Principals kept unwrapped; past it the cache starts over.
-const CACHED_PRINCIPALS: usize = 4_096;
-
 /// An open vault: dropped with its last request, and its keys wiped, when the vault is sealed.
 pub struct OpenVault {
     /// Part of every AAD.
@@ -34,9 +32,11 @@ pub struct OpenVault {
     pub(crate) audit: AuditKey,
     /// Kind of the slot that opened it.
     pub(super) opened_by: SlotKind,
-    principals: RwLock<HashMap<u32, Arc<Principal>>>,
+    pub(super) principals: Principals,
     /// Whose login-class tokens are open.
     pub(crate) unlocked: Unlocked,
+    /// The last time that is known to have been right, once it was read.
+    pub(super) trusted: Mutex<Option<Mark>>,
     /// Which opening of the vault this is, from 1.
     pub(super) opening: u64,
 }
@@ -51,8 +51,9 @@ impl OpenVault {
             keyring,
             audit,
             opened_by: by,
-            principals: RwLock::default(),
+            principals: Principals::default(),
             unlocked: Unlocked::default(),
+            trusted: Mutex::default(),
             opening,
         })
     }
@@ -67,7 +68,7 @@ impl OpenVault {
         self.keyring.pepper()
     }
 
-    fn keys<'a>(&'a self, vault: &'a Vault) -> PrincipalKeys<'a> {
+    pub(crate) fn keys<'a>(&'a self, vault: &'a Vault) -> PrincipalKeys<'a> {
         PrincipalKeys {
             vault: &self.id,
             users: self.keyring.users(),
@@ -79,18 +80,6 @@ impl OpenVault {
     /// The tag the shares of a grantee are found by.
     pub(crate) fn grantee_tag(&self, grantee: &Grantee) -> Tag {
         tag::grantee_tag(self.keyring.index(), grantee)
-    }
-
-    fn cached(&self, uid: u32) -> Option<Arc<Principal>> {
-        self.principals.read().unwrap_or_else(PoisonError::into_inner).get(&uid).cloned()
-    }
-
-    fn cache(&self, principal: &Arc<Principal>) {
-        let mut cache = self.principals.write().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= CACHED_PRINCIPALS {
-            cache.clear();
-        }
-        cache.insert(principal.uid, Arc::clone(principal));
     }
 }
 
@@ -126,7 +115,7 @@ impl Vault {
 
     /// The same for reading, as far as it can be told without asking the store.
     pub(crate) fn judged_cached(&self, open: &OpenVault, caller: &Caller, owner: Owner) -> Option<Arc<Principal>> {
-        self.judge(caller, owner, Action::Read, |uid| Ok(open.cached(uid))).ok()?
+        self.judge(caller, owner, Action::Read, |uid| Ok(open.principals.find(uid))).ok()?
     }
 
     /// The same inside a write.
@@ -153,6 +142,7 @@ impl Vault {
         let standing = match &own {
             Some(own) => {
                 own.check_name(caller)?;
+                self.note_seen(own);
                 own.standing()
             }
             None => self.standing_of_stranger(caller),
@@ -200,12 +190,13 @@ impl Vault {
     }
 
     fn principal(&self, open: &OpenVault, uid: u32) -> Result<Option<Arc<Principal>>, Error> {
-        if let Some(principal) = open.cached(uid) {
+        if let Some(principal) = open.principals.find(uid) {
             return Ok(Some(principal));
         }
+        let ticket = open.principals.ticket();
         let principal = self.read(|tx| self.load_principal(open, tx, uid))?;
         if let Some(principal) = &principal {
-            open.cache(principal);
+            open.principals.keep(ticket, principal);
         }
         Ok(principal)
     }
@@ -217,7 +208,7 @@ impl Vault {
         tx: &dyn ReadTx,
         uid: u32,
     ) -> Result<Option<Arc<Principal>>, Error> {
-        match open.cached(uid) {
+        match open.principals.find(uid) {
             Some(principal) => Ok(Some(principal)),
             None => self.load_principal(open, tx, uid),
         }

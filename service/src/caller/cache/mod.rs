@@ -3,15 +3,22 @@
 //! Who has many uids can ask for many that do not exist. So what was found is kept apart from what was not, neither pushes
 //! the other out, and what had been found before does not stand in line with what is new. A source that hangs keeps one
 //! thread for each key that makes it hang; what was found before is good for some time more.
+//!
+//! A file of this machine's own entries is beside the source. Nothing that was found is good any more once the file has
+//! changed, and what stands in it waits for nothing that does not.
+
+mod entries;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
 use super::UserError;
+use super::local::{LocalFile, Stamp};
+use entries::{Entries, Looked};
 
 /// How long an answer is kept.
 const KEEP: Duration = Duration::from_secs(60);
@@ -24,7 +31,7 @@ const REMEMBER: Duration = Duration::from_secs(3600);
 const KEEP_UNKNOWN: Duration = Duration::from_secs(2);
 /// How long a look-up may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
-/// Look-ups of one kind at one time: of what is new, and of what had been found before.
+/// Look-ups of one kind at one time: of what is new, as many of what is local, and of what had been found before.
 pub(super) const THREADS: usize = 4;
 const THREADS_AGAIN: usize = 8;
 /// Answers kept, and as many that found nothing or are awaited.
@@ -32,50 +39,25 @@ const CACHE_MAX: usize = 4_096;
 
 /// An answer that may be on its way.
 type Answer<V> = watch::Receiver<Option<Result<V, UserError>>>;
+type Tell<V> = watch::Sender<Option<Result<V, UserError>>>;
 
 /// Answers to one kind of question, and the few threads that ask it.
 pub(super) struct Cache<K, V> {
     entries: Arc<Mutex<Entries<K, V>>>,
+    file: LocalFile,
+    local: Arc<Semaphore>,
     new: Arc<Semaphore>,
     again: Arc<Semaphore>,
 }
 
-struct Entries<K, V> {
-    /// Found.
-    found: HashMap<K, Found<V>>,
-    /// Asked for, and not found or not answered yet.
-    open: HashMap<K, (Instant, Answer<V>)>,
-    /// Those a thread is at, also when nobody waits for it any more.
-    asking: HashSet<K>,
-    /// Whether the journal knows that the source does not answer.
-    is_away: bool,
-}
-
-struct Found<V> {
-    since: Instant,
-    /// When to look it up again.
-    renew_at: Instant,
-    value: V,
-}
-
-/// What the cache has to say at once.
-enum Looked<V> {
-    Kept(V),
-    Awaited(Answer<V>),
-    /// To be asked for; whether it had been found before.
-    Open {
-        tell: watch::Sender<Option<Result<V, UserError>>>,
-        again: bool,
-    },
-    /// A thread is at it, and for too long.
-    Hangs,
-}
-
-impl<K: Hash + Eq + Clone + Send + 'static, V: Clone + Send + Sync + 'static> Cache<K, V> {
-    pub(super) fn new() -> Self {
+impl<K: Hash + Eq + Clone + ToString + Send + 'static, V: Clone + Send + Sync + 'static> Cache<K, V> {
+    /// An empty one, of a source that has its local entries in `file`.
+    pub(super) fn new(file: LocalFile) -> Self {
         let entries = Entries { found: HashMap::new(), open: HashMap::new(), asking: HashSet::new(), is_away: false };
         Self {
             entries: Arc::new(Mutex::new(entries)),
+            file,
+            local: Arc::new(Semaphore::new(THREADS)),
             new: Arc::new(Semaphore::new(THREADS)),
             again: Arc::new(Semaphore::new(THREADS_AGAIN)),
         }
@@ -87,34 +69,57 @@ impl<K: Hash + Eq + Clone + Send + 'static, V: Clone + Send + Sync + 'static> Ca
         key: K,
         ask: impl FnOnce() -> Result<V, UserError> + Send + 'static,
     ) -> Result<V, UserError> {
-        let looked = lock(&self.entries).look(&key);
-        let mut answer = match looked {
-            Looked::Kept(value) => return Ok(value),
-            Looked::Hangs => return lock(&self.entries).settle(&key, Err(no_answer())),
-            Looked::Awaited(answer) => answer,
-            Looked::Open { tell, again } => {
-                let answer = tell.subscribe();
-                let threads = Arc::clone(if again { &self.again } else { &self.new });
-                let entries = Arc::clone(&self.entries);
-                // A task of its own: it goes on when nobody waits any more.
-                tokio::spawn(async move {
-                    let asking = Asking { entries: Arc::clone(&entries), key: key.clone() };
-                    let found = look_up(threads, asking, ask).await;
-                    let settled = lock(&entries).settle(&key, found);
-                    tell.send_replace(Some(settled));
-                });
-                answer
+        loop {
+            let stamp = self.file.stamp();
+            let looked = lock(&self.entries).look(&key, stamp);
+            match looked {
+                Looked::Kept(value) => return Ok(value),
+                Looked::Awaited { answer, is_current: true } => return come(answer).await,
+                // It may be of before the change: asked anew when it has come.
+                Looked::Awaited { answer, is_current: false } => {
+                    let _stale = come(answer).await;
+                }
+                Looked::Hangs => {
+                    let seen = self.file.see(stamp, &key.to_string());
+                    return lock(&self.entries).settle(&key, seen, Err(no_answer()));
+                }
+                Looked::Open { tell, again } => {
+                    let answer = tell.subscribe();
+                    self.spawn_look_up(key, stamp, again, ask, tell);
+                    return come(answer).await;
+                }
             }
-        };
-        match answer.wait_for(Option::is_some).await {
-            Ok(found) => found.clone().unwrap_or_else(|| Err(no_answer())),
-            Err(_) => Err(no_answer()),
         }
+    }
+
+    /// A task of its own: it goes on when nobody waits any more.
+    fn spawn_look_up(
+        &self,
+        key: K,
+        stamp: Option<Stamp>,
+        again: bool,
+        ask: impl FnOnce() -> Result<V, UserError> + Send + 'static,
+        tell: Tell<V>,
+    ) {
+        let seen = self.file.see(stamp, &key.to_string());
+        let threads = match (seen.is_local, again) {
+            (true, _) => &self.local,
+            (false, true) => &self.again,
+            (false, false) => &self.new,
+        };
+        let (threads, entries) = (Arc::clone(threads), Arc::clone(&self.entries));
+        tokio::spawn(async move {
+            let asking = Asking { entries: Arc::clone(&entries), key: key.clone() };
+            let found = look_up(threads, asking, ask).await;
+            let settled = lock(&entries).settle(&key, seen, found);
+            tell.send_replace(Some(settled));
+        });
     }
 
     /// The answer that is kept.
     pub(super) fn kept(&self, key: &K) -> Option<V> {
-        lock(&self.entries).kept(key).cloned()
+        let stamp = self.file.stamp();
+        lock(&self.entries).kept(key, stamp).cloned()
     }
 
     /// Whether there was an answer within the last hour.
@@ -132,84 +137,11 @@ fn no_answer() -> UserError {
     UserError::Unavailable("the user database does not answer".into())
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Entries<K, V> {
-    fn kept(&self, key: &K) -> Option<&V> {
-        self.found.get(key).filter(|found| Instant::now() < found.renew_at).map(|found| &found.value)
-    }
-
-    fn look(&mut self, key: &K) -> Looked<V> {
-        if let Some(value) = self.kept(key) {
-            return Looked::Kept(value.clone());
-        }
-        if let Some((since, answer)) = self.open.get(key)
-            && is_open(*since, answer)
-        {
-            return Looked::Awaited(answer.clone());
-        }
-        if !self.asking.insert(key.clone()) {
-            return Looked::Hangs;
-        }
-        make_room(&mut self.open, |(since, _)| *since, |(since, answer)| is_open(*since, answer));
-        let (tell, answer) = watch::channel(None);
-        self.open.insert(key.clone(), (Instant::now(), answer));
-        Looked::Open { tell, again: self.found.contains_key(key) }
-    }
-
-    /// Puts an answer where it belongs. What was found before stays good for a while when the source does not answer.
-    fn settle(&mut self, key: &K, answer: Result<V, UserError>) -> Result<V, UserError> {
-        match answer {
-            Ok(value) => {
-                self.is_away = false;
-                let since = self.open.remove(key).map_or_else(Instant::now, |(since, _)| since);
-                make_room(&mut self.found, |found| found.since, |found| found.since.elapsed() < REMEMBER);
-                let found = Found { since, renew_at: since + KEEP, value: value.clone() };
-                self.found.insert(key.clone(), found);
-                Ok(value)
-            }
-            // Kept as it is, for a moment.
-            Err(UserError::Unknown) => {
-                self.found.remove(key);
-                Err(UserError::Unknown)
-            }
-            Err(away) => {
-                // It thaws by itself: the next call asks again.
-                self.open.remove(key);
-                self.spare(key).ok_or(away)
-            }
-        }
-    }
-
-    fn spare(&mut self, key: &K) -> Option<V> {
-        let found = self.found.get_mut(key).filter(|found| found.since.elapsed() < KEEP + SPARE)?;
-        found.renew_at = (Instant::now() + TRY_AGAIN).min(found.since + KEEP + SPARE);
-        if !std::mem::replace(&mut self.is_away, true) {
-            log::warn!("the user database does not answer; names that are known stay so for {} s", SPARE.as_secs());
-        }
-        Some(found.value.clone())
-    }
-}
-
-/// Awaited, or answered a moment ago.
-fn is_open<V>(since: Instant, answer: &Answer<V>) -> bool {
-    // Nobody is left to tell it only when a task of the daemon failed.
-    let awaited = answer.borrow().is_none() && answer.has_changed().is_ok();
-    awaited || since.elapsed() < KEEP_UNKNOWN
-}
-
-/// Forgets what is no good any more, and where that is not enough the oldest.
-fn make_room<K: Hash + Eq + Clone, T>(
-    entries: &mut HashMap<K, T>,
-    since: impl Fn(&T) -> Instant,
-    good: impl Fn(&T) -> bool,
-) {
-    if entries.len() < CACHE_MAX {
-        return;
-    }
-    entries.retain(|_, entry| good(entry));
-    if entries.len() >= CACHE_MAX
-        && let Some(oldest) = entries.iter().min_by_key(|(_, entry)| since(entry)).map(|(key, _)| key.clone())
-    {
-        entries.remove(&oldest);
+/// The answer, once it has come.
+async fn come<V: Clone>(mut answer: Answer<V>) -> Result<V, UserError> {
+    match answer.wait_for(Option::is_some).await {
+        Ok(found) => found.clone().unwrap_or_else(|| Err(no_answer())),
+        Err(_) => Err(no_answer()),
     }
 }
 

@@ -2,7 +2,38 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
 use super::*;
+
+/// A cache beside which there is no file.
+fn cache() -> Cache<u32, u32> {
+    Cache::new(LocalFile::new("/nonexistent/passwd", 2))
+}
+
+/// A cache with a file of local entries.
+fn with_file() -> (Cache<u32, u32>, PathBuf, TempDir) {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("passwd");
+    (Cache::new(LocalFile::new(&path, 2)), path, place)
+}
+
+/// Writes the file anew, as the tools do.
+fn edit(path: &PathBuf, keys: &[u32]) {
+    let lines: String = keys.iter().map(|key| format!("name:x:{key}:\n")).collect();
+    let next = path.with_extension("next");
+    std::fs::write(&next, lines).unwrap();
+    std::fs::rename(next, path).unwrap();
+}
+
+/// Every thread for what stands in no file.
+async fn take_threads(cache: &Cache<u32, u32>) -> [tokio::sync::SemaphorePermit<'_>; 2] {
+    let all = |threads: usize| u32::try_from(threads).unwrap();
+    [cache.new.acquire_many(all(THREADS)).await.unwrap(), cache.again.acquire_many(all(THREADS_AGAIN)).await.unwrap()]
+}
 
 /// Asks for a key that is there, and counts the times the source was asked.
 async fn ask(cache: &Cache<u32, u32>, key: u32, asked: &Arc<AtomicUsize>) {
@@ -36,7 +67,7 @@ fn hanging(asked: &Arc<AtomicUsize>) -> (std::sync::mpsc::Sender<()>, impl FnOnc
 
 #[tokio::test]
 async fn strangers_do_not_push_out_whom_the_cache_knows() {
-    let (cache, asked) = (Cache::new(), Arc::new(AtomicUsize::new(0)));
+    let (cache, asked) = (cache(), Arc::new(AtomicUsize::new(0)));
     ask(&cache, 1, &asked).await;
     for stranger in 0..2 * CACHE_MAX {
         let key = 100_000 + u32::try_from(stranger).unwrap();
@@ -49,7 +80,7 @@ async fn strangers_do_not_push_out_whom_the_cache_knows() {
 
 #[tokio::test]
 async fn of_too_many_that_were_found_the_oldest_goes() {
-    let (cache, asked) = (Cache::new(), Arc::new(AtomicUsize::new(0)));
+    let (cache, asked) = (cache(), Arc::new(AtomicUsize::new(0)));
     let most = u32::try_from(CACHE_MAX).unwrap();
     for key in 0..=most {
         ask(&cache, key, &asked).await;
@@ -61,7 +92,7 @@ async fn of_too_many_that_were_found_the_oldest_goes() {
 
 #[tokio::test]
 async fn who_was_known_does_not_stand_in_line_with_strangers() {
-    let (cache, asked) = (Arc::new(Cache::new()), Arc::new(AtomicUsize::new(0)));
+    let (cache, asked) = (Arc::new(cache()), Arc::new(AtomicUsize::new(0)));
     ask(&cache, 1, &asked).await;
     age(&cache, 1, 2 * KEEP);
     let _every_thread = cache.new.acquire_many(u32::try_from(THREADS).unwrap()).await.unwrap();
@@ -71,7 +102,7 @@ async fn who_was_known_does_not_stand_in_line_with_strangers() {
 
 #[tokio::test]
 async fn a_database_that_is_away_is_asked_again_at_the_next_call() {
-    let (cache, asked) = (Cache::new(), Arc::new(AtomicUsize::new(0)));
+    let (cache, asked) = (cache(), Arc::new(AtomicUsize::new(0)));
     let away = UserError::Unavailable("away".into());
     let answer = away.clone();
     assert_eq!(cache.get(1, move || Err(answer)).await, Err(away));
@@ -80,7 +111,7 @@ async fn a_database_that_is_away_is_asked_again_at_the_next_call() {
 
 #[tokio::test]
 async fn a_renewal_that_hangs_keeps_what_was_found_and_one_thread() {
-    let (cache, asked) = (Cache::new(), Arc::new(AtomicUsize::new(0)));
+    let (cache, asked) = (cache(), Arc::new(AtomicUsize::new(0)));
     for key in 0..=1 {
         ask(&cache, key, &asked).await;
         age(&cache, key, 2 * KEEP);
@@ -105,7 +136,7 @@ async fn a_renewal_that_hangs_keeps_what_was_found_and_one_thread() {
 
 #[tokio::test]
 async fn what_was_found_stays_good_when_there_is_no_thread_to_look_it_up_again() {
-    let (cache, asked) = (Cache::new(), Arc::new(AtomicUsize::new(0)));
+    let (cache, asked) = (cache(), Arc::new(AtomicUsize::new(0)));
     ask(&cache, 1, &asked).await;
     age(&cache, 1, 2 * KEEP);
     let _every_thread = cache.again.acquire_many(u32::try_from(THREADS_AGAIN).unwrap()).await.unwrap();
@@ -117,7 +148,7 @@ async fn what_was_found_stays_good_when_there_is_no_thread_to_look_it_up_again()
 
 #[tokio::test]
 async fn a_look_up_goes_on_when_nobody_waits_for_it_any_more() {
-    let (cache, asked) = (Cache::new(), Arc::new(AtomicUsize::new(0)));
+    let (cache, asked) = (cache(), Arc::new(AtomicUsize::new(0)));
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let slow = move || {
         wait.recv().ok();
@@ -128,4 +159,68 @@ async fn a_look_up_goes_on_when_nobody_waits_for_it_any_more() {
     drop(go_on);
     ask(&cache, 1, &asked).await;
     assert_eq!(asked.load(Ordering::SeqCst), 0, "asked twice");
+}
+
+#[tokio::test]
+async fn nothing_is_good_any_more_once_the_file_has_changed() {
+    let (cache, path, _place) = with_file();
+    edit(&path, &[1]);
+    assert_eq!(cache.get(1, || Ok(10)).await, Ok(10));
+    assert_eq!((cache.kept(&1), cache.get(1, || Ok(11)).await), (Some(10), Ok(10)));
+    edit(&path, &[1]);
+    assert_eq!((cache.kept(&1), cache.get(1, || Ok(11)).await), (None, Ok(11)));
+    assert_eq!(cache.get(2, || Err(UserError::Unknown)).await, Err(UserError::Unknown));
+    edit(&path, &[1, 2]);
+    assert_eq!(cache.get(2, || Ok(20)).await, Ok(20), "who was added is there at once");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_a_change_is_asked_for_anew() {
+    let (cache, path, _place) = with_file();
+    edit(&path, &[1]);
+    let (answer, slow) = std::sync::mpsc::channel();
+    let first = cache.get(1, move || Ok(slow.recv().unwrap()));
+    tokio::pin!(first);
+    assert!(tokio::time::timeout(Duration::from_millis(1), &mut first).await.is_err());
+    edit(&path, &[1]);
+    let second = cache.get(1, || Ok(11));
+    tokio::pin!(second);
+    assert!(tokio::time::timeout(Duration::from_millis(1), &mut second).await.is_err());
+    answer.send(10).unwrap();
+    assert_eq!((first.await, second.await, cache.kept(&1)), (Ok(10), Ok(11), Some(11)));
+}
+
+#[tokio::test]
+async fn who_stands_in_the_file_waits_for_nobody_who_does_not() {
+    let (cache, path, _place) = with_file();
+    edit(&path, &[1]);
+    let _threads = take_threads(&cache).await;
+    let begin = Instant::now();
+    assert_eq!(cache.get(1, || Ok(10)).await, Ok(10));
+    age(&cache, 1, 2 * KEEP);
+    assert_eq!(cache.get(1, || Ok(11)).await, Ok(11));
+    assert!(begin.elapsed() < DEADLINE);
+}
+
+#[tokio::test]
+async fn who_may_be_somebody_else_by_now_is_not_spared() {
+    let (cache, path, _place) = with_file();
+    let away = || Err(UserError::Unavailable("away".into()));
+    edit(&path, &[1]);
+    for key in [1, 2] {
+        assert_eq!(cache.get(key, move || Ok(key)).await, Ok(key));
+        age(&cache, key, 2 * KEEP);
+        assert_eq!(cache.get(key, away).await, Ok(key), "the file is the same");
+    }
+    edit(&path, &[1]);
+    assert_eq!(cache.get(1, away).await, away());
+    assert_eq!(cache.get(2, away).await, Ok(2), "it never stood there");
+    assert_eq!(cache.kept(&2), Some(2));
+    // Nor is who was deleted and is back, while the look-up from in between hangs.
+    edit(&path, &[]);
+    let (hold, hangs) = hanging(&Arc::new(AtomicUsize::new(0)));
+    assert_eq!(cache.get(2, hangs).await, Ok(2));
+    edit(&path, &[2]);
+    assert!(matches!(cache.get(2, || Ok(3)).await, Err(UserError::Unavailable(_))));
+    drop(hold);
 }

@@ -8,6 +8,7 @@ mod copy;
 mod step_0001;
 mod step_0002;
 mod step_0003;
+mod step_0004;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -18,10 +19,10 @@ use crate::fault::Fault;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// Step `i` makes schema `i + 1`.
-const STEPS: &[Step] = &[step_0001::apply, step_0002::apply, step_0003::apply];
+const STEPS: &[Step] = &[step_0001::apply, step_0002::apply, step_0003::apply, step_0004::apply];
 
 /// The schema this release writes, kept in `user_version`.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "every schema has one step");
 

@@ -1,8 +1,9 @@
 //! The port's transactions over one SQLite connection.
 //!
-//! The statements are in [`read`], [`list`], [`share`], [`mod@write`] and [`write_token`]; here is only what they share: an error that
+//! The statements are in [`read`], [`list`], [`ending`], [`share`], [`mod@write`] and [`write_token`]; here is only what they share: an error that
 //! concerns the file ends the transaction for good, whatever the work makes of it.
 
+mod ending;
 mod list;
 mod read;
 mod share;
@@ -13,7 +14,7 @@ use std::cell::RefCell;
 
 use rusqlite::Connection;
 use tokenvault_core::port::{
-    AttributeTag, AuditRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow, SlotRow,
+    AttributeTag, AuditRow, Ending, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow, SlotRow,
     StoreError, Tag, TokenRow, VersionHead, VersionRow, WriteTx,
 };
 
@@ -70,6 +71,10 @@ impl ReadTx for Tx<'_> {
         self.run(|c| read::principal_by_id(c, id))
     }
 
+    fn principals(&self, after: i64, limit: usize) -> Result<Vec<PrincipalRow>, StoreError> {
+        self.run(|c| read::principals(c, after, limit))
+    }
+
     fn login(&self, principal: i64) -> Result<Option<Vec<u8>>, StoreError> {
         self.run(|c| read::login(c, principal))
     }
@@ -85,6 +90,18 @@ impl ReadTx for Tx<'_> {
         version: Option<u64>,
     ) -> Result<Option<(TokenRow, VersionRow)>, StoreError> {
         self.run(|c| read::token_with_value(c, principal, name_tag, version))
+    }
+
+    fn token_by_id(&self, id: i64) -> Result<Option<TokenRow>, StoreError> {
+        self.run(|c| read::token_by_id(c, id))
+    }
+
+    fn ended_versions(&self, day: i64, after: Option<Ending>, limit: usize) -> Result<Vec<Ending>, StoreError> {
+        self.run(|c| ending::versions(c, day, after, limit))
+    }
+
+    fn ended_shares(&self, day: i64, after: Option<Ending>, limit: usize) -> Result<Vec<Ending>, StoreError> {
+        self.run(|c| ending::shares(c, day, after, limit))
     }
 
     fn version_head(&self, token: i64, version: u64) -> Result<Option<VersionHead>, StoreError> {
@@ -169,6 +186,10 @@ impl WriteTx for Tx<'_> {
 
     fn update_principal(&mut self, row: &PrincipalRow) -> Result<(), StoreError> {
         self.run(|c| write::update_principal(c, row))
+    }
+
+    fn delete_principal(&mut self, id: i64) -> Result<(), StoreError> {
+        self.run(|c| write::delete_principal(c, id))
     }
 
     fn set_login(&mut self, principal: i64, record: &[u8]) -> Result<(), StoreError> {

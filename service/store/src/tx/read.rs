@@ -16,6 +16,7 @@ pub(super) fn meta_name(key: MetaKey) -> &'static str {
         MetaKey::SlotMac => "slot-mac",
         MetaKey::RecoveryConfirmed => "recovery-confirmed",
         MetaKey::AuditBase => "audit-base",
+        MetaKey::TrustedTime => "trusted-time",
     }
 }
 
@@ -39,6 +40,11 @@ pub(super) fn principal_by_id(c: &Connection, id: i64) -> Result<Option<Principa
     one(c, &format!("SELECT {} FROM principal WHERE id = ?1", row::PRINCIPAL), [id], row::principal)
 }
 
+pub(super) fn principals(c: &Connection, after: i64, limit: usize) -> Result<Vec<PrincipalRow>, Fault> {
+    let sql = format!("SELECT {} FROM principal WHERE id > ?1 ORDER BY id LIMIT ?2", row::PRINCIPAL);
+    all(c, &sql, (after, limit_of(limit)), row::principal)
+}
+
 pub(super) fn login(c: &Connection, principal: i64) -> Result<Option<Vec<u8>>, Fault> {
     one(c, "SELECT record FROM login WHERE principal = ?1", [principal], |row| row.get(0))
 }
@@ -50,6 +56,10 @@ pub(super) fn token(c: &Connection, principal: i64, name_tag: &Tag) -> Result<Op
 }
 
 /// The read path: three descents, by tag, by token and by version.
+pub(super) fn token_by_id(c: &Connection, id: i64) -> Result<Option<TokenRow>, Fault> {
+    one(c, "SELECT id, principal, name_tag, current, newest, meta FROM token WHERE id = ?1", [id], row::token)
+}
+
 const TOKEN_WITH_VALUE: &str = concat!(
     "SELECT ",
     row::token_and_head!(),

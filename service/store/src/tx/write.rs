@@ -55,8 +55,12 @@ pub(super) fn insert_principal(c: &Connection, row: &PrincipalRow) -> Result<i64
 }
 
 pub(super) fn update_principal(c: &Connection, row: &PrincipalRow) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE principal SET tokens = ?2, bytes = ?3, record = ?4, key = ?5 WHERE id = ?1";
-    execute_one(c, SQL, (row.id, signed(row.tokens)?, signed(row.bytes)?, &row.record, &row.key))
+    const SQL: &str = "UPDATE principal SET uid_tag = ?2, tokens = ?3, bytes = ?4, record = ?5, key = ?6 WHERE id = ?1";
+    execute_one(c, SQL, (row.id, &row.uid_tag, signed(row.tokens)?, signed(row.bytes)?, &row.record, &row.key))
+}
+
+pub(super) fn delete_principal(c: &Connection, id: i64) -> Result<(), Fault> {
+    execute_one(c, "DELETE FROM principal WHERE id = ?1", [id])
 }
 
 pub(super) fn set_login(c: &Connection, principal: i64, record: &[u8]) -> Result<(), Fault> {

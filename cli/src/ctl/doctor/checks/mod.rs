@@ -30,7 +30,7 @@ type Check<F, A> = (&'static str, fn(&F) -> A);
 
 /// Checks that need only this machine.
 const OF_THE_MACHINE: &[Check<Facts, Option<Answer>>] =
-    &[("reachable", reachable), ("caller", caller), ("socket", socket), ("clock", clock)];
+    &[("reachable", reachable), ("caller", caller), ("socket", socket), ("credentials", credentials), ("clock", clock)];
 /// Checks that need the daemon's answer.
 const OF_THE_DAEMON: &[Check<Answers, Answer>] = &[
     ("door", state::door),
@@ -110,6 +110,27 @@ fn socket(facts: &Facts) -> Option<Answer> {
         }
         Ok(entry) if entry.mode & 0o666 != 0o666 => {
             warning(format!("{path} has mode {:04o}, and not all users reach it", entry.mode), RESTART)
+        }
+        Ok(_) => ok(path.to_string()),
+    })
+}
+
+/// What units are given their tokens through. A peer that is not root is hung up on all the same.
+fn credentials(facts: &Facts) -> Option<Answer> {
+    const RESTART: &str = "systemctl restart tokenvault-credentials.socket";
+    let socket = facts.credentials.as_ref()?;
+    let path = socket.path.display();
+    Some(match &socket.entry {
+        Err(why) => warning(
+            format!("{path}: {why}; units are given no tokens"),
+            "systemctl enable --now tokenvault-credentials.socket",
+        ),
+        Ok(entry) if !entry.is_socket => failed(format!("{path} is not a socket"), RESTART),
+        Ok(entry) if entry.owner != 0 => {
+            failed(format!("{path} is not root's, but of uid {}, who can give units anything", entry.owner), RESTART)
+        }
+        Ok(entry) if entry.mode & 0o077 != 0 => {
+            warning(format!("{path} has mode {:04o}, and is for root alone", entry.mode), RESTART)
         }
         Ok(_) => ok(path.to_string()),
     })

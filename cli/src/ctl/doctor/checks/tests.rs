@@ -18,10 +18,14 @@ fn healthy() -> Facts {
     let me = WhoAmI { door: "socket".into(), ..WhoAmI::default() };
     let [store, tpm, bus, memory] = std::array::from_fn(|_| "ok".to_owned());
     let health = Health { ok: true, store, tpm, bus, memory, uptime: 0 };
-    let entry = Entry { is_socket: true, mode: 0o666, directory_mode: 0o755 };
+    let socket = |path: &str, mode| {
+        let entry = Entry { is_socket: true, mode, owner: 0, directory_mode: 0o755 };
+        Some(Socket { path: PathBuf::from(path), entry: Ok(entry) })
+    };
     Facts {
         answers: Ok(Answers { status, me, health, has_tpm_slot: Some(true) }),
-        socket: Some(Socket { path: PathBuf::from("/run/tokenvault/bus"), entry: Ok(entry) }),
+        socket: socket("/run/tokenvault/bus", 0o666),
+        credentials: socket("/run/tokenvault/credentials", 0o600),
         now: EARLIEST + 1,
     }
 }
@@ -58,6 +62,10 @@ fn entry(facts: &mut Facts) -> &mut Entry {
     facts.socket.as_mut().unwrap().entry.as_mut().unwrap()
 }
 
+fn credentials(facts: &mut Facts) -> &mut Entry {
+    facts.credentials.as_mut().unwrap().entry.as_mut().unwrap()
+}
+
 #[test]
 fn a_healthy_vault_passes_every_check() {
     let findings = run_all(&healthy());
@@ -75,6 +83,9 @@ fn each_fault_is_found_by_its_check() {
         ("socket", Verdict::Failed, spoiled(|facts| entry(facts).directory_mode = 0o777)),
         ("socket", Verdict::Warning, spoiled(|facts| entry(facts).mode = 0o600)),
         ("socket", Verdict::Failed, spoiled(|facts| entry(facts).is_socket = false)),
+        ("credentials", Verdict::Failed, spoiled(|facts| credentials(facts).is_socket = false)),
+        ("credentials", Verdict::Failed, spoiled(|facts| credentials(facts).owner = 4200)),
+        ("credentials", Verdict::Warning, spoiled(|facts| credentials(facts).mode = 0o666)),
         ("clock", Verdict::Failed, spoiled(|facts| facts.now = 0)),
         ("store", Verdict::Failed, spoiled(|facts| health(facts).store = "the disk is full".into())),
         ("bus", Verdict::Failed, spoiled(|facts| health(facts).bus = "not connected".into())),
@@ -151,10 +162,20 @@ fn a_sealed_vault_asks_the_tpm_again_by_itself() {
 }
 
 #[test]
-fn a_vault_behind_a_bus_has_no_socket_to_look_at() {
+fn a_vault_behind_a_bus_has_no_sockets_to_look_at() {
     let mut facts = healthy();
-    facts.socket = None;
-    assert!(run_all(&facts).iter().all(|finding| finding.check != "socket"));
+    (facts.socket, facts.credentials) = (None, None);
+    assert!(run_all(&facts).iter().all(|finding| !matches!(finding.check, "socket" | "credentials")));
+}
+
+#[test]
+fn an_installed_vault_without_its_credentials_socket_gives_units_nothing() {
+    let finding = spoiled(|facts| {
+        facts.credentials.as_mut().unwrap().entry = Err("No such file or directory".into());
+    });
+    assert_eq!((finding.check, finding.result), ("credentials", Verdict::Warning));
+    assert!(finding.message.contains("units are given no tokens"), "{finding:?}");
+    assert!(finding.fix.contains("enable --now tokenvault-credentials.socket"), "{finding:?}");
 }
 
 #[test]

@@ -51,6 +51,30 @@ pub(in crate::token) fn drop_shares(tx: &mut dyn WriteTx, token: i64) -> Result<
     Ok(shares.iter().map(usage::of_share).sum())
 }
 
+/// Takes the shares of a token away that have ended, as `ended` says of their day; how many.
+pub(in crate::token) fn drop_ended_shares(
+    tx: &mut dyn WriteTx,
+    shelf: &Shelf<'_>,
+    found: &Found,
+    ended: impl Fn(Option<i64>) -> bool,
+) -> Result<u64, Error> {
+    let shares = ReadTx::shares(tx, found.row.id)?;
+    let (gone, left): (Vec<_>, Vec<_>) = shares.iter().partition(|share| ended(share.expires_day));
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    let mut freed = 0;
+    for share in &gone {
+        shelf.records().open_share(share)?;
+        tx.delete_share(share.id)?;
+        freed += usage::of_share(share);
+    }
+    let mut counted = note_shared(tx, shelf, found, !left.is_empty())?;
+    counted.freed += freed;
+    counted.count(tx, shelf.principal)?;
+    Ok(gone.len() as u64)
+}
+
 /// Notes in the metadata of a token whether it is shared with anyone, where that has changed; what is to be counted for it.
 fn note_shared(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: &Found, shared: bool) -> Result<Change, Error> {
     if found.meta.shared == shared {

@@ -1,0 +1,270 @@
+//! `Cleanup`: what has expired is deleted, some time later.
+//!
+//! Expired means gone for everyone at once; deleted is for good. Between the two lies a week in which somebody may notice that a
+//! date was wrong, and the clock it goes by is one that is known to have been right. A version that ends as the current one takes
+//! its token with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::port::{Ending, ReadTx, TokenRow, WriteTx};
+use crate::token::delete::delete_token;
+use crate::token::found::{Found, Shelf};
+use crate::token::share::drop_ended_shares;
+use crate::token::usage::{self, Change};
+use crate::vault::{Effect, Event, OpenVault, Vault};
+use crate::{Caller, Timestamp};
+
+/// Days between the end of something and its deletion.
+const GRACE_DAYS: u64 = 7;
+/// What is looked at in one step; others write between two steps.
+const STEP: usize = 64;
+
+/// `Cleanup`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CleanupRequest {
+    /// Only what belongs to this uid.
+    pub owner: Option<u32>,
+    /// Only count.
+    pub dry_run: bool,
+    /// Whether whoever asks says that the wall clock is right.
+    pub clock_is_right: bool,
+}
+
+/// What was deleted, or would be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CleanupReport {
+    /// Tokens.
+    pub tokens: u64,
+    /// Versions, those of the tokens included.
+    pub versions: u64,
+    /// Shares, those of the tokens not included.
+    pub shares: u64,
+    /// Versions and shares that stay because nobody has said that the clock is right.
+    pub held_back: u64,
+    /// Tokens that stay because their rows do not open where they stand.
+    pub damaged: u64,
+}
+
+impl CleanupReport {
+    const fn add(&mut self, other: Self) {
+        self.tokens += other.tokens;
+        self.versions += other.versions;
+        self.shares += other.shares;
+        self.damaged += other.damaged;
+    }
+}
+
+/// Which of two things that end.
+type Find = fn(&dyn ReadTx, i64, Option<Ending>, usize) -> Result<Vec<Ending>, crate::port::StoreError>;
+const VERSIONS: Find = |tx, day, after, limit| tx.ended_versions(day, after, limit);
+const SHARES: Find = |tx, day, after, limit| tx.ended_shares(day, after, limit);
+
+/// One run.
+struct Run<'a> {
+    vault: &'a Arc<Vault>,
+    open: Arc<OpenVault>,
+    caller: Caller,
+    principal: Option<i64>,
+    /// What has ended by this day is deleted.
+    day: i64,
+    report: CleanupReport,
+}
+
+impl Vault {
+    /// Deletes what ended a week ago or more. Blocks, in steps between which others write.
+    ///
+    /// # Errors
+    /// When the vault is not open, or the store cannot be read or written; what was deleted before stays so.
+    pub fn cleanup(self: &Arc<Self>, caller: &Caller, request: CleanupRequest) -> Result<CleanupReport, Error> {
+        let open = self.open()?;
+        if request.clock_is_right {
+            self.trust_clock(&open);
+        }
+        let principal = match request.owner {
+            None => None,
+            Some(uid) => {
+                let tag = open.keys(self).uid_tag(uid);
+                let Some(row) = self.read(|tx| Ok(tx.principal(&tag)?))? else { return Ok(CleanupReport::default()) };
+                Some(row.id)
+            }
+        };
+        let wall = self.now();
+        let trusted = self.trusted_time(&open)?.map_or(Timestamp::default(), |trusted| trusted.min(wall));
+        let mut run = Run {
+            vault: self,
+            open: Arc::clone(&open),
+            caller: caller.clone(),
+            principal,
+            day: last_day(trusted),
+            report: CleanupReport::default(),
+        };
+        if request.dry_run {
+            run.count()?;
+        } else {
+            run.delete()?;
+            self.keep_trusted_time(&open)?;
+        }
+        for find in [VERSIONS, SHARES] {
+            let mut held_back = 0;
+            let begin = Ending { day: run.day, token: 0, principal: 0, row: i64::MAX };
+            run.walk(find, last_day(wall), Some(begin), |_, page| {
+                held_back += page.len() as u64;
+                Ok(())
+            })?;
+            run.report.held_back += held_back;
+        }
+        Ok(run.report)
+    }
+}
+
+/// What has ended by this day is deleted at `now`.
+fn last_day(now: Timestamp) -> i64 {
+    now.day().checked_sub(GRACE_DAYS).and_then(|day| i64::try_from(day).ok()).unwrap_or(i64::MIN)
+}
+
+impl Run<'_> {
+    /// Goes through what has ended by `day`, a page at a time.
+    fn walk(
+        &self,
+        find: Find,
+        day: i64,
+        mut after: Option<Ending>,
+        mut see: impl FnMut(&Self, Vec<Ending>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        loop {
+            let mut page = self.vault.read(|tx| Ok(find(tx, day, after, STEP)?))?;
+            let Some(last) = page.last().copied() else { return Ok(()) };
+            after = Some(last);
+            page.retain(|ending| self.principal.is_none_or(|principal| ending.principal == principal));
+            see(self, page)?;
+        }
+    }
+
+    fn count(&mut self) -> Result<(), Error> {
+        let (mut tokens, mut report) = (BTreeSet::new(), CleanupReport::default());
+        self.walk(VERSIONS, self.day, None, |run, page| {
+            for token in page.iter().map(|ending| ending.token) {
+                if !tokens.insert(token) {
+                    continue;
+                }
+                run.vault.read(|tx| {
+                    let Some(row) = tx.token_by_id(token)? else { return Ok(()) };
+                    let versions = tx.versions(token)?;
+                    let has_ended = |head: &&crate::port::VersionHead| ended(head.expires_day, run.day);
+                    if versions.iter().any(|head| head.version == row.current && has_ended(&head)) {
+                        report.tokens += 1;
+                        report.versions += versions.len() as u64;
+                    } else {
+                        report.versions += versions.iter().filter(has_ended).count() as u64;
+                    }
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })?;
+        self.walk(SHARES, self.day, None, |run, page| {
+            for share in page {
+                let current = run.vault.read(|tx| {
+                    let Some(row) = tx.token_by_id(share.token)? else { return Ok(None) };
+                    Ok(tx.version_head(row.id, row.current)?)
+                })?;
+                report.shares += u64::from(current.is_some_and(|head| !ended(head.expires_day, run.day)));
+            }
+            Ok(())
+        })?;
+        self.report = report;
+        Ok(())
+    }
+
+    fn delete(&mut self) -> Result<(), Error> {
+        let mut report = CleanupReport::default();
+        for find in [VERSIONS, SHARES] {
+            self.walk(find, self.day, None, |run, page| {
+                let mut tokens: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+                for ending in page {
+                    tokens.entry(ending.principal).or_default().insert(ending.token);
+                }
+                for (principal, tokens) in tokens {
+                    report.add(run.delete_or_skip(principal, tokens)?);
+                }
+                Ok(())
+            })?;
+        }
+        self.report = report;
+        Ok(())
+    }
+
+    /// The same as [`Run::delete_of`], where a damaged token keeps nobody else's from being deleted.
+    fn delete_or_skip(&self, principal: i64, tokens: BTreeSet<i64>) -> Result<CleanupReport, Error> {
+        match self.delete_of(principal, tokens.clone()) {
+            Err(Error::Quarantined(_)) => {}
+            outcome => return outcome,
+        }
+        let mut report = CleanupReport::default();
+        for token in tokens {
+            match self.delete_of(principal, BTreeSet::from([token])) {
+                Err(Error::Quarantined(_)) => report.damaged += 1,
+                outcome => report.add(outcome?),
+            }
+        }
+        Ok(report)
+    }
+
+    /// Deletes what has ended of some tokens of a principal.
+    fn delete_of(&self, principal: i64, tokens: BTreeSet<i64>) -> Result<CleanupReport, Error> {
+        let Some(row) = self.vault.read(|tx| Ok(tx.principal_by_id(principal)?))? else {
+            return Ok(CleanupReport::default());
+        };
+        let principal = self.open.keys(self.vault).open(&row)?;
+        let event = Event::new(&self.caller, "Cleanup").about(Some(principal.uid), "");
+        let (vault, open, day, audited) = (Arc::clone(self.vault), Arc::clone(&self.open), self.day, event.clone());
+        self.vault.write_and_wait(event, Effect::Erases, move |tx| {
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let mut report = CleanupReport::default();
+            for token in &tokens {
+                if let Some(row) = tx.token_by_id(*token)? {
+                    delete_ended(tx, &shelf, row, day, &mut report)?;
+                }
+            }
+            if report != CleanupReport::default() {
+                vault.record_mutations(&open, tx, &audited, report.versions + report.shares)?;
+            }
+            Ok(report)
+        })
+    }
+}
+
+fn ended(expires_day: Option<i64>, day: i64) -> bool {
+    expires_day.is_some_and(|expires| expires <= day)
+}
+
+/// Deletes of a token what has ended by `day`. A date counts only where it is the one that was encrypted with the row.
+fn delete_ended(
+    tx: &mut dyn WriteTx,
+    shelf: &Shelf<'_>,
+    row: TokenRow,
+    day: i64,
+    report: &mut CleanupReport,
+) -> Result<(), Error> {
+    let versions = tx.versions(row.id)?;
+    let head = versions.iter().find(|head| head.version == row.current).cloned();
+    let head = head.ok_or_else(|| Error::Quarantined(format!("token {} has lost its current version", row.id)))?;
+    let found = Found::open(shelf.records(), row, head)?;
+    if ended(found.head.expires_day, day) {
+        report.tokens += 1;
+        report.versions += versions.len() as u64;
+        return delete_token(tx, &found)?.count(tx, shelf.principal);
+    }
+    let mut counted = Change::default();
+    for head in versions.iter().filter(|head| ended(head.expires_day, day)) {
+        shelf.records().open_version(head)?;
+        tx.delete_version(head.token, head.version)?;
+        counted.freed += usage::of_version(head);
+        report.versions += 1;
+    }
+    counted.count(tx, shelf.principal)?;
+    report.shares += drop_ended_shares(tx, shelf, &found, |expires| ended(expires, day))?;
+    Ok(())
+}

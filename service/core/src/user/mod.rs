@@ -1,0 +1,81 @@
+//! What administrators do about users: see them, set what they may, and say what becomes of the tokens of those who are gone.
+//! One operation a file. No value and no name of a token is told here.
+
+mod adopt;
+mod list;
+mod purge;
+mod set;
+
+use std::sync::Arc;
+
+use crate::Caller;
+use crate::error::Error;
+use crate::port::{PrincipalRow, ReadTx, WriteTx};
+use crate::principal::PrincipalRecord;
+use crate::vault::{Change, Effect, Event, OpenVault, Vault};
+
+pub use list::UserView;
+pub use set::UserChanges;
+
+/// The user database's word for a uid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The uid.
+    pub uid: u32,
+    /// Its name; `None` where the database has no such uid.
+    pub user: Option<Arc<str>>,
+}
+
+/// One change of a principal: who makes it, and of whom.
+struct Work<'a> {
+    vault: &'a Arc<Vault>,
+    open: Arc<OpenVault>,
+    event: Event,
+    uid: u32,
+}
+
+impl<'a> Work<'a> {
+    fn new(vault: &'a Arc<Vault>, caller: &Caller, operation: &'static str, uid: u32) -> Result<Self, Error> {
+        let event = Event::new(caller, operation).about(Some(uid), "");
+        Ok(Self { vault, open: vault.open()?, event, uid })
+    }
+
+    /// Writes. Nothing of the principal that was opened before is used from the beginning of the write on. Blocks.
+    fn write<T: Send + 'static>(
+        &self,
+        effect: Effect,
+        work: impl FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let _change = Change::begin(&self.open, self.uid);
+        self.vault.write_and_wait(self.event.clone(), effect, work)
+    }
+
+    /// Closes the login, so that nothing of it opens for whoever is next.
+    fn close_login(&self) -> Result<(), Error> {
+        self.vault.lock_login(&crate::vault::daemon(), self.uid).map(|_was_open| ())
+    }
+}
+
+/// The row of a uid.
+fn find(vault: &Vault, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<(PrincipalRow, PrincipalRecord), Error> {
+    let keys = open.keys(vault);
+    let row = tx.principal(&keys.uid_tag(uid))?.ok_or_else(|| unknown(uid))?;
+    let record = keys.open_record(&row)?;
+    Ok((row, record))
+}
+
+fn unknown(uid: u32) -> Error {
+    Error::InvalidArgs(format!("the vault has nothing of uid {uid}; 'tokenvaultctl user list' shows its users"))
+}
+
+fn not_in_database(uid: u32) -> Error {
+    Error::InvalidArgs(format!("uid {uid} is not in the user database; the vault takes in users of this machine"))
+}
+
+/// Refuses what cannot be done to the principal that holds the machine's tokens.
+fn refuse_root(uid: u32, what: &str) -> Result<(), Error> {
+    if uid != 0 {
+        return Ok(());
+    }
+    Err(Error::InvalidArgs(format!("root holds the machine's tokens and cannot be {what}")))
+}

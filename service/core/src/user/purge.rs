@@ -1,0 +1,43 @@
+//! `PurgeUser`: everything of a user is deleted.
+
+use std::sync::Arc;
+
+use super::{Work, find, refuse_root};
+use crate::Caller;
+use crate::error::Error;
+use crate::vault::{Effect, Vault};
+
+/// Tokens deleted in one write: others write in between.
+const STEP: usize = 100;
+
+impl Vault {
+    /// Deletes all tokens of a user, with their versions and shares, its login key and what the vault knows of it. It is frozen
+    /// first, so that nothing of it is used meanwhile; where this is interrupted, it stays frozen and is purged again. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgs`] for a uid the vault does not know, and for root.
+    pub fn purge_user(self: &Arc<Self>, caller: &Caller, uid: u32) -> Result<(), Error> {
+        refuse_root(uid, "purged")?;
+        self.freeze_user(caller, uid)?;
+        let work = Work::new(self, caller, "PurgeUser", uid)?;
+        loop {
+            let (vault, open, audited) = (Arc::clone(self), Arc::clone(&work.open), work.event.clone());
+            let is_done = work.write(Effect::Erases, move |tx| {
+                let (row, _) = find(&vault, &open, tx, uid)?;
+                let tokens = tx.tokens(row.id, &[], 0, STEP)?;
+                for (token, _) in &tokens {
+                    tx.delete_token(token.id)?;
+                }
+                if tokens.len() == STEP {
+                    return Ok(false);
+                }
+                tx.delete_principal(row.id)?;
+                vault.record_mutation(&open, tx, &audited, 0)?;
+                Ok(true)
+            })?;
+            if is_done {
+                return Ok(());
+            }
+        }
+    }
+}

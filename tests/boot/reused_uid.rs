@@ -1,0 +1,132 @@
+//! A user who is deleted, and another one who is given the uid: not one token is read, whether or not the vault is told.
+
+use crate::common::*;
+
+/// `Locked`, by the table of exit statuses.
+const LOCKED: i32 = 6;
+/// `AccessDenied`, by the table of exit statuses.
+const DENIED: i32 = 4;
+const NAME: &str = "prod/api-key";
+const VALUE: &str = "what-alice-keeps";
+const SECRET: &str = "what-alice-locks";
+const PASSWORD: &str = "alices-password";
+const MALLORY: (&str, &str) = ("mallory", "");
+/// What userdel calls.
+const HOOK: &str = "/etc/shadow-maint/userdel-post.d/tokenvault";
+
+/// Every method that has to do with what somebody stores, and a command that calls it.
+const CALLS: [(&str, &str); 16] = [
+    ("Get", "tokenvault get prod/api-key"),
+    ("Get", "tokenvault get mail/password"),
+    ("Put", "printf forged | tokenvault put prod/api-key"),
+    ("Put", "printf forged | tokenvault put new"),
+    ("Generate", "tokenvault generate prod/api-key"),
+    ("Describe", "tokenvault describe prod/api-key"),
+    ("List", "tokenvault list"),
+    ("Annotate", "tokenvault annotate prod/api-key --attribute forged=yes"),
+    ("Rename", "tokenvault mv prod/api-key prod/mine"),
+    ("Delete", "tokenvault rm prod/api-key"),
+    ("Versions", "tokenvault versions prod/api-key"),
+    ("Rollback", "tokenvault rollback prod/api-key 1"),
+    ("Share", "tokenvault share prod/api-key unit:app.service"),
+    ("Unshare", "tokenvault unshare prod/api-key unit:app.service"),
+    ("Shares", "tokenvault shares prod/api-key"),
+    ("State", "printf alices-password | tokenvault unlock --password-fd 0 --recovery-out $HOME/code"),
+];
+
+/// The methods of the interface of tokens.
+fn methods() -> Vec<&'static str> {
+    let (_, tokens) = include_str!("../../packaging/dbus/org.tokenvault1.xml")
+        .split_once("<interface name=\"org.tokenvault1.Tokens\">")
+        .expect("the interface of tokens");
+    let (tokens, _) = tokens.split_once("</interface>").unwrap();
+    tokens.split("<method name=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+/// Alice stores a token and another one of class `login`, which stays open.
+fn with_tokens() -> (Machine, String) {
+    let machine = serving();
+    machine.put(ALICE, NAME, VALUE);
+    let unlock = "tokenvault unlock --password-fd 0 --recovery-out /home/alice/code";
+    machine.user_reading(ALICE, PASSWORD, unlock).succeeds();
+    machine.user_reading(ALICE, SECRET, "tokenvault put mail/password --class login").succeeds();
+    let uid = machine.user(ALICE, "id -u").succeeds();
+    (machine, uid)
+}
+
+/// What the vault has to say about it: nothing, and none of alice's words is in it.
+#[track_caller]
+fn assert_nothing_of_hers(machine: &Machine, successor: (&str, &str), door: Door, (method, command): (&str, &str)) {
+    let told = machine.user(successor, &door.shell(&format!("{{ {command}; }} 2>&1; echo status $?"))).succeeds();
+    let name = if successor == ALICE { VALUE } else { "alice" };
+    for word in [VALUE, SECRET, "prod/", "mail/", name] {
+        assert!(!told.replace(command, "").contains(word), "{method} at {door:?}: {told}");
+    }
+    assert!(told.ends_with(&format!("status {DENIED}")), "{method} at {door:?}: {told}");
+}
+
+#[test]
+fn whoever_is_given_the_uid_of_a_deleted_user_reads_nothing_of_hers_though_nobody_tells_the_vault() {
+    for method in methods() {
+        assert!(CALLS.iter().any(|(called, _)| *called == method), "{method} is not tried");
+    }
+    let (machine, uid) = with_tokens();
+    machine.root(&format!("rm {HOOK}")).succeeds();
+    for door in Door::ALL {
+        // The vault knows whose uid it is, and has just said so.
+        assert_eq!(machine.user(ALICE, &door.shell(&format!("tokenvault get {NAME}"))).succeeds(), VALUE);
+        let first = door.shell(&format!("exec runuser -u mallory -- tokenvault get {NAME}"));
+        machine
+            .root(&format!("userdel alice && useradd --create-home --uid {uid} mallory && {first}"))
+            .fails_with(DENIED);
+        for call in CALLS {
+            assert_nothing_of_hers(&machine, MALLORY, door, call);
+        }
+        let status = machine.user(MALLORY, &door.shell("tokenvault status --json=short")).succeeds();
+        assert!(status.contains("\"tokens\":0") && status.contains("\"bytes\":0"), "{status}");
+        let identity = machine.user(MALLORY, &door.shell("tokenvault whoami --json=short")).succeeds();
+        assert!(identity.contains("\"user\":\"mallory\"") && identity.contains("\"active\":false"), "{identity}");
+        assert!(identity.contains("\"login-unlocked\":false"), "{identity}");
+        // When the user is back, everything is as it was.
+        machine.root(&format!("userdel --remove mallory && useradd --uid {uid} alice")).succeeds();
+        for (name, value) in [(NAME, VALUE), ("mail/password", SECRET)] {
+            assert_eq!(machine.user(ALICE, &door.shell(&format!("tokenvault get {name}"))).succeeds(), value);
+        }
+        let described =
+            machine.user(ALICE, &door.shell(&format!("tokenvault describe {NAME} --json=short"))).succeeds();
+        assert!(described.contains("\"version\":1,") && described.contains("\"attributes\":{}"), "{described}");
+        assert_eq!(machine.user(ALICE, &door.shell("tokenvault list --no-legend")).succeeds().lines().count(), 2);
+    }
+}
+
+#[test]
+fn a_deleted_users_tokens_are_nobodys_also_under_the_same_name_until_they_are_adopted() {
+    let (machine, uid) = with_tokens();
+    // As 'userdel' and as Debian's 'deluser', which calls it.
+    for (delete, door) in [("userdel", Door::Socket), ("deluser --quiet", Door::Bus)] {
+        machine.root(&format!("{delete} alice && useradd --uid {uid} alice")).succeeds();
+        for call in CALLS {
+            assert_nothing_of_hers(&machine, ALICE, door, call);
+        }
+        assert!(machine.root("tokenvaultctl user list --frozen --no-legend").succeeds().contains("alice"));
+        machine.root("tokenvaultctl user adopt alice").succeeds();
+        assert_eq!(machine.user(ALICE, &door.shell(&format!("tokenvault get {NAME}"))).succeeds(), VALUE);
+        machine.user(ALICE, &door.shell("tokenvault get mail/password")).fails_with(LOCKED);
+        let unlock = door.shell("tokenvault unlock --password-fd 0");
+        machine.user_reading(ALICE, PASSWORD, &unlock).succeeds();
+        assert_eq!(machine.user(ALICE, &door.shell("tokenvault get mail/password")).succeeds(), SECRET);
+    }
+}
+
+#[test]
+fn a_user_is_deleted_though_the_vault_is_away_and_the_administrator_is_told() {
+    let (machine, _) = with_tokens();
+    machine.root("tokenvaultctl seal").succeeds();
+    let told = machine.root("userdel alice 2>&1").succeeds();
+    assert!(told.contains("tokenvaultctl user freeze alice"), "{told}");
+    machine.root("id alice").fails();
+    machine
+        .root("systemctl mask --now tokenvaultd.service tokenvaultd.socket tokenvault-credentials.socket")
+        .succeeds();
+    machine.root("userdel bob").succeeds();
+}

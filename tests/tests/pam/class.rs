@@ -1,0 +1,72 @@
+//! The login class of users of a vault, and whether it is open.
+
+use tokenvault_client::{Client, ErrorCode, GetOptions, LoginState, PutOptions};
+use tokenvault_tests::{Door, ROOT, User, Vault, wait};
+
+use crate::guest_program::Guest;
+use crate::kit::{Site, check};
+
+/// The calls of a login.
+pub const LOGIN: [&str; 2] = ["authenticate", "open_session"];
+const TOKEN: &str = "of-the-login";
+
+/// A vault in which users have a login class with a token in it, locked, and a machine where they log in.
+pub fn vault_and_site(users: &[(User, &str)], door: Door) -> (Vault, Site) {
+    let vault = Vault::start();
+    for (user, password) in users {
+        let client = vault.client(*user, Door::Socket);
+        let state = client.login_state(user.uid).unwrap();
+        assert!(!state.enrolled);
+        client.enrol_login(user.uid, key(&state, password).as_slice()).unwrap();
+        let options = PutOptions { class: Some("login".into()), ..PutOptions::default() };
+        client.put(TOKEN, b"value", &options).unwrap();
+        client.lock_login(user.uid).unwrap();
+    }
+    let site = Site::new().with_vault(&vault, door);
+    (vault, site)
+}
+
+pub fn key(state: &LoginState, password: &str) -> tokenvault_kdf::Key {
+    tokenvault_kdf::derive(password.as_bytes(), &state.salt, &state.params).unwrap()
+}
+
+pub fn state(vault: &Vault, user: User) -> LoginState {
+    vault.client(ROOT, Door::Socket).login_state(user.uid).unwrap()
+}
+
+/// Whether the user can read the token.
+pub fn can_read(vault: &Vault, user: User) -> bool {
+    let client: Client = vault.client(user, Door::Socket);
+    match client.get(TOKEN, &GetOptions::default()) {
+        Ok(value) => value.data() == b"value",
+        Err(error) => {
+            assert_eq!(error.code(), ErrorCode::Locked);
+            false
+        }
+    }
+}
+
+/// The end of a lease is seen by the daemon in its own time.
+pub fn until_locked(vault: &Vault, user: User) {
+    wait::until("the login class to be locked", || (!state(vault, user).unlocked).then_some(()));
+    assert!(!can_read(vault, user));
+}
+
+/// The login class was opened, and locked again by the end of a login.
+pub fn until_logged_out(vault: &Vault, user: User) {
+    wait::until("the login class to be locked", || has_logged_out(vault, user).then_some(()));
+    until_locked(vault, user);
+}
+
+pub fn has_logged_out(vault: &Vault, user: User) -> bool {
+    vault.log().contains(&format!("uid {} has logged out, and its login is locked", user.uid))
+}
+
+/// A program in which a user has logged in, with a password or without.
+pub fn logged_in(site: &Site, user: &str, password: Option<&str>) -> Guest {
+    let answer = format!("answer:{}", password.unwrap_or("none"));
+    let actions = [&answer, "look", "authenticate", "open_session", "lease", "meet", "close_session", "same", "end"];
+    let mut guest = site.start(user, &actions);
+    check(&guest.meet(), &LOGIN);
+    guest
+}
