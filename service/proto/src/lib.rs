@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod audit;
 mod dictionary;
 mod error;
 mod findings;
@@ -15,18 +16,18 @@ mod variant;
 mod written_key;
 
 pub use address::{Address, AddressError};
+pub use audit::{AUDIT_DAMAGED, AuditInfo, AuditOptions, OperationInfo, VerifyAuditOptions};
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
 pub use findings::{Finding, Findings};
 pub use option::{
-    AddSlotOptions, AdoptUserOptions, AnnotateOptions, AuditOptions, CleanupOptions, DeleteOptions, DescribeOptions,
-    GenerateOptions, GetOptions, ListOptions, NoOptions, PutOptions, RemoveSlotOptions, SetUserOptions, ShareOptions,
-    UnsealOptions, VerifyAuditOptions,
+    AddSlotOptions, AdoptUserOptions, AnnotateOptions, CleanupOptions, DeleteOptions, DescribeOptions, GenerateOptions,
+    GetOptions, ListOptions, NoOptions, PutOptions, RemoveSlotOptions, SetUserOptions, ShareOptions, UnsealOptions,
 };
 pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
 pub use result::{
-    AuditInfo, CleanupInfo, CredentialTest, Health, LoginState, OperationInfo, ShareInfo, SlotInfo, Status, TokenInfo,
-    UserInfo, VersionInfo, WhoAmI,
+    CleanupInfo, CredentialTest, Health, LoginState, ShareInfo, SlotInfo, Status, TokenInfo, UserInfo, VersionInfo,
+    WhoAmI,
 };
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 
@@ -50,9 +51,6 @@ pub const DEFAULT_SOCKET: &str = "/run/tokenvault/bus";
 pub const CREDENTIALS_SOCKET: &str = "/run/tokenvault/credentials";
 /// Environment variable that points clients at another vault; ignored in a setuid program.
 pub const ADDRESS_VARIABLE: &str = "TOKENVAULT_ADDRESS";
-
-/// `outcome` of an audit record that does not open where it stands.
-pub const AUDIT_DAMAGED: &str = "damaged";
 
 /// Longest token name, bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 255;

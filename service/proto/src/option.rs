@@ -188,42 +188,6 @@ options! {
 }
 
 options! {
-    /// The filter of `Admin.Audit`. All that is given must hold.
-    AuditOptions {
-        /// Whose token was meant: `user:NAME`, `uid:N`, `machine`.
-        owner: String = "owner",
-        /// Name of the token, or the name it was given.
-        name: String = "name",
-        /// Who asked.
-        uid: u32 = "uid",
-        /// Method name.
-        operation: String = "operation",
-        /// How it ended: `ok`, `denied`, `not-found`, `failed`.
-        outcome: String = "outcome",
-        /// Not before this, microseconds since the epoch.
-        since: u64 = "since",
-        /// Before this, microseconds since the epoch.
-        until: u64 = "until",
-        /// Rows of this page.
-        limit: u32 = "limit",
-        /// Where the page begins: `next` of the page before.
-        after: String = "after",
-        /// Whether the newest come first.
-        newest_first: bool = "newest-first",
-    }
-}
-
-options! {
-    /// Options of `Admin.VerifyAudit`: a record as the journal tells it, to hold the log against.
-    VerifyAuditOptions {
-        /// Number of the record.
-        seq: u64 = "seq",
-        /// Chain value after it, 64 hex digits.
-        chain: String = "chain",
-    }
-}
-
-options! {
     /// `SetUser`.
     SetUserOptions {
         /// `admin`, `developer`, `consumer`, `auditor`.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::dictionary::results;
-use crate::findings::Findings;
 
 results! {
     /// A token without its value: `Get`, `Generate`, `Describe`, a `List` row.
@@ -226,70 +225,6 @@ results! {
         salt: Vec<u8> = "salt",
         /// Parameters of a passphrase, in PHC form.
         params: String = "params",
-    }
-}
-
-results! {
-    /// One record of the audit log. What does not apply is empty or 0.
-    AuditInfo {
-        /// Its number, from 1, without gaps.
-        seq: u64 = "seq",
-        /// When it happened, or the first of a folded run, microseconds since the epoch.
-        time: u64 = "time",
-        /// Who asked.
-        uid: u32 = "uid",
-        /// Method name.
-        operation: String = "operation",
-        /// Whose token was meant, `uid:N`.
-        owner: String = "owner",
-        /// The token's name.
-        name: String = "name",
-        /// Its version; of `PruneAudit`, the last record that was let go.
-        version: u64 = "version",
-        /// How it ended: `ok`, `denied`, `not-found`, `failed`; `damaged` where the record does not open.
-        outcome: String = "outcome",
-        /// How many equal ones it stands for; of `PruneAudit`, how many records were let go.
-        count: u64 = "count",
-        /// `bus`, `socket`, `daemon`, `credential`.
-        door: String = "door",
-        /// What the caller said it is.
-        app: String = "app",
-        /// What the caller said it wants the value for.
-        purpose: String = "purpose",
-        /// Process id, a hint.
-        pid: u32 = "pid",
-        /// Program, a hint; empty: the kernel tells it to nobody but root.
-        exe: String = "exe",
-        /// The unit the service manager asked for.
-        unit: String = "unit",
-        ?
-        /// The name that the token was given.
-        renamed_to: String = "renamed-to",
-        /// With whom it was shared, or is no longer.
-        grantee: String = "grantee",
-    }
-}
-
-results! {
-    /// How long work stands.
-    OperationInfo {
-        /// Its number.
-        id: u64 = "id",
-        /// The method that began it.
-        operation: String = "operation",
-        /// Steps that are done.
-        done: u64 = "done",
-        /// Steps in all; 0: not known.
-        total: u64 = "total",
-        /// `running`, `done`, `failed`, `cancelled`.
-        state: String = "state",
-        /// Why it failed: cause and next step.
-        error: String = "error",
-        /// What it found.
-        result: Findings = "result",
-        ?
-        /// Name of the error it failed with.
-        error_name: String = "error-name",
     }
 }
 

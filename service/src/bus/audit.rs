@@ -8,7 +8,8 @@ use tokenvault_core::vault::{Event, Vault};
 use tokenvault_core::{Error, Timestamp};
 use tokenvault_proto::{AuditInfo, AuditOptions, Findings, VerifyAuditOptions};
 
-use super::desk::{Call, blocking};
+use super::call::Call;
+use super::desk::blocking;
 use super::{Desk, Options, decode, encode};
 use crate::journal::event;
 use crate::operation::{Ended, Watch};

@@ -6,6 +6,7 @@
 mod admin;
 mod answer;
 mod audit;
+mod call;
 mod decode;
 mod desk;
 mod dispatch;
@@ -16,6 +17,7 @@ mod manager;
 mod options;
 mod refusal;
 mod shares;
+mod slots;
 mod tokens;
 mod toll;
 mod users;
