@@ -42,6 +42,11 @@ impl Failure {
         Self::Told { status, text: format!("{cause}; {next}") }
     }
 
+    /// As the daemon told it.
+    pub fn told(code: ErrorCode, text: &str) -> Self {
+        Self::Told { status: code.exit_status(), text: complete(code, text) }
+    }
+
     /// Something outside the vault refused: a file, a terminal, a program.
     pub fn io(what: impl fmt::Display, error: &io::Error, next: impl fmt::Display) -> Self {
         let code = match error.kind() {
@@ -106,8 +111,7 @@ impl Failure {
 
 impl From<tokenvault_client::Error> for Failure {
     fn from(error: tokenvault_client::Error) -> Self {
-        let text = complete(error.code(), &error.to_string());
-        Self::Told { status: error.code().exit_status(), text }
+        Self::told(error.code(), &error.to_string())
     }
 }
 

@@ -34,7 +34,7 @@ const BOOLEAN: &str = "write true or false";
 
 /// Every option and operand that is a number, a duration, a time or a truth: where it stands, how it is named in the
 /// refusal, and what is taken. The word stands at the end of the arguments.
-const VALUES: [(&str, &[&str], &str, &str); 42] = [
+const VALUES: [(&str, &[&str], &str, &str); 50] = [
     (TOKENVAULT, &["put", "a", "--ttl"], "--ttl", DURATION),
     (TOKENVAULT, &["put", "a", "--expires"], "--expires", TIME),
     (TOKENVAULT, &["put", "a", "--keep-versions"], "--keep-versions", KEPT),
@@ -74,6 +74,14 @@ const VALUES: [(&str, &[&str], &str, &str); 42] = [
     (TOKENVAULTCTL, &["slot", "remove"], "ID", SLOT),
     (TOKENVAULTCTL, &["unseal", "--passphrase-fd"], "--passphrase-fd", DESCRIPTOR),
     (TOKENVAULTCTL, &["unseal", "--slot"], "--slot", SLOT),
+    (TOKENVAULTCTL, &["audit", "list", "--uid"], "--uid", "write a uid"),
+    (TOKENVAULTCTL, &["audit", "list", "--since"], "--since", ", or how long ago, such as 2h"),
+    (TOKENVAULTCTL, &["audit", "list", "--until"], "--until", ", or how long ago, such as 2h"),
+    (TOKENVAULTCTL, &["audit", "list", "--limit"], "--limit", "write how many records to list"),
+    (TOKENVAULTCTL, &["audit", "export", "--uid"], "--uid", "write a uid"),
+    (TOKENVAULTCTL, &["audit", "export", "--since"], "--since", ", or how long ago, such as 2h"),
+    (TOKENVAULTCTL, &["audit", "export", "--until"], "--until", ", or how long ago, such as 2h"),
+    (TOKENVAULTCTL, &["audit", "verify", "--against"], "--against", "the 64 hex digits that the journal has"),
     (TOKENVAULTCTL, &["user", "set", "alice", "--quota-tokens"], "--quota-tokens", "'off' or 'default'"),
     (TOKENVAULTCTL, &["user", "set", "alice", "--quota-bytes"], "--quota-bytes", "'off' or 'default'"),
     (TOKENVAULTCTL, &["status", "--json="], "--json", "write off, short or pretty"),

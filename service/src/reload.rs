@@ -7,6 +7,9 @@ use crate::config::{AuditReads, Config, ConfigError, ENROL_GROUP, Enrol, load};
 use crate::service::Service;
 use crate::value::outgoing::PipeLimits;
 
+/// Microseconds of a day.
+const USEC_PER_DAY: u64 = 86_400_000_000;
+
 /// Reads the configuration again.
 ///
 /// # Errors
@@ -39,6 +42,8 @@ pub fn vault_settings(config: &Config, enrolment: Enrolment) -> Settings {
         default_role: config.default_role,
         audit_durable: config.audit_reads == AuditReads::Durable,
         audit_records: config.audit_records,
+        audit_bytes: config.audit_bytes,
+        audit_age_usec: config.audit_days.saturating_mul(USEC_PER_DAY),
     }
 }
 

@@ -12,6 +12,8 @@ use crate::door::DoorLimits;
 use crate::host_key::HostKeyFile;
 use crate::journal::RefusedAdmins;
 use crate::login::Logins;
+use crate::metrics::Metrics;
+use crate::operation::Operations;
 use crate::sys::LockedArena;
 use crate::tpm::HeardSealer;
 use crate::value::{Pipes, Portions};
@@ -39,12 +41,18 @@ pub struct Service {
     pub pace: Pace,
     /// Told when a vault that was open may be opened again by itself.
     pub reopen: Notify,
+    /// Told when other settings are in force.
+    pub settings_changed: Notify,
     /// Of whom the journal has heard that he may not administer.
     pub refused_admins: RefusedAdmins,
     /// The key file beside the store.
     pub host_key: HostKeyFile,
     /// Where the settings come from.
     pub source: Source,
+    /// What was done so far.
+    pub metrics: Metrics,
+    /// Work that takes longer than a call may.
+    pub operations: Operations,
     /// Who is logged in.
     pub logins: Logins,
     /// When the daemon started.
@@ -93,9 +101,12 @@ impl Service {
             turns: Turns::default(),
             pace: Pace::default(),
             reopen: Notify::new(),
+            settings_changed: Notify::new(),
             refused_admins: RefusedAdmins::default(),
             host_key,
             source,
+            metrics: Metrics::default(),
+            operations: Operations::default(),
             logins,
             started: Instant::now(),
             door_limits: watch::Sender::new(DoorLimits::of(&config.limits)),
@@ -127,6 +138,7 @@ impl Service {
     pub fn set_config(&self, config: Config) {
         self.door_limits.send_replace(DoorLimits::of(&config.limits));
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        self.settings_changed.notify_one();
     }
 
     /// `ok`, `none`, or what is wrong with the bus connection.

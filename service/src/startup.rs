@@ -28,7 +28,7 @@ use crate::sys::listen::Passed;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
 use crate::value::{Claim, Pipes};
-use crate::{bus_link, jobs, journal, login};
+use crate::{bus_link, jobs, journal, login, retention};
 
 /// How long callers wait for the first attempt at the TPM before they are told that the vault is sealed, and the service
 /// manager for that at the bus before it hears that the daemon answers.
@@ -159,7 +159,12 @@ async fn finish(service: &Arc<Service>, [mut door, mut credentials, mut bus]: [J
             let _ = open.await;
         }
     }
-    tokio::time::timeout(LAST_FLUSH, jobs::flush_last(service)).await.map_err(|_| {
+    service.operations.cancel_all();
+    let last_words = async {
+        jobs::flush_last(service).await;
+        retention::tell_last_head(service).await;
+    };
+    tokio::time::timeout(LAST_FLUSH, last_words).await.map_err(|_| {
         let seconds = LAST_FLUSH.as_secs();
         Stop::Fatal(format!("the disk did not answer for {seconds} s; the last audit records were lost"))
     })
@@ -295,6 +300,8 @@ async fn start_jobs(
 ) -> JoinHandle<()> {
     let joined = Arc::new(Notify::new());
     tokio::spawn(jobs::commit_audit(Arc::clone(service)));
+    tokio::spawn(retention::keep_short(Arc::clone(service)));
+    tokio::spawn(retention::tell_head(Arc::clone(service)));
     let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
     tokio::spawn(login::watch(Arc::clone(service), config.bus.clone()));
     if tokio::time::timeout(FIRST_ATTEMPT, joined.notified()).await.is_err() {

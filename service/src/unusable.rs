@@ -1,6 +1,6 @@
 //! A store that could not be opened: the daemon runs all the same and says why.
 
-use tokenvault_core::port::{ReadTx, Store, StoreError, StoreStatus, WriteJob};
+use tokenvault_core::port::{ReadTx, Store, StoreCounters, StoreError, StoreStatus, WriteJob};
 
 /// Answers everything with the reason the real store was not opened.
 pub struct UnusableStore {
@@ -36,5 +36,9 @@ impl Store for UnusableStore {
         let reason = Some(self.reason.clone());
         let (read_only, damaged) = if self.damaged { (None, reason) } else { (reason, None) };
         StoreStatus { read_only, damaged, disk_bytes: 0 }
+    }
+
+    fn counters(&self) -> StoreCounters {
+        StoreCounters::default()
     }
 }

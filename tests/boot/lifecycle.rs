@@ -155,6 +155,25 @@ fn what_has_expired_is_cleaned_up_every_day() {
 }
 
 #[test]
+fn metrics_are_written_for_a_collector_where_there_is_one_and_wake_no_vault() {
+    const PAGE: &str = "/var/lib/prometheus/node-exporter/tokenvault.prom";
+    let machine = serving();
+    assert_eq!(machine.root("systemctl is-enabled tokenvault-metrics.timer; true").succeeds(), "disabled");
+    machine.root("systemctl start tokenvault-metrics.service").succeeds();
+    machine.root(&format!("test -e {PAGE}")).fails();
+    // The directory of a collector, which is its own user's.
+    machine.root("install -d -o games /var/lib/prometheus/node-exporter").succeeds();
+    machine.root("systemctl start tokenvault-metrics.service").succeeds();
+    let page = machine.root(&format!("cat {PAGE}")).succeeds();
+    assert!(page.contains("tokenvault_state{state=\"serving\"} 1\n") && page.ends_with("# EOF"), "{page}");
+    assert!(page.contains("tokenvault_calls_total{method=\"Manager.Status\",outcome=\"ok\"}"), "{page}");
+    assert_eq!(machine.root(&format!("stat -c %a {PAGE}")).succeeds(), "644");
+    machine.root(&format!("systemctl stop {SERVICE}")).succeeds();
+    machine.root("systemctl start tokenvault-metrics.service").succeeds();
+    assert_eq!(machine.property(SERVICE, "ActiveState"), "inactive", "its socket was left alone");
+}
+
+#[test]
 fn an_older_release_is_not_installed_over_a_newer_store() {
     let machine = with_token();
     let version = "dpkg-query --show --showformat '${Version} ${db:Status-Status}' tokenvault";

@@ -1,5 +1,6 @@
 //! `tokenvaultctl`: the vault itself. One file per subcommand: its options, and what it does with them.
 
+mod audit;
 mod cleanup;
 mod config;
 mod consent;
@@ -7,6 +8,8 @@ mod credential;
 mod daemon;
 mod doctor;
 mod init;
+mod metrics;
+mod operation;
 mod reload;
 mod seal;
 mod selftest;
@@ -51,10 +54,13 @@ enum Command {
     Seal(seal::Args),
     Unseal(unseal::Args),
     #[command(subcommand)]
+    Audit(audit::Command),
+    #[command(subcommand)]
     User(user::Command),
     Cleanup(cleanup::Args),
     #[command(subcommand)]
     Credential(credential::Command),
+    Metrics(metrics::Args),
     Reload(reload::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -64,7 +70,15 @@ enum Command {
 impl Command {
     /// Whether it does what root alone may, or whoever an administrator permits it.
     const fn may_need_consent(&self) -> bool {
-        !matches!(self, Self::Status(_) | Self::Doctor(_) | Self::Selftest(_) | Self::Config(_) | Self::Completion(_))
+        !matches!(
+            self,
+            Self::Status(_)
+                | Self::Doctor(_)
+                | Self::Selftest(_)
+                | Self::Metrics(_)
+                | Self::Config(_)
+                | Self::Completion(_)
+        )
     }
 }
 
@@ -95,9 +109,11 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Slot(command) => slot::run(&context, command),
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),
+        Command::Audit(command) => audit::run(&context, command),
         Command::User(command) => user::run(&context, command),
         Command::Cleanup(args) => cleanup::run(&context, args),
         Command::Credential(command) => credential::run(&context, command),
+        Command::Metrics(args) => metrics::run(&context, args),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),
         Command::Completion(args) => completion::run(&context, args, NAME),

@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 
 pub use fields::Fields;
-pub use json::{JsonMode, SCHEMA, defuse};
+pub use json::{JsonMode, SCHEMA, defuse, document};
 pub use table::{Align, Table};
 pub use text::{bytes, escape, minute, minute_or_never, moment, moment_or_never, span};
 
@@ -66,7 +66,7 @@ impl Output {
 
     /// Prints a JSON object: the schema, then the keys of `body`.
     pub fn json(&self, body: &impl serde::Serialize) -> Result<(), Failure> {
-        let text = json::document(body, self.pretty())
+        let text = document(body, self.pretty())
             .map_err(|error| Failure::io("cannot write the result as JSON", &error, "leave --json out"))?;
         self.write(&text)
     }

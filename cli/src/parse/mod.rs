@@ -3,13 +3,16 @@
 mod attribute;
 mod duration;
 mod malformed;
+mod mark;
 mod number;
 mod time;
 
 pub use attribute::{Attribute, collect};
 pub use duration::duration;
 pub use malformed::Malformed;
+pub use mark::{Mark, mark};
 pub use number::{
-    attempts, characters, descriptor, digits, expected_version, kept_versions, quota, rows, slot, uses, version,
+    attempts, characters, descriptor, digits, expected_version, kept_versions, quota, records, rows, slot, uid, uses,
+    version,
 };
-pub use time::{time, time_ahead, time_or_never};
+pub use time::{time, time_ago, time_ahead, time_or_never};

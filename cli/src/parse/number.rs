@@ -67,6 +67,16 @@ pub fn rows(text: &str) -> Result<u32, Malformed> {
     number(text, 1..=u32::MAX, || count(u32::MAX, "write how many to list, such as 100"))
 }
 
+/// How many records are listed.
+pub fn records(text: &str) -> Result<u32, Malformed> {
+    number(text, 1..=u32::MAX, || count(u32::MAX, "write how many records to list, such as 100"))
+}
+
+/// The number of a user.
+pub fn uid(text: &str) -> Result<u32, Malformed> {
+    number(text, 0..=u32::MAX, || Malformed::new("is not the number of a user", "write a uid, such as 1000"))
+}
+
 /// How many characters are generated.
 pub fn characters(text: &str) -> Result<u32, Malformed> {
     number(text, 1..=GENERATE_LENGTH_MAX, || {

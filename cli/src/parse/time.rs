@@ -38,6 +38,20 @@ pub fn time_ahead(text: &str) -> Result<u64, Malformed> {
     }
 }
 
+/// As [`time`], or a duration before now.
+///
+/// # Errors
+/// As [`time`].
+pub fn time_ago(text: &str) -> Result<u64, Malformed> {
+    match duration(text) {
+        Ok(usec) => u64::try_from(Timestamp::now().as_microsecond())
+            .ok()
+            .and_then(|now| now.checked_sub(usec))
+            .ok_or(Malformed::new("is too long ago", "write a shorter duration")),
+        Err(_) => time(text).map_err(|malformed| malformed.or(", or how long ago, such as 2h")),
+    }
+}
+
 fn time_in(text: &str, zone: TimeZone) -> Result<u64, Malformed> {
     let usec = match text.strip_prefix('@') {
         Some(seconds) if seconds.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -102,6 +116,16 @@ mod tests {
     fn never_is_zero_and_only_where_it_is_allowed() {
         assert_eq!(time_or_never("never"), Ok(0));
         assert!(time("never").is_err());
+    }
+
+    #[test]
+    fn a_duration_counts_back_from_now_where_that_is_meant() {
+        let now = u64::try_from(Timestamp::now().as_microsecond()).unwrap();
+        let then = time_ago("1h").unwrap();
+        assert!((now - 3_600_000_000..now - 3_500_000_000).contains(&then));
+        assert_eq!(time_ago("99w").map(|then| then < now), Ok(true));
+        assert_eq!(time_ago("9999w").unwrap_err().what, "is too long ago");
+        assert_eq!(time_ago("@1767225600"), Ok(NEW_YEAR));
     }
 
     #[test]

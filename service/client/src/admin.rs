@@ -1,7 +1,8 @@
-//! `org.tokenvault1.Admin`: slots, sealing, credentials, configuration.
+//! `org.tokenvault1.Admin`: slots, sealing, credentials, audit log, configuration.
 
 use tokenvault_proto::{
-    AddSlotOptions, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions,
+    AddSlotOptions, AuditInfo, AuditOptions, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions,
+    SlotInfo, UnsealOptions, VerifyAuditOptions,
 };
 
 use crate::client::Client;
@@ -65,6 +66,22 @@ impl Client {
     /// A row of the contract's table.
     pub fn test_credential(&self, unit: &str, id: &str) -> Result<CredentialTest, Error> {
         self.call(&method::TEST_CREDENTIAL, &(Text(unit), Text(id), NoOptions::default()))
+    }
+
+    /// One page of the audit log, and where the next begins: empty after the last. A page may have no rows and not be the last.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn audit(&self, options: &AuditOptions) -> Result<(Vec<AuditInfo>, String), Error> {
+        self.call(&method::AUDIT, options)
+    }
+
+    /// Begins to verify the audit log, and returns the number of the operation.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn verify_audit(&self, options: &VerifyAuditOptions) -> Result<u64, Error> {
+        self.call(&method::VERIFY_AUDIT, options)
     }
 
     /// Deletes what expired a week ago or more.

@@ -41,9 +41,10 @@ pub use error::Error;
 pub use issuer::Issued;
 pub use tokenvault_proto as proto;
 pub use tokenvault_proto::{
-    AddSlotOptions, Address, AddressError, AnnotateOptions, CredentialTest, DeleteOptions, DescribeOptions, ErrorCode,
-    GenerateOptions, GetOptions, Health, IssueOptions, IssuedInfo, IssuedOptions, ListOptions, LoginState, OfferInfo,
-    OfferOptions, PutOptions, RedeemOptions, RemoveSlotOptions, RevokeAllOptions, ShareInfo, ShareOptions, SlotInfo,
-    Status, TokenInfo, UnsealOptions, ValidateOptions, VersionInfo, WhoAmI,
+    AddSlotOptions, Address, AddressError, AnnotateOptions, AuditInfo, AuditOptions, CredentialTest, DeleteOptions,
+    DescribeOptions, ErrorCode, GenerateOptions, GetOptions, Health, IssueOptions, IssuedInfo, IssuedOptions,
+    ListOptions, LoginState, OfferInfo, OfferOptions, OperationInfo, PutOptions, RedeemOptions, RemoveSlotOptions,
+    RevokeAllOptions, ShareInfo, ShareOptions, SlotInfo, Status, TokenInfo, UnsealOptions, ValidateOptions,
+    VerifyAuditOptions, VersionInfo, WhoAmI,
 };
 pub use value::Value;

@@ -1,6 +1,6 @@
 //! `org.tokenvault1.Manager`: state, identity, health.
 
-use tokenvault_proto::{Health, NoOptions, Status, WhoAmI};
+use tokenvault_proto::{Health, NoOptions, OperationInfo, Status, WhoAmI};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -29,5 +29,29 @@ impl Client {
     /// A row of the contract's table.
     pub fn health(&self) -> Result<Health, Error> {
         self.call(&method::HEALTH, &NoOptions::default())
+    }
+
+    /// Counters of the daemon, in the text format of OpenMetrics. Somebody who is no administrator is told of what is their own.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn metrics(&self) -> Result<String, Error> {
+        self.call(&method::METRICS, &NoOptions::default())
+    }
+
+    /// How an operation stands that this user began.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn operation(&self, id: u64) -> Result<OperationInfo, Error> {
+        self.call(&method::OPERATION, &(id, NoOptions::default()))
+    }
+
+    /// Cancels an operation that this user began; it ends soon.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn cancel(&self, id: u64) -> Result<(), Error> {
+        self.call(&method::CANCEL, &(id, NoOptions::default()))
     }
 }

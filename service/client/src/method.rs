@@ -45,6 +45,9 @@ const fn admin(member: &'static str, repeatable: bool) -> Method {
 pub(crate) const STATUS: Method = read(MANAGER_INTERFACE, "Status");
 pub(crate) const WHO_AM_I: Method = read(MANAGER_INTERFACE, "WhoAmI");
 pub(crate) const HEALTH: Method = read(MANAGER_INTERFACE, "Health");
+pub(crate) const METRICS: Method = read(MANAGER_INTERFACE, "Metrics");
+pub(crate) const OPERATION: Method = read(MANAGER_INTERFACE, "Operation");
+pub(crate) const CANCEL: Method = read(MANAGER_INTERFACE, "Cancel");
 
 pub(crate) const GET: Method = read(TOKENS_INTERFACE, "Get");
 pub(crate) const DESCRIBE: Method = read(TOKENS_INTERFACE, "Describe");
@@ -86,6 +89,8 @@ pub(crate) const SEAL: Method = admin("Seal", false);
 pub(crate) const UNSEAL: Method = admin("Unseal", false);
 pub(crate) const CONFIRM_RECOVERY: Method = admin("ConfirmRecovery", false);
 pub(crate) const TEST_CREDENTIAL: Method = admin("TestCredential", true);
+pub(crate) const AUDIT: Method = admin("Audit", true);
+pub(crate) const VERIFY_AUDIT: Method = admin("VerifyAudit", false);
 pub(crate) const CLEANUP: Method = admin("Cleanup", false);
 pub(crate) const USERS: Method = admin("Users", true);
 pub(crate) const SET_USER: Method = admin("SetUser", false);

@@ -1,6 +1,6 @@
 //! Everything that can go wrong in the domain, by cause.
 
-use crate::port::{SealError, SecretMemoryExhausted, StoreError};
+use crate::port::{Cancelled, SealError, SecretMemoryExhausted, StoreError};
 
 const NO_OFFER: &str = "no such offer: the code is wrong, was used already, or has expired; ask for a new one";
 
@@ -23,6 +23,9 @@ pub enum Error {
     /// The right code of an offer that is over. The same answer; but who has it guesses nothing.
     #[error("{NO_OFFER}")]
     OfferOver,
+    /// There is no such work, or it is another's.
+    #[error("there is no operation {0} of yours; what came of one is kept for an hour")]
+    NoOperation(u64),
     /// Visible but not permitted.
     #[error("{0}")]
     AccessDenied(String),
@@ -49,6 +52,12 @@ pub enum Error {
     /// The store failed verification.
     #[error("the vault is quarantined: {0}")]
     Quarantined(String),
+    /// The audit log is not as it was written; the number of the first record at fault.
+    #[error(
+        "audit record {0} was changed, dropped or moved, and only what stands before it can be relied upon; keep the state \
+         directory as it is, and find out who could write it"
+    )]
+    AuditBroken(u64),
     /// A quota or a rate.
     #[error("limit '{limit}' is reached; {retry}")]
     LimitsExceeded {
@@ -60,6 +69,9 @@ pub enum Error {
     /// Disk full, read-only, directory service down.
     #[error("{0}")]
     Unavailable(String),
+    /// Nobody wants it any more, or the vault stops.
+    #[error("it was cancelled; begin it again")]
+    Cancelled,
     /// A deadline passed.
     #[error("{0}")]
     Timeout(String),
@@ -97,6 +109,12 @@ impl From<StoreError> for Error {
             StoreError::Io(text) => Self::Unavailable(format!("the store could not be written: {text}")),
             StoreError::Internal(text) => Self::Internal(text),
         }
+    }
+}
+
+impl From<Cancelled> for Error {
+    fn from(Cancelled: Cancelled) -> Self {
+        Self::Cancelled
     }
 }
 

@@ -113,6 +113,16 @@ pub fn judge(caller: Standing, owner: Option<u32>, action: Action) -> Decision {
     }
 }
 
+/// Whether somebody may know what others do, how much of it at least.
+pub fn is_administrator(caller: Standing) -> bool {
+    caller.active && caller.role == Role::Admin
+}
+
+/// Whether somebody reads the audit log without administering the vault.
+pub fn is_auditor(caller: Standing) -> bool {
+    caller.active && caller.role == Role::Auditor
+}
+
 /// Judges with whom the tokens of `owner` may be shared, by somebody who may share them.
 pub fn judge_grantee(owner: u32, grantee: &Grantee) -> Decision {
     match grantee {
@@ -179,6 +189,15 @@ mod tests {
         let unit = Grantee::parse("unit:app.service").unwrap();
         assert_eq!(judge_grantee(0, &unit), Decision::Allow);
         assert!(matches!(judge_grantee(1000, &unit), Decision::Deny(_)));
+    }
+
+    #[test]
+    fn the_log_is_read_by_active_auditors_and_by_no_other_role() {
+        assert!(is_auditor(standing(5, Role::Auditor)));
+        assert!(!is_auditor(Standing { active: false, ..standing(5, Role::Auditor) }));
+        for role in [Role::Consumer, Role::Developer, Role::Admin] {
+            assert!(!is_auditor(standing(5, role)), "{role:?}");
+        }
     }
 
     #[test]

@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod audit;
 mod claims;
 mod dictionary;
 mod error;
+mod findings;
 mod option;
 mod place;
 mod result;
@@ -15,9 +17,11 @@ mod variant;
 mod written_key;
 
 pub use address::{Address, AddressError};
+pub use audit::{AUDIT_DAMAGED, AuditInfo, AuditOptions, OperationInfo, VerifyAuditOptions};
 pub use claims::Claims;
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
+pub use findings::{Finding, Findings};
 pub use option::{
     AddSlotOptions, AdoptUserOptions, AnnotateOptions, CleanupOptions, DeleteOptions, DescribeOptions, GenerateOptions,
     GetOptions, IssueOptions, IssuedOptions, ListOptions, NoOptions, OfferOptions, PutOptions, RedeemOptions,

@@ -1,25 +1,23 @@
-//! `org.tokenvault1.Admin`: slots, sealing, users, credentials, configuration. For root.
+//! `org.tokenvault1.Admin`: slots, sealing, users, credentials, audit log, configuration. For root.
 
 use std::sync::Arc;
 
+use tokenvault_core::Error;
 use tokenvault_core::slot::SlotKind;
 use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::unit::UnitName;
-use tokenvault_core::vault::NewSlot;
-use tokenvault_core::{Caller, Error, Secret};
 use tokenvault_proto::{
-    AddSlotOptions, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions, SLOT_SECRET_BYTES,
-    SlotInfo, UnsealOptions, UserInfo,
+    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions, SlotInfo,
+    UnsealOptions, UserInfo,
 };
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
-use super::desk::{Call, blocking};
-use super::{Desk, Options, Refusal, decode, encode, users};
+use super::desk::blocking;
+use super::{Desk, Options, Refusal, audit, decode, encode, slots, users};
 use crate::caller::Kind;
 use crate::credential;
 use crate::reload::reload;
-use crate::service::Service;
 use crate::value::incoming::EmptyValue;
 
 /// The interface.
@@ -59,9 +57,9 @@ impl Admin {
                 let kind = SlotKind::parse(kind).ok_or_else(|| {
                     Error::InvalidArgs("kind must be 'tpm2', 'recovery', 'passphrase' or 'host-key'".into())
                 })?;
-                let secret = slot_secret(&self.0.service, &call, secret, EmptyValue::Permitted).await?;
+                let secret = slots::secret(&self.0.service, &call, secret, EmptyValue::Permitted).await?;
                 let service = Arc::clone(&self.0.service);
-                blocking(move || add_slot(&service, &call.caller, kind, &secret, &options)).await
+                blocking(move || slots::add(&service, &call.caller, kind, &secret, &options)).await
             })
             .await
     }
@@ -101,7 +99,7 @@ impl Admin {
         self.0
             .serve_admin(&header, Kind::Write, "Unseal", |call| async move {
                 let options = decode::options::<UnsealOptions>(options)?;
-                let secret = slot_secret(&self.0.service, &call, secret, EmptyValue::Permitted).await?;
+                let secret = slots::secret(&self.0.service, &call, secret, EmptyValue::Permitted).await?;
                 let service = Arc::clone(&self.0.service);
                 blocking(move || {
                     if secret.is_empty() {
@@ -124,7 +122,7 @@ impl Admin {
         self.0
             .serve_admin(&header, Kind::Write, "ConfirmRecovery", |call| async move {
                 decode::options::<NoOptions>(options)?;
-                let key = slot_secret(&self.0.service, &call, key, EmptyValue::Refused).await?;
+                let key = slots::secret(&self.0.service, &call, key, EmptyValue::Refused).await?;
                 let vault = Arc::clone(&self.0.service.vault);
                 blocking(move || vault.confirm_recovery(&call.caller, &key)).await
             })
@@ -151,6 +149,40 @@ impl Admin {
                 Ok(encode::credential_test(unit, id, outcome))
             })
             .await
+    }
+
+    /// Lists records of the audit log in the order they were written, a page at a time; also for role `auditor`. What does not
+    /// apply to one is empty or 0.
+    ///
+    /// Filter, of which all must hold: `owner` s and `name` s of the token, also a name it was given. `uid` u: who asked.
+    /// `operation` s: the method. `outcome` s: `ok`, `denied`, `not-found`, `failed`. `since` t and `until` t. `limit` u: most rows
+    /// of the page (100, at most 1000); it has fewer where these would be over 256 KiB, and where few of 4096 records are meant:
+    /// also none. `newest-first` b. `after` s: `next` of the page before; an empty `next` is the end.
+    ///
+    /// Keys: `seq` t, `time` t, `uid` u, `operation` s, `owner` s, `name` s, `version` t, `outcome` s, `count` t (equal reads within
+    /// a second and refusals within a minute are one record and one with the count of the others), `door` s, `app` s, `purpose` s,
+    /// `pid` u, `exe` s and `unit` s; `renamed-to` s and `grantee` s where there are any. A record that does not open where it
+    /// stands has the outcome `damaged` and is in every list. `PruneAudit` says that records were let go, to which (`version`) and
+    /// how many (`count`).
+    #[zbus(out_args("records", "next"))]
+    async fn audit(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        filter: Options,
+    ) -> Result<(Vec<AuditInfo>, String), Refusal> {
+        let desk = &self.0;
+        desk.serve_auditor(&header, Kind::Read, "Audit", |call| audit::audit(desk, call, filter)).await
+    }
+
+    /// Begins to walk the chain of the audit log, and answers the number of the operation, see `Manager.Operation`. Options: `seq` t
+    /// and `chain` s of a record as the journal tells them: the log is held against it, so that a cut-off end is found too.
+    ///
+    /// Its result has `records` t, the numbers `first` t and `last` t, and `chain` s of the last one. A chain that is broken fails
+    /// with `Quarantined`, and with `first-bad` t in its result: the first record that was changed, dropped or moved.
+    #[zbus(out_args("operation"))]
+    async fn verify_audit(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<u64, Refusal> {
+        let desk = &self.0;
+        desk.serve_admin(&header, Kind::Read, "VerifyAudit", |call| audit::verify(desk, call, options)).await
     }
 
     /// Deletes what expired a week ago or more: tokens, versions, shares; answers how much.
@@ -249,57 +281,4 @@ impl Admin {
             })
             .await
     }
-}
-
-/// Takes a slot's secret in: 32 bytes, or none where that means something.
-async fn slot_secret(service: &Service, call: &Call, fd: OwnedFd, empty: EmptyValue) -> Result<Secret, Error> {
-    let secret = decode::slot_secret(service, call.caller.uid, fd, SLOT_SECRET_BYTES, empty).await?;
-    if secret.is_empty() || secret.len() == SLOT_SECRET_BYTES {
-        return Ok(secret);
-    }
-    Err(Error::InvalidArgs(format!("the secret of a slot has {SLOT_SECRET_BYTES} bytes, not {}", secret.len())))
-}
-
-fn add_slot(
-    service: &Service,
-    caller: &Caller,
-    kind: SlotKind,
-    secret: &Secret,
-    options: &AddSlotOptions,
-) -> Result<u32, Error> {
-    let takes_secret = matches!(kind, SlotKind::Recovery | SlotKind::Passphrase);
-    if takes_secret == secret.is_empty() {
-        return Err(Error::InvalidArgs(if takes_secret {
-            format!("a slot of kind '{}' takes {SLOT_SECRET_BYTES} bytes", kind.as_str())
-        } else {
-            format!("a slot of kind '{}' takes no secret: hand an empty pipe", kind.as_str())
-        }));
-    }
-    if kind != SlotKind::Passphrase && (options.salt.is_some() || options.params.is_some()) {
-        return Err(Error::InvalidArgs("options 'salt' and 'params' belong to a passphrase".into()));
-    }
-    let host_key;
-    let new = match kind {
-        SlotKind::Tpm2 => NewSlot::Tpm2(&service.sealer),
-        SlotKind::Recovery => NewSlot::Recovery(secret),
-        SlotKind::Passphrase => match (&options.salt, &options.params) {
-            (Some(salt), Some(params)) => NewSlot::Passphrase { derived: secret, salt, params },
-            _ => {
-                return Err(Error::InvalidArgs("a passphrase takes the options 'salt' and 'params'".into()));
-            }
-        },
-        SlotKind::HostKey if !service.config().allow_host_key => {
-            return Err(Error::AccessDenied(
-                "a host key protects nothing at rest; set 'allow-host-key = true' in the configuration to allow it"
-                    .into(),
-            ));
-        }
-        SlotKind::HostKey => {
-            // No key file for a slot that cannot be made.
-            service.vault.check_slots_can_change()?;
-            host_key = service.host_key.load_or_make()?;
-            NewSlot::HostKey(&host_key)
-        }
-    };
-    service.add_slot(caller, &new)
 }

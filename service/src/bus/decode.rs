@@ -108,7 +108,7 @@ pub async fn owner(users: &Users, asker: u32, text: Option<&str>) -> Result<Owne
 
 /// The same for a method whose answer is not `NotFound` when there is no such user: it is a miss all the same, since each
 /// new name costs a look-up.
-async fn owner_or_miss(service: &Service, asker: u32, text: Option<&str>) -> Result<Owner, Error> {
+pub async fn owner_or_miss(service: &Service, asker: u32, text: Option<&str>) -> Result<Owner, Error> {
     let owner = owner(&service.users, asker, text).await?;
     if owner == Owner::Nobody {
         service.limiter.pay_miss(asker)?;
@@ -182,16 +182,27 @@ fn get_of(owner: Owner, name: &str, options: &proto::GetOptions) -> Result<GetRe
 }
 
 /// Rows of a page.
-pub fn page_limit(limit: Option<u32>) -> Result<usize, Error> {
+pub fn limit(limit: Option<u32>) -> Result<usize, Error> {
     match limit.unwrap_or(proto::PAGE_DEFAULT) {
         limit @ 1..=proto::PAGE_MAX => Ok(limit as usize),
         _ => Err(Error::InvalidArgs(format!("option 'limit' must be 1 to {}", proto::PAGE_MAX))),
     }
 }
 
+/// 32 bytes from 64 hex digits.
+pub fn hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let digits = text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(pair?, 16).ok()?;
+    }
+    (digits && text.len() == 2 * bytes.len()).then_some(bytes)
+}
+
 /// `List`.
 pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) -> Result<ListRequest, Error> {
-    let limit = page_limit(options.limit)?;
+    let limit = limit(options.limit)?;
     // Nothing is shared yet, so what is shared with the caller are nobody's tokens.
     let owner = match (options.shared_with_me, options.owner.as_deref()) {
         (Some(true), Some(_)) => return Err(Error::InvalidArgs("give 'owner' or 'shared-with-me', not both".into())),

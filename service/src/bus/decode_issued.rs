@@ -99,7 +99,7 @@ pub fn filter(options: proto::RevokeAllOptions) -> Result<IssuedFilter, Error> {
 
 /// `Issued`.
 pub fn issued(options: proto::IssuedOptions) -> Result<IssuedListRequest, Error> {
-    let limit = decode::page_limit(options.limit)?;
+    let limit = decode::limit(options.limit)?;
     let filter = filter(options.filter())?;
     Ok(IssuedListRequest { filter, limit, after: options.after.unwrap_or_default() })
 }

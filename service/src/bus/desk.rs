@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokenvault_core::Error;
 use tokenvault_core::vault::{Event, Reply};
-use tokenvault_core::{Caller, Error};
 use tokio::sync::oneshot;
 use zbus::message::{Flags, Header};
 
+use super::call::Call;
 use super::{Refusal, dispatch};
 use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
 use crate::service::Service;
@@ -34,30 +35,6 @@ pub struct Desk {
     front: Front,
 }
 
-/// A call that came in.
-pub struct Call {
-    /// Who asks.
-    pub caller: Caller,
-    contained: bool,
-}
-
-impl Call {
-    /// Refuses everyone but root, and root of a container.
-    ///
-    /// # Errors
-    /// [`Error::AccessDenied`].
-    pub fn check_root(&self) -> Result<(), Error> {
-        if !self.caller.is_root() {
-            return Err(Error::AccessDenied("only root administers the vault; use sudo".into()));
-        }
-        if self.contained {
-            let text = "the vault is not administered from inside a container; run the command on the system itself";
-            return Err(Error::AccessDenied(text.into()));
-        }
-        Ok(())
-    }
-}
-
 impl Desk {
     /// A desk at a door.
     pub const fn new(service: Arc<Service>, front: Front) -> Self {
@@ -75,6 +52,15 @@ impl Desk {
         W: Future<Output = Result<T, Error>> + Send,
     {
         dispatch::note_asked();
+        self.work(header, kind, work).await.map_err(Refusal::from).inspect_err(|refusal| {
+            dispatch::note_refused(refusal.code());
+        })
+    }
+
+    async fn work<T, W>(&self, header: &Header<'_>, kind: Kind, work: impl FnOnce(Call) -> W + Send) -> Result<T, Error>
+    where
+        W: Future<Output = Result<T, Error>> + Send,
+    {
         let identity = self.identify(header).await?;
         let uid = identity.uid;
         let outcome = match self.enter(identity, kind).await {
@@ -87,7 +73,7 @@ impl Desk {
         if matches!(outcome, Err(Error::LimitsExceeded { .. })) {
             self.slow_down(uid).await;
         }
-        Ok(outcome?)
+        outcome
     }
 
     /// The same for administrators. Who is refused is noted in the audit log, under `operation`.
@@ -102,14 +88,40 @@ impl Desk {
         W: Future<Output = Result<T, Error>> + Send,
     {
         self.serve(header, kind, |call| async move {
-            if let Err(refused) = self.check_administers(&call, header).await {
-                self.service.vault.note_refusal(&Event::new(&call.caller, operation), &refused);
-                self.service.refused_admins.tell(call.caller.uid, operation, &refused);
-                return Err(refused);
+            self.admit(&call, header, operation).await?;
+            work(call).await
+        })
+        .await
+    }
+
+    /// The same also for who reads the audit log by role.
+    pub async fn serve_auditor<T, W>(
+        &self,
+        header: &Header<'_>,
+        kind: Kind,
+        operation: &'static str,
+        work: impl FnOnce(Call) -> W + Send,
+    ) -> Result<T, Refusal>
+    where
+        W: Future<Output = Result<T, Error>> + Send,
+    {
+        self.serve(header, kind, |call| async move {
+            if !self.service.vault.is_auditor(&call.caller).unwrap_or(false) {
+                self.admit(&call, header, operation).await?;
             }
             work(call).await
         })
         .await
+    }
+
+    /// Lets administrators in, and notes who is refused.
+    async fn admit(&self, call: &Call, header: &Header<'_>, operation: &'static str) -> Result<(), Error> {
+        let checked = self.check_administers(call, header).await;
+        if let Err(refused) = &checked {
+            self.service.vault.note_refusal(&Event::new(&call.caller, operation), refused);
+            self.service.refused_admins.tell(call.caller.uid, operation, refused);
+        }
+        checked
     }
 
     /// Refuses whoever is neither root nor permitted to administer by polkit, which is asked on the bus.

@@ -15,8 +15,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokenvault_core::Error;
+use tokenvault_proto::ErrorCode;
 use zbus::export::async_trait::async_trait;
 use zbus::message::Header;
 use zbus::names::{InterfaceName, MemberName};
@@ -25,17 +27,20 @@ use zbus::{BoxDBusError, Connection, Message, ObjectServer, OwnedVariant, Varian
 
 use super::{Desk, Refusal};
 use crate::caller::InFlight;
+use crate::metrics::Method;
 use crate::value::Portion;
 
 tokio::task_local! {
     static TAKEN: RefCell<Taken>;
 }
 
-/// What a call has taken of its user's limits.
+/// What a call has taken of its user's limits, and what came of it.
 #[derive(Default)]
 struct Taken {
     /// Whether the desk was asked to let it in.
     asked: bool,
+    /// What the desk refused it with.
+    refused: Option<ErrorCode>,
     in_flight: Option<InFlight>,
     reply: Option<Portion>,
 }
@@ -43,6 +48,11 @@ struct Taken {
 /// The desk is asked to let the present call in: whoever makes it pays for it there.
 pub(super) fn note_asked() {
     keep(|taken| taken.asked = true);
+}
+
+/// The present call is refused.
+pub(super) fn note_refused(code: ErrorCode) {
+    keep(|taken| taken.refused = Some(code));
 }
 
 /// Keeps the place of the present call until its reply is written.
@@ -148,37 +158,59 @@ impl<I: Interface> Interface for Begun<I> {
     }
 }
 
-/// Works on a call and writes its reply, whatever comes of it.
+/// Works on a call, writes its reply, whatever comes of it, and counts it: this is where each call ends that comes here.
 async fn answer<I: Interface>(
     served: Arc<AtDesk<I>>,
     connection: Connection,
     message: Message,
     member: MemberName<'static>,
 ) {
-    let work = async {
-        let AtDesk { interface, desk } = served.as_ref();
-        match interface.call(connection.object_server(), &connection, &message, member.as_ref()) {
-            DispatchResult::Async(work) => {
-                let worked = work.await;
-                // Arguments that are not the method's have been answered before any handler could ask the desk.
-                if TAKEN.try_with(|taken| !taken.borrow().asked).unwrap_or(false) {
-                    let _answered = desk.charge(&message.header()).await;
-                }
-                worked
-            }
-            DispatchResult::NotFound | DispatchResult::RequiresMut => {
-                Err(refuse_unknown(desk, &message.header(), &member).await)
-            }
+    let begun = Instant::now();
+    let AtDesk { interface, desk } = served.as_ref();
+    let refused = match Guarded(Box::pin(work(interface, desk, &connection, &message, &member))).await {
+        Ok(Ok(refused)) => refused,
+        Ok(Err(refused)) => {
+            let code = ErrorCode::from_dbus_name(&refused.name());
+            told(connection.reply_dbus_error(&message.header(), refused).await);
+            Some(code)
         }
-    };
-    let replied = match Guarded(Box::pin(work)).await {
-        Ok(Ok(())) => return,
-        Ok(Err(refused)) => connection.reply_dbus_error(&message.header(), refused).await,
         Err(Panicked) => {
             let fault = Refusal::from(Error::Internal("a call ended in a fault of the daemon; see its log".into()));
-            connection.reply_dbus_error(&message.header(), fault).await
+            told(connection.reply_dbus_error(&message.header(), fault).await);
+            Some(ErrorCode::Failed)
         }
     };
+    let method = Method::find(&I::name(), &member);
+    desk.service.metrics.calls.count(method, refused, begun.elapsed());
+}
+
+/// Has the handler of a call answer it; what it was refused with. An error is still to be answered.
+async fn work<I: Interface>(
+    interface: &I,
+    desk: &Desk,
+    connection: &Connection,
+    message: &Message,
+    member: &MemberName<'static>,
+) -> Result<Option<ErrorCode>, BoxDBusError> {
+    match interface.call(connection.object_server(), connection, message, member.as_ref()) {
+        DispatchResult::Async(work) => {
+            let worked = work.await;
+            let (asked, refused) =
+                TAKEN.try_with(|taken| (taken.borrow().asked, taken.borrow().refused)).unwrap_or((true, None));
+            // Arguments that are not the method's have been answered before any handler could ask the desk.
+            if !asked {
+                let _answered = desk.charge(&message.header()).await;
+            }
+            let refused = if asked { refused } else { Some(ErrorCode::InvalidArgs) };
+            worked.map(|()| refused)
+        }
+        DispatchResult::NotFound | DispatchResult::RequiresMut => {
+            Err(refuse_unknown(desk, &message.header(), member).await)
+        }
+    }
+}
+
+fn told(replied: zbus::Result<()>) {
     if let Err(error) = replied {
         log::debug!("a reply could not be written: {error}");
     }

@@ -1,5 +1,6 @@
 //! From the domain's types to the wire's dictionaries.
 
+use tokenvault_core::audit::AuditEntry;
 use tokenvault_core::issued::IssuedInfo;
 use tokenvault_core::login::LoginState;
 use tokenvault_core::token::{
@@ -8,6 +9,8 @@ use tokenvault_core::token::{
 use tokenvault_core::user::UserView;
 use tokenvault_core::vault::SlotView;
 use tokenvault_proto as proto;
+
+use crate::operation::{State, View};
 
 /// A token, for one who owns it.
 pub fn token(info: &TokenInfo) -> proto::TokenInfo {
@@ -100,6 +103,54 @@ pub fn credential_test(
 pub fn login(state: LoginState) -> proto::LoginState {
     let LoginState { enrolled, unlocked, stale, salt, params } = state;
     proto::LoginState { enrolled, unlocked, stale, salt, params }
+}
+
+/// A record of the audit log.
+pub fn audit(entry: AuditEntry) -> proto::AuditInfo {
+    let AuditEntry { seq, record } = entry;
+    let Some(record) = record else {
+        return proto::AuditInfo { seq, outcome: proto::AUDIT_DAMAGED.to_owned(), ..proto::AuditInfo::default() };
+    };
+    proto::AuditInfo {
+        seq,
+        time: record.time.as_usec(),
+        uid: record.uid,
+        owner: record.owner.map(|uid| format!("uid:{uid}")).unwrap_or_default(),
+        version: record.version,
+        outcome: record.outcome.as_str().to_owned(),
+        count: record.count,
+        door: record.door().to_owned(),
+        pid: record.pid.unwrap_or_default(),
+        exe: String::new(),
+        operation: record.operation,
+        name: record.name,
+        app: record.app,
+        purpose: record.purpose,
+        unit: record.unit.unwrap_or_default(),
+        renamed_to: record.renamed_to,
+        grantee: record.grantee,
+    }
+}
+
+/// An operation.
+pub fn operation(view: View) -> proto::OperationInfo {
+    let View { id, operation, steps: (done, total), outcome } = view;
+    let info = proto::OperationInfo { id, operation: operation.to_owned(), done, total, ..Default::default() };
+    let Some(outcome) = outcome else {
+        return proto::OperationInfo { state: State::Running.as_str().to_owned(), ..info };
+    };
+    proto::OperationInfo {
+        state: outcome.state.as_str().to_owned(),
+        error: outcome.refusal.as_ref().map(|refusal| refusal.text().to_owned()).unwrap_or_default(),
+        error_name: outcome.refusal.map(|refusal| refusal.error_name().to_owned()),
+        result: outcome.findings,
+        ..info
+    }
+}
+
+/// Bytes as hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What was deleted because it had expired.

@@ -1,6 +1,7 @@
 //! `Get` on the fast path: of the caller's own token that lies opened, for somebody who is known and within all limits.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokenvault_core::token::TokenInfo;
 use tokenvault_core::vault::HotToken;
@@ -13,6 +14,7 @@ use super::hot::HotDesk;
 use super::{Options, decode, encode};
 use crate::caller::{InFlight, Kind};
 use crate::fast_path::{Call, FastPath, Reply, Target};
+use crate::metrics::Method;
 use crate::sys::pipe;
 use crate::value::Reservation;
 
@@ -57,6 +59,7 @@ impl FastPath for GetHot {
         if !call.is(&GET) {
             return None;
         }
+        let begun = Instant::now();
         let identity = self.0.identify(call)?;
         let (service, uid) = (&self.0.service, identity.uid);
         let (name, options): (&str, Options) = call.arguments()?;
@@ -71,7 +74,9 @@ impl FastPath for GetHot {
             service.limiter.pay(uid, Kind::Read).ok()?;
             Some((bytes, filled, in_flight))
         })?;
-        Some(Reply::new(call, bytes, filled.hand_out(), in_flight))
+        let reply = Reply::new(call, bytes, filled.hand_out(), in_flight);
+        service.metrics.calls.count(Method::GET, None, begun.elapsed());
+        Some(reply)
     }
 }
 

@@ -9,7 +9,8 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 use zeroize::Zeroizing;
 
-use super::desk::{Call, blocking, unnamed};
+use super::call::Call;
+use super::desk::{blocking, unnamed};
 use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
 use crate::journal::event;

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use tokenvault_core::vault::{State, Vault};
+use tokenvault_core::Error;
+use tokenvault_core::vault::{State, Vault, VaultId};
 use tokenvault_proto::{self as proto, NoOptions};
 use zbus::interface;
 use zbus::message::Header;
 
-use super::{Desk, Options, Refusal, decode};
+use super::desk::blocking;
+use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
+use crate::metrics;
 
 /// The interface.
 pub struct Manager(pub Desk);
@@ -37,7 +40,7 @@ impl Manager {
     /// Identity of the vault, 32 hex digits; empty while there is none.
     #[zbus(property(emits_changed_signal = "false"))]
     async fn vault_id(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
-        self.property(header, |vault| hex(vault.id())).await
+        self.property(header, |vault| vault_id(vault.id())).await
     }
 
     /// State of the vault with its reason and the next step; counts and quotas are the caller's own.
@@ -58,7 +61,7 @@ impl Manager {
                     state: status.state.as_str().to_owned(),
                     reason: status.reason,
                     protection: status.protection.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
-                    vault_id: hex(status.vault_id),
+                    vault_id: vault_id(status.vault_id),
                     recovery_confirmed: status.recovery_confirmed,
                     disk_theft: disk_theft.to_owned(),
                     machine_theft: machine_theft.to_owned(),
@@ -85,7 +88,7 @@ impl Manager {
                 let (role, active) = match vault.standing(&call.caller) {
                     Ok(standing) => (standing.role, standing.active),
                     Err(_) if call.caller.is_root() => (tokenvault_core::policy::Role::Admin, true),
-                    Err(tokenvault_core::Error::AccessDenied(_)) => (vault.settings().default_role, false),
+                    Err(Error::AccessDenied(_)) => (vault.settings().default_role, false),
                     Err(_) => (vault.settings().default_role, true),
                 };
                 Ok(proto::WhoAmI {
@@ -120,6 +123,67 @@ impl Manager {
             })
             .await
     }
+
+    /// What the daemon has done so far, in the text format of OpenMetrics. Administrators are told of all calls, of the store and the
+    /// TPM; everybody else of the vault's state and of what is their own. No names and no values are in it.
+    #[zbus(out_args("text"))]
+    async fn metrics(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<String, Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let service = Arc::clone(&self.0.service);
+                let uid = call.caller.uid;
+                let reader = if call.is_administrator(&service.vault) {
+                    metrics::Reader::Administrator
+                } else {
+                    metrics::Reader::User(call.caller)
+                };
+                let turn = service.turns.take(uid).await?;
+                let text = blocking(move || {
+                    let text = metrics::page(&service, &reader);
+                    drop(turn);
+                    Ok(text)
+                });
+                let text = text.await?;
+                self.0.count_reply(uid, text.len())?;
+                Ok(text)
+            })
+            .await
+    }
+
+    /// How work stands that an administrator began (`VerifyAudit`), for who began it and for root.
+    ///
+    /// Keys: `id` t, `operation` s (the method), `done` t and `total` t (steps; a total of 0 is not known), `state` s (`running`,
+    /// `done`, `failed`, `cancelled`), `error` s and `error-name` s (where it failed), `result` a{sv} (what it found). What came of
+    /// it is kept for an hour, of the last 64.
+    ///
+    /// Errors: NotFound.
+    #[zbus(out_args("operation"))]
+    async fn operation(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        id: u64,
+        options: Options,
+    ) -> Result<proto::OperationInfo, Refusal> {
+        self.0
+            .serve(&header, Kind::Read, |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let view = self.0.service.operations.view(call.caller.uid, id);
+                view.map(encode::operation).ok_or(Error::NoOperation(id))
+            })
+            .await
+    }
+
+    /// Cancels such work: it ends soon, or has ended already. Errors: NotFound.
+    async fn cancel(&self, #[zbus(header)] header: Header<'_>, id: u64, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve(&header, Kind::Write, |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let is_there = self.0.service.operations.cancel(call.caller.uid, id);
+                is_there.then_some(()).ok_or(Error::NoOperation(id))
+            })
+            .await
+    }
 }
 
 impl Manager {
@@ -137,6 +201,6 @@ impl Manager {
     }
 }
 
-fn hex(id: Option<tokenvault_core::vault::VaultId>) -> String {
-    id.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
+fn vault_id(id: Option<VaultId>) -> String {
+    id.map(|id| encode::hex(&id)).unwrap_or_default()
 }

@@ -5,6 +5,8 @@
 
 mod admin;
 mod answer;
+mod audit;
+mod call;
 mod decode;
 mod decode_issued;
 mod desk;
@@ -19,6 +21,7 @@ mod offers;
 mod options;
 mod refusal;
 mod shares;
+mod slots;
 mod tokens;
 mod toll;
 mod users;

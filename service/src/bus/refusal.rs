@@ -11,59 +11,94 @@ use zbus::names::ErrorName;
 /// An error reply: the code's name and one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    code: ErrorCode,
     name: String,
     text: String,
 }
 
 impl Refusal {
     fn new(code: ErrorCode, text: String) -> Self {
-        Self { name: code.dbus_name(), text }
+        Self { code, name: code.dbus_name(), text }
     }
 }
 
 /// Numbers requests that failed inside, so that caller and journal can be brought together.
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        let text = error.to_string();
-        let code = match error {
+impl Refusal {
+    /// The row of the contract's table that an error belongs to.
+    pub const fn code_of(error: &Error) -> ErrorCode {
+        match error {
             Error::InvalidArgs(_) => ErrorCode::InvalidArgs,
-            Error::NotFound | Error::NotShared | Error::NoOffer | Error::OfferOver => ErrorCode::NotFound,
+            Error::NotFound | Error::NotShared | Error::NoOffer | Error::OfferOver | Error::NoOperation(_) => {
+                ErrorCode::NotFound
+            }
             Error::AccessDenied(_) => ErrorCode::AccessDenied,
             Error::InteractionRequired(_) => ErrorCode::InteractiveAuthorizationRequired,
             Error::Exists => ErrorCode::Exists,
             Error::Conflict { .. } => ErrorCode::Conflict,
             Error::Sealed(_) => ErrorCode::Sealed,
             Error::Locked => ErrorCode::Locked,
-            Error::Quarantined(_) => ErrorCode::Quarantined,
+            Error::Quarantined(_) | Error::AuditBroken(_) => ErrorCode::Quarantined,
             Error::LimitsExceeded { .. } => ErrorCode::LimitsExceeded,
-            Error::Unavailable(_) => ErrorCode::Unavailable,
+            Error::Unavailable(_) | Error::Cancelled => ErrorCode::Unavailable,
             Error::Timeout(_) => ErrorCode::Timeout,
-            Error::Tpm(cause) => return of_tpm(&cause),
+            Error::Tpm(cause) => code_of_tpm(cause),
             Error::DamagedSlot(_) => ErrorCode::DamagedSlot,
-            Error::Internal(_) => return internal(&text),
-        };
-        Self::new(code, text)
+            Error::Internal(_) => ErrorCode::Failed,
+        }
+    }
+
+    /// Row of the contract's table.
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// Name of the error.
+    pub fn error_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Cause and next step.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Tpm(cause) => of_tpm(cause),
+            Error::Internal(text) => internal(text),
+            _ => Self::new(Self::code_of(&error), error.to_string()),
+        }
+    }
+}
+
+const fn code_of_tpm(cause: &SealError) -> ErrorCode {
+    match cause {
+        SealError::NoTpm(_) => ErrorCode::NoTpm,
+        SealError::WrongTpm => ErrorCode::WrongTpm,
+        SealError::PolicyMismatch => ErrorCode::PolicyMismatch,
+        SealError::Lockout => ErrorCode::TpmLockout,
+        SealError::DamagedBlob => ErrorCode::DamagedSlot,
+        SealError::Timeout => ErrorCode::Timeout,
+        SealError::Failed(_) => ErrorCode::Failed,
     }
 }
 
 fn of_tpm(cause: &SealError) -> Refusal {
-    let (code, next_step) = match cause {
-        SealError::NoTpm(_) => {
-            (ErrorCode::NoTpm, "check the device and its permissions, or unseal with the recovery key")
-        }
-        SealError::WrongTpm => (ErrorCode::WrongTpm, "unseal with the recovery key, then add a tpm2 slot"),
-        SealError::PolicyMismatch => {
-            (ErrorCode::PolicyMismatch, "boot the measured system, or unseal with the recovery key")
-        }
-        SealError::Lockout => (ErrorCode::TpmLockout, "wait for its end, or unseal with the recovery key"),
-        SealError::DamagedBlob => (ErrorCode::DamagedSlot, "unseal with the recovery key, then add a tpm2 slot anew"),
-        SealError::Timeout => (ErrorCode::Timeout, "retry, or unseal with the recovery key"),
+    let next_step = match cause {
+        SealError::NoTpm(_) => "check the device and its permissions, or unseal with the recovery key",
+        SealError::WrongTpm => "unseal with the recovery key, then add a tpm2 slot",
+        SealError::PolicyMismatch => "boot the measured system, or unseal with the recovery key",
+        SealError::Lockout => "wait for its end, or unseal with the recovery key",
+        SealError::DamagedBlob => "unseal with the recovery key, then add a tpm2 slot anew",
+        SealError::Timeout => "retry, or unseal with the recovery key",
         // Only administrators ask for what the TPM answers: they get its words.
-        SealError::Failed(_) => (ErrorCode::Failed, "see 'tokenvaultctl doctor'"),
+        SealError::Failed(_) => "see 'tokenvaultctl doctor'",
     };
-    Refusal::new(code, format!("{cause}; {next_step}"))
+    Refusal::new(code_of_tpm(cause), format!("{cause}; {next_step}"))
 }
 
 /// What went wrong inside goes to the journal; the caller gets its number.

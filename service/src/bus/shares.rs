@@ -5,7 +5,7 @@ use tokenvault_core::grantee::Grantee;
 use tokenvault_core::token::ShareInfo;
 use tokenvault_proto::{self as proto, DescribeOptions, ShareOptions};
 
-use super::desk::Call;
+use super::call::Call;
 use super::{Desk, Options, decode, encode};
 
 /// `Share`.

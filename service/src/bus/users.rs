@@ -9,7 +9,8 @@ use tokenvault_core::user::{Named, UserChanges, UserView};
 use tokenvault_proto::{AdoptUserOptions, NoOptions, QUOTA_AS_CONFIGURED, SetUserOptions, UserInfo};
 use tokio::time::{Instant, timeout_at};
 
-use super::desk::{Call, blocking};
+use super::call::Call;
+use super::desk::blocking;
 use super::{Desk, Options, decode, encode};
 use crate::caller::UserError;
 use crate::service::Service;

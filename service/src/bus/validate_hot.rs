@@ -1,5 +1,7 @@
 //! `Validate` on the fast path: of a token that lies opened and is valid, for somebody who may have it validated.
 
+use std::time::Instant;
+
 use tokenvault_core::issued::IssuedInfo;
 use tokenvault_proto::{ISSUER_INTERFACE, OBJECT_PATH, ValidateOptions};
 use zbus::wire::serialized::Context;
@@ -10,6 +12,7 @@ use super::hot::HotDesk;
 use super::{Options, decode, decode_issued, encode};
 use crate::caller::Kind;
 use crate::fast_path::{Call, FastPath, Reply, Target};
+use crate::metrics::Method;
 
 const VALIDATE: Target =
     Target { path: OBJECT_PATH, interface: ISSUER_INTERFACE, member: "Validate", signature: "sa{sv}" };
@@ -31,6 +34,7 @@ impl FastPath for ValidateHot {
         if !call.is(&VALIDATE) {
             return None;
         }
+        let begun = Instant::now();
         let identity = self.0.identify(call)?;
         let (service, uid) = (&self.0.service, identity.uid);
         let (token, options): (&str, Options) = call.arguments()?;
@@ -45,7 +49,9 @@ impl FastPath for ValidateHot {
             service.limiter.pay(uid, Kind::Read).ok()?;
             Some((bytes, in_flight))
         })?;
-        Some(Reply::plain(call, bytes, in_flight))
+        let reply = Reply::plain(call, bytes, in_flight);
+        service.metrics.calls.count(Method::find(VALIDATE.interface, VALIDATE.member), None, begun.elapsed());
+        Some(reply)
     }
 }
 

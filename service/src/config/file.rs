@@ -69,6 +69,8 @@ pub(super) struct UsersTable {
 pub(super) struct AuditTable {
     pub reads: Option<AuditReads>,
     pub records: Option<u64>,
+    pub bytes: Option<u64>,
+    pub days: Option<u64>,
 }
 
 macro_rules! limits {

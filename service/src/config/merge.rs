@@ -43,6 +43,8 @@ fn defaults() -> Config {
         default_role: Role::Developer,
         audit_reads: AuditReads::Batched,
         audit_records: 1_000_000,
+        audit_bytes: 256 << 20,
+        audit_days: 0,
         limits: Limits::default(),
     }
 }
@@ -123,6 +125,8 @@ fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
     }
     config.audit_reads = file.audit.reads.unwrap_or(config.audit_reads);
     config.audit_records = file.audit.records.unwrap_or(config.audit_records);
+    config.audit_bytes = file.audit.bytes.unwrap_or(config.audit_bytes);
+    config.audit_days = file.audit.days.unwrap_or(config.audit_days);
     config.limits.apply(&file.limits);
     if config.limits.value_bytes > VALUE_BYTES_MAX as u64 {
         return Err(ConfigError(format!("'limits.value-bytes' can be at most {VALUE_BYTES_MAX}")));

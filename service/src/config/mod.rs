@@ -67,6 +67,10 @@ pub struct Config {
     pub audit_reads: AuditReads,
     /// Most audit records kept.
     pub audit_records: u64,
+    /// Most bytes of them.
+    pub audit_bytes: u64,
+    /// Days they are kept.
+    pub audit_days: u64,
     /// Limits; 0 is off.
     pub limits: Limits,
 }
@@ -96,6 +100,8 @@ impl Config {
             default_role: _,
             audit_reads: _,
             audit_records: _,
+            audit_bytes: _,
+            audit_days: _,
             limits,
         } = self;
         let mut keys = Vec::new();

@@ -19,7 +19,7 @@ use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokenvault_core::caller::Door;
 use tokenvault_core::port::SealError;
@@ -27,6 +27,7 @@ use tokenvault_core::token::{Credential, CredentialGrant, CredentialRefusal};
 use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::{SealReason, State, Vault};
 use tokenvault_core::{Caller, Error};
+use tokenvault_proto::ErrorCode;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
@@ -36,6 +37,7 @@ use self::address::{Asked, NotAsked, UNIT_AND_ID_BYTES_MAX, check_id};
 use self::refused::Refused;
 use crate::door::{DoorSocket, OpenSocket, pause_after};
 use crate::journal::event;
+use crate::metrics::Method;
 use crate::service::Service;
 use crate::sys::peer::{self, Credentials};
 use crate::sys::ready;
@@ -113,6 +115,7 @@ fn may_open_by_itself(vault: &Vault) -> bool {
 
 /// Answers one connection.
 async fn serve(service: Arc<Service>, stream: UnixStream, ending: Ending) {
+    let begun = Instant::now();
     let (peer, name) = (peer::credentials(&stream), stream.peer_addr());
     // Whose it is that the kernel does not say may be root's.
     if let Ok(peer) = &peer
@@ -125,18 +128,28 @@ async fn serve(service: Arc<Service>, stream: UnixStream, ending: Ending) {
         Err((stream, error)) => {
             Refused::unasked(&format!("the runtime cannot wait for its connection: {error}")).tell();
             let refused = tokio::task::spawn_blocking(|| answer::refuse_blocking(stream.into())).await;
+            count(&service, Some(ErrorCode::Failed), begun);
             return heed(refused.unwrap_or_else(|error| Err(error.into())));
         }
     };
     let refused = match question(peer, name) {
         Err(refused) => refused,
         Ok((pid, asked)) => match load(&service, pid, &asked, ending).await {
-            Ok(credential) => return give(&stream, &credential, &asked).await,
+            Ok(credential) => {
+                give(&stream, &credential, &asked).await;
+                return count(&service, None, begun);
+            }
             Err(refusal) => Refused::by_vault(asked, &refusal),
         },
     };
     refused.tell();
     heed(answer::refuse(&stream).await);
+    count(&service, Some(refused.code()), begun);
+}
+
+/// Counts an answer beside the calls of methods.
+fn count(service: &Service, refused: Option<ErrorCode>, begun: Instant) {
+    service.metrics.calls.count(Method::load_credential(), refused, begun.elapsed());
 }
 
 /// What root asks for, and by which process.

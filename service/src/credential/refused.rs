@@ -1,13 +1,16 @@
 //! A refusal, for whoever reads the journal: one line with unit, id, cause and next step.
 
 use tokenvault_core::token::CredentialRefusal;
+use tokenvault_proto::ErrorCode;
 
 use super::address::Asked;
+use crate::bus::Refusal;
 use crate::journal::event;
 
 /// Why a connection gets no value.
 pub struct Refused {
     line: String,
+    code: ErrorCode,
     /// Unit and id, where it asks for some.
     of: Option<(String, String)>,
 }
@@ -15,13 +18,13 @@ pub struct Refused {
 impl Refused {
     /// Of a connection that does not ask for a credential of a unit.
     pub fn unasked(why: &str) -> Self {
-        Self { line: format!("credentials: a peer is refused: {why}"), of: None }
+        Self { line: format!("credentials: a peer is refused: {why}"), code: ErrorCode::InvalidArgs, of: None }
     }
 
     /// Of a unit or id that we do not give to or by; both are safe to print.
     pub fn unfit(unit: String, id: String, why: &str) -> Self {
         let line = format!("unit {unit} is refused the credential '{id}': {why}; correct the unit's file");
-        Self { line, of: Some((unit, id)) }
+        Self { line, code: ErrorCode::InvalidArgs, of: Some((unit, id)) }
     }
 
     /// By the vault.
@@ -34,12 +37,17 @@ impl Refused {
             CredentialRefusal::Vault(error) if error.to_string().contains("; ") => line,
             _ => format!("{line}; {}", refusal.next_step(unit, &id)),
         };
-        Self { line, of: Some((unit.to_owned(), id)) }
+        Self { line, code: code_of(refusal), of: Some((unit.to_owned(), id)) }
+    }
+
+    /// What a caller would have been told.
+    pub const fn code(&self) -> ErrorCode {
+        self.code
     }
 
     /// Writes it to the journal.
     pub fn tell(&self) {
-        let Self { line, of } = self;
+        let Self { line, of, .. } = self;
         match of {
             None => log::warn!("{line}"),
             Some((unit, id)) => log::warn!(
@@ -47,5 +55,14 @@ impl Refused {
                 "{line}"
             ),
         }
+    }
+}
+
+const fn code_of(refusal: &CredentialRefusal) -> ErrorCode {
+    match refusal {
+        CredentialRefusal::Vault(error) => Refusal::code_of(error),
+        CredentialRefusal::NoName(_) => ErrorCode::InvalidArgs,
+        CredentialRefusal::NoToken | CredentialRefusal::TokenExpired => ErrorCode::NotFound,
+        _ => ErrorCode::AccessDenied,
     }
 }

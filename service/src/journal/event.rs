@@ -29,6 +29,12 @@ pub const LOGIN_LOCKED: &str = "4ccd647b1a1f41279638bbe03142a847";
 pub const CREDENTIAL_GRANTED: &str = "1b0a1b77b04b494f8a7632188ac6f712";
 /// A unit was refused a credential; why.
 pub const CREDENTIAL_REFUSED: &str = "587f1af28c9c424b928db8abc40f312e";
+/// Number and chain value of the newest record of the audit log: what its end can be held against.
+pub const AUDIT_HEAD: &str = "0a8bdad12ede47edb4515092cb7e3c48";
+/// Old records of the audit log were let go.
+pub const AUDIT_PRUNED: &str = "a062fead1c7e41118527c8ccd7987a3a";
+/// The audit log was verified, and is not as it was written.
+pub const AUDIT_BROKEN: &str = "cd05d4b9726a48a5a534255418805dc3";
 
 #[cfg(test)]
 mod tests {
@@ -52,7 +58,7 @@ mod tests {
         let explained: BTreeSet<&str> = entries.iter().copied().collect();
         assert_eq!(entries.len(), explained.len(), "one is explained twice");
         assert_eq!(ids_of_the_code(), explained);
-        assert_eq!(explained.len(), 12);
+        assert_eq!(explained.len(), 15);
         assert!(explained.iter().all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
     }
 

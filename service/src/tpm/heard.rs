@@ -1,22 +1,26 @@
-//! A TPM whose last answer is remembered, for `Health`.
+//! A TPM whose last answer is remembered, for `Health`, and whose answers are counted.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use tokenvault_core::Secret;
 use tokenvault_core::port::{SealError, SealedBlob, Sealer, TpmStatus};
 use tokenvault_core::vault::tpm_error_name;
+
+use crate::metrics::{TpmMetrics, TpmOperation};
 
 /// Hands every question on and keeps how it was answered.
 #[derive(Clone)]
 pub struct HeardSealer {
     tpm: Arc<dyn Sealer>,
     last: Arc<RwLock<String>>,
+    metrics: Arc<TpmMetrics>,
 }
 
 impl HeardSealer {
     /// Over `tpm`, which was not asked yet.
     pub fn new(tpm: Arc<dyn Sealer>) -> Self {
-        Self { tpm, last: Arc::new(RwLock::new("not asked yet".into())) }
+        Self { tpm, last: Arc::new(RwLock::new("not asked yet".into())), metrics: Arc::default() }
     }
 
     /// `ok`, or what the TPM answered last: the name of the error and its text, as `Status` gives its reason.
@@ -24,7 +28,15 @@ impl HeardSealer {
         self.last.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn hear<T>(&self, answer: Result<T, SealError>) -> Result<T, SealError> {
+    /// How often it was asked.
+    pub fn metrics(&self) -> &TpmMetrics {
+        &self.metrics
+    }
+
+    fn hear<T>(&self, operation: TpmOperation, ask: impl FnOnce() -> Result<T, SealError>) -> Result<T, SealError> {
+        let begun = Instant::now();
+        let answer = ask();
+        self.metrics.count(operation, answer.as_ref().err(), begun.elapsed());
         let text = match &answer {
             Ok(_) => "ok".to_owned(),
             Err(error) => format!("{}: {error}", tpm_error_name(error)),
@@ -36,14 +48,14 @@ impl HeardSealer {
 
 impl Sealer for HeardSealer {
     fn seal(&self, secret: &Secret) -> Result<SealedBlob, SealError> {
-        self.hear(self.tpm.seal(secret))
+        self.hear(TpmOperation::Seal, || self.tpm.seal(secret))
     }
 
     fn unseal(&self, blob: &SealedBlob) -> Result<Secret, SealError> {
-        self.hear(self.tpm.unseal(blob))
+        self.hear(TpmOperation::Unseal, || self.tpm.unseal(blob))
     }
 
     fn status(&self) -> Result<TpmStatus, SealError> {
-        self.hear(self.tpm.status())
+        self.hear(TpmOperation::Status, || self.tpm.status())
     }
 }

@@ -27,5 +27,4 @@ mod writer;
 
 pub use migration::SCHEMA;
 pub use options::StoreOptions;
-pub use status::StoreCounters;
 pub use store::SqliteStore;

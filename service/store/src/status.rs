@@ -3,18 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokenvault_core::port::StoreError;
-
-/// What the store has done since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoreCounters {
-    /// Durable commits.
-    pub commits: u64,
-    /// Jobs whose writes those commits made durable.
-    pub writes: u64,
-    /// Times the log was emptied so that deleted rows are gone from it.
-    pub erasures: u64,
-}
+use tokenvault_core::port::{BATCH_BOUNDS, StoreCounters, StoreError};
 
 /// The status as the writer and the readers leave it.
 #[derive(Debug, Default)]
@@ -22,6 +11,7 @@ pub(crate) struct Shared {
     commits: AtomicU64,
     writes: AtomicU64,
     erasures: AtomicU64,
+    batches: [AtomicU64; BATCH_BOUNDS.len() + 1],
     read_only: Mutex<Option<String>>,
     // Set once: only opening the store again can tell that a damaged file was mended.
     damaged: OnceLock<String>,
@@ -31,6 +21,10 @@ impl Shared {
     pub(crate) fn count_commit(&self, writes: u64) {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.writes.fetch_add(writes, Ordering::Relaxed);
+        let place = BATCH_BOUNDS.iter().position(|bound| writes <= *bound).unwrap_or(BATCH_BOUNDS.len());
+        if let Some(batches) = self.batches.get(place) {
+            batches.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn count_erasure(&self) {
@@ -42,6 +36,7 @@ impl Shared {
             commits: self.commits.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
             erasures: self.erasures.load(Ordering::Relaxed),
+            batches: self.batches.each_ref().map(|batches| batches.load(Ordering::Relaxed)),
         }
     }
 

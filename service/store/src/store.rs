@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokenvault_core::port::{ReadTx, Store, StoreError, StoreStatus, WriteJob};
+use tokenvault_core::port::{ReadTx, Store, StoreCounters, StoreError, StoreStatus, WriteJob};
 
 use crate::connection;
 use crate::create;
@@ -15,7 +15,7 @@ use crate::migration;
 use crate::options::StoreOptions;
 use crate::pool::Pool;
 use crate::reserve::Reserve;
-use crate::status::{Shared, StoreCounters};
+use crate::status::Shared;
 use crate::tx::Tx;
 use crate::verify;
 use crate::writer::{Queue, Writer};
@@ -61,11 +61,6 @@ impl SqliteStore {
         let verified = connection::reader(&self.directory.vault()).and_then(|reader| verify::structure(&reader));
         Ok(verified.inspect_err(|Fault(error)| self.shared.heed(error))?)
     }
-
-    /// What the store has done since it was opened.
-    pub fn counters(&self) -> StoreCounters {
-        self.shared.counters()
-    }
 }
 
 impl Store for SqliteStore {
@@ -93,6 +88,10 @@ impl Store for SqliteStore {
             damaged: self.shared.damaged().map(str::to_owned),
             disk_bytes: self.directory.disk_bytes(),
         }
+    }
+
+    fn counters(&self) -> StoreCounters {
+        self.shared.counters()
     }
 }
 

@@ -15,6 +15,8 @@ mod fixture;
 
 mod annotate;
 mod audit;
+mod audit_read;
+mod audit_retention;
 mod audit_tamper;
 mod cleanup;
 mod credential;

@@ -25,7 +25,7 @@ fn assert_every_data_call_answers(home: &Home, expected: Refused) {
             answer(user.annotate("t", Annotation::default())),
             answer(user.rename("t", "u")),
             answer(user.delete("t")),
-            answer(home.vault().verify_audit()).map(drop),
+            answer(home.vault().verify_audit(None, &Unwatched)).map(drop),
             answer(home.vault().add_slot(&user.caller, &NewSlot::HostKey(&key(&HOST_KEY)))).map(drop),
             answer(home.vault().remove_slot(&user.caller, 1, true)),
             answer(home.vault().confirm_recovery(&user.caller, &key(&[1; 32]))),

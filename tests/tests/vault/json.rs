@@ -16,6 +16,7 @@ const ISSUED: &str = "id kind subject audience scopes claims issued expires issu
 const STATUS: &str = "state reason protection vault-id recovery-confirmed disk-theft machine-theft tokens bytes \
                       quota-tokens quota-bytes next-step";
 
+const AUDIT: &str = "seq time uid operation owner name version outcome count door app purpose pid exe unit";
 const USER: &str = "uid user role active state tokens bytes quota-tokens quota-bytes last-seen";
 
 /// A command line, and the keys of its document beside `schema`: of all of it, then of the rows of its only list.
@@ -73,6 +74,10 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["slot", "list"], &["slots"], "id kind created"),
     (&["slot", "remove", "3"], &[], ""),
     (&["credential", "test", "app.service", "key"], &["unit id granted cause next-step version size"], ""),
+    (&["audit", "list", "--operation", "Put"], &["records"], AUDIT),
+    (&["audit", "verify"], &["ok records first last chain"], ""),
+    (&["metrics"], &["text"], ""),
+    (&["metrics", "--textfile", "PROM"], &[], ""),
     (&["cleanup"], &["tokens versions shares offers issued dry-run held-back damaged"], ""),
     (&["user", "list"], &["users"], USER),
     (&["user", "show", "root"], &[USER], ""),
@@ -112,6 +117,7 @@ fn assert_document(vault: &Vault, user: User, program: &str, case: &Case, id: &s
         ("HOME/digits", home.join("digits")),
         ("HOME/offer", home.join("offer")),
         ("CONF", vault.path().join("tokenvault.conf")),
+        ("PROM", vault.path().join("tokenvault.prom")),
         ("DAEMON", tokenvault_tests::program::path("tokenvaultd")),
     ];
     for (name, path) in places {

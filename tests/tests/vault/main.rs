@@ -12,6 +12,7 @@ mod common;
 
 mod attributes;
 mod audit;
+mod audit_log;
 mod bad_input;
 mod bad_value;
 mod bus;
@@ -39,6 +40,7 @@ mod login;
 mod logout;
 mod machine_tokens;
 mod manager;
+mod metrics;
 mod naming;
 mod offers;
 mod put_and_get;

@@ -34,6 +34,11 @@ impl Outcome {
         }
     }
 
+    /// From the interface's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Ok, Self::Denied, Self::NotFound, Self::Failed].into_iter().find(|outcome| outcome.as_str() == word)
+    }
+
     /// The outcome an error stands for.
     pub const fn of(error: &Error) -> Self {
         match error {
@@ -69,7 +74,7 @@ pub struct AuditRecord {
     /// How it ended.
     #[n(6)]
     pub outcome: Outcome,
-    /// How many equal ones this record stands for.
+    /// How many equal ones this record stands for; of `PruneAudit`, how many records were let go.
     #[n(7)]
     pub count: u64,
     /// 0 bus, 1 socket, 2 the daemon itself, 3 the credentials socket.
@@ -119,6 +124,16 @@ impl AuditRecord {
             renamed_to: None,
             grantee: None,
             unit: None,
+        }
+    }
+    /// The door, as the interface writes it; empty for one of a newer release.
+    pub const fn door(&self) -> &'static str {
+        match self.door {
+            0 => Door::Bus.as_str(),
+            1 => Door::Socket.as_str(),
+            2 => Door::Daemon.as_str(),
+            3 => Door::Credential.as_str(),
+            _ => "",
         }
     }
 }

@@ -4,13 +4,16 @@
 
 mod clock;
 mod memory;
+mod progress;
 mod sealer;
 mod store;
 
 pub use clock::{Clock, ManualClock};
 pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
+pub use progress::{Cancelled, Progress};
 pub use sealer::{SealError, SealedBlob, Sealer, TpmStatus};
 pub use store::{
-    AttributeTag, AuditRow, Ending, IssuedRow, JobFailure, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx,
-    ShareRow, SlotRow, Store, StoreError, StoreStatus, Tag, TokenRow, VersionHead, VersionRow, WriteJob, WriteTx,
+    AttributeTag, AuditRow, BATCH_BOUNDS, Ending, IssuedRow, JobFailure, KeyringRow, MetaKey, NewShare, NewToken,
+    PrincipalRow, ReadTx, ShareRow, SlotRow, Store, StoreCounters, StoreError, StoreStatus, Tag, TokenRow, VersionHead,
+    VersionRow, WriteJob, WriteTx,
 };

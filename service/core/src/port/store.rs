@@ -250,6 +250,22 @@ pub struct StoreStatus {
     pub disk_bytes: u64,
 }
 
+/// Largest batches that are counted together, in writes of one commit; the store has no larger ones than the last.
+pub const BATCH_BOUNDS: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/// What a store has done since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreCounters {
+    /// Durable commits.
+    pub commits: u64,
+    /// Jobs whose writes those commits made durable.
+    pub writes: u64,
+    /// Times the log was emptied so that deleted rows are gone from it.
+    pub erasures: u64,
+    /// Commits by how many writes they made durable: up to each of [`BATCH_BOUNDS`], and more.
+    pub batches: [u64; BATCH_BOUNDS.len() + 1],
+}
+
 /// Reads on one consistent snapshot.
 pub trait ReadTx {
     /// A single value. # Errors See [`StoreError`].
@@ -316,8 +332,15 @@ pub trait ReadTx {
     fn audit_head(&self) -> Result<Option<AuditRow>, StoreError>;
     /// Audit links with `seq > after`, ascending; at most `limit`.
     fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+    /// Audit links with `seq < before`, descending; at most `limit`.
+    fn audit_before(&self, before: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+    /// What the audit links with `seq > after` take, in order and at most `limit` of them: the last one's number, and bytes.
+    /// `None` when there are none.
+    fn audit_bytes(&self, after: u64, limit: usize) -> Result<Option<(u64, u64)>, StoreError>;
     /// Live tokens and stored bytes over all principals.
     fn totals(&self) -> Result<(u64, u64), StoreError>;
+    /// Versions of all tokens: takes the longer the more there are.
+    fn count_versions(&self) -> Result<u64, StoreError>;
 }
 
 /// Reads and writes inside the savepoint of one job. Sees its own writes.
@@ -419,4 +442,7 @@ pub trait Store: Send + Sync {
 
     /// What the store knows of itself.
     fn status(&self) -> StoreStatus;
+
+    /// What the store has done since it was opened.
+    fn counters(&self) -> StoreCounters;
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::write::{Effect, Reply};
 use super::{Event, OpenVault, Vault};
-use crate::audit::{AuditRecord, ChainFault, NotNoted, Outcome, verify};
+use crate::audit::{AuditRecord, Mark, NotNoted, Outcome};
 use crate::error::Error;
 use crate::port::WriteTx;
 
@@ -178,13 +178,19 @@ impl Vault {
         });
     }
 
-    /// Walks the audit chain: the number of records, or where it is broken.
+    /// Notes that somebody looks at the log itself; best effort, because who looks why it cannot be written must see it.
+    pub fn note_look(&self, event: &Event) {
+        let _seen_all_the_same = self.audit.note(self.record_of(event));
+        self.wake_audit();
+    }
+
+    /// The newest record of the log; `None` while there is none.
     ///
     /// # Errors
-    /// When the vault is not open or the store cannot be read.
-    pub fn verify_audit(&self) -> Result<Result<u64, ChainFault>, Error> {
-        let open = self.open()?;
-        self.read(|tx| verify(&open.audit, tx))
+    /// When the store cannot be read.
+    pub fn audit_head(&self) -> Result<Option<Mark>, Error> {
+        let head = self.read(|tx| Ok(tx.audit_head()?))?;
+        Ok(head.map(|row| Mark { seq: row.seq, chain: row.chain }))
     }
 }
 

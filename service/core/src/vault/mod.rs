@@ -11,6 +11,7 @@ mod principals;
 mod seen;
 mod slots;
 mod state;
+mod totals;
 mod trusted_time;
 mod unseal;
 mod words;
@@ -70,6 +71,10 @@ pub struct Settings {
     pub audit_durable: bool,
     /// Most audit records kept.
     pub audit_records: u64,
+    /// Most bytes of them.
+    pub audit_bytes: u64,
+    /// How long they are kept, microseconds.
+    pub audit_age_usec: u64,
 }
 
 impl Default for Settings {
@@ -83,6 +88,8 @@ impl Default for Settings {
             default_role: Role::Developer,
             audit_durable: false,
             audit_records: 1_000_000,
+            audit_bytes: 256 << 20,
+            audit_age_usec: 0,
         }
     }
 }

@@ -27,6 +27,10 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Starting, Self::Uninitialised, Self::Sealed, Self::Serving, Self::ReadOnly, Self::Quarantined];
+
     /// As the interface writes it.
     pub const fn as_str(self) -> &'static str {
         match self {

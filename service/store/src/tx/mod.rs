@@ -163,8 +163,20 @@ impl ReadTx for Tx<'_> {
         self.run(|c| read::audit(c, after, limit))
     }
 
+    fn audit_before(&self, before: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        self.run(|c| read::audit_before(c, before, limit))
+    }
+
+    fn audit_bytes(&self, after: u64, limit: usize) -> Result<Option<(u64, u64)>, StoreError> {
+        self.run(|c| read::audit_bytes(c, after, limit))
+    }
+
     fn totals(&self) -> Result<(u64, u64), StoreError> {
         self.run(read::totals)
+    }
+
+    fn count_versions(&self) -> Result<u64, StoreError> {
+        self.run(read::count_versions)
     }
 }
 

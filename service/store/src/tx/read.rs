@@ -111,12 +111,36 @@ pub(super) fn audit(c: &Connection, after: u64, limit: usize) -> Result<Vec<Audi
     all(c, &sql, (after, limit_of(limit)), row::audit)
 }
 
+pub(super) fn audit_before(c: &Connection, before: u64, limit: usize) -> Result<Vec<AuditRow>, Fault> {
+    let before = i64::try_from(before).unwrap_or(i64::MAX);
+    let sql = format!("SELECT {} FROM audit WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2", row::AUDIT);
+    all(c, &sql, (before, limit_of(limit)), row::audit)
+}
+
+/// Of a blob alone the length is read, and not its bytes.
+pub(super) fn audit_bytes(c: &Connection, after: u64, limit: usize) -> Result<Option<(u64, u64)>, Fault> {
+    const SQL: &str = "SELECT max(seq), sum(bytes) FROM \
+                       (SELECT seq, length(record) + length(chain) AS bytes FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2)";
+    let Ok(after) = i64::try_from(after) else { return Ok(None) };
+    let found: Option<(Option<i64>, Option<i64>)> =
+        one(c, SQL, (after, limit_of(limit)), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match found {
+        Some((Some(last), Some(bytes))) => Some((last.unsigned_abs(), bytes.unsigned_abs())),
+        _ => None,
+    })
+}
+
 /// One row per principal: their counters are kept, not counted.
 pub(super) fn totals(c: &Connection) -> Result<(u64, u64), Fault> {
     const SQL: &str = "SELECT coalesce(sum(tokens), 0), coalesce(sum(bytes), 0) FROM principal";
     let sums: Option<(i64, i64)> = one(c, SQL, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (tokens, bytes) = sums.unwrap_or_default();
     Ok((tokens.unsigned_abs(), bytes.unsigned_abs()))
+}
+
+pub(super) fn count_versions(c: &Connection) -> Result<u64, Fault> {
+    let count: Option<i64> = one(c, "SELECT count(*) FROM version", [], |row| row.get(0))?;
+    Ok(count.unwrap_or_default().unsigned_abs())
 }
 
 /// A limit as SQLite takes it.

@@ -1,0 +1,28 @@
+//! How much there is, of all users together. Known also while the vault is sealed: none of it is encrypted.
+
+use super::Vault;
+use crate::error::Error;
+use crate::port::StoreCounters;
+
+impl Vault {
+    /// Tokens and their stored bytes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn totals(&self) -> Result<(u64, u64), Error> {
+        self.read(|tx| Ok(tx.totals()?))
+    }
+
+    /// Versions of all tokens. Nobody keeps that number: all of them are looked at.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn count_versions(&self) -> Result<u64, Error> {
+        self.read(|tx| Ok(tx.count_versions()?))
+    }
+
+    /// What the store has done since it was opened, and its bytes on disk.
+    pub fn store_counters(&self) -> (StoreCounters, u64) {
+        (self.store.counters(), self.store.status().disk_bytes)
+    }
+}

@@ -1,0 +1,138 @@
+//! Work of administrators that takes longer than a call may: it is begun, watched by its number, and can be cancelled.
+//!
+//! Few run at one time, each on a thread of its own. What came of one is kept for a while. Only who began it and root see it.
+
+mod entry;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokenvault_core::port::{Cancelled, Progress};
+use tokenvault_core::{Caller, Error};
+use tokenvault_proto::Findings;
+
+pub use self::entry::{Outcome, State, View};
+
+use self::entry::Entry;
+
+/// Most that run at one time, of all and of one uid.
+const RUNNING_MAX: usize = 4;
+const RUNNING_OF_ONE: usize = 2;
+/// How long the outcome of one is kept, and of how many: the oldest go first.
+const KEPT: Duration = Duration::from_secs(60 * 60);
+const KEPT_MAX: usize = 64;
+
+/// What work that was begun is told, and tells.
+pub struct Watch(Arc<Entry>);
+
+impl Progress for Watch {
+    fn report(&self, done: u64, total: u64) -> Result<(), Cancelled> {
+        self.0.report(done, total)
+    }
+}
+
+/// How work ends. What went wrong may have found something too.
+pub type Ended = Result<Findings, (Error, Findings)>;
+
+struct Table {
+    next: u64,
+    entries: BTreeMap<u64, Arc<Entry>>,
+}
+
+/// All operations.
+pub struct Operations(Mutex<Table>);
+
+impl Default for Operations {
+    fn default() -> Self {
+        // A number of an earlier run of the daemon must not be that of another operation now.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(Mutex::new(Table { next: since.as_secs().saturating_mul(1_000), entries: BTreeMap::new() }))
+    }
+}
+
+impl Operations {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins work, on a thread that may block; its number. `operation` is the method that it is begun by.
+    ///
+    /// # Errors
+    /// [`Error::LimitsExceeded`] when too many run.
+    pub fn begin(
+        &self,
+        caller: &Caller,
+        operation: &'static str,
+        work: impl FnOnce(&Watch) -> Ended + Send + 'static,
+    ) -> Result<u64, Error> {
+        let (id, entry) = self.enter(caller.uid, operation, Instant::now())?;
+        tokio::task::spawn_blocking(move || {
+            let watch = Watch(entry);
+            // The panic's hook has logged where.
+            let ended = catch_unwind(AssertUnwindSafe(|| work(&watch))).unwrap_or_else(|_| {
+                Err((Error::Internal(format!("{operation} ended in a fault of the daemon")), Findings::default()))
+            });
+            watch.0.end(ended, Instant::now());
+        });
+        Ok(id)
+    }
+
+    fn enter(&self, uid: u32, operation: &'static str, now: Instant) -> Result<(u64, Arc<Entry>), Error> {
+        let mut table = self.table();
+        table.forget(now);
+        let running = table.entries.values().filter(|entry| entry.is_running());
+        let (all, own) = running.fold((0, 0), |(all, own), entry| (all + 1, own + usize::from(entry.uid == uid)));
+        if all >= RUNNING_MAX || own >= RUNNING_OF_ONE {
+            let retry = "wait until one of them has ended, or cancel it".to_owned();
+            return Err(Error::LimitsExceeded { limit: "operations", retry });
+        }
+        let id = table.next;
+        table.next += 1;
+        let entry = Arc::new(Entry::new(uid, operation));
+        table.entries.insert(id, Arc::clone(&entry));
+        Ok((id, entry))
+    }
+
+    /// How an operation stands; `None` for one that was never begun, is forgotten, or is another's.
+    pub fn view(&self, uid: u32, id: u64) -> Option<View> {
+        Some(self.find(uid, id)?.view(id))
+    }
+
+    /// Cancels an operation; whether there is one. It ends soon, or has ended already.
+    pub fn cancel(&self, uid: u32, id: u64) -> bool {
+        self.find(uid, id).inspect(|entry| entry.cancel()).is_some()
+    }
+
+    /// Cancels all, because the daemon stops.
+    pub fn cancel_all(&self) {
+        self.table().entries.values().for_each(|entry| entry.cancel());
+    }
+
+    /// How many run.
+    pub fn running(&self) -> usize {
+        self.table().entries.values().filter(|entry| entry.is_running()).count()
+    }
+
+    fn find(&self, uid: u32, id: u64) -> Option<Arc<Entry>> {
+        let mut table = self.table();
+        table.forget(Instant::now());
+        table.entries.get(&id).filter(|entry| uid == 0 || entry.uid == uid).map(Arc::clone)
+    }
+}
+
+impl Table {
+    /// Forgets what ended long ago, and the oldest where too many have ended.
+    fn forget(&mut self, now: Instant) {
+        self.entries.retain(|_, entry| entry.ended_at().is_none_or(|ended| now.duration_since(ended) < KEPT));
+        while self.entries.len() >= KEPT_MAX {
+            let oldest = self.entries.iter().filter(|(_, entry)| !entry.is_running()).map(|(id, _)| *id).next();
+            let Some(oldest) = oldest else { return };
+            self.entries.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
