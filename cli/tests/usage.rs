@@ -134,7 +134,7 @@ fn every_number_duration_time_and_truth_of_both_programs_is_in_that_list() {
 
 #[test]
 fn every_misuse_is_one_line_with_a_next_step() {
-    let cases: [(&str, &[&str]); 34] = [
+    let cases: [(&str, &[&str]); 35] = [
         (TOKENVAULT, &[]),
         (TOKENVAULT, &["frobnicate"]),
         (TOKENVAULT, &["put"]),

@@ -10,7 +10,8 @@ use tokenvault_proto::{
 use zbus::interface;
 use zbus::message::Header;
 
-use super::desk::{Call, blocking};
+use super::call::Call;
+use super::desk::blocking;
 use super::{Desk, Options, Refusal, decode, decode_issued, encode};
 use crate::caller::Kind;
 

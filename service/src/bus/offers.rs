@@ -5,7 +5,7 @@ use tokenvault_core::token::Redeemed;
 use tokenvault_proto::{self as proto, OfferOptions, RedeemOptions};
 use zbus::OwnedFd;
 
-use super::desk::Call;
+use super::call::Call;
 use super::{Desk, Options, decode, decode_issued, encode};
 use crate::caller::Kind;
 

@@ -235,8 +235,9 @@ impl Vault {
 
     /// The same on a snapshot, and kept.
     pub(crate) fn principal_by_id(&self, open: &OpenVault, id: i64) -> Result<Arc<Principal>, Error> {
+        let ticket = open.principals.ticket();
         let principal = self.read(|tx| self.find_principal_by_id(open, tx, id))?;
-        open.cache(&principal);
+        open.principals.keep(ticket, &principal);
         Ok(principal)
     }
 

@@ -49,6 +49,12 @@ pub(super) fn login(c: &Connection, principal: i64) -> Result<Option<Vec<u8>>, F
     one(c, "SELECT record FROM login WHERE principal = ?1", [principal], |row| row.get(0))
 }
 
+pub(super) fn token(c: &Connection, principal: i64, name_tag: &Tag) -> Result<Option<TokenRow>, Fault> {
+    const SQL: &str = "SELECT id, principal, name_tag, current, newest, meta FROM token \
+                       WHERE name_tag = ?1 AND principal = ?2";
+    one(c, SQL, (name_tag, principal), row::token)
+}
+
 pub(super) fn token_by_id(c: &Connection, id: i64) -> Result<Option<TokenRow>, Fault> {
     one(c, "SELECT id, principal, name_tag, current, newest, meta FROM token WHERE id = ?1", [id], row::token)
 }
