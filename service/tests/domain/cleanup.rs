@@ -1,5 +1,6 @@
 //! Deleting what has expired: a week later, by a clock that is known to have been right, and nothing else.
 
+use tokenvault_core::issued::IssueRequest;
 use tokenvault_core::port::ReadTx;
 use tokenvault_core::token::{CleanupReport, CleanupRequest, Expiry, PutOptions};
 
@@ -57,6 +58,7 @@ fn what_has_expired_is_deleted_a_week_later_and_not_before() {
     assert_eq!(home.alice().get("stays").unwrap(), b"1");
     assert_eq!(home.bob().get("stays").unwrap(), b"1");
     assert_eq!(cleanup(&home, trusted()), NOTHING);
+    home.check_counters();
     assert!(verified(&home).is_ok());
 }
 
@@ -183,4 +185,24 @@ fn a_date_that_was_changed_behind_the_vaults_back_deletes_nothing() {
     let report = cleanup(&home, trusted());
     assert_eq!((report.tokens, report.damaged), (2, 1), "what is beside it goes all the same");
     assert_eq!(home.read(|tx| tx.versions(2)).len(), 1);
+}
+
+#[test]
+fn what_was_issued_and_offered_goes_a_week_after_its_end() {
+    let home = Home::new();
+    let alice = home.alice();
+    alice.put("t", b"1").unwrap();
+    alice.issue(plain()).unwrap();
+    let stays = alice.issue(IssueRequest { ttl: 100 * DAY, ..plain() }).unwrap();
+    alice.offer("t").unwrap();
+    assert_eq!(cleanup(&home, trusted()), NOTHING);
+    home.clock.advance_usec(DAY + SURELY);
+    let dry = cleanup(&home, CleanupRequest { dry_run: true, ..trusted() });
+    assert_eq!(dry, CleanupReport { offers: 1, issued: 1, ..NOTHING });
+    home.check_counters();
+    assert_eq!(cleanup(&home, CleanupRequest { owner: Some(BOB), ..trusted() }), NOTHING);
+    assert_eq!(cleanup(&home, trusted()), dry);
+    assert_eq!(cleanup(&home, trusted()), NOTHING);
+    assert!(home.root().is_valid(&stays.token));
+    home.check_counters();
 }

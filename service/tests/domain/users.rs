@@ -285,3 +285,29 @@ fn what_was_being_read_while_a_user_is_disabled_is_not_kept() {
     done.store(true, std::sync::atomic::Ordering::Relaxed);
     thread.join().unwrap();
 }
+
+#[test]
+fn what_a_user_issued_is_good_for_nothing_while_it_is_disabled_or_frozen_and_gone_with_it() {
+    let home = home_with_token();
+    let issued = home.alice().issue(plain()).unwrap();
+    let offered = home.alice().offer("t").unwrap().code.to_string();
+    assert!(home.root().is_valid(&issued.token) && home.root().is_valid(&issued.token), "also where it lies opened");
+    set(&home, &named(ALICE, "alice"), &active(false)).unwrap();
+    assert!(!home.root().is_valid(&issued.token));
+    set(&home, &named(ALICE, "alice"), &active(true)).unwrap();
+    assert!(home.root().is_valid(&issued.token));
+    freeze(&home, ALICE).unwrap();
+    assert!(!home.root().is_valid(&issued.token));
+    assert_eq!(refused(home.bob().redeem(&offered)), Refused::NoOffer);
+    adopt(&home, ALICE, &named(ALICE, "alice")).unwrap();
+    assert!(home.root().is_valid(&issued.token));
+    for number in 0..150 {
+        home.alice().issue(plain()).unwrap();
+        home.alice().put(&format!("many/{number}"), b"1").unwrap();
+        home.alice().offer(&format!("many/{number}")).unwrap();
+    }
+    purge(&home, ALICE).unwrap();
+    assert!(!home.root().is_valid(&issued.token));
+    home.check_counters();
+    assert_eq!(home.read(|tx| tx.ended_issued(i64::MAX, (i64::MIN, i64::MIN), 10)).len(), 0);
+}
