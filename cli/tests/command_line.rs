@@ -200,13 +200,17 @@ fn a_full_disk_under_standard_output_is_told() {
 
 #[test]
 fn completions_are_scripts_that_their_shell_accepts() {
+    // fish makes its directories there.
+    let home = tempfile::tempdir().unwrap();
     for (program, name) in [(TOKENVAULT, "tokenvault"), (TOKENVAULTCTL, "tokenvaultctl")] {
         for shell in ["bash", "zsh", "fish"] {
             let output = run(program, ["completion", shell]);
             assert!(output.status.success());
             let script = String::from_utf8(output.stdout).unwrap();
             assert!(script.contains(name), "{shell}");
-            let child = Command::new(shell).arg("-n").arg("/dev/stdin").stdin(Stdio::piped()).spawn();
+            let mut command = Command::new(shell);
+            command.args(["-n", "/dev/stdin"]).env("HOME", home.path()).stdin(Stdio::piped());
+            let child = command.spawn();
             let mut child = child.unwrap_or_else(|error| panic!("package {shell}: {error}"));
             child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
             assert!(child.wait().unwrap().success(), "{shell}");

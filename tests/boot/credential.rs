@@ -18,11 +18,9 @@ fn with_unit() -> Machine {
 }
 
 fn lay_down(machine: &Machine, name: &str) {
-    let unit = format!(
-        "[Service]\nType=oneshot\nRemainAfterExit=yes\nLoadCredential=api-key:/run/tokenvault/credentials\n\
-         ExecStart=sh -c 'cat $${{CREDENTIALS_DIRECTORY}}/api-key >/run/%N'\n[Install]\nWantedBy=multi-user.target\n"
-    );
-    machine.write(&format!("/etc/systemd/system/{name}.service"), &unit);
+    let unit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nLoadCredential=api-key:/run/tokenvault/credentials\n\
+         ExecStart=sh -c 'cat $${CREDENTIALS_DIRECTORY}/api-key >/run/%N'\n[Install]\nWantedBy=multi-user.target\n";
+    machine.write(&format!("/etc/systemd/system/{name}.service"), unit);
     machine.root("systemctl daemon-reload").succeeds();
 }
 

@@ -128,5 +128,7 @@ fn a_user_is_deleted_though_the_vault_is_away_and_the_administrator_is_told() {
     machine
         .root("systemctl mask --now tokenvaultd.service tokenvaultd.socket tokenvault-credentials.socket")
         .succeeds();
-    machine.root("userdel bob").succeeds();
+    let told = machine.root("userdel bob 2>&1").succeeds();
+    assert!(told.contains("tokenvaultctl user freeze bob"), "{told}");
+    assert_eq!(machine.property("tokenvaultd.service", "ActiveState"), "inactive", "it is not started for that");
 }

@@ -37,13 +37,13 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     };
     let report = context.client()?.cleanup(&options)?;
     if report.held_back > 0 {
-        context.output.note(&format!(
+        context.output.warn(&format!(
             "{} stay because nothing says that the clock is right; look at 'date', then add --clock-is-right",
             counted(report.held_back, "expired version or share", "expired versions and shares")
         ));
     }
     if report.damaged > 0 {
-        context.output.note(&format!(
+        context.output.warn(&format!(
             "{} damaged and not deleted; run 'tokenvaultctl doctor'",
             counted(report.damaged, "expired token is", "expired tokens are")
         ));

@@ -121,6 +121,11 @@ impl Output {
         stdout.and_then(|fd| File::from(fd).write_all(bytes)).map_err(|error| Failure::stdout(&error))
     }
 
+    /// What somebody has to do something about, on standard error; said also where nothing else is.
+    pub fn warn(&self, line: &str) {
+        program::say(self.program, line);
+    }
+
     /// A remark for people, on standard error.
     pub fn note(&self, line: &str) {
         if !self.quiet {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokenvault_core::Error;
 use tokenvault_core::policy::Role;
-use tokenvault_core::user::{Named, UserChanges, UserView};
+use tokenvault_core::user::{NameNow, Named, UserChanges, UserView};
+use tokenvault_core::vault::daemon;
 use tokenvault_proto::{AdoptUserOptions, NoOptions, QUOTA_AS_CONFIGURED, SetUserOptions, UserInfo};
 use tokio::time::{Instant, timeout_at};
 
@@ -58,8 +59,9 @@ pub async fn set(desk: &Desk, call: Call, uid: u32, options: Options) -> Result<
         quota_tokens: options.quota_tokens.map(quota),
         quota_bytes: options.quota_bytes.map(quota),
     };
-    let subject = named(&desk.service, uid).await?;
-    work(desk, uid, move |service| service.vault.set_user(&call.caller, &subject, &changes)).await
+    let subject = named(&desk.service, uid).await;
+    let closes_login = changes.active == Some(false);
+    work(desk, (uid, closes_login), move |service| service.vault.set_user(&call.caller, &subject, &changes)).await
 }
 
 fn quota(number: u64) -> Option<u64> {
@@ -69,41 +71,46 @@ fn quota(number: u64) -> Option<u64> {
 /// `FreezeUser`.
 pub async fn freeze(desk: &Desk, call: Call, uid: u32, options: Options) -> Result<(), Error> {
     decode::options::<NoOptions>(options)?;
-    work(desk, uid, move |service| service.vault.freeze_user(&call.caller, uid)).await
+    work(desk, (uid, true), move |service| service.vault.freeze_user(&call.caller, uid)).await
 }
 
 /// `PurgeUser`.
 pub async fn purge(desk: &Desk, call: Call, uid: u32, options: Options) -> Result<(), Error> {
     decode::options::<NoOptions>(options)?;
-    work(desk, uid, move |service| service.vault.purge_user(&call.caller, uid)).await
+    work(desk, (uid, true), move |service| service.vault.purge_user(&call.caller, uid)).await
 }
 
 /// `AdoptUser`.
 pub async fn adopt(desk: &Desk, call: Call, uid: u32, options: Options) -> Result<(), Error> {
     let options = decode::options::<AdoptUserOptions>(options)?;
-    let to = named(&desk.service, options.to_uid.unwrap_or(uid)).await?;
-    work(desk, uid, move |service| service.vault.adopt_user(&call.caller, uid, &to)).await
+    let to = named(&desk.service, options.to_uid.unwrap_or(uid)).await;
+    work(desk, (uid, true), move |service| service.vault.adopt_user(&call.caller, uid, &to)).await
 }
 
 /// What the user database says of a uid.
-async fn named(service: &Service, uid: u32) -> Result<Named, Error> {
-    match service.users.name(uid).await {
-        Ok(name) => Ok(Named { uid, user: Some(name) }),
-        Err(UserError::Unknown) => Ok(Named { uid, user: None }),
-        Err(UserError::Unavailable(why)) => Err(Error::Unavailable(format!("{why}; retry"))),
-    }
+async fn named(service: &Service, uid: u32) -> Named {
+    let user = match service.users.name(uid).await {
+        Ok(name) => NameNow::Is(name),
+        Err(UserError::Unknown) => NameNow::None,
+        Err(UserError::Unavailable(why)) => NameNow::Unavailable(why),
+    };
+    Named { uid, user }
 }
 
 /// Changes a user while nobody opens or closes its login, and parks what is open then.
 async fn work(
     desk: &Desk,
-    uid: u32,
+    (uid, closes_login): (u32, bool),
     work: impl FnOnce(&Arc<Service>) -> Result<(), Error> + Send + 'static,
 ) -> Result<(), Error> {
     let service = Arc::clone(&desk.service);
     let turn = service.turns.take(uid).await?;
     blocking(move || {
         let done = work(&service);
+        // Also one that was parked over a restart and is not open again yet. A sealed vault has none open.
+        if closes_login && done.is_ok() {
+            let _was_open = service.lock_login(&daemon(), uid);
+        }
         service.park_logins();
         drop(turn);
         done

@@ -77,13 +77,13 @@ impl Service {
         self.logins.parking.forget();
     }
 
-    /// Closes a user's login; whether it was open. Where the vault is not open yet, it will not be opened with it. Blocks.
+    /// Closes a user's login; whether it was open. Where what was parked is not open again yet, this one will not be. Blocks.
     ///
     /// # Errors
     /// When the vault is not open; [`Error::AccessDenied`].
     pub fn lock_login(&self, caller: &Caller, uid: u32) -> Result<bool, Error> {
         let locked = self.vault.lock_login(caller, uid);
-        if !matches!(locked, Ok(_) | Err(Error::AccessDenied(_))) {
+        if !matches!(locked, Err(Error::AccessDenied(_))) {
             self.logins.parking.leave_out(uid);
         }
         locked

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use tokenvault_core::Error;
 use tokenvault_core::policy::Role;
 use tokenvault_core::port::ReadTx;
-use tokenvault_core::user::{Named, UserChanges, UserView};
+use tokenvault_core::user::{NameNow, Named, UserChanges, UserView};
 
 use crate::fixture::*;
 use crate::isolation::{assert_all, every_answer};
 
 fn named(uid: u32, name: &str) -> Named {
-    Named { uid, user: Some(name.into()) }
+    Named { uid, user: NameNow::Is(name.into()) }
 }
 
 fn nobody(uid: u32) -> Named {
-    Named { uid, user: None }
+    Named { uid, user: NameNow::None }
 }
 
 fn set(home: &Home, subject: &Named, changes: &UserChanges) -> Result<(), Error> {
@@ -96,6 +96,15 @@ fn a_quota_of_ones_own_stands_before_the_configured_one() {
     let bytes = UserChanges { quota_bytes: Some(Some(1)), ..UserChanges::default() };
     set(&home, &named(ALICE, "alice"), &bytes).unwrap();
     assert_eq!(refused(home.alice().put("second", b"2")), Refused::LimitsExceeded);
+}
+
+#[test]
+fn who_is_known_is_disabled_though_the_user_database_does_not_answer() {
+    let home = home_with_token();
+    let away = |uid| Named { uid, user: NameNow::Unavailable("the directory hangs".into()) };
+    set(&home, &away(ALICE), &active(false)).unwrap();
+    assert_eq!(refused(home.alice().get("t")), Refused::AccessDenied);
+    assert_eq!(refused(set(&home, &away(BOB), &active(false))), Refused::Unavailable);
 }
 
 #[test]

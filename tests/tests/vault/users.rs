@@ -9,6 +9,9 @@ fn user(administrator: &Client, user: User) -> Option<UserInfo> {
     administrator.users().unwrap().into_iter().find(|found| found.uid == user.uid)
 }
 
+/// What is derived from a login password.
+const KEY: [u8; 32] = [7; 32];
+
 fn role(role: &str) -> SetUserOptions {
     SetUserOptions { role: Some(role.into()), ..defaults() }
 }
@@ -74,6 +77,7 @@ through_both_doors! {
         let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
         alice.put("t", b"v", &defaults()).unwrap();
         assert_eq!(alice.get("t", &defaults()).unwrap().data(), b"v");
+        alice.enrol_login(ALICE.uid, &KEY).unwrap();
         root.set_user(ALICE.uid, &active(false)).unwrap();
         assert_eq!(code(alice.get("t", &defaults())), ErrorCode::AccessDenied);
         assert_eq!(code(alice.put("t", b"w", &defaults())), ErrorCode::AccessDenied);
@@ -81,6 +85,7 @@ through_both_doors! {
         assert!(!alice.who_am_i().unwrap().active);
         root.set_user(ALICE.uid, &active(true)).unwrap();
         assert_eq!(alice.get("t", &defaults()).unwrap().data(), b"v");
+        assert!(!alice.login_state(ALICE.uid).unwrap().unlocked, "the login was closed with it");
     }
 
     fn a_quota_of_ones_own_is_told_and_kept(door) {
@@ -127,7 +132,14 @@ through_both_doors! {
         let to_bob = AdoptUserOptions { to_uid: Some(BOB.uid) };
         let to_nobody = AdoptUserOptions { to_uid: Some(NAMELESS.uid) };
         assert_eq!(code(root.adopt_user(ALICE.uid, &to_nobody)), ErrorCode::InvalidArgs);
+        alice.enrol_login(ALICE.uid, &KEY).unwrap();
+        alice.put("secret", b"s", &PutOptions { class: Some("login".into()), ..defaults() }).unwrap();
         root.adopt_user(ALICE.uid, &to_bob).unwrap();
+        assert_eq!(code(bob.get("secret", &defaults())), ErrorCode::Locked);
+        assert_eq!(code(bob.unlock_login(BOB.uid, &[8; 32])), ErrorCode::AccessDenied);
+        bob.unlock_login(BOB.uid, &KEY).unwrap();
+        assert_eq!(bob.get("secret", &defaults()).unwrap().data(), b"s");
+        bob.delete("secret", &defaults()).unwrap();
         let fetched = bob.get("t", &defaults()).unwrap();
         assert_eq!((fetched.data(), fetched.info().owner.as_str()), (b"v".as_slice(), "uid:4243"));
         let filter = ListOptions { attributes: attributes(&[("env", "prod")]), ..defaults() };

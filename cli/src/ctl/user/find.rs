@@ -1,6 +1,8 @@
 //! Which user is meant by a name or a uid.
 
-use nix::unistd::User;
+use std::collections::BTreeSet;
+
+use nix::unistd::{Uid, User};
 use tokenvault_proto::{ErrorCode, UserInfo};
 
 use crate::failure::Failure;
@@ -20,33 +22,56 @@ pub fn matching<'a>(users: &'a [UserInfo], word: &str) -> Vec<&'a UserInfo> {
     }
 }
 
-/// The one user of the vault that is meant.
+/// The one user of the vault that is meant. Of several who had a name, one after the other, none is guessed.
 pub fn the_one<'a>(users: &'a [UserInfo], word: &str) -> Result<&'a UserInfo, Failure> {
-    let found = matching(users, word);
-    let present: Vec<&UserInfo> = found.iter().copied().filter(|user| !is_frozen(user)).collect();
-    match (found.as_slice(), present.as_slice()) {
-        ([user], _) | (_, [user]) => Ok(user),
-        ([], _) => Err(Failure::new(
+    match matching(users, word).as_slice() {
+        [user] => Ok(user),
+        [] => Err(Failure::new(
             ErrorCode::NotFound,
             format_args!("the vault has no user '{word}'"),
             "see 'tokenvaultctl user list'",
         )),
-        _ => Err(Failure::usage(
-            format_args!("several users of the vault had the name '{word}'"),
-            "name the uid instead, as 'tokenvaultctl user list' shows it",
-        )),
+        several => Err(ambiguous(word, several.iter().map(|user| user.uid))),
     }
 }
 
-/// The uid of a user the vault or, where it has none of that name, this machine knows.
+fn ambiguous(word: &str, uids: impl Iterator<Item = u32>) -> Failure {
+    let uids: Vec<String> = uids.map(|uid| uid.to_string()).collect();
+    Failure::usage(
+        format_args!("'{word}' is or was the name of several users, with the uids {}", uids.join(", ")),
+        "name the uid instead; 'tokenvaultctl user list' shows who is frozen",
+    )
+}
+
+/// The uid of a user the vault or this machine knows. Whom the machine calls so now may be somebody else than who was called so
+/// in the vault.
 pub fn uid_of(users: &[UserInfo], word: &str) -> Result<u32, Failure> {
     if let Some(uid) = uid(word) {
         return Ok(uid);
     }
-    if matching(users, word).is_empty() {
+    let found = matching(users, word);
+    if found.is_empty() {
         return uid_on_this_machine(word);
     }
-    the_one(users, word).map(|user| user.uid)
+    let here = User::from_name(word).ok().flatten().map(|user| user.uid.as_raw());
+    let uids: BTreeSet<u32> = found.iter().map(|user| user.uid).chain(here).collect();
+    match (uids.len(), uids.first()) {
+        (1, Some(uid)) => Ok(*uid),
+        _ => Err(ambiguous(word, uids.into_iter())),
+    }
+}
+
+/// Of the users who had a name those who are gone, if there are several: the machine says who is there.
+pub fn deleted<'a>(users: &'a [UserInfo], word: &str) -> Vec<&'a UserInfo> {
+    let mut found = matching(users, word);
+    if found.len() > 1 {
+        let is_here = |user: &&UserInfo| {
+            let now = User::from_uid(Uid::from_raw(user.uid)).ok().flatten();
+            now.is_some_and(|now| now.name == user.user)
+        };
+        found.retain(|user| !is_here(user));
+    }
+    found
 }
 
 /// The uid of a user of this machine.
@@ -91,11 +116,28 @@ mod tests {
     }
 
     #[test]
-    fn of_several_of_one_name_the_present_one_is_meant() {
+    fn of_several_of_one_name_none_is_guessed() {
         let users = [user(1000, "alice", "frozen"), user(1001, "alice", "ok")];
-        assert_eq!(the_one(&users, "alice").ok().map(|user| user.uid), Some(1001));
+        for refusal in [the_one(&users, "alice").err(), uid_of(&users, "alice").err()] {
+            let line = refusal.unwrap().line().unwrap();
+            assert!(line.contains("1000, 1001") && line.contains("name the uid"), "{line}");
+        }
         assert_eq!(matching(&users, "alice").len(), 2);
-        let gone = [user(1000, "alice", "frozen"), user(1001, "alice", "frozen")];
-        assert!(the_one(&gone, "alice").err().unwrap().line().unwrap().contains("name the uid"));
+    }
+
+    #[test]
+    fn whoever_has_the_name_on_this_machine_may_be_another() {
+        let users = [user(4_000_000_000, "root", "frozen")];
+        assert!(uid_of(&users, "root").err().unwrap().line().unwrap().contains("0, 4000000000"));
+        assert_eq!(uid_of(&users, "4000000000").ok(), Some(4_000_000_000));
+        assert_eq!(uid_of(&[user(0, "root", "ok")], "root").ok(), Some(0));
+    }
+
+    #[test]
+    fn of_several_only_those_who_are_gone_were_deleted() {
+        let users = [user(0, "root", "ok"), user(4_000_000_000, "root", "ok")];
+        let uids = |users: &[UserInfo], word| deleted(users, word).iter().map(|user| user.uid).collect::<Vec<_>>();
+        assert_eq!(uids(&users, "root"), [4_000_000_000]);
+        assert_eq!(uids(&users[..1], "root"), [0], "who says so means it");
     }
 }

@@ -13,11 +13,11 @@ pub struct Args {
     user: String,
 }
 
-/// Freezes every user of that name: which of them it was, nobody can say any more.
+/// Freezes every user of that name who is gone: which of them it was, nobody can say any more.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let client = context.client()?;
     let users = client.users()?;
-    let found = find::matching(&users, &args.user);
+    let found = find::deleted(&users, &args.user);
     for user in &found {
         client.freeze_user(user.uid)?;
     }

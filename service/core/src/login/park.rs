@@ -54,7 +54,11 @@ impl Vault {
         let mut restored = Vec::new();
         for Parked { uid, generation, wrapped } in parked {
             let principal = self.read(|tx| self.find_principal(&open, tx, uid))?;
-            let Some(principal) = principal.filter(|principal| principal.generation == generation) else { continue };
+            let Some(principal) = principal
+                .filter(|principal| principal.generation == generation && principal.active && !principal.frozen)
+            else {
+                continue;
+            };
             let aad = aad(&open, uid, &generation);
             if let Ok(login_key) = wrap::open(&key, PARKED, aad.as_bytes(), &wrapped, self.memory()) {
                 open.unlocked.insert(&principal, login_key);

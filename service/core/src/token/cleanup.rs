@@ -112,8 +112,8 @@ impl Vault {
         if request.dry_run {
             run.count()?;
         } else {
-            run.delete()?;
             self.keep_trusted_time(&open)?;
+            run.delete()?;
         }
         for find in [VERSIONS, SHARES] {
             let mut held_back = 0;

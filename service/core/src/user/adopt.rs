@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Named, Work, find, not_in_database, refuse_root};
+use super::{Named, Work, find, refuse_root};
 use crate::Caller;
 use crate::error::Error;
 use crate::vault::{Change, Effect, Vault};
@@ -18,7 +18,7 @@ impl Vault {
     pub fn adopt_user(self: &Arc<Self>, caller: &Caller, from: u32, to: &Named) -> Result<(), Error> {
         refuse_root(from, "adopted")?;
         refuse_root(to.uid, "given the tokens of a user")?;
-        let user = to.user.clone().ok_or_else(|| not_in_database(to.uid))?;
+        let user = to.name()?;
         let to = to.uid;
         let mut work = Work::new(self, caller, "AdoptUser", from)?;
         work.event.grantee = (to != from).then(|| format!("uid:{to}"));

@@ -22,8 +22,33 @@ pub use set::UserChanges;
 pub struct Named {
     /// The uid.
     pub uid: u32,
-    /// Its name; `None` where the database has no such uid.
-    pub user: Option<Arc<str>>,
+    /// Its name.
+    pub user: NameNow,
+}
+
+/// What the user database answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameNow {
+    /// The name.
+    Is(Arc<str>),
+    /// It has no such uid.
+    None,
+    /// Nothing; why.
+    Unavailable(String),
+}
+
+impl Named {
+    /// The name, where it is needed.
+    fn name(&self) -> Result<Arc<str>, Error> {
+        match &self.user {
+            NameNow::Is(name) => Ok(Arc::clone(name)),
+            NameNow::None => Err(Error::InvalidArgs(format!(
+                "uid {} is not in the user database; the vault takes in users of this machine",
+                self.uid
+            ))),
+            NameNow::Unavailable(why) => Err(Error::Unavailable(format!("{why}; retry"))),
+        }
+    }
 }
 
 /// One change of a principal: who makes it, and of whom.
@@ -66,10 +91,6 @@ fn find(vault: &Vault, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<(P
 
 fn unknown(uid: u32) -> Error {
     Error::InvalidArgs(format!("the vault has nothing of uid {uid}; 'tokenvaultctl user list' shows its users"))
-}
-
-fn not_in_database(uid: u32) -> Error {
-    Error::InvalidArgs(format!("uid {uid} is not in the user database; the vault takes in users of this machine"))
 }
 
 /// Refuses what cannot be done to the principal that holds the machine's tokens.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Named, Work, find, not_in_database, refuse_root};
+use super::{Named, Work, find, refuse_root};
 use crate::Caller;
 use crate::error::Error;
 use crate::policy::Role;
@@ -45,11 +45,13 @@ impl Vault {
         let work = Work::new(self, caller, "SetUser", uid)?;
         let (vault, open, audited) = (Arc::clone(self), Arc::clone(&work.open), work.event.clone());
         let (subject, applied, caller) = (subject.clone(), changes.clone(), caller.clone());
-        work.write(Effect::Grows, move |tx| {
+        // What takes a right away goes on when the disk is full.
+        let revokes = changes.active == Some(false) || changes.role.is_some();
+        work.write(if revokes { Effect::Reserved } else { Effect::Grows }, move |tx| {
             let keys = open.keys(&vault);
             let is_new = tx.principal(&keys.uid_tag(uid))?.is_none();
             if is_new {
-                let user = subject.user.clone().ok_or_else(|| not_in_database(uid))?;
+                let user = subject.name()?;
                 let subject = Caller { uid, user, ..caller.clone() };
                 let role = if uid == 0 { Role::Admin } else { vault.settings().default_role };
                 tx.insert_principal(&keys.enrol(&subject, role, vault.now())?)?;

@@ -35,6 +35,8 @@ pub(super) struct Found<V> {
     pub(super) since: Instant,
     /// The file's, from before it was looked up.
     pub(super) stamp: Option<Stamp>,
+    /// Whether it stood in the file then: where it does no longer, nothing else stands for it.
+    pub(super) was_local: bool,
     /// When to look it up again.
     pub(super) renew_at: Instant,
     pub(super) value: V,
@@ -90,7 +92,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Entries<K, V> {
                 self.is_away = false;
                 let since = self.open.remove(key).map_or_else(Instant::now, |open| open.since);
                 make_room(&mut self.found, |found| found.since, |found| found.since.elapsed() < REMEMBER);
-                let found = Found { since, stamp: seen.stamp, renew_at: since + KEEP, value: value.clone() };
+                let renew_at = since + KEEP;
+                let found =
+                    Found { since, stamp: seen.stamp, was_local: seen.is_local, renew_at, value: value.clone() };
                 self.found.insert(key.clone(), found);
                 Ok(value)
             }
@@ -109,8 +113,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Entries<K, V> {
 
     fn spare(&mut self, key: &K, seen: Seen) -> Option<V> {
         let found = self.found.get_mut(key).filter(|found| found.since.elapsed() < KEEP + SPARE)?;
-        if seen.is_local && found.stamp != seen.stamp {
-            // The file may have another entry of that key by now.
+        if (seen.is_local || found.was_local) && found.stamp != seen.stamp {
+            // The file may have another entry of that key by now, or none.
             return None;
         }
         found.stamp = seen.stamp;

@@ -216,6 +216,11 @@ async fn who_may_be_somebody_else_by_now_is_not_spared() {
     assert_eq!(cache.get(1, away).await, away());
     assert_eq!(cache.get(2, away).await, Ok(2), "it never stood there");
     assert_eq!(cache.kept(&2), Some(2));
+    // Who stood in the file and was deleted is not spared for a directory that is away.
+    edit(&path, &[1]);
+    assert_eq!(cache.get(1, || Ok(1)).await, Ok(1));
+    edit(&path, &[]);
+    assert_eq!(cache.get(1, away).await, away());
     // Nor is who was deleted and is back, while the look-up from in between hangs.
     edit(&path, &[]);
     let (hold, hangs) = hanging(&Arc::new(AtomicUsize::new(0)));
