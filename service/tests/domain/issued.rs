@@ -132,6 +132,9 @@ fn a_revoked_token_is_not_valid_from_then_on() {
     let (alice, bob) = (home.alice(), home.bob());
     let issued = alice.issue(for_bob()).unwrap();
     let id = issued.id.to_string();
+    for other in [&bob, &home.root()] {
+        other.issue(plain()).unwrap();
+    }
     assert!(alice.is_valid(&issued.token) && bob.is_valid(&issued.token), "and it lies opened now");
     assert_eq!(refused(bob.revoke(&id)), Refused::NotFound, "what others issued is not there");
     assert_eq!(refused(home.root().revoke(&id)), Refused::NotFound);

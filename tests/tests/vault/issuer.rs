@@ -116,6 +116,7 @@ through_every_client! {
         assert!(alice.validate(&twice, &consume()).unwrap().is_none(), "a replay");
         assert!(alice.validate(&twice, &defaults()).unwrap().is_none());
         let issued = alice.issue(&defaults()).unwrap();
+        bob.issue(&defaults()).unwrap();
         assert!(alice.validate(&issued.token, &defaults()).unwrap().is_some());
         assert_eq!(code(bob.revoke(&issued.id)), ErrorCode::NotFound);
         alice.revoke(&issued.id).unwrap();
