@@ -38,7 +38,7 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         after: None,
     };
     let mut issued = fetch(&context.client()?, options)?;
-    issued.sort_by(|a, b| (a.expires, a.issued).cmp(&(b.expires, b.issued)));
+    issued.sort_by_key(|info| (info.expires, info.issued));
     if let Some(limit) = args.limit {
         issued.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }

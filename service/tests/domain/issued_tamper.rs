@@ -58,6 +58,16 @@ fn no_changed_column_makes_anything_valid() {
 }
 
 #[test]
+fn a_damaged_row_is_no_concern_of_who_asks_for_another() {
+    let Written { mut home, tokens, .. } = written();
+    let never = home.alice().issue(plain()).unwrap();
+    home.alice().revoke(&never.id.to_string()).unwrap();
+    home.tamper(|file| file.change("UPDATE issued SET meta = x'01'", []));
+    assert!(!home.alice().is_valid(&never.token));
+    assert_eq!(refused(home.alice().validate_for(&tokens[0], &Asked::default())), Refused::Quarantined);
+}
+
+#[test]
 fn an_offer_gives_no_other_token_than_its_own() {
     let Written { mut home, offer, .. } = written();
     home.tamper(|file| file.change("UPDATE issued SET token = 2 WHERE id = 4", []));

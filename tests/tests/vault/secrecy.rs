@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use tokenvault_proto::{IssueOptions, RedeemOptions};
 use tokenvault_tests::search;
 
 use crate::common::*;
@@ -77,6 +78,41 @@ fn nothing_of_a_token_is_found_in_any_file() {
     fs::write(&store, bytes).unwrap();
     fs::write(vault.path().join("planted"), &needles[1]).unwrap();
     assert_eq!(search::find_each(vault.path(), &needles).len(), 2);
+}
+
+#[test]
+fn nothing_of_what_was_issued_or_offered_is_found_in_any_file() {
+    let mut vault = Vault::builder().limit("writes-per-second", 0).start();
+    let markers = markers();
+    let clients = [vault.client(ALICE, Door::Socket), vault.client(BOB, Door::Bus)];
+    let mut secrets = Vec::new();
+    for (number, chunk) in markers.chunks(4).enumerate() {
+        let client = &clients[number % 2];
+        client.put(&chunk[0], b"v", &defaults()).unwrap();
+        let options = IssueOptions {
+            subject: Some(chunk[0].clone()),
+            audience: Some(chunk[1].clone()),
+            scopes: Some(vec![chunk[2].clone()]),
+            claims: attributes(&[("team", &chunk[3])]),
+            ..defaults()
+        };
+        let issued = client.issue(&options).unwrap();
+        assert!(client.validate(&issued.token, &defaults()).unwrap().is_some());
+        let (offered, _) = client.offer(&chunk[0], &defaults()).unwrap();
+        if number % 2 == 0 {
+            clients[1].redeem(&offered, &RedeemOptions { purpose: Some(chunk[3].clone()), ..defaults() }).unwrap();
+        }
+        code(client.redeem(&format!("{}ZZZZ", &offered[..15]), &defaults()));
+        // The id, the secret, and the code with and without its hyphens.
+        secrets.extend([issued.id, issued.token[27..].to_owned(), offered.replace('-', ""), offered.to_string()]);
+    }
+    let needles: Vec<Vec<u8>> =
+        needles(&markers).into_iter().chain(secrets.iter().map(|s| s.clone().into_bytes())).collect();
+    assert_nowhere(vault.path(), &needles, "while running, write-ahead log and logs included");
+    vault.stop_daemon();
+    assert_nowhere(vault.path(), &needles, "after a stop");
+    fs::write(vault.path().join("planted"), &secrets[1]).unwrap();
+    assert_eq!(search::find_each(vault.path(), &needles).len(), 1, "the control");
 }
 
 #[test]
