@@ -30,8 +30,7 @@ pub use option::{
 pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
 pub use result::{
     CleanupInfo, CredentialTest, Health, IssuedInfo, LoginState, OfferInfo, ShareInfo, SlotInfo, Status, TokenInfo,
-    UserInfo, VersionInfo,
-    WhoAmI,
+    UserInfo, VersionInfo, WhoAmI,
 };
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 

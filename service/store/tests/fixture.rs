@@ -109,7 +109,7 @@ fn check(store: &SqliteStore, written_by: u32) {
     let issued_then: Vec<IssuedRow> = if written_by < 5 { Vec::new() } else { (0..3).map(issued).collect() };
     assert_eq!(read(store, |tx| tx.issued_by(1, (0, 0), 10)), issued_then);
     assert_eq!(alice.issued, issued_then.len() as u64);
-    assert_eq!(read(store, |tx| tx.offers(3)).len(), usize::from(written_by >= 4));
+    assert_eq!(read(store, |tx| tx.offers(3)).len(), usize::from(written_by >= 5));
     write(store, |tx| tx.delete_issued(&issued(2).tag).map(drop)).unwrap();
     write(store, |tx| tx.insert_issued(&issued(2))).unwrap();
     assert_eq!(read(store, |tx| tx.offers(3)).len(), 1);

@@ -158,6 +158,13 @@ impl HotShelf {
         }
     }
 
+    /// Lets go of all that an issuer has issued, because it goes or has another uid now.
+    pub fn forget(&self, issuer: i64) {
+        let mut books = self.books();
+        books.writes_begun += 1;
+        books.clear(issuer);
+    }
+
     /// Writes to these begin.
     pub fn begin_write(&self, ids: &[IssuedId]) {
         let mut books = self.books();

@@ -72,7 +72,13 @@ impl<'a> Work<'a> {
         work: impl FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let _change = Change::begin(&self.open, self.uid);
-        self.vault.write_and_wait(self.event.clone(), effect, work)
+        let tag = self.open.keys(self.vault).uid_tag(self.uid);
+        let issuer = self.vault.read(|tx| Ok(tx.principal(&tag)?))?.map(|row| row.id);
+        let written = self.vault.write_and_wait(self.event.clone(), effect, work);
+        if let Some(issuer) = issuer {
+            self.vault.hot_issued.forget(issuer);
+        }
+        written
     }
 
     /// Closes the login, so that nothing of it opens for whoever is next.

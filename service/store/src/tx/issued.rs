@@ -52,12 +52,7 @@ const ENDED: &str = concat!(
      ORDER BY expires_day, id LIMIT ?4"
 );
 
-pub(super) fn ended(
-    c: &Connection,
-    by: i64,
-    (day, id): (i64, i64),
-    limit: usize,
-) -> Result<Vec<IssuedRow>, Fault> {
+pub(super) fn ended(c: &Connection, by: i64, (day, id): (i64, i64), limit: usize) -> Result<Vec<IssuedRow>, Fault> {
     all(c, ENDED, (by, day, id, limit_of(limit)), row::issued)
 }
 
