@@ -94,6 +94,10 @@ fn a_recovery_key_that_nobody_has_confirmed_is_demanded_everywhere_until_somebod
     }
     assert!(machine.journal(SERVICE).contains("tokenvaultctl init"));
     machine.set_up_recovery("/root/recovery-key");
+    // What the service manager shows follows a moment later.
+    wait::until("the word that it is confirmed", || {
+        (!machine.property(SERVICE, "StatusText").contains("tokenvaultctl init")).then_some(())
+    });
     for said in everywhere() {
         assert!(!said.contains("tokenvaultctl init"), "{said}");
     }

@@ -31,8 +31,7 @@ impl Vault {
             if let Some(present) = tx.principal(&keys.uid_tag(to))?.filter(|present| present.id != row.id) {
                 if present.tokens > 0 || tx.login(present.id)?.is_some() {
                     return Err(Error::InvalidArgs(format!(
-                        "uid {to} has tokens or a login key of its own, which would be lost; have them moved, or run \
-                         'tokenvaultctl user purge {to}' first"
+                        "uid {to} has tokens or a login key of its own, which would be lost; name a user who has none"
                     )));
                 }
                 let present_record = keys.open_record(&present)?;
