@@ -17,6 +17,7 @@ const LOOK: Duration = Duration::from_secs(60 * 60);
 const FIRST_LOOK: Duration = Duration::from_secs(60);
 /// How often the journal is told of the newest record, if there is a newer one.
 const TELL: Duration = Duration::from_secs(15 * 60);
+
 /// Keeps the log short as long as the daemon runs.
 pub async fn keep_short(service: Arc<Service>) {
     let mut wait = FIRST_LOOK;

@@ -6,6 +6,7 @@ use tokenvault_core::Error;
 use tokenvault_core::slot::SlotKind;
 use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::unit::UnitName;
+use tokenvault_core::vault::Event;
 use tokenvault_proto::{
     AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions, SlotInfo,
     UnsealOptions, UserInfo,
@@ -161,9 +162,9 @@ impl Admin {
     ///
     /// Keys: `seq` t, `time` t, `uid` u, `operation` s, `owner` s, `name` s, `version` t, `outcome` s, `count` t (equal reads within
     /// a second and refusals within a minute are one record and one with the count of the others), `door` s, `app` s, `purpose` s,
-    /// `pid` u, `exe` s and `unit` s; `renamed-to` s and `grantee` s where there are any. A record that does not open where it
-    /// stands has the outcome `damaged` and is in every list. `PruneAudit` says that records were let go, to which (`version`) and
-    /// how many (`count`).
+    /// `pid` u, `exe` s (empty: the kernel tells it to root alone) and `unit` s; `renamed-to` s and `grantee` s where there are any.
+    /// A record that does not open where it stands has the outcome `damaged` and is in every list. `PruneAudit` says that records
+    /// were let go, to which (`version`) and how many (`count`).
     #[zbus(out_args("records", "next"))]
     async fn audit(
         &self,
@@ -274,10 +275,12 @@ impl Admin {
     /// Reads the configuration again; a bad one changes nothing.
     async fn reload(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<(), Refusal> {
         self.0
-            .serve_admin(&header, Kind::Write, "Reload", |_call| async move {
+            .serve_admin(&header, Kind::Write, "Reload", |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let service = Arc::clone(&self.0.service);
-                reload(&service).await.map_err(|error| Error::InvalidArgs(error.to_string()))
+                reload(&service).await.map_err(|error| Error::InvalidArgs(error.to_string()))?;
+                service.vault.note_done(&Event::new(&call.caller, "Reload"));
+                Ok(())
             })
             .await
     }

@@ -89,7 +89,7 @@ pub async fn verify(desk: &Desk, call: Call, options: Options) -> Result<u64, Er
     let mark = mark(decode::options::<VerifyAuditOptions>(options)?)?;
     let vault = &desk.service.vault;
     vault.check_open()?;
-    vault.note_look(&Event::new(&call.caller, "VerifyAudit"));
+    vault.note_done(&Event::new(&call.caller, "VerifyAudit"));
     write_what_waits(desk).await;
     let (vault, caller) = (Arc::clone(vault), call.caller);
     let work = move |watch: &Watch| walk(&vault, mark, watch);

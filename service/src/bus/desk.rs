@@ -12,6 +12,7 @@ use zbus::message::{Flags, Header};
 use super::call::Call;
 use super::{Refusal, dispatch};
 use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
+use crate::journal;
 use crate::service::Service;
 use crate::value::BusPlace;
 
@@ -76,7 +77,8 @@ impl Desk {
         outcome
     }
 
-    /// The same for administrators. Who is refused is noted in the audit log, under `operation`.
+    /// The same for administrators. Who is refused is noted in the audit log, under `operation`; the journal is told of him, and of
+    /// what was changed.
     pub async fn serve_admin<T, W>(
         &self,
         header: &Header<'_>,
@@ -89,7 +91,12 @@ impl Desk {
     {
         self.serve(header, kind, |call| async move {
             self.admit(&call, header, operation).await?;
-            work(call).await
+            let uid = call.caller.uid;
+            work(call).await.inspect(|_| {
+                if kind == Kind::Write {
+                    journal::tell_administered(uid, operation);
+                }
+            })
         })
         .await
     }

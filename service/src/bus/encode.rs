@@ -180,3 +180,38 @@ pub fn slot(view: SlotView) -> proto::SlotInfo {
     let (salt, params) = view.passphrase.unzip();
     proto::SlotInfo { id: view.id, kind: view.kind, created: view.created.as_usec(), salt, params }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokenvault_core::Timestamp;
+    use tokenvault_core::audit::AuditRecord;
+    use tokenvault_core::vault::daemon;
+    use zbus::wire::serialized::Context;
+    use zbus::wire::{Endian, to_bytes};
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_no_more_on_the_wire_than_is_counted_for_it() {
+        let long = || "n".repeat(255);
+        let short = AuditRecord::new(&daemon(), "Get", Timestamp::from_usec(u64::MAX));
+        let full = AuditRecord {
+            uid: u32::MAX,
+            owner: Some(u32::MAX),
+            name: long(),
+            app: long(),
+            purpose: long(),
+            pid: Some(u32::MAX),
+            renamed_to: Some(long()),
+            grantee: Some(long()),
+            unit: Some(long()),
+            ..short.clone()
+        };
+        for record in [None, Some(short), Some(full)] {
+            let entry = AuditEntry { seq: u64::MAX, record };
+            let counted = entry.reply_bytes();
+            let taken = to_bytes(Context::new(Endian::Little, 0), &audit(entry)).unwrap().len();
+            assert!(taken <= counted && counted < taken + 300, "{taken} bytes, {counted} counted");
+        }
+    }
+}

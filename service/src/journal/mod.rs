@@ -40,6 +40,14 @@ pub fn hush_panics() {
     }));
 }
 
+/// Tells that an administrator changed something: the audit log has it too, but is nothing that others can collect.
+pub fn tell_administered(uid: u32, operation: &str) {
+    log::info!(
+        MESSAGE_ID = event::ADMIN_DONE, TOKENVAULT_UID = uid, TOKENVAULT_OPERATION = operation;
+        "uid {uid} had {operation} done"
+    );
+}
+
 /// Tells the service manager, if there is one.
 pub fn notify(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {

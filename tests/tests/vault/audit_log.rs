@@ -158,6 +158,25 @@ through_both_doors! {
         assert_eq!((info.state.as_str(), info.result.number("first")), ("done", Some(records[0].version + 1)));
     }
 
+    fn what_an_administrator_changes_is_in_the_log_and_in_the_journal(door) {
+        let vault = Vault::start();
+        let root = vault.client(ROOT, door);
+        root.seal().unwrap();
+        root.unseal(&[], &defaults()).unwrap();
+        root.reload().unwrap();
+        root.slots().unwrap();
+        let of_root = AuditOptions { uid: Some(ROOT.uid), ..defaults() };
+        for operation in ["Seal", "Unseal", "Reload"] {
+            // That it was opened the vault writes down by the way.
+            wait::until(operation, || audit(&root, &of_root).into_iter().find(|record| record.operation == operation));
+            assert!(vault.log().contains(&format!("uid 0 had {operation} done")), "{operation}: {}", vault.log());
+        }
+        assert!(!vault.log().contains("had Slots done"), "who only looks changes nothing");
+        let refusal = refused(root.unseal(&[7; 32], &defaults()));
+        assert_eq!(refusal.code(), ErrorCode::AccessDenied);
+        assert_eq!(vault.log().matches("had Unseal done").count(), 1, "what was refused was not done");
+    }
+
     fn there_is_no_operation_that_nobody_began(door) {
         let vault = Vault::start();
         let root = vault.client(ROOT, door);

@@ -81,7 +81,7 @@ impl Vault {
     /// When the vault is not open or the store cannot be read.
     pub fn audit_page(&self, caller: &Caller, request: &AuditRequest) -> Result<AuditPage, Error> {
         let open = self.open()?;
-        self.note_look(&Event::new(caller, "Audit"));
+        self.note_done(&Event::new(caller, "Audit"));
         let mut page = AuditPage::default();
         let mut bytes = page.reply_bytes();
         let mut at = request.after;

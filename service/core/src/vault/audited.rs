@@ -178,9 +178,10 @@ impl Vault {
         });
     }
 
-    /// Notes that somebody looks at the log itself; best effort, because who looks why it cannot be written must see it.
-    pub fn note_look(&self, event: &Event) {
-        let _seen_all_the_same = self.audit.note(self.record_of(event));
+    /// Notes what is done without a change to the store; best effort: who looks why the log cannot be written must see it, and
+    /// settings that mend it must be taken.
+    pub fn note_done(&self, event: &Event) {
+        let _done_all_the_same = self.audit.note(self.record_of(event));
         self.wake_audit();
     }
 
