@@ -81,6 +81,10 @@ pub const PAGE_MAX: u32 = 1000;
 pub const GENERATE_LENGTH_DEFAULT: u32 = 32;
 /// Most that `length` can ask for, characters.
 pub const GENERATE_LENGTH_MAX: u32 = 4096;
+/// State of a user whose tokens are given to nobody.
+pub const USER_FROZEN: &str = "frozen";
+/// State of every other user.
+pub const USER_OK: &str = "ok";
 /// The quota of a user who is to have the one that is configured for everybody.
 pub const QUOTA_AS_CONFIGURED: u64 = u64::MAX;
 /// `Issue`'s `ttl` when nothing is said, microseconds: an hour.

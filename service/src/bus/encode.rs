@@ -166,7 +166,7 @@ pub fn user(view: UserView, is_frozen: bool) -> proto::UserInfo {
         user: view.user,
         role: view.role.as_str().to_owned(),
         active: view.active,
-        state: if is_frozen { "frozen" } else { "ok" }.to_owned(),
+        state: if is_frozen { proto::USER_FROZEN } else { proto::USER_OK }.to_owned(),
         tokens: view.tokens,
         bytes: view.bytes,
         quota_tokens: view.quota_tokens,

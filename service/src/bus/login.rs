@@ -10,7 +10,7 @@ use zbus::{OwnedFd, interface};
 use zeroize::Zeroizing;
 
 use super::call::Call;
-use super::desk::{blocking, unnamed};
+use super::desk::unnamed;
 use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
 use crate::journal::event;
@@ -65,7 +65,11 @@ impl Login {
                 decode::options::<NoOptions>(options)?;
                 let user = self.user(&call, uid).await?;
                 let key = login_key(&self.0.service, &call, key).await?;
-                let code = self.work(uid, move |service| service.vault.enrol_login(&call.caller, &user, key)).await?;
+                let code = self
+                    .0
+                    .service
+                    .change_login(uid, move |service| service.vault.enrol_login(&call.caller, &user, key))
+                    .await?;
                 note_unlocked(uid);
                 let mut written = String::with_capacity(written_len(RECOVERY_CODE_BYTES));
                 write_key(code.expose(), |letter| written.push(letter.into()));
@@ -103,7 +107,7 @@ impl Login {
             .serve(&header, Kind::Write, |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let user = self.user(&call, uid).await?;
-                if self.work(uid, move |service| service.lock_login(&call.caller, user.uid)).await? {
+                if self.0.service.change_login(uid, move |service| service.lock_login(&call.caller, user.uid)).await? {
                     log::info!(MESSAGE_ID = event::LOGIN_LOCKED, TOKENVAULT_UID = uid; "uid {uid} has its login locked");
                 }
                 Ok(())
@@ -198,24 +202,7 @@ impl Login {
         Ok(Caller { uid, user: name, gids: Arc::new([]), ..call.caller.clone() })
     }
 
-    /// Does something with a user's login, and parks what is open then.
-    async fn work<T: Send + 'static>(
-        &self,
-        uid: u32,
-        work: impl FnOnce(&Arc<Service>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let service = Arc::clone(&self.0.service);
-        let turn = service.turns.take(uid).await?;
-        blocking(move || {
-            let done = work(&service);
-            service.park_logins();
-            drop(turn);
-            done
-        })
-        .await
-    }
-
-    /// The same with a key that may be the wrong one.
+    /// Does something with a login by a key that may be the wrong one.
     async fn attempt<T: Send + 'static>(
         &self,
         caller: Caller,
@@ -228,7 +215,7 @@ impl Login {
         // every login finds that again; the tries are left to the user, who may know the password before.
         let is_known =
             caller.uid != user.uid && service.vault.login_state(&caller, &user).is_ok_and(|state| state.stale);
-        let outcome = self.work(user.uid, move |service| work(&service.vault, &caller, &user)).await;
+        let outcome = service.change_login(user.uid, move |service| work(&service.vault, &caller, &user)).await;
         if is_known && outcome.is_err() {
             attempt.end_uncounted();
         } else {

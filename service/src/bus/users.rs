@@ -97,23 +97,19 @@ async fn named(service: &Service, uid: u32) -> Named {
     Named { uid, user }
 }
 
-/// Changes a user while nobody opens or closes its login, and parks what is open then.
+/// Changes a user while nobody opens or closes its login.
 async fn work(
     desk: &Desk,
     (uid, closes_login): (u32, bool),
     work: impl FnOnce(&Arc<Service>) -> Result<(), Error> + Send + 'static,
 ) -> Result<(), Error> {
-    let service = Arc::clone(&desk.service);
-    let turn = service.turns.take(uid).await?;
-    blocking(move || {
-        let done = work(&service);
+    let change = move |service: &Arc<Service>| {
+        work(service)?;
         // Also one that was parked over a restart and is not open again yet. A sealed vault has none open.
-        if closes_login && done.is_ok() {
+        if closes_login {
             let _was_open = service.lock_login(&daemon(), uid);
         }
-        service.park_logins();
-        drop(turn);
-        done
-    })
-    .await
+        Ok(())
+    };
+    desk.service.change_login(uid, change).await
 }

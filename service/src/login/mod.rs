@@ -77,6 +77,26 @@ impl Service {
         self.logins.parking.forget();
     }
 
+    /// Does something with a user's login in the uid's turn, which blocks, and parks what is open then.
+    ///
+    /// # Errors
+    /// What `work` answers; when the daemon is stopping.
+    pub async fn change_login<T: Send + 'static>(
+        self: &Arc<Self>,
+        uid: u32,
+        work: impl FnOnce(&Arc<Self>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let service = Arc::clone(self);
+        let turn = self.turns.take(uid).await?;
+        blocking(move || {
+            let done = work(&service);
+            service.park_logins();
+            drop(turn);
+            done
+        })
+        .await
+    }
+
     /// Closes a user's login; whether it was open. Where what was parked is not open again yet, this one will not be. Blocks.
     ///
     /// # Errors

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 
 use nix::unistd::{Uid, User};
-use tokenvault_proto::{ErrorCode, UserInfo};
+use tokenvault_proto::{ErrorCode, USER_FROZEN, UserInfo};
 
 use crate::failure::Failure;
 
-const STATE_FROZEN: &str = "frozen";
-
 /// Whether nobody is given the tokens of a user now.
 pub fn is_frozen(user: &UserInfo) -> bool {
-    user.state == STATE_FROZEN
+    user.state == USER_FROZEN
 }
 
 /// The users of the vault with a name or a uid.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::issued::record::kind_of;
 use crate::issued::{Kind, apart_from_tokens};
-use crate::port::{Ending, IssuedRow, ReadTx, TokenRow, WriteTx};
+use crate::port::{Ending, IssuedRow, ReadTx, StoreError, TokenRow, VersionHead, WriteTx};
 use crate::token::delete::delete_token;
 use crate::token::found::{Found, Shelf};
 use crate::token::share::drop_ended_shares;
@@ -65,7 +65,7 @@ impl CleanupReport {
 }
 
 /// Which of two things that end.
-type Find = fn(&dyn ReadTx, i64, Option<Ending>, usize) -> Result<Vec<Ending>, crate::port::StoreError>;
+type Find = fn(&dyn ReadTx, i64, Option<Ending>, usize) -> Result<Vec<Ending>, StoreError>;
 const VERSIONS: Find = |tx, day, after, limit| tx.ended_versions(day, after, limit);
 const SHARES: Find = |tx, day, after, limit| tx.ended_shares(day, after, limit);
 
@@ -160,14 +160,9 @@ impl Run<'_> {
                 }
                 run.vault.read(|tx| {
                     let Some(row) = tx.token_by_id(token)? else { return Ok(()) };
-                    let versions = tx.versions(token)?;
-                    let has_ended = |head: &&crate::port::VersionHead| ended(head.expires_day, run.day);
-                    if versions.iter().any(|head| head.version == row.current && has_ended(&head)) {
-                        report.tokens += 1;
-                        report.versions += versions.len() as u64;
-                    } else {
-                        report.versions += versions.iter().filter(has_ended).count() as u64;
-                    }
+                    let goes = Goes::of(&row, &tx.versions(token)?, run.day);
+                    report.tokens += u64::from(goes.token);
+                    report.versions += goes.versions.len() as u64;
                     Ok(())
                 })?;
             }
@@ -285,6 +280,22 @@ fn ended(expires_day: Option<i64>, day: i64) -> bool {
     expires_day.is_some_and(|expires| expires <= day)
 }
 
+/// What goes of a token.
+struct Goes {
+    /// All of it, with its current version.
+    token: bool,
+    /// The versions that go.
+    versions: Vec<VersionHead>,
+}
+
+impl Goes {
+    fn of(row: &TokenRow, versions: &[VersionHead], day: i64) -> Self {
+        let has_ended = |head: &&VersionHead| ended(head.expires_day, day);
+        let token = versions.iter().any(|head| head.version == row.current && has_ended(&head));
+        Self { token, versions: versions.iter().filter(|head| token || has_ended(head)).cloned().collect() }
+    }
+}
+
 /// Deletes of a token what has ended by `day`. A date counts only where it is the one that was encrypted with the row.
 fn delete_ended(
     tx: &mut dyn WriteTx,
@@ -296,18 +307,18 @@ fn delete_ended(
     let versions = tx.versions(row.id)?;
     let head = versions.iter().find(|head| head.version == row.current).cloned();
     let head = head.ok_or_else(|| Error::Quarantined(format!("token {} has lost its current version", row.id)))?;
+    let goes = Goes::of(&row, &versions, day);
     let found = Found::open(shelf.records(), row, head)?;
-    if ended(found.head.expires_day, day) {
+    report.versions += goes.versions.len() as u64;
+    if goes.token {
         report.tokens += 1;
-        report.versions += versions.len() as u64;
         return delete_token(tx, &found)?.count(tx, shelf.principal);
     }
     let mut counted = Change::default();
-    for head in versions.iter().filter(|head| ended(head.expires_day, day)) {
+    for head in &goes.versions {
         shelf.records().open_version(head)?;
         tx.delete_version(head.token, head.version)?;
         counted.freed += usage::of_version(head);
-        report.versions += 1;
     }
     counted.count(tx, shelf.principal)?;
     report.shares += drop_ended_shares(tx, shelf, &found, |expires| ended(expires, day))?;
