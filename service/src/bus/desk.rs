@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenvault_core::Error;
+use tokenvault_core::caller::Door;
 use tokenvault_core::vault::{Event, Reply};
 use tokio::sync::oneshot;
 use zbus::message::{Flags, Header};
@@ -146,6 +147,19 @@ impl Desk {
     /// Has a call paid for that is none of any handler's.
     pub async fn charge(&self, header: &Header<'_>) -> Result<(), Refusal> {
         self.serve(header, Kind::Read, |_call| async { Ok(()) }).await
+    }
+
+    /// Who is calling; `None` where the bus does not say.
+    pub async fn uid(&self, header: &Header<'_>) -> Option<u32> {
+        self.identify(header).await.ok().map(|identity| identity.uid)
+    }
+
+    /// The door that calls come in at.
+    pub const fn door(&self) -> Door {
+        match self.front {
+            Front::Socket(_) => Door::Socket,
+            Front::Bus(_) => Door::Bus,
+        }
     }
 
     async fn identify(&self, header: &Header<'_>) -> Result<Identity, Error> {

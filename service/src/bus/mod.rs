@@ -24,6 +24,7 @@ mod shares;
 mod slots;
 mod tokens;
 mod toll;
+mod trace;
 mod users;
 mod validate_hot;
 
