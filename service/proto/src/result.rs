@@ -208,6 +208,8 @@ results! {
         held_back: u64 = "held-back",
         /// Tokens that stay because their rows do not open where they stand.
         damaged: u64 = "damaged",
+        /// Whether there is more than is deleted at once: to be called again.
+        more: bool = "more",
     }
 }
 

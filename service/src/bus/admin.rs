@@ -21,6 +21,9 @@ use crate::credential;
 use crate::reload::reload;
 use crate::value::incoming::EmptyValue;
 
+/// Deletions after which a cleanup is answered, and is to be called again: seconds of work, where clients wait two minutes.
+const CLEANED_AT_ONCE: u64 = 8_192;
+
 /// The interface.
 pub struct Admin(pub Desk);
 
@@ -206,7 +209,7 @@ impl Admin {
                     }
                 };
                 let vault = Arc::clone(&self.0.service.vault);
-                let request = CleanupRequest { owner, dry_run, clock_is_right };
+                let request = CleanupRequest { owner, dry_run, clock_is_right, most: Some(CLEANED_AT_ONCE) };
                 let report = blocking(move || vault.cleanup(&call.caller, request)).await?;
                 Ok(encode::cleanup(report, dry_run))
             })

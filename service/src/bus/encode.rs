@@ -155,8 +155,8 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// What was deleted because it had expired.
 pub fn cleanup(report: CleanupReport, dry_run: bool) -> proto::CleanupInfo {
-    let CleanupReport { tokens, versions, shares, offers, issued, held_back, damaged } = report;
-    proto::CleanupInfo { tokens, versions, shares, offers, issued, dry_run, held_back, damaged }
+    let CleanupReport { tokens, versions, shares, offers, issued, held_back, damaged, more } = report;
+    proto::CleanupInfo { tokens, versions, shares, offers, issued, dry_run, held_back, damaged, more }
 }
 
 /// A user.

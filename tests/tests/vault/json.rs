@@ -78,7 +78,7 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["audit", "verify"], &["ok records first last chain"], ""),
     (&["metrics"], &["text"], ""),
     (&["metrics", "--textfile", "PROM"], &[], ""),
-    (&["cleanup"], &["tokens versions shares offers issued dry-run held-back damaged"], ""),
+    (&["cleanup"], &["tokens versions shares offers issued dry-run held-back damaged more"], ""),
     (&["user", "list"], &["users"], USER),
     (&["user", "show", "root"], &[USER], ""),
     (&["user", "set", "4243", "--role", "consumer"], &[], ""),
