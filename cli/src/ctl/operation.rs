@@ -8,7 +8,6 @@ use tokenvault_proto::{ErrorCode, Findings, OperationInfo};
 
 use crate::common::Context;
 use crate::failure::Failure;
-use crate::output::Progress;
 
 /// Waits between questions: the first, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn call(body: &(impl serde::Serialize + zbus::DynamicType)) -> Message {
-        Message::method_call("/org/tokenvault1", "Get").unwrap().build(body).unwrap()
+        Message::method_call("/org/tokenvault1", "Get").build(body).unwrap()
     }
 
     #[test]
