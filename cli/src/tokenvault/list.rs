@@ -63,8 +63,8 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
             &Followed {
                 prefix: options.prefix.clone(),
                 owner: options.owner.clone(),
-                list: &|client| Ok(first_by_name(fetch(client, options.clone())?, None)),
-                print: &|tokens| print(context, tokens),
+                list: &|client: &Client| Ok(first_by_name(fetch(client, options.clone())?, None)),
+                print: &|tokens: &[TokenInfo]| print(context, tokens),
             },
         );
     }

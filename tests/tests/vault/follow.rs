@@ -2,19 +2,20 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{ChildStderr, ChildStdout, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value as Json;
+use tokenvault_tests::process::Process;
 
 use crate::common::*;
 use crate::run::*;
 
 /// A `list --follow` that runs.
 struct Follower {
-    child: Child,
+    process: Process,
     lines: BufReader<ChildStdout>,
+    said: ChildStderr,
 }
 
 impl Follower {
@@ -22,8 +23,8 @@ impl Follower {
         let mut command = vault.command(user, "tokenvault", door);
         command.args(["list", "--follow"]).args(options);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
+        let (lines, said) = (BufReader::new(child.stdout.take().unwrap()), child.stderr.take().unwrap());
+        Self { process: Process::adopt(child), lines, said }
     }
 
     /// The next line: a test that waits for one that does not come is ended by its harness.
@@ -51,15 +52,11 @@ impl Follower {
 
     /// Ends it; what it has said on standard error.
     fn interrupt(mut self) -> String {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGINT).unwrap();
-        let status = self.child.wait().unwrap();
+        self.process.signal(Signal::SIGINT);
+        let status = self.process.wait(wait::PATIENCE).expect("it does not end");
         assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
-        self.said()
-    }
-
-    fn said(&mut self) -> String {
         let mut said = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        self.said.read_to_string(&mut said).unwrap();
         said
     }
 }
@@ -122,10 +119,10 @@ through_both_doors! {
         let vault = Vault::start();
         let mut follower = Follower::start(&vault, ALICE, door, &["--json=short"]);
         assert_eq!(follower.listed(), [""; 0]);
-        let Follower { mut child, lines } = follower;
+        let Follower { mut process, lines, said: _said } = follower;
         // Nothing has to change for it.
         drop(lines);
-        let status = wait::until("it to end", || child.try_wait().unwrap());
+        let status = process.wait(wait::PATIENCE).expect("it does not end");
         assert_eq!(status.code(), Some(141));
     }
 }

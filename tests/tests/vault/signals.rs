@@ -113,12 +113,13 @@ through_both_doors! {
     fn what_expires_is_told_ahead_of_time_and_when_it_does(door) {
         let vault = Vault::builder().extra("notify.expiring-before = [\"1h\", \"2s\"]").start();
         let (alice, root) = (vault.client(ALICE, door), vault.client(ROOT, door));
-        let mut others = BOB.run(|| vault.client(BOB, door).subscribe()).unwrap();
+        let bob = vault.client(BOB, door);
+        let mut others = BOB.run(|| bob.subscribe()).unwrap();
         let mut subscription = ALICE.run(|| alice.subscribe()).unwrap();
         alice.put("t", b"1", &PutOptions { ttl: Some(4_000_000), ..defaults() }).unwrap();
         told(&mut subscription, &["uid:4242 t put 1", "uid:4242 t expiring", "uid:4242 t expired 0"]);
         assert_eq!(code(alice.get("t", &defaults())), ErrorCode::NotFound);
-        vault.client(BOB, door).put("own", b"1", &defaults()).unwrap();
+        bob.put("own", b"1", &defaults()).unwrap();
         told(&mut others, &["uid:4243 own put 1"]);
         // Administrators can ask for all of them.
         let (expiring, next) = root.expiring(&defaults()).unwrap();
@@ -219,19 +220,19 @@ through_both_doors! {
         assert_eq!(refusal.code(), ErrorCode::Unavailable);
         assert_helpful(&refusal);
         vault.wait_for_state("serving");
-        let mut subscription = ALICE.run(|| vault.client(ALICE, door).subscribe()).unwrap();
-        vault.client(ALICE, door).put("t", b"1", &defaults()).unwrap();
+        let alice = vault.client(ALICE, door);
+        let mut subscription = ALICE.run(|| alice.subscribe()).unwrap();
+        alice.put("t", b"1", &defaults()).unwrap();
         told(&mut subscription, &["uid:4242 t put 1"]);
     }
 
     fn long_work_is_told_to_who_began_it_and_to_administrators(door) {
         let vault = Vault::start();
-        let root = vault.client(ROOT, door);
-        let (mut subscription, mut other) =
-            (root.subscribe().unwrap(), ALICE.run(|| vault.client(ALICE, door).subscribe()).unwrap());
+        let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
+        let (mut subscription, mut other) = (root.subscribe().unwrap(), ALICE.run(|| alice.subscribe()).unwrap());
         root.verify_audit(&defaults()).unwrap();
         told(&mut subscription, &["VerifyAudit running", "VerifyAudit done"]);
-        vault.client(ALICE, door).put("t", b"1", &defaults()).unwrap();
+        alice.put("t", b"1", &defaults()).unwrap();
         told(&mut other, &["uid:4242 t put 1"]);
     }
 }
