@@ -4,6 +4,7 @@ use serde::Serialize;
 use tokenvault_client::Client;
 use tokenvault_proto::{ListOptions, PAGE_MAX, Plain, TokenInfo};
 
+use super::follow::{self, Followed};
 use crate::common::Context;
 use crate::failure::Failure;
 use crate::output::{Align, Table, bytes, escape, minute, minute_or_never};
@@ -31,6 +32,14 @@ pub struct Args {
     /// Whose tokens: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
+
+    /// Print every change after the list as it happens, each on a line, until interrupted
+    ///
+    /// With --json=short the list is one line and each change another: "event" (token-changed, token-expiring), "owner", "name",
+    /// and "change" and "version", or "expires". A version of 0 says that there is no token of that name any more. When something
+    /// could not be told, after a restart of the daemon for one, the whole list is printed again.
+    #[arg(long, short, conflicts_with_all = ["attributes", "expires_before", "limit"])]
+    follow: bool,
 }
 
 #[derive(Serialize)]
@@ -40,7 +49,7 @@ struct Tokens<'a> {
 
 /// Prints the list.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    let limit = args.limit;
+    let (limit, follows) = (args.limit, args.follow);
     let options = ListOptions {
         prefix: args.prefix,
         attributes: parse::collect(args.attributes)?,
@@ -48,12 +57,26 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         expires_before: args.expires_before,
         ..ListOptions::default()
     };
-    let tokens = first_by_name(fetch(&context.client()?, options)?, limit);
+    if follows {
+        return follow::run(
+            context,
+            &Followed {
+                prefix: options.prefix.clone(),
+                owner: options.owner.clone(),
+                list: &|client: &Client| Ok(first_by_name(fetch(client, options.clone())?, None)),
+                print: &|tokens: &[TokenInfo]| print(context, tokens),
+            },
+        );
+    }
+    print(context, &first_by_name(fetch(&context.client()?, options)?, limit))
+}
+
+fn print(context: &Context, tokens: &[TokenInfo]) -> Result<(), Failure> {
     if context.output.wants_json() {
         return context.output.json(&Tokens { tokens: tokens.iter().map(Plain).collect() });
     }
     let count = tokens.len();
-    context.output.table(&table(&tokens), &format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" }))
+    context.output.table(&table(tokens), &format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" }))
 }
 
 /// Asks for one page after the other. The vault, which keeps names encrypted, gives tokens in the order they were first put:

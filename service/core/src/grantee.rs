@@ -7,6 +7,7 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
+use crate::Caller;
 use crate::error::Error;
 use crate::token::Permission;
 use crate::unit::UnitName;
@@ -45,6 +46,14 @@ impl Grantee {
                 "option 'permission' must be 'read' for a unit, which is handed the value and can store none; leave it out"
                     .into(),
             )),
+        }
+    }
+
+    /// Whether somebody who asks is meant.
+    pub fn includes(&self, _caller: &Caller) -> bool {
+        match self {
+            // Who asks for a unit is the service manager, at a socket of its own.
+            Self::Unit(_) => false,
         }
     }
 

@@ -4,6 +4,7 @@
 //! world comes in through the traits of [`port`]; who is asking comes in as a [`Caller`] value, made once at the edge.
 #![forbid(unsafe_code)]
 
+pub mod announcement;
 pub mod audit;
 pub mod caller;
 pub mod crypto;

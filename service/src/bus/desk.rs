@@ -15,6 +15,7 @@ use super::{Refusal, dispatch};
 use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
 use crate::journal;
 use crate::service::Service;
+use crate::subscription::Place;
 use crate::value::BusPlace;
 
 /// Longest reply that is not counted by its bytes.
@@ -35,12 +36,32 @@ pub struct Desk {
     /// The parts of the daemon.
     pub service: Arc<Service>,
     front: Front,
+    /// The connection it stands at.
+    link: u64,
 }
 
 impl Desk {
     /// A desk at a door.
-    pub const fn new(service: Arc<Service>, front: Front) -> Self {
-        Self { service, front }
+    pub fn new(service: Arc<Service>, front: Front) -> Self {
+        let link = service.subscriptions.new_link();
+        Self { service, front, link }
+    }
+
+    /// What subscribes from the connection it stands at: the client there, or the one that has this name on the bus.
+    pub fn place(&self, sender: Option<&str>) -> Place {
+        let name = match &self.front {
+            Front::Socket(_) => String::new(),
+            Front::Bus(_) => sender.unwrap_or_default().to_owned(),
+        };
+        Place { link: self.link, name }
+    }
+
+    /// Has the subscription of a client on the bus end when it leaves; at the private door its connection does.
+    pub async fn follow_leaving(&self, place: &Place) -> Result<(), Error> {
+        let Front::Bus(callers) = &self.front else { return Ok(()) };
+        let (service, link) = (Arc::clone(&self.service), self.link);
+        let forget = move |name: &str| service.subscriptions.leave(&Place { link, name: name.to_owned() });
+        callers.follow_leaving(forget, &place.name).await
     }
 
     /// Lets a call in, works on it, and turns what went wrong into a refusal.

@@ -14,12 +14,14 @@
 mod fixture;
 
 mod annotate;
+mod announcement;
 mod audit;
 mod audit_read;
 mod audit_retention;
 mod audit_tamper;
 mod cleanup;
 mod credential;
+mod due;
 mod expiry;
 mod get_hot;
 mod hot;

@@ -76,6 +76,7 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["credential", "test", "app.service", "key"], &["unit id granted cause next-step version size"], ""),
     (&["audit", "list", "--operation", "Put"], &["records"], AUDIT),
     (&["audit", "verify"], &["ok records first last chain"], ""),
+    (&["notify", "--state", "TOLD", "--", "/bin/true"], &["count"], ""),
     (&["metrics"], &["text"], ""),
     (&["metrics", "--textfile", "PROM"], &[], ""),
     (&["cleanup"], &["tokens versions shares offers issued dry-run held-back damaged more"], ""),
@@ -117,6 +118,7 @@ fn assert_document(vault: &Vault, user: User, program: &str, case: &Case, id: &s
         ("HOME/digits", home.join("digits")),
         ("HOME/offer", home.join("offer")),
         ("CONF", vault.path().join("tokenvault.conf")),
+        ("TOLD", vault.path().join("told")),
         ("PROM", vault.path().join("tokenvault.prom")),
         ("DAEMON", tokenvault_tests::program::path("tokenvaultd")),
     ];

@@ -167,7 +167,12 @@ fn ask_as_nobody(figure: &mut Figure) {
 fn ask_for_a_newcomer(door: Door, asking: User, owners: &[Option<&str>], figure: &mut Figure) {
     let (mut vault, known, _logged_in) = vault_of_alice();
     hand_over(&mut vault, Some(NEWCOMER.name));
-    figure.ask_everything(&vault.wire(asking, door), owners, &known);
+    let wire = vault.wire(asking, door);
+    figure.ask_everything(&wire, owners, &known);
+    if asking == NEWCOMER {
+        let no_options = HashMap::<&str, Variant<'static>>::new();
+        figure.note("Subscribe".to_owned(), wire.call(MANAGER_INTERFACE, "Subscribe", &no_options));
+    }
 
     vault.users().hand_over(ALICE.uid, Some(ALICE.name)).unwrap();
     vault.restart();

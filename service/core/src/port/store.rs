@@ -65,6 +65,8 @@ pub enum MetaKey {
     AuditBase,
     /// The last time that is known to have been right, encrypted.
     TrustedTime,
+    /// Up to which time it was told what expires, encrypted.
+    ToldExpiry,
 }
 
 /// One way of opening the vault.

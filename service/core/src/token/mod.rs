@@ -6,9 +6,11 @@
 pub mod generate;
 
 mod annotate;
+mod announce;
 mod cleanup;
 mod delete;
 mod describe;
+mod due;
 mod found;
 mod get;
 mod list;
@@ -24,6 +26,7 @@ pub(crate) mod usage;
 mod version;
 
 pub use cleanup::{CleanupReport, CleanupRequest};
+pub use due::{Ahead, DuePass, DueRequest, DueToken};
 pub use found::TokenInfo;
 pub use get::Opened;
 pub use list::{PAGE_BYTES_MAX, Page};

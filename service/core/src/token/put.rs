@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::Caller;
 use crate::Secret;
+use crate::announcement::Happened;
 use crate::crypto::{pad, random, tag, wrap};
 use crate::error::Error;
 use crate::name::TokenName;
@@ -51,13 +52,15 @@ impl Vault {
         };
         let event = Event::new(caller, operation).about(options.owner.uid(caller), name.as_str());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
-        self.write(event, Effect::Grows, reply, move |tx| {
+        let happened = if operation == "Generate" { Happened::Generated } else { Happened::Put };
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
             let principal = vault.judged_writer(&open, tx, &caller, options.owner)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let put = Put { vault: &vault, shelf, name: &name, options: &options };
             let info = put.store(tx, &value)?;
             vault.record_mutation(&open, tx, &audited, info.version)?;
-            Ok(info)
+            let said = shelf.announce_stored(tx, &name, (&info, happened))?;
+            Ok((info, said))
         });
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use super::due_mark::Told;
 use super::hot::Ticket;
 use super::principals::Principals;
 use super::trusted_time::Mark;
@@ -37,6 +38,8 @@ pub struct OpenVault {
     pub(crate) unlocked: Unlocked,
     /// The last time that is known to have been right, once it was read.
     pub(super) trusted: Mutex<Option<Mark>>,
+    /// Up to when it was told what expires, once it was read.
+    pub(super) told_expiry: Mutex<Option<Told>>,
     /// Which opening of the vault this is, from 1.
     pub(crate) opening: u64,
 }
@@ -54,6 +57,7 @@ impl OpenVault {
             principals: Principals::default(),
             unlocked: Unlocked::default(),
             trusted: Mutex::default(),
+            told_expiry: Mutex::default(),
             opening,
         })
     }

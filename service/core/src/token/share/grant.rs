@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{SHARES_MAX, ShareMeta, ShareRequest, note_shared};
 use crate::Caller;
+use crate::announcement::{Announcement, News};
 use crate::error::Error;
 use crate::policy::{self, Action};
 use crate::port::{NewShare, ReadTx, ShareRow, Tag, WriteTx};
@@ -24,7 +25,7 @@ impl Vault {
         event.grantee = Some(request.grantee.to_string());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
         let grantee_tag = open.grantee_tag(&request.grantee);
-        self.write(event, Effect::Grows, reply, move |tx| {
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
             let owner = request.token.owner;
             let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
             policy::judge_grantee(principal.uid, &request.grantee).into_result()?;
@@ -33,7 +34,10 @@ impl Vault {
             let version = found.row.current;
             let counted = store(tx, &shelf, &found, (&grantee_tag, &request))?;
             counted.count_within_quota(tx, &vault, &principal)?;
-            vault.record_mutation(&open, tx, &audited, version)
+            vault.record_mutation(&open, tx, &audited, version)?;
+            let name = request.token.name.as_str().to_owned();
+            let grantees = vec![request.grantee.clone()];
+            Ok(((), vec![Announcement { owner: principal.uid, name, news: News::Shared, grantees }]))
         });
     }
 
