@@ -37,6 +37,7 @@ mod rename;
 mod seal;
 mod share;
 mod share_tamper;
+mod sharing;
 mod slot;
 mod slot_tamper;
 mod tamper;

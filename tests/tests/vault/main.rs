@@ -51,6 +51,7 @@ mod secrecy;
 mod selftest;
 mod sessions;
 mod shares;
+mod sharing;
 mod slots;
 mod store_faults;
 mod tpm;

@@ -26,6 +26,7 @@ use crate::error::Error;
 use crate::issued::HotShelf;
 use crate::policy::Role;
 use crate::port::{Clock, ReadTx, SecretMemory, Store};
+use crate::token::ShareGranted;
 use crate::{Caller, Timestamp};
 
 pub use crate::crypto::VaultId;
@@ -116,6 +117,8 @@ pub struct Vault {
     audit_full: AtomicBool,
     /// Told when records wait for [`Vault::flush_audit`].
     audit_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Told of every share that was granted.
+    pub(crate) share_listener: OnceLock<Box<dyn Fn(&ShareGranted) + Send + Sync>>,
     /// Told when [`Vault::status`] may say something else than before.
     state_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -142,6 +145,7 @@ impl Vault {
             openings: AtomicU64::new(0),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
+            share_listener: OnceLock::new(),
             state_waker: OnceLock::new(),
         })
     }
