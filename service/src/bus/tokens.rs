@@ -315,7 +315,7 @@ impl Tokens {
     ///
     /// Grantee: `user:NAME`, `uid:NUMBER`, `group:NAME`: users and groups of this machine, whose number and name must both still
     /// be what they are now when the share is used. Whom it is shared with fetches and describes the token, names its owner for
-    /// that, and can neither share it on nor change what is known of it. What is shared with a user ends when the user is deleted.
+    /// that, and can neither share it on nor change what is known of it. What is shared with a user ends with Admin.FreezeUser.
     /// `unit:NAME.service`, a service of the system's service manager by its full name, an instance by its own; it is given the
     /// value by `LoadCredential=` in its unit file. Only machine tokens are shared with units, by root and administrators, and no
     /// token with `/` in its name.
