@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::output::{Align, Table, bytes, escape, minute, minute_or_never};
 use crate::parse::{self, Attribute};
 
-/// List tokens, sorted by name, without their values
+/// List tokens, sorted by name, without their values: your own, or those that are shared with you
 #[derive(clap::Args)]
 pub struct Args {
     /// Only names that start with this
@@ -32,6 +32,10 @@ pub struct Args {
     /// Whose tokens: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
+
+    /// What others share with you, instead of your own
+    #[arg(long, conflicts_with_all = ["owner", "follow"])]
+    shared_with_me: bool,
 
     /// Print every change after the list as it happens, each on a line, until interrupted
     ///
@@ -55,6 +59,7 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         attributes: parse::collect(args.attributes)?,
         owner: args.owner,
         expires_before: args.expires_before,
+        shared_with_me: args.shared_with_me.then_some(true),
         ..ListOptions::default()
     };
     if follows {
@@ -76,7 +81,8 @@ fn print(context: &Context, tokens: &[TokenInfo]) -> Result<(), Failure> {
         return context.output.json(&Tokens { tokens: tokens.iter().map(Plain).collect() });
     }
     let count = tokens.len();
-    context.output.table(&table(tokens), &format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" }))
+    let table = if shared_with_me { table_of_shared(tokens) } else { table(tokens) };
+    context.output.table(&table, &format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" }))
 }
 
 /// Asks for one page after the other. The vault, which keeps names encrypted, gives tokens in the order they were first put:
@@ -98,7 +104,7 @@ fn fetch(client: &Client, mut options: ListOptions) -> Result<Vec<TokenInfo>, Fa
 
 /// Sorts by name, then cuts.
 fn first_by_name(mut tokens: Vec<TokenInfo>, limit: Option<u32>) -> Vec<TokenInfo> {
-    tokens.sort_by(|a, b| a.name.cmp(&b.name));
+    tokens.sort_by(|a, b| (&a.name, &a.owner).cmp(&(&b.name, &b.owner)));
     if let Some(limit) = limit {
         tokens.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
@@ -126,6 +132,31 @@ fn table(tokens: &[TokenInfo]) -> Table {
             minute(token.updated),
             minute_or_never(token.expires),
             attributes.join(" "),
+        ]);
+    }
+    table
+}
+
+/// Those of others, who may have given them the same names.
+fn table_of_shared(tokens: &[TokenInfo]) -> Table {
+    let mut table = Table::new(&[
+        ("NAME", Align::Left),
+        ("OWNER", Align::Left),
+        ("PERMISSION", Align::Left),
+        ("SIZE", Align::Right),
+        ("UPDATED", Align::Left),
+        ("EXPIRES", Align::Left),
+        ("NOTE", Align::Left),
+    ]);
+    for token in tokens {
+        table.row([
+            escape(&token.name),
+            escape(&token.owner),
+            escape(&token.permission),
+            bytes(token.size),
+            minute(token.updated),
+            minute_or_never(token.expires),
+            escape(token.note.as_deref().unwrap_or_default()),
         ]);
     }
     table

@@ -12,6 +12,7 @@ use zbus::names::{BusName, UniqueName};
 use zbus::object_server::SignalEmitter;
 
 use super::call::Call;
+use super::decode_issued::group_now;
 use super::manager::Manager;
 use super::{Desk, Options, decode};
 use crate::service::Service;
@@ -138,7 +139,14 @@ async fn hears(service: &Service, subscription: &Subscription, told: &Told) -> H
     let administers = !subscription.contained && policy::is_administrator(standing);
     subscription.note_administers(question, administers);
     let is_meant = match told {
-        Told::Announced(said) => said.is_for(&caller, standing),
+        Told::Announced(said) => {
+            let mut groups = Vec::new();
+            for name in said.groups(&caller) {
+                let Ok(now) = group_now(service, uid, name).await else { return Hearing::Barred };
+                groups.push(now);
+            }
+            said.is_for(&caller, standing, &groups)
+        }
         Told::Operation { uid: begun_by, .. } => *begun_by == uid || administers,
         Told::Lost => true,
     };

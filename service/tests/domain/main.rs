@@ -39,6 +39,7 @@ mod rename;
 mod seal;
 mod share;
 mod share_tamper;
+mod sharing;
 mod slot;
 mod slot_tamper;
 mod tamper;

@@ -53,6 +53,7 @@ mod secrecy;
 mod selftest;
 mod sessions;
 mod shares;
+mod sharing;
 mod signals;
 mod slots;
 mod store_faults;

@@ -2,23 +2,31 @@
 
 use super::{Announcement, News};
 use crate::Caller;
+use crate::issued::{GroupNow, Membership};
 use crate::policy::{self, Standing};
 
 impl Announcement {
     /// Whether somebody of this standing hears of it: its owner, of the machine's tokens administrators as well, and who may read
     /// it by a share. That it was shared, only with whom it was.
-    pub fn is_for(&self, caller: &Caller, standing: Standing) -> bool {
+    /// `groups` are those of [`Self::groups`], as they are now.
+    pub fn is_for(&self, caller: &Caller, standing: Standing, groups: &[GroupNow]) -> bool {
         let is_keeper = caller.uid == self.owner || self.owner == 0 && policy::is_administrator(standing);
-        standing.active && (is_keeper && !matches!(self.news, News::Shared) || self.is_shared_with(caller))
+        standing.active && (is_keeper && !matches!(self.news, News::Shared) || self.grantees.iter().any(|grantee| grantee.includes(caller, groups)))
     }
 
     /// Whether it may be for somebody at all; what it costs to find out more is spent on nobody else.
     pub fn concerns(&self, caller: &Caller, may_administer: bool) -> bool {
-        caller.uid == self.owner || self.owner == 0 && may_administer || self.is_shared_with(caller)
+        caller.uid == self.owner || self.owner == 0 && may_administer 
+            || self.grantees.iter().any(|grantee| grantee.membership(caller) != Membership::No)
     }
 
-    fn is_shared_with(&self, caller: &Caller) -> bool {
-        self.grantees.iter().any(|grantee| grantee.includes(caller))
+    /// The groups by whose names it hangs whether it is for somebody.
+    pub fn groups(&self, caller: &Caller) -> Vec<String> {
+        let named = self.grantees.iter().filter_map(|grantee| match grantee.membership(caller) {
+            Membership::IfGroup(group) => Some(group.name.clone()),
+            Membership::Yes | Membership::No => None,
+        });
+        named.collect()
     }
 }
 
@@ -28,14 +36,16 @@ mod tests {
     use super::*;
     use crate::caller::Door;
     use crate::grantee::Grantee;
+    use crate::issued::Named;
     use crate::policy::Role;
+    use crate::unit::UnitName;
 
     fn caller(uid: u32) -> Caller {
         Caller { uid, gids: [uid].into(), user: "somebody".into(), door: Door::Socket, pid: None }
     }
 
     fn hears(announcement: &Announcement, uid: u32, role: Role, active: bool) -> bool {
-        let heard = announcement.is_for(&caller(uid), Standing { uid, role, active });
+        let heard = announcement.is_for(&caller(uid), Standing { uid, role, active }, &[]);
         assert!(announcement.concerns(&caller(uid), role == Role::Admin) || !heard, "who hears of it is asked for");
         heard
     }
@@ -63,10 +73,30 @@ mod tests {
 
     #[test]
     fn that_a_token_was_shared_is_told_to_whom_it_was_and_to_no_keeper() {
-        let grantees = vec![Grantee::parse("unit:app.service").unwrap()];
+        let grantees = vec![Grantee::Unit(UnitName::parse("app.service").unwrap())];
         let shared = Announcement { owner: 0, name: "t".into(), news: News::Shared, grantees };
         for uid in [0, 5] {
             assert!(!hears(&shared, uid, Role::Admin, true), "a unit has no connection, and {uid} is none");
         }
+    }
+
+    #[test]
+    fn whom_a_token_is_shared_with_hears_of_it() {
+        let somebody = |number| Named { name: "somebody".into(), number };
+        let shared = |grantee| Announcement { owner: 5, name: "t".into(), news: News::Shared, grantees: vec![grantee] };
+        let user = shared(Grantee::User(somebody(6)));
+        assert!(hears(&user, 6, Role::Consumer, true));
+        assert!(!hears(&user, 6, Role::Consumer, false) && !hears(&user, 5, Role::Admin, true));
+        let renamed = shared(Grantee::User(Named { name: "another".into(), number: 6 }));
+        assert!(!hears(&renamed, 6, Role::Consumer, true));
+
+        let group = shared(Grantee::Group(somebody(6)));
+        let standing = Standing { uid: 6, role: Role::Consumer, active: true };
+        assert_eq!((group.groups(&caller(6)), group.groups(&caller(7))), (vec!["somebody".to_owned()], Vec::new()));
+        for (gid, hears) in [(Some(6), true), (Some(7), false), (None, false)] {
+            let now = GroupNow { name: "somebody".into(), gid };
+            assert_eq!(group.is_for(&caller(6), standing, &[now]), hears, "{gid:?}");
+        }
+        assert!(!group.is_for(&caller(6), standing, &[]), "nobody has looked it up");
     }
 }

@@ -27,7 +27,7 @@ mod version;
 
 pub use cleanup::{CleanupReport, CleanupRequest};
 pub use due::{Ahead, DuePass, DueRequest, DueToken};
-pub use found::TokenInfo;
+pub use found::{Grant, TokenInfo};
 pub use get::Opened;
 pub use list::{PAGE_BYTES_MAX, Page};
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
@@ -36,7 +36,7 @@ pub use request::{
     Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,
 };
 pub use share::{
-    Credential, CredentialGrant, CredentialRefusal, CredentialReply, Permission, SHARES_MAX, ShareInfo, ShareMeta,
-    ShareRequest,
+    Asked, Credential, CredentialGrant, CredentialRefusal, CredentialReply, Fetched, Permission, SHARES_MAX,
+    ShareInfo, ShareMeta, ShareRequest, Used,
 };
 pub use version::VersionInfo;

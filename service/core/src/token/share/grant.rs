@@ -6,6 +6,7 @@ use super::{SHARES_MAX, ShareMeta, ShareRequest, note_shared};
 use crate::Caller;
 use crate::announcement::{Announcement, News};
 use crate::error::Error;
+use crate::grantee::Grantee;
 use crate::policy::{self, Action};
 use crate::port::{NewShare, ReadTx, ShareRow, Tag, WriteTx};
 use crate::token::found::{Found, Shelf};
@@ -29,6 +30,7 @@ impl Vault {
             let owner = request.token.owner;
             let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
             policy::judge_grantee(principal.uid, &request.grantee).into_result()?;
+            check_not_owner(principal.uid, &request.grantee)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let found = shelf.find(tx, &request.token.name)?;
             let version = found.row.current;
@@ -43,6 +45,13 @@ impl Vault {
 
     fn check_share(&self, request: &ShareRequest) -> Result<(), Error> {
         request.grantee.check_permission(request.permission)?;
+        if matches!(request.grantee, Grantee::Unit(_)) && request.token.name.as_str().contains('/') {
+            return Err(Error::InvalidArgs(
+                "no unit can ask for a token with '/' in its name, which cannot be the name of a credential's file; share \
+                 one without"
+                    .into(),
+            ));
+        }
         if request.uses == Some(0) {
             return Err(Error::InvalidArgs("option 'uses' must be 1 or more; to end a share, unshare it".into()));
         }
@@ -56,6 +65,16 @@ impl Vault {
             }
         }
         Ok(())
+    }
+}
+
+/// Refuses a grantee who has the token already.
+fn check_not_owner(owner: u32, grantee: &Grantee) -> Result<(), Error> {
+    match grantee {
+        Grantee::User(user) if user.number == owner => Err(Error::InvalidArgs(
+            "the grantee is the owner of the token, who has it already; name somebody else".into(),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -84,6 +103,7 @@ fn store(
         created: shelf.now,
         expires: request.expires,
         uses_left: request.uses,
+        note: request.note.as_str().to_owned(),
     };
     let mut row = ShareRow { id, token, grantee_tag: *grantee_tag, expires_day: None, meta: Vec::new() };
     shelf.records().seal_share(&mut row, &meta)?;
