@@ -148,13 +148,13 @@ through_both_doors! {
         vault.settings().extra = "audit.records = 100\n".into();
         vault.write_configuration();
         root.reload().unwrap();
-        // It may be cut again while it is looked at: what is compared is of one look.
-        let (pruned, first) = wait::until("the log to be cut", || {
+        // It may be cut again between two pages of a look: what is compared is of a look without that.
+        let (pruned, first) = wait::until("a log that begins where it was cut", || {
             let records = audit(&root, &defaults());
             let pruned = records.iter().rfind(|record| record.operation == "PruneAudit").cloned()?;
-            Some((pruned, records[0].seq))
+            (records[0].seq == pruned.version + 1).then_some((pruned, records[0].seq))
         });
-        assert_eq!((pruned.door.as_str(), first), ("daemon", pruned.version + 1));
+        assert_eq!(pruned.door, "daemon");
         assert!((1..=pruned.version).contains(&pruned.count), "{pruned:?}");
         let info = ended(&root, root.verify_audit(&defaults()).unwrap());
         assert_eq!(info.state, "done");
