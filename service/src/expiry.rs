@@ -27,13 +27,12 @@ const REST: u32 = 9;
 pub async fn tell(service: Arc<Service>) {
     let mut failure = String::new();
     loop {
-        let begun = Instant::now();
         let walked = walk(&service).await;
         let text = walked.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let is_new = text != failure;
         failure = text;
         let wait = match walked {
-            Ok(soonest) => until(service.vault.time(), soonest).max(PAUSE).max(begun.elapsed() * REST),
+            Ok(soonest) => until(service.vault.time(), soonest).max(PAUSE),
             // What keeps the vault from being open is told elsewhere.
             Err(Error::Sealed(_) | Error::Quarantined(_)) => CLOSED,
             Err(_) => {

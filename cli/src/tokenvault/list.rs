@@ -53,13 +53,13 @@ struct Tokens<'a> {
 
 /// Prints the list.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    let (limit, follows) = (args.limit, args.follow);
+    let (limit, follows, shared_with_me) = (args.limit, args.follow, args.shared_with_me);
     let options = ListOptions {
         prefix: args.prefix,
         attributes: parse::collect(args.attributes)?,
         owner: args.owner,
         expires_before: args.expires_before,
-        shared_with_me: args.shared_with_me.then_some(true),
+        shared_with_me: shared_with_me.then_some(true),
         ..ListOptions::default()
     };
     if follows {
@@ -69,14 +69,14 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
                 prefix: options.prefix.clone(),
                 owner: options.owner.clone(),
                 list: &|client: &Client| Ok(first_by_name(fetch(client, options.clone())?, None)),
-                print: &|tokens: &[TokenInfo]| print(context, tokens),
+                print: &|tokens: &[TokenInfo]| print(context, tokens, false),
             },
         );
     }
-    print(context, &first_by_name(fetch(&context.client()?, options)?, limit))
+    print(context, &first_by_name(fetch(&context.client()?, options)?, limit), shared_with_me)
 }
 
-fn print(context: &Context, tokens: &[TokenInfo]) -> Result<(), Failure> {
+fn print(context: &Context, tokens: &[TokenInfo], shared_with_me: bool) -> Result<(), Failure> {
     if context.output.wants_json() {
         return context.output.json(&Tokens { tokens: tokens.iter().map(Plain).collect() });
     }

@@ -192,7 +192,7 @@ impl Manager {
         options: Options,
     ) -> Result<(), Refusal> {
         let (desk, line) = (&self.0, Line::back(&header, connection));
-        desk.serve(&header, Kind::Write, |call| subscriptions::subscribe(desk, call, line, options)).await
+        desk.serve(&header, Kind::Read, |call| subscriptions::subscribe(desk, call, line, options)).await
     }
 
     /// Ends the subscription of the caller's connection, if there is one.

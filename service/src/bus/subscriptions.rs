@@ -141,7 +141,8 @@ async fn hears(service: &Service, subscription: &Subscription, told: &Told) -> H
     let is_meant = match told {
         Told::Announced(said) => {
             let mut groups = Vec::new();
-            for name in said.groups(&caller) {
+            let hangs_on = if said.is_for(&caller, standing, &[]) { Vec::new() } else { said.groups(&caller) };
+            for name in hangs_on {
                 let Ok(now) = group_now(service, uid, name).await else { return Hearing::Barred };
                 groups.push(now);
             }

@@ -1,6 +1,6 @@
 //! Sharing with users and groups: who gets what, and who does not.
 
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::Barrier;
 use std::thread;
 
 use tokenvault_core::Timestamp;

@@ -11,12 +11,15 @@ impl Announcement {
     /// `groups` are those of [`Self::groups`], as they are now.
     pub fn is_for(&self, caller: &Caller, standing: Standing, groups: &[GroupNow]) -> bool {
         let is_keeper = caller.uid == self.owner || self.owner == 0 && policy::is_administrator(standing);
-        standing.active && (is_keeper && !matches!(self.news, News::Shared) || self.grantees.iter().any(|grantee| grantee.includes(caller, groups)))
+        standing.active
+            && (is_keeper && !matches!(self.news, News::Shared)
+                || self.grantees.iter().any(|grantee| grantee.includes(caller, groups)))
     }
 
     /// Whether it may be for somebody at all; what it costs to find out more is spent on nobody else.
     pub fn concerns(&self, caller: &Caller, may_administer: bool) -> bool {
-        caller.uid == self.owner || self.owner == 0 && may_administer 
+        caller.uid == self.owner
+            || self.owner == 0 && may_administer
             || self.grantees.iter().any(|grantee| grantee.membership(caller) != Membership::No)
     }
 

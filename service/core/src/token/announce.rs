@@ -8,9 +8,9 @@ use crate::port::ReadTx;
 use crate::token::found::{Found, Shelf, TokenInfo};
 
 impl Shelf<'_> {
-    /// With whom a token is shared now.
+    /// With whom a token is shared now; of an owner who is frozen or disabled nothing is.
     pub fn grantees(&self, tx: &dyn ReadTx, found: &Found) -> Result<Vec<Grantee>, Error> {
-        if !found.meta.shared {
+        if !found.meta.shared || !self.principal.active {
             return Ok(Vec::new());
         }
         let mut grantees = Vec::new();

@@ -36,7 +36,7 @@ pub use request::{
     Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,
 };
 pub use share::{
-    Asked, Credential, CredentialGrant, CredentialRefusal, CredentialReply, Fetched, Permission, SHARES_MAX,
-    ShareInfo, ShareMeta, ShareRequest, Used,
+    Asked, Credential, CredentialGrant, CredentialRefusal, CredentialReply, Fetched, Permission, SHARES_MAX, ShareInfo,
+    ShareMeta, ShareRequest, Used,
 };
 pub use version::VersionInfo;
