@@ -122,7 +122,7 @@ impl Table {
     }
 }
 
-/// One test, and how many more there are: one whose name says most about it, which is the longest of the shortest suite.
+/// One test, and how many more there are: a plain one before a case of many doors, and the first by name.
 fn cell(tests: &Tests) -> String {
     match (tests.iter().min_by_key(|test| (test.matches("::").count(), test.as_str())), tests.len()) {
         (None, _) => "none".into(),

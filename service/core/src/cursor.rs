@@ -4,6 +4,7 @@
 use crate::Secret;
 use crate::crypto::{aad::Aad, wrap};
 use crate::error::Error;
+use crate::hex;
 use crate::principal::Principal;
 use crate::vault::VaultId;
 
@@ -55,7 +56,7 @@ impl KeyedCursor<'_> {
     pub fn encode<const NUMBERS: usize>(&self, place: [i64; NUMBERS]) -> Result<String, Error> {
         let place = place.map(i64::to_be_bytes).concat();
         let sealed = wrap::seal(self.key, self.list, self.aad().as_bytes(), &place)?;
-        Ok(sealed.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::encode(&sealed))
     }
 
     /// The place a text stands for; an empty one for the beginning.
@@ -64,12 +65,7 @@ impl KeyedCursor<'_> {
             return Ok([0; NUMBERS]);
         }
         let refused = || Error::InvalidArgs("option 'after' is not the 'next' of an earlier page".into());
-        let sealed: Option<Vec<u8>> = text
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-            .collect();
-        let sealed = sealed.filter(|_| text.len().is_multiple_of(2)).ok_or_else(refused)?;
+        let sealed = hex::decode(text).ok_or_else(refused)?;
         let opened = wrap::open_record(self.key, self.list, self.aad().as_bytes(), &sealed).map_err(|_| refused())?;
         let mut numbers = [0; NUMBERS];
         let (bytes, rest) = opened.as_chunks::<8>();

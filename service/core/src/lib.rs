@@ -11,6 +11,7 @@ pub mod crypto;
 mod cursor;
 pub mod error;
 pub mod grantee;
+pub mod hex;
 pub mod issued;
 pub mod keyring;
 pub mod login;

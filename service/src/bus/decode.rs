@@ -187,17 +187,6 @@ pub fn limit(limit: Option<u32>) -> Result<usize, Error> {
     }
 }
 
-/// 32 bytes from 64 hex digits.
-pub fn hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    let digits = text.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(pair?, 16).ok()?;
-    }
-    (digits && text.len() == 2 * bytes.len()).then_some(bytes)
-}
-
 /// `List`, and whether what is shared with the caller is meant, whoever owns it.
 pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) -> Result<(ListRequest, bool), Error> {
     let limit = limit(options.limit)?;

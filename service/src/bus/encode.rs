@@ -154,11 +154,6 @@ pub fn operation(view: View) -> proto::OperationInfo {
     }
 }
 
-/// Bytes as hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// What was deleted because it had expired.
 pub fn cleanup(report: CleanupReport, dry_run: bool) -> proto::CleanupInfo {
     let CleanupReport { tokens, versions, shares, offers, issued, held_back, damaged, more } = report;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokenvault_core::Error;
+use tokenvault_core::hex;
 use tokenvault_core::vault::{State, Vault, VaultId};
 use tokenvault_proto::{self as proto, NoOptions};
 use zbus::message::Header;
@@ -272,5 +273,5 @@ impl Manager {
 }
 
 fn vault_id(id: Option<VaultId>) -> String {
-    id.map(|id| encode::hex(&id)).unwrap_or_default()
+    id.map(|id| hex::encode(&id)).unwrap_or_default()
 }

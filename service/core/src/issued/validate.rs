@@ -68,8 +68,8 @@ impl Vault {
         let own = self.judged_cached(&open, caller, Owner::Own)?;
         let look = self.hot_issued.find(open.opening, *id);
         // Looked for whether or not the token is here, so that the time it takes tells nobody which.
-        let issuer =
-            open.principals.find_by_id(if let Look::Found(token) = &look { token.principal } else { own.id })?;
+        let issued_by = if let Look::Found(token) = &look { token.principal } else { own.id };
+        let issuer = open.principals.find_by_id(issued_by)?;
         let Look::Found(token) = look else { return None };
         if !may_validate(caller, &issuer, token.audience(), None).is_some_and(|may| may) {
             return None;
