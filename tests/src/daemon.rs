@@ -158,6 +158,11 @@ impl Drop for Daemon {
                 eprintln!("--- end of the daemon's log ---\n{}\n---", tail.join("\n"));
             }
         } else if record::is_wanted() {
+            // A call is logged after its answer: at its end it has logged all.
+            if self.process.is_running() {
+                self.process.signal(Signal::SIGTERM);
+                self.process.wait(Duration::from_secs(2));
+            }
             record::calls(&self.log());
         }
     }

@@ -74,6 +74,15 @@ fn fish_completes_a_name_when_a_key_is_pressed() {
 }
 
 #[test]
+fn the_script_for_administrators_is_read_by_bash() {
+    let vault = Vault::start();
+    let script = vault.path().join("script");
+    fs::write(&script, ok(run(&vault, ALICE, Door::Socket, &["tokenvaultctl", "completion", "bash"]))).unwrap();
+    let said = shell(&vault, &["bash", "-c", ". \"$0\" && complete -p tokenvaultctl", script.to_str().unwrap()]);
+    assert!(said.contains("tokenvaultctl"), "{said}");
+}
+
+#[test]
 fn names_that_a_shell_would_run_are_not_offered() {
     let vault = Vault::start();
     let alice = vault.client(ALICE, Door::Socket);

@@ -112,6 +112,7 @@ through_both_doors! {
         assert_eq!(root.status().unwrap().state, "sealed");
         assert_eq!(code(root.seal()), ErrorCode::Sealed, "it is sealed already");
         root.unseal(&RECOVERY_PRIVATE, &UnsealOptions { slot: Some(2) }).unwrap();
+        assert_eq!(root.status().unwrap().state, "serving");
     }
 }
 
