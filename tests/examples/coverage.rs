@@ -1,6 +1,6 @@
 //! coverage RECORD TABLE: writes the table of which test covers what of the contract, from what the tests have asked of the
-//! programs (`tokenvault_tests::record`). Fails when a method, an option, an error or a command is not asked for anywhere, methods
-//! and options at both doors.
+//! programs (`tokenvault_tests::record`). Fails when a method, a property, a signal, an option, an error or a command is asked for
+//! nowhere; all but the last two at both doors.
 //!
 //! coverage --check TABLE: fails when the table lacks something of the contract, or names a test that there is none of.
 #![allow(clippy::expect_used, clippy::print_stderr, clippy::print_stdout, reason = "a tool of the tests")]
@@ -59,6 +59,8 @@ struct Record {
     calls: BTreeMap<(String, String, String), Tests>,
     /// By method, door and option.
     options: BTreeMap<(String, String, String), Tests>,
+    /// Properties that were read and signals that were sent, by name and door.
+    told: BTreeMap<(String, String), Tests>,
     /// Command lines.
     commands: BTreeMap<String, Tests>,
 }
@@ -69,6 +71,10 @@ impl Record {
         for (test, line) in text.lines().filter_map(|line| line.split_once('\t')) {
             if let Some(call) = line.strip_prefix("call org.tokenvault1.") {
                 record.add_call(test, call);
+            } else if let Some((_, told)) = line.split_once(" org.tokenvault1.")
+                && let Some((name, door)) = told.split_once(" at the ")
+            {
+                record.told.entry((name.to_owned(), door.to_owned())).or_default().insert(test.to_owned());
             } else if let Some((_door, command)) = line.strip_prefix("command ").and_then(|line| line.split_once(' ')) {
                 // The form of the answer may be asked for before the verb.
                 let words: Vec<&str> = command.split(' ').filter(|word| !word.starts_with("--json")).collect();
@@ -96,6 +102,10 @@ impl Record {
     fn calls(&self, method: &str, door: &str, is_meant: impl Fn(&str) -> bool) -> Tests {
         let calls = self.calls.iter().filter(|((m, d, outcome), _)| m == method && d == door && is_meant(outcome));
         calls.flat_map(|(_, tests)| tests.iter().cloned()).collect()
+    }
+
+    fn told(&self, name: &str, door: &str) -> Tests {
+        self.told.get(&(name.to_owned(), door.to_owned())).cloned().unwrap_or_default()
     }
 
     fn option(&self, method: &str, door: &str, option: &str) -> Tests {
@@ -133,13 +143,13 @@ fn cell(tests: &Tests) -> String {
     }
 }
 
-/// Methods as `Interface.Method`, in the order of the introspection document.
-fn methods(document: &str) -> Vec<String> {
+/// What there is of a kind (`method`, `property`, `signal`), as `Interface.Name` in the order of the introspection document.
+fn members(document: &str, kind: &str) -> Vec<String> {
     let mut found = Vec::new();
     for interface in document.split("<interface name=\"org.tokenvault1.").skip(1) {
         let Some((name, rest)) = interface.split_once('"') else { continue };
-        for method in rest.split("<method name=\"").skip(1) {
-            found.extend(method.split_once('"').map(|(method, _)| format!("{name}.{method}")));
+        for member in rest.split(&format!("<{kind} name=\"")).skip(1) {
+            found.extend(member.split_once('"').map(|(member, _)| format!("{name}.{member}")));
         }
     }
     found
@@ -164,8 +174,12 @@ fn table(record: &Record, document: &str) -> Table {
     let mut table = Table { text: HEAD.into(), missing: Vec::new() };
     let doors = ["bus", "socket"];
     table.head("Methods", &["method", "at the bus", "at the socket"]);
-    for method in methods(document) {
+    for method in members(document, "method") {
         table.row(&method, &doors.map(|door| record.calls(&method, door, |outcome| outcome == "ok")));
+    }
+    table.head("Properties and signals", &["name", "at the bus", "at the socket"]);
+    for name in ["property", "signal"].iter().flat_map(|kind| members(document, kind)) {
+        table.row(&name, &doors.map(|door| record.told(&name, door)));
     }
     table.head("Options, in calls that went well", &["option", "at the bus", "at the socket"]);
     for (method, options) in OPTIONS {

@@ -12,19 +12,21 @@ use crate::door::Door;
 /// Names the file.
 pub const VARIABLE: &str = "TOKENVAULT_TEST_RECORD";
 
-/// How a line of the daemon's log begins that tells of a call.
-const CALL: &str = "tokenvaultd: debug: a call of ";
+/// How a line of the daemon's log begins that tells of a call, of a property that was read, or of a signal; and of the record.
+const KINDS: [(&str, &str); 3] = [("a call of ", "call"), ("a reading of ", "property"), ("a sending of ", "signal")];
 
 /// Whether a record is wanted.
 pub fn is_wanted() -> bool {
     file().is_some()
 }
 
-/// Appends the calls that a daemon has logged.
+/// Appends the calls, properties and signals that a daemon has logged.
 pub fn calls(log: &str) {
-    let lines: Vec<String> =
-        log.lines().filter_map(|line| line.strip_prefix(CALL)).map(|call| format!("call {call}")).collect();
-    append(&lines);
+    let lines = log.lines().filter_map(|line| line.strip_prefix("tokenvaultd: debug: "));
+    let of_kind = |line: &str| {
+        KINDS.iter().find_map(|(begin, kind)| line.strip_prefix(begin).map(|said| format!("{kind} {said}")))
+    };
+    append(&lines.filter_map(of_kind).collect::<Vec<String>>());
 }
 
 /// Appends a command.

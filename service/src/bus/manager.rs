@@ -12,7 +12,7 @@ use zbus::{Connection, interface};
 
 use super::desk::blocking;
 use super::subscriptions::{self, Line};
-use super::{Desk, Options, Refusal, decode, encode};
+use super::{Desk, Options, Refusal, decode, encode, trace};
 use crate::caller::Kind;
 use crate::metrics;
 
@@ -24,26 +24,27 @@ pub struct Manager(pub Desk);
 impl Manager {
     /// Version of the daemon.
     #[zbus(property(emits_changed_signal = "false"))]
-    async fn version(&self) -> &str {
-        env!("CARGO_PKG_VERSION")
+    async fn version(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
+        self.property("Version", header, |_| env!("CARGO_PKG_VERSION").to_owned()).await
     }
 
     /// State of the vault: starting, uninitialised, sealed, serving, read-only, quarantined.
     #[zbus(property(emits_changed_signal = "false"))]
     async fn state(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
-        self.property(header, |vault| vault.state().as_str().to_owned()).await
+        self.property("State", header, |vault| vault.state().as_str().to_owned()).await
     }
 
     /// Kind of the slot that opened the vault; empty while it is not open.
     #[zbus(property(emits_changed_signal = "false"))]
     async fn protection(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
-        self.property(header, |vault| vault.protection().map(|kind| kind.as_str().to_owned()).unwrap_or_default()).await
+        let protection = |vault: &Vault| vault.protection().map(|kind| kind.as_str().to_owned()).unwrap_or_default();
+        self.property("Protection", header, protection).await
     }
 
     /// Identity of the vault, 32 hex digits; empty while there is none.
     #[zbus(property(emits_changed_signal = "false"))]
     async fn vault_id(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
-        self.property(header, |vault| vault_id(vault.id())).await
+        self.property("VaultId", header, |vault| vault_id(vault.id())).await
     }
 
     /// State of the vault with its reason and the next step; counts and quotas are the caller's own.
@@ -261,12 +262,16 @@ impl Manager {
     /// A property is a call like any other; one that is read without a caller has nobody to refuse.
     async fn property(
         &self,
+        name: &str,
         header: Option<Header<'_>>,
         look: impl FnOnce(&Vault) -> String + Send,
     ) -> Result<String, Refusal> {
         let vault = Arc::clone(&self.0.service.vault);
         match header {
-            Some(header) => self.0.serve(&header, Kind::Read, |_call| async move { Ok(look(&vault)) }).await,
+            Some(header) => {
+                trace::note_property(&self.0, name);
+                self.0.serve(&header, Kind::Read, |_call| async move { Ok(look(&vault)) }).await
+            }
             None => Ok(look(&vault)),
         }
     }

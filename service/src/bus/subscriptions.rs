@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokenvault_core::announcement::News;
+use tokenvault_core::caller::Door;
 use tokenvault_core::policy::{self, Action};
 use tokenvault_core::{Caller, Error};
 use tokenvault_proto::{CHANGE_LOST, NoOptions, OBJECT_PATH};
@@ -14,7 +15,7 @@ use zbus::object_server::SignalEmitter;
 use super::call::Call;
 use super::decode_issued::group_now;
 use super::manager::Manager;
-use super::{Desk, Options, decode};
+use super::{Desk, Options, decode, trace};
 use crate::service::Service;
 use crate::subscription::{Most, Subscription, Told};
 
@@ -36,6 +37,8 @@ impl Line {
     }
 
     async fn tell(&self, told: &Told) -> zbus::Result<()> {
+        let door = if self.name.is_some() { Door::Bus } else { Door::Socket };
+        trace::note_signal(door, signal_name(told));
         let emitter = SignalEmitter::new(&self.connection, OBJECT_PATH)?;
         let emitter = match &self.name {
             Some(name) => emitter.set_destination(BusName::Unique(name.as_ref())),
@@ -57,6 +60,19 @@ impl Line {
                 }
             }
         }
+    }
+}
+
+/// The signal that tells something.
+fn signal_name(told: &Told) -> &'static str {
+    match told {
+        Told::Lost => "TokenChanged",
+        Told::Operation { .. } => "OperationChanged",
+        Told::Announced(said) => match said.news {
+            News::Changed { .. } => "TokenChanged",
+            News::Expiring { .. } => "TokenExpiring",
+            News::Shared => "TokenShared",
+        },
     }
 }
 

@@ -1,10 +1,11 @@
-//! What the log says of each call at level `debug`: for whoever wants to know what a program asks of the vault, and with which
-//! options. Calls that are answered where they are read (`fast_path`) are counted in the metrics alone.
+//! What the log says of each call, property and signal at level `debug`: for whoever wants to know what a program asks of the
+//! vault, and with which options. Calls that are answered where they are read (`fast_path`) are counted in the metrics alone.
 
 use std::time::Duration;
 
 use log::Level;
-use tokenvault_proto::{ERROR_PREFIX, ErrorCode};
+use tokenvault_core::caller::Door;
+use tokenvault_proto::{ERROR_PREFIX, ErrorCode, MANAGER_INTERFACE};
 use zbus::{Message, Structure, Variant};
 
 use super::Desk;
@@ -28,6 +29,16 @@ pub(super) async fn note(desk: &Desk, message: &Message, refused: Option<ErrorCo
         option_keys(message).join(" "),
         took.as_micros(),
     );
+}
+
+/// Writes down that a property is read.
+pub(super) fn note_property(desk: &Desk, name: &str) {
+    log::debug!("a reading of {MANAGER_INTERFACE}.{name} at the {}", desk.door().as_str());
+}
+
+/// Writes down that a subscriber is sent a signal; not of what.
+pub(super) fn note_signal(door: Door, name: &str) {
+    log::debug!("a sending of {MANAGER_INTERFACE}.{name} at the {}", door.as_str());
 }
 
 /// The keys of a call's options, which are its last argument. What can be no option's is not written.

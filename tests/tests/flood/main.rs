@@ -21,3 +21,4 @@ mod replies;
 mod slow_disk;
 mod strangers;
 mod timing;
+mod timing_of_methods;

@@ -9,10 +9,10 @@ use zbus::Variant;
 
 use crate::measure::alone;
 
-/// Pairs of calls.
+/// Pairs of calls of the two methods that are asked most.
 const SAMPLES: usize = 100_000;
 /// Two distributions differ when Welch's t is beyond this (the bound of the TVLA method).
-const BOUND: f64 = 4.5;
+pub const BOUND: f64 = 4.5;
 
 /// Mean and variance without the slowest hundredth, which is the scheduler's.
 fn moments(times: &mut [f64]) -> (f64, f64, f64) {
@@ -52,7 +52,7 @@ fn a_foreign_token_takes_as_long_as_a_missing_one() {
         begun.elapsed().as_secs_f64()
     };
     let names = |kind: &str| (0..100).map(|number| format!("{kind}/{number:04}")).collect::<Vec<_>>();
-    let t = compare(time, &names("secret"), &names("absent"));
+    let t = compare(SAMPLES, time, &names("secret"), &names("absent"));
     assert!(t.abs() < BOUND, "reply times tell a foreign token from a missing one: t = {t:.2}");
 }
 
@@ -83,14 +83,14 @@ fn somebody_elses_issued_token_takes_as_long_as_one_that_was_never_issued() {
         assert!(!reply.body().deserialize::<(bool, HashMap<String, zbus::OwnedVariant>)>().unwrap().0);
         elapsed
     };
-    let t = compare(time, &tokens, &never);
+    let t = compare(SAMPLES, time, &tokens, &never);
     assert!(t.abs() < BOUND, "reply times tell an issued token from one that was never issued: t = {t:.2}");
 }
 
 /// Welch's t of the times that two kinds take.
-fn compare(time: impl Fn(&str) -> f64, one: &[String], other: &[String]) -> f64 {
+pub fn compare(pairs: usize, time: impl Fn(&str) -> f64, one: &[String], other: &[String]) -> f64 {
     let (mut ones, mut others) = (Vec::new(), Vec::new());
-    for (number, (one, other)) in one.iter().zip(other).cycle().take(SAMPLES).enumerate() {
+    for (number, (one, other)) in one.iter().zip(other).cycle().take(pairs).enumerate() {
         // In turns, and in changing order, so that whatever drifts drifts for both.
         if number % 2 == 0 {
             ones.push(time(one));
@@ -101,7 +101,7 @@ fn compare(time: impl Fn(&str) -> f64, one: &[String], other: &[String]) -> f64 
         }
     }
     let t = welch_t(&mut ones, &mut others);
-    println!("Welch's t over {SAMPLES} pairs: {t:.2}");
+    println!("Welch's t over {pairs} pairs: {t:.2}");
     t
 }
 

@@ -56,16 +56,6 @@ impl HotIssued {
     }
 }
 
-/// What a look for a token led to.
-pub(crate) enum Look {
-    /// The token.
-    Found(Arc<HotIssued>),
-    /// It is not here; what is read instead may be kept, if this is shown.
-    Missing(Ticket),
-    /// What is read now is not to be kept.
-    Busy,
-}
-
 /// When a read began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ticket {
@@ -131,15 +121,18 @@ impl HotShelf {
     }
 
     /// Looks for a token, for a read with the keys of an opening.
-    pub fn find(&self, opening: u64, id: IssuedId) -> Look {
+    pub fn find(&self, opening: u64, id: IssuedId) -> Option<Arc<HotIssued>> {
         let books = self.books();
-        if books.opening != opening || books.writes.contains_key(&id) {
-            return Look::Busy;
-        }
-        match books.tokens.get(&id) {
-            Some(token) => Look::Found(Arc::clone(token)),
-            None => Look::Missing(Ticket { opening, writes_begun: books.writes_begun }),
-        }
+        // What is being written is not here: it was taken out.
+        books.tokens.get(&id).filter(|_| books.opening == opening).cloned()
+    }
+
+    /// For a read that begins: what it finds may be kept, if this is shown. `None`: it is not to be kept. Takes as long whether
+    /// or not the token is here, for whoever asks for it may not know that.
+    pub fn begin_read(&self, opening: u64, id: IssuedId) -> Option<Ticket> {
+        let books = self.books();
+        let may_be_kept = books.opening == opening && !books.writes.contains_key(&id);
+        may_be_kept.then_some(Ticket { opening, writes_begun: books.writes_begun })
     }
 
     /// Keeps what was read, unless it may have changed since the read began.

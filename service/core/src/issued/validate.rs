@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::audience::Membership;
-use super::hot::{HotIssued, Look, Ticket};
+use super::hot::{HotIssued, Ticket};
 use super::record::{IssuedMeta, Kind, kind_of};
 use super::request::{Presented, ValidateRequest};
 use super::{Audience, IssuedId};
@@ -68,9 +68,9 @@ impl Vault {
         let own = self.judged_cached(&open, caller, Owner::Own)?;
         let look = self.hot_issued.find(open.opening, *id);
         // Looked for whether or not the token is here, so that the time it takes tells nobody which.
-        let issued_by = if let Look::Found(token) = &look { token.principal } else { own.id };
+        let issued_by = look.as_ref().map_or(own.id, |token| token.principal);
         let issuer = open.principals.find_by_id(issued_by)?;
-        let Look::Found(token) = look else { return None };
+        let token = look?;
         if !may_validate(caller, &issuer, token.audience(), None).is_some_and(|may| may) {
             return None;
         }
@@ -121,10 +121,8 @@ impl Vault {
     /// Looks in the store for what has an id and is of the kind of what is presented, whoever asks, and whether or not it lies
     /// opened.
     fn find_issued(&self, open: &OpenVault, request: &ValidateRequest, id: IssuedId) -> Result<Option<Found>, Error> {
-        let ticket = match self.hot_issued.find(open.opening, id) {
-            Look::Missing(ticket) => Some(ticket).filter(|_| request.presented.kind() == Some(Kind::Token)),
-            Look::Found(_) | Look::Busy => None,
-        };
+        let ticket = self.hot_issued.begin_read(open.opening, id);
+        let ticket = ticket.filter(|_| request.presented.kind() == Some(Kind::Token));
         let Some((row, meta, issuer)) = self.read_issued(open, id)? else { return Ok(None) };
         if request.presented.kind() != Some(kind_of(&row)?) {
             return Ok(None);
