@@ -20,7 +20,10 @@ impl Clock for SystemClock {
     fn boottime_usec(&self) -> u64 {
         clock_gettime(ClockId::CLOCK_BOOTTIME)
             .ok()
-            .and_then(|time| u64::try_from(time.tv_sec()).ok()?.checked_mul(1_000_000))
+            .and_then(|time| {
+                let usec = u64::try_from(time.tv_nsec() / 1_000).ok()?;
+                u64::try_from(time.tv_sec()).ok()?.checked_mul(1_000_000)?.checked_add(usec)
+            })
             .unwrap_or(0)
     }
 }

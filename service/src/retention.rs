@@ -1,4 +1,5 @@
 //! Care of the audit log while the daemon runs: it is kept as small as the settings say, and the journal is told where it ends.
+//! The time that is known to have been right is written down beside it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub async fn keep_short(service: Arc<Service>) {
             () = service.settings_changed.notified() => {}
         }
         wait = LOOK;
+        note_time(&service).await;
         let vault = Arc::clone(&service.vault);
         match blocking(move || vault.shorten_audit(&Unwatched)).await {
             Ok(0) => {}
@@ -35,6 +37,14 @@ pub async fn keep_short(service: Arc<Service>) {
             Err(Error::Sealed(_)) => {}
             Err(error) => log::warn!("the audit log could not be shortened: {error}"),
         }
+    }
+}
+
+/// Writes down how much time has certainly passed, to go on from there after a restart.
+pub async fn note_time(service: &Service) {
+    let vault = Arc::clone(&service.vault);
+    if let Err(error) = blocking(move || vault.note_time()).await {
+        log::warn!("the time that is known to have been right could not be written: {error}");
     }
 }
 

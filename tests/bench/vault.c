@@ -1,7 +1,9 @@
 /* Callers of the vault through libtokenvault; the address is TOKENVAULT_ADDRESS.
  *     vault [LOAD OPTIONS] get|put PREFIX COUNT BYTES    names are PREFIX and a number below COUNT
  *     vault [LOAD OPTIONS] validate PREFIX COUNT BYTES   tokens that it has issued itself, a few; what it says of them is
- *                                                        fetched as well */
+ *                                                        fetched as well
+ *     vault [LOAD OPTIONS] list PREFIX COUNT BYTES       at most COUNT of the tokens with that prefix; of 0, all, which must be
+ *                                                        none */
 #include "load.h"
 
 #include <inttypes.h>
@@ -12,7 +14,7 @@
 
 #include <tokenvault.h>
 
-static const char *const USAGE = "vault [LOAD OPTIONS] get|put|validate PREFIX COUNT BYTES";
+static const char *const USAGE = "vault [LOAD OPTIONS] get|put|validate|list PREFIX COUNT BYTES";
 
 /* Tokens each caller that validates has issued. */
 #define ISSUED 64
@@ -23,7 +25,7 @@ struct caller {
     unsigned number;
     uint64_t count, first;
     size_t bytes;
-    int puts, validates;
+    int puts, validates, lists;
     char issued[ISSUED][128];
     char value[4096];
 };
@@ -56,6 +58,7 @@ static void *open_caller(const struct load_place *place) {
         abort();
     caller->puts = !strcmp(load_word(place, 0, USAGE), "put");
     caller->validates = !strcmp(load_word(place, 0, USAGE), "validate");
+    caller->lists = !strcmp(load_word(place, 0, USAGE), "list");
     caller->prefix = load_word(place, 1, USAGE);
     caller->count = strtoull(load_word(place, 2, USAGE), NULL, 10);
     caller->bytes = strtoull(load_word(place, 3, USAGE), NULL, 10);
@@ -87,8 +90,20 @@ static int validate(struct caller *caller, uint64_t turn) {
     return wrong;
 }
 
+static int list(struct caller *caller) {
+    struct tokenvault_list_options options = {.size = sizeof options, .prefix = caller->prefix, .limit = caller->count};
+    tokenvault_list *tokens = NULL;
+    if (tokenvault_list_tokens(caller->client, &options, &tokens))
+        return complain(caller->client);
+    int wrong = tokenvault_list_len(tokens) != caller->count;
+    tokenvault_list_free(tokens);
+    return wrong;
+}
+
 static int call(void *argument, uint64_t turn) {
     struct caller *caller = argument;
+    if (caller->lists)
+        return list(caller);
     if (caller->validates)
         return validate(caller, turn);
     char name[256];

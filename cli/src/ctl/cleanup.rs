@@ -1,9 +1,13 @@
-//! `cleanup`: what expired a week ago or more is deleted.
+//! `cleanup`: what expired a week ago or more is deleted, and so are the notes about deleted users that were heeded.
 
-use tokenvault_proto::{CleanupInfo, CleanupOptions, Plain};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use tokenvault_client::Client;
+use tokenvault_proto::{CleanupInfo, CleanupOptions, DELETED_DIR, Plain, is_note_id};
 
 use crate::common::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, describe};
 use crate::output::Fields;
 use crate::sys;
 
@@ -25,6 +29,10 @@ pub struct Args {
     /// The clock of this machine is right, though nothing synchronises it
     #[arg(long)]
     clock_is_right: bool,
+
+    /// Where userdel leaves notes of whom it deletes; those that were heeded go [default: /var/lib/tokenvault-deleted]
+    #[arg(long, value_name = "DIRECTORY")]
+    notes: Option<PathBuf>,
 }
 
 /// Has it deleted, and says how much.
@@ -35,7 +43,11 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         dry_run: args.dry_run.then_some(true),
         clock_is_right: clock_is_right.then_some(true),
     };
-    let report = context.client()?.cleanup(&options)?;
+    let client = context.client()?;
+    let report = client.cleanup(&options)?;
+    if !args.dry_run {
+        remove_heeded(context, &client, args.notes.as_deref().unwrap_or(Path::new(DELETED_DIR)));
+    }
     if report.held_back > 0 {
         context.output.warn(&format!(
             "{} stay because nothing says that the clock is right; look at 'date', then add --clock-is-right",
@@ -55,6 +67,24 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         return Ok(());
     }
     context.output.fields(&fields(&report))
+}
+
+/// Removes the notes that the vault says it has heeded. Root left them and root removes them; the vault names none of the files,
+/// only notes.
+fn remove_heeded(context: &Context, client: &Client, directory: &Path) {
+    if !nix::unistd::geteuid().is_root() || !directory.is_dir() {
+        return;
+    }
+    let Ok(notes) = client.deletions() else { return };
+    for note in notes.iter().filter(|note| note.done && is_note_id(&note.id)) {
+        let path = directory.join(&note.id);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                context.output.warn(&format!("{}: {}; remove it, it was heeded", path.display(), describe(&error)));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn counted(count: u64, one: &str, many: &str) -> String {

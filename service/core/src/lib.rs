@@ -18,6 +18,7 @@ pub mod owner;
 pub mod policy;
 pub mod port;
 pub mod principal;
+pub mod role_rules;
 pub mod secret;
 pub mod slot;
 pub mod time;

@@ -294,7 +294,7 @@ options! {
 options! {
     /// `SetUser`.
     SetUserOptions {
-        /// `admin`, `developer`, `consumer`, `auditor`.
+        /// `admin`, `developer`, `consumer`, `auditor`; [`crate::ROLE_AS_CONFIGURED`]: as configured.
         role: String = "role",
         /// Whether the user may do anything.
         active: bool = "active",

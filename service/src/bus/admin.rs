@@ -8,8 +8,8 @@ use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::Event;
 use tokenvault_proto::{
-    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions, SlotInfo,
-    UnsealOptions, UserInfo,
+    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, DeletionInfo, NoOptions, RemoveSlotOptions,
+    SlotInfo, UnsealOptions, UserInfo,
 };
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
@@ -216,7 +216,8 @@ impl Admin {
     /// Lists the users that have stored something or were taken in, by uid.
     ///
     /// `state` is `frozen` where the user was deleted, or its uid now has another name or none in the user database: its tokens
-    /// are kept, and nobody is given them, until `AdoptUser` or `PurgeUser`.
+    /// are kept, and nobody is given them, until `AdoptUser` or `PurgeUser`. `role-from` is where the role is from: `set` by
+    /// `SetUser`, `group:NAME` or `user:NAME` of the configuration, `default`, `root`.
     #[zbus(out_args("users"))]
     async fn users(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<Vec<UserInfo>, Refusal> {
         self.0
@@ -226,8 +227,8 @@ impl Admin {
 
     /// Changes what a user may do, from its next call on; takes in a user of the machine whom the vault does not know yet.
     ///
-    /// Options: `role` s (`admin`, `developer`, `consumer`, `auditor`), `active` b, `quota-tokens` t, `quota-bytes` t (0: no
-    /// limit, the highest number: as configured).
+    /// Options: `role` s (`admin`, `developer`, `consumer`, `auditor`; `default`: as configured), `active` b, `quota-tokens` t,
+    /// `quota-bytes` t (0: no limit, the highest number: as configured).
     ///
     /// Errors: InvalidArgs (no such user; a role or activity for root).
     async fn set_user(&self, #[zbus(header)] header: Header<'_>, uid: u32, options: Options) -> Result<(), Refusal> {
@@ -248,6 +249,24 @@ impl Admin {
                 users::freeze(&self.0, call, uid, options).await
             })
             .await
+    }
+
+    /// Lists the notes that `userdel` left because it could not have the tokens of a user frozen; also while the vault is sealed.
+    /// They are heeded before the vault serves anybody, and by `Cleanup`.
+    ///
+    /// Keys: `id` s, `user` s, `time` t (when it was left), `done` b (whether it was heeded: what the user had, if anything, is
+    /// frozen, and the note can go; not known while the vault is not open).
+    #[zbus(out_args("notes"))]
+    async fn deletions(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        options: Options,
+    ) -> Result<Vec<DeletionInfo>, Refusal> {
+        let desk = &self.0;
+        desk.serve_admin(&header, Kind::Read, "Deletions", |call| async move {
+            users::deletions(desk, &call, options).await
+        })
+        .await
     }
 
     /// Deletes everything of a user: tokens, versions, shares, login key, role and quota.

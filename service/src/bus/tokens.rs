@@ -162,7 +162,8 @@ impl Tokens {
     ///
     /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s. `shared-with-me` b.
     /// `expires-before` t. `limit` u: most rows of the page (100, at most 1000); it has fewer where these
-    /// would be over 256 KiB, and at least one. `after` s: `next` of the page before; an empty `next` is the end.
+    /// would be over 256 KiB, and where few of 2048 tokens are meant: also none. `after` s: `next` of the page before; an empty
+    /// `next` is the end.
     #[zbus(out_args("tokens", "next"))]
     async fn list(
         &self,

@@ -4,10 +4,11 @@
 //! was found is kept for a minute, or until somebody edits this machine's own users; ten minutes longer while the directory
 //! does not answer. A uid without an entry is not a user of the vault. Root is root, whatever the database says.
 
+use std::ffi::CString;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::unistd::{Group, Uid, User};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 use super::cache::{Cache, DEADLINE, THREADS};
 use super::local::LocalFile;
@@ -41,6 +42,7 @@ pub struct Users {
     names: Cache<u32, Arc<str>>,
     uids: Cache<String, u32>,
     gids: Cache<String, u32>,
+    groups: Cache<u32, Arc<[u32]>>,
     /// Of those who ask for uids.
     turns: Turns,
 }
@@ -52,6 +54,7 @@ impl Default for Users {
             names: Cache::new(LocalFile::new(PASSWD, UID_FIELD)),
             uids: Cache::new(LocalFile::new(PASSWD, NAME_FIELD)),
             gids: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
+            groups: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
             turns: Turns::of(2 * THREADS),
         }
     }
@@ -137,6 +140,14 @@ impl Users {
         self.gids.get(name.to_owned(), ask).await
     }
 
+    /// The groups a uid has by the user database, the primary one included.
+    ///
+    /// # Errors
+    /// As [`Users::name`].
+    pub async fn groups(&self, uid: u32) -> Result<Arc<[u32]>, UserError> {
+        self.groups.get(uid, move || groups_of(uid)).await
+    }
+
     /// The gid of a group's name.
     ///
     /// # Errors
@@ -153,6 +164,12 @@ fn found<T, V>(entry: nix::Result<Option<T>>, take: impl FnOnce(T) -> V) -> Resu
         Ok(None) => Err(UserError::Unknown),
         Err(error) => Err(failed(error)),
     }
+}
+
+fn groups_of(uid: u32) -> Result<Arc<[u32]>, UserError> {
+    let (name, gid) = found(User::from_uid(Uid::from_raw(uid)), |user| (user.name, user.gid))?;
+    let name = CString::new(name).map_err(|_| UserError::Unknown)?;
+    Ok(getgrouplist(&name, gid).map_err(failed)?.into_iter().map(Gid::as_raw).collect())
 }
 
 /// That there is no such entry the database says without an error. getpwnam_r(3) lets it say so with one too, ENOENT among

@@ -149,12 +149,14 @@ fn a_clock_that_was_right_once_goes_on_with_the_time_since_boot() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_keeps_what_it_says_has_not_ended() {
+fn a_clock_that_was_set_back_keeps_what_it_says_has_not_ended_until_it_is_right() {
     let home = home_with_tokens();
     home.clock.advance_usec(DAY + SURELY);
     assert_eq!(cleanup(&home, CleanupRequest { dry_run: true, ..trusted() }).tokens, 1);
     home.clock.set_wall(START);
     assert_eq!(cleanup(&home, CleanupRequest::default()), NOTHING);
+    assert_eq!(refused(home.alice().get("ends")), Refused::NotFound, "it is not given out either");
+    assert_eq!(cleanup(&home, trusted()), NOTHING);
     assert_eq!(home.alice().get("ends").unwrap(), b"2");
 }
 

@@ -31,6 +31,11 @@ impl ManualClock {
         self.wall.store(wall.as_usec(), Ordering::SeqCst);
     }
 
+    /// Has the machine booted a second ago; the wall clock goes on.
+    pub fn reboot(&self) {
+        self.boot.store(1_000_000, Ordering::SeqCst);
+    }
+
     /// Lets `usec` microseconds pass.
     pub fn advance_usec(&self, usec: u64) {
         self.wall.fetch_add(usec, Ordering::SeqCst);

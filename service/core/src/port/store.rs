@@ -65,6 +65,8 @@ pub enum MetaKey {
     AuditBase,
     /// The last time that is known to have been right, encrypted.
     TrustedTime,
+    /// Which notes about deleted users were heeded, encrypted.
+    HeededNotes,
 }
 
 /// One way of opening the vault.

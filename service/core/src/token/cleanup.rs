@@ -88,7 +88,10 @@ impl Vault {
     pub fn cleanup(self: &Arc<Self>, caller: &Caller, request: CleanupRequest) -> Result<CleanupReport, Error> {
         let open = self.open()?;
         if request.clock_is_right {
-            self.trust_clock(&open);
+            self.trust_clock();
+        }
+        if !request.dry_run {
+            self.heed_deletions(&open);
         }
         let principal = match request.owner {
             None => None,
@@ -98,8 +101,8 @@ impl Vault {
                 Some(row.id)
             }
         };
-        let wall = self.now();
-        let trusted = self.trusted_time(&open)?.map_or(Timestamp::default(), |trusted| trusted.min(wall));
+        let wall = self.wall();
+        let trusted = self.trusted_time().map_or(Timestamp::default(), |trusted| trusted.min(wall));
         let mut run = Run {
             vault: self,
             open: Arc::clone(&open),

@@ -36,9 +36,10 @@ impl Vault {
                 }
                 let present_record = keys.open_record(&present)?;
                 tx.delete_principal(present.id)?;
-                (record.role, record.active) = (present_record.role, present_record.active);
+                (record.role, record.role_set) = (present_record.role, present_record.role_set);
+                record.active = present_record.active;
             } else if to != from || record.user != *user {
-                record.role = vault.settings().default_role;
+                (record.role, record.role_set) = (vault.settings().default_role, Some(false));
             }
             record.uid = to;
             (*user).clone_into(&mut record.user);

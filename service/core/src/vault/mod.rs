@@ -21,12 +21,13 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use crate::Caller;
 use crate::audit::AuditQueue;
 use crate::error::Error;
 use crate::issued::HotShelf;
 use crate::policy::Role;
-use crate::port::{Clock, ReadTx, SecretMemory, Store};
-use crate::{Caller, Timestamp};
+use crate::port::{Clock, DeletionNotes, ReadTx, SecretMemory, Store};
+use crate::role_rules::RoleRules;
 
 pub use crate::crypto::VaultId;
 pub use audited::Receipt;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub enrolment: Enrolment,
     /// Role of a user seen first.
     pub default_role: Role,
+    /// Roles of users and groups.
+    pub roles: RoleRules,
     /// Whether reads wait for their audit record to be durable.
     pub audit_durable: bool,
     /// Most audit records kept.
@@ -86,6 +89,7 @@ impl Default for Settings {
             issued: 100_000,
             enrolment: Enrolment::Auto,
             default_role: Role::Developer,
+            roles: RoleRules::default(),
             audit_durable: false,
             audit_records: 1_000_000,
             audit_bytes: 256 << 20,
@@ -99,6 +103,8 @@ pub struct Vault {
     store: Arc<dyn Store>,
     memory: Arc<dyn SecretMemory>,
     clock: Arc<dyn Clock>,
+    /// What has certainly passed.
+    high_water: trusted_time::HighWater,
     settings: RwLock<Arc<Settings>>,
     state: RwLock<state::Inner>,
     /// Held while the vault is made, opened, sealed or its slots change: one at a time.
@@ -118,6 +124,8 @@ pub struct Vault {
     audit_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Told when [`Vault::status`] may say something else than before.
     state_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Where it is said who was deleted while the vault could not be told.
+    pub(crate) deletion_notes: OnceLock<Box<dyn DeletionNotes>>,
 }
 
 impl Vault {
@@ -132,6 +140,7 @@ impl Vault {
             store,
             memory,
             clock,
+            high_water: trusted_time::HighWater::default(),
             settings: RwLock::new(Arc::new(settings)),
             state: RwLock::new(state::Inner::Starting),
             lifecycle: Mutex::new(()),
@@ -143,6 +152,7 @@ impl Vault {
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
             state_waker: OnceLock::new(),
+            deletion_notes: OnceLock::new(),
         })
     }
 
@@ -158,11 +168,6 @@ impl Vault {
 
     fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
         self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The time.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 
     /// Where secrets lie.

@@ -1,11 +1,11 @@
 //! The keys of an open vault, and the principal behind a caller.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::hot::Ticket;
 use super::principals::Principals;
-use super::trusted_time::Mark;
 use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
 use crate::crypto::tag;
@@ -15,7 +15,7 @@ use crate::keyring::Keyring;
 use crate::login::Unlocked;
 use crate::owner::Owner;
 use crate::policy::{self, Action, Role, Standing};
-use crate::port::{ReadTx, Tag, WriteTx};
+use crate::port::{PrincipalRow, ReadTx, Tag, WriteTx};
 use crate::principal::{Principal, PrincipalKeys};
 use crate::slot::SlotKind;
 use crate::{Caller, Secret};
@@ -35,8 +35,8 @@ pub struct OpenVault {
     pub(crate) principals: Principals,
     /// Whose login-class tokens are open.
     pub(crate) unlocked: Unlocked,
-    /// The last time that is known to have been right, once it was read.
-    pub(super) trusted: Mutex<Option<Mark>>,
+    /// Whose tokens are nobody's though that is not written down yet.
+    withheld: RwLock<BTreeSet<u32>>,
     /// Which opening of the vault this is, from 1.
     pub(crate) opening: u64,
 }
@@ -53,7 +53,7 @@ impl OpenVault {
             opened_by: by,
             principals: Principals::default(),
             unlocked: Unlocked::default(),
-            trusted: Mutex::default(),
+            withheld: RwLock::default(),
             opening,
         })
     }
@@ -80,6 +80,25 @@ impl OpenVault {
             index: self.keyring.index(),
             memory: vault.memory(),
         }
+    }
+
+    /// Has nobody given the tokens of a uid from now on, or no longer for this reason.
+    pub(crate) fn withhold(&self, uid: u32, withheld: bool) {
+        let mut uids = self.withheld.write().unwrap_or_else(PoisonError::into_inner);
+        if withheld {
+            uids.insert(uid)
+        } else {
+            uids.remove(&uid)
+        };
+    }
+
+    /// The principal of a row.
+    fn principal_of(&self, vault: &Vault, row: &PrincipalRow) -> Result<Arc<Principal>, Error> {
+        let mut principal = self.keys(vault).open(row)?;
+        if self.withheld.read().unwrap_or_else(PoisonError::into_inner).contains(&principal.uid) {
+            (principal.frozen, principal.active) = (true, false);
+        }
+        Ok(Arc::new(principal))
     }
 
     /// The tag the shares of a grantee are found by.
@@ -148,7 +167,10 @@ impl Vault {
             Some(own) => {
                 own.check_name(caller)?;
                 self.note_seen(own);
-                own.standing()
+                match action {
+                    Action::Read => own.standing_to_read(),
+                    Action::Write | Action::Share => own.standing(&self.settings(), caller),
+                }
             }
             None => self.standing_of_stranger(caller),
         };
@@ -161,7 +183,9 @@ impl Vault {
     }
 
     fn standing_of_stranger(&self, caller: &Caller) -> Standing {
-        let role = if caller.is_root() { Role::Admin } else { self.settings().default_role };
+        let settings = self.settings();
+        let rule = settings.roles.find(&caller.user, &caller.gids).map(|rule| rule.role);
+        let role = if caller.is_root() { Role::Admin } else { rule.unwrap_or(settings.default_role) };
         Standing { uid: caller.uid, role, active: true }
     }
 
@@ -172,7 +196,7 @@ impl Vault {
     pub fn standing(&self, caller: &Caller) -> Result<Standing, Error> {
         let open = self.open()?;
         match self.principal(&open, caller.uid)? {
-            Some(own) => own.check_name(caller).map(|()| own.standing()),
+            Some(own) => own.check_name(caller).map(|()| own.standing(&self.settings(), caller)),
             None => Ok(self.standing_of_stranger(caller)),
         }
     }
@@ -230,7 +254,7 @@ impl Vault {
             return Ok(principal);
         }
         let row = tx.principal_by_id(id)?.ok_or_else(|| Error::Quarantined(format!("principal {id} is missing")))?;
-        open.keys(self).open(&row).map(Arc::new)
+        open.principal_of(self, &row)
     }
 
     /// The same on a snapshot, and kept.
@@ -243,7 +267,7 @@ impl Vault {
 
     fn load_principal(&self, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<Option<Arc<Principal>>, Error> {
         let uid_tag = tag::uid_tag(open.keyring.index(), uid);
-        tx.principal(&uid_tag)?.map(|row| open.keys(self).open(&row).map(Arc::new)).transpose()
+        tx.principal(&uid_tag)?.map(|row| open.principal_of(self, &row)).transpose()
     }
 
     /// Takes a principal in that stores for the first time.
