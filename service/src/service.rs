@@ -17,6 +17,7 @@ use crate::login::Logins;
 use crate::metrics::Metrics;
 use crate::operation::Operations;
 use crate::reload::vault_settings;
+use crate::subscription::Subscriptions;
 use crate::sys::LockedArena;
 use crate::tpm::HeardSealer;
 use crate::value::{Pipes, Portions};
@@ -58,6 +59,10 @@ pub struct Service {
     pub metrics: Metrics,
     /// Work that takes longer than a call may.
     pub operations: Operations,
+    /// Who is told of changes.
+    pub subscriptions: Arc<Subscriptions>,
+    /// Told when something may expire sooner than was thought.
+    pub expiry_changed: Arc<Notify>,
     /// Who is logged in.
     pub logins: Logins,
     /// When the daemon started.
@@ -115,6 +120,8 @@ impl Service {
             source,
             metrics: Metrics::default(),
             operations: Operations::default(),
+            subscriptions: Arc::default(),
+            expiry_changed: Arc::new(Notify::new()),
             logins,
             started: Instant::now(),
             door_limits: watch::Sender::new(DoorLimits::of(&config.limits)),
@@ -167,6 +174,7 @@ impl Service {
         *now = Arc::new(config);
         drop(now);
         self.settings_changed.notify_one();
+        self.expiry_changed.notify_one();
     }
 
     /// `ok`, `none`, or what is wrong with the bus connection.

@@ -44,7 +44,7 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         clock_is_right: clock_is_right.then_some(true),
     };
     let client = context.client()?;
-    let report = client.cleanup(&options)?;
+    let report = delete(context, &client, &options)?;
     if !args.dry_run {
         remove_heeded(context, &client, args.notes.as_deref().unwrap_or(Path::new(DELETED_DIR)));
     }
@@ -85,6 +85,26 @@ fn remove_heeded(context: &Context, client: &Client, directory: &Path) {
             _ => {}
         }
     }
+}
+
+/// Has it done until nothing is left, and says how far it is.
+fn delete(context: &Context, client: &Client, options: &CleanupOptions) -> Result<CleanupInfo, Failure> {
+    let mut progress = context.output.progress();
+    let mut all = client.cleanup(options)?;
+    while all.more {
+        progress.show(&format!("{} deleted", all.versions + all.shares + all.offers + all.issued));
+        let next = client.cleanup(options)?;
+        all = CleanupInfo {
+            tokens: all.tokens + next.tokens,
+            versions: all.versions + next.versions,
+            shares: all.shares + next.shares,
+            offers: all.offers + next.offers,
+            issued: all.issued + next.issued,
+            ..next
+        };
+    }
+    progress.clear();
+    Ok(all)
 }
 
 fn counted(count: u64, one: &str, many: &str) -> String {

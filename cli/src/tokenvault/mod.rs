@@ -3,6 +3,7 @@
 mod annotate;
 mod describe;
 mod filter;
+mod follow;
 mod generate;
 mod get;
 mod held_up;

@@ -63,7 +63,8 @@ fn write_json(context: &Context, value: &Value) -> Result<(), Failure> {
         base64: text.is_none().then_some(Base64(value.data())),
     };
     let attributes: usize = info.attributes.iter().map(|(key, value)| key.len() + value.len() + 16).sum();
-    let strings = info.name.len() + info.content_type.len() + attributes + value.data().len();
+    let note = info.note.as_ref().map_or(0, String::len);
+    let strings = info.name.len() + info.content_type.len() + note + attributes + value.data().len();
     let capacity = METADATA_BYTES + ESCAPED_BYTES * strings;
     let mut json = SecretBytes::with_capacity(capacity);
     let mut safe = SecretBytes::with_capacity(capacity);

@@ -48,6 +48,8 @@ pub(crate) const HEALTH: Method = read(MANAGER_INTERFACE, "Health");
 pub(crate) const METRICS: Method = read(MANAGER_INTERFACE, "Metrics");
 pub(crate) const OPERATION: Method = read(MANAGER_INTERFACE, "Operation");
 pub(crate) const CANCEL: Method = read(MANAGER_INTERFACE, "Cancel");
+pub(crate) const SUBSCRIBE: Method = read(MANAGER_INTERFACE, "Subscribe");
+pub(crate) const UNSUBSCRIBE: Method = read(MANAGER_INTERFACE, "Unsubscribe");
 
 pub(crate) const GET: Method = read(TOKENS_INTERFACE, "Get");
 pub(crate) const DESCRIBE: Method = read(TOKENS_INTERFACE, "Describe");
@@ -98,4 +100,5 @@ pub(crate) const FREEZE_USER: Method = admin("FreezeUser", false);
 pub(crate) const DELETIONS: Method = admin("Deletions", true);
 pub(crate) const PURGE_USER: Method = admin("PurgeUser", false);
 pub(crate) const ADOPT_USER: Method = admin("AdoptUser", false);
+pub(crate) const EXPIRING: Method = admin("Expiring", true);
 pub(crate) const RELOAD: Method = admin("Reload", false);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokenvault_core::Error;
 use tokenvault_core::name::TokenName;
+use tokenvault_core::policy::Action;
 use tokenvault_core::token::{PutRequest, VersionInfo};
 use tokenvault_proto::{
     self as proto, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
@@ -13,7 +14,7 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, decode, encode, offers, shares};
+use super::{Desk, Options, Refusal, decode, encode, offers, shared, shares};
 use crate::caller::Kind;
 
 /// The interface.
@@ -26,10 +27,14 @@ impl Tokens {
     /// Answers its number once it is durable.
     ///
     /// Options: `mode` s: `upsert` (default), `create`, `replace`. `expect-version` t: write only when this is the current
-    /// version, 0: when there is none. `class` s: `machine` (default), `login`. `owner` s: `machine`. `content-type` s.
-    /// `attributes` a{ss}. `ttl` t: microseconds until the version expires, or `expires` t: when. `keep-versions` u: how many
-    /// are kept (10). `require-purpose` b: whether readers must name one. What is not given stays as it is on a live token;
-    /// an expiry belongs to the value and does not stay.
+    /// version, 0: when there is none. `class` s: `machine` (default), `login`. `owner` s: `machine`, or as in Get.
+    /// `content-type` s. `attributes` a{ss}. `ttl` t: microseconds until the version expires, or `expires` t: when.
+    /// `keep-versions` u: how many are kept (10). `require-purpose` b: whether readers must name one. What is not given stays as
+    /// it is on a live token; an expiry belongs to the value and does not stay.
+    ///
+    /// To a token that is shared with the caller with permission `write` a version is added, which counts against its owner's
+    /// quota and is a use of the share. It expires when the version before it would have; what is known of the token is its
+    /// owner's to say, and so are all options but `mode`, `expect-version` and `content-type`.
     ///
     /// Errors: InvalidArgs, Exists, Conflict, NotFound (`replace`), AccessDenied, Locked, LimitsExceeded, Timeout, Unavailable.
     #[zbus(out_args("version"))]
@@ -41,12 +46,13 @@ impl Tokens {
         options: Options,
     ) -> Result<u64, Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let name = TokenName::parse(name)?;
                 let options = decode::options::<PutOptions>(options)?;
-                let options = decode::put_options(service, call.caller.uid, options).await?;
+                let mut options = decode::put_options(service, call.caller.uid, options).await?;
                 service.vault.check_open()?;
+                options.groups = shared::groups_to_put(&self.0, &mut call, options.owner, &name).await?;
                 let (value, portion) = decode::value(service, call.caller.uid, value).await?;
                 let request = PutRequest { name, options, value };
                 let stored = self.0.committed(|reply| {
@@ -74,13 +80,14 @@ impl Tokens {
         options: Options,
     ) -> Result<(OwnedFd, proto::TokenInfo), Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let name = TokenName::parse(name)?;
                 let options = decode::options::<GenerateOptions>(options)?;
                 let recipe = decode::recipe(&options)?;
-                let options = decode::put_options(service, call.caller.uid, options.put()).await?;
+                let mut options = decode::put_options(service, call.caller.uid, options.put()).await?;
                 service.vault.check_open()?;
+                options.groups = shared::groups_to_put(&self.0, &mut call, options.owner, &name).await?;
                 let uid = call.caller.uid;
                 let place = self.0.bus_place(&call).await?;
                 let value = Arc::new(recipe.generate(service.vault.memory()).map_err(Error::from)?);
@@ -108,7 +115,11 @@ impl Tokens {
     /// pipe was withdrawn, and what it read is not the value.
     ///
     /// Options: `owner` s: `user:NAME`, `uid:NUMBER`, `machine`; default the caller's own. `version` t: this one instead of the
-    /// current. `purpose` s and `app` s: written to the audit log.
+    /// current, for the owner. `purpose` s and `app` s: written to the audit log.
+    ///
+    /// Another's token is handed out where it is shared with the caller, or with a group the caller is a member of; that is a use
+    /// of the share, where they are counted: of many who want the last one, one gets it. Described with it are `permission` s,
+    /// `read` or `write`, and `note` s, which the owner gave with the share.
     ///
     /// Errors: NotFound for what is missing, expired, or another's; AccessDenied when a purpose is required; Locked.
     #[zbus(out_args("value", "token"))]
@@ -123,6 +134,9 @@ impl Tokens {
                 let service = &self.0.service;
                 let options = decode::options::<GetOptions>(options)?;
                 let request = decode::get(&service.users, call.caller.uid, name, options).await?;
+                if shared::is_foreign(&call.caller, request.owner) {
+                    return shared::get(&self.0, call, request).await;
+                }
                 let place = self.0.bus_place(&call).await?;
                 let opened = service.vault.get(&call.caller, &request, |size| {
                     let len = usize::try_from(size).unwrap_or(usize::MAX);
@@ -138,7 +152,7 @@ impl Tokens {
             .await
     }
 
-    /// Describes a token without its value. Options: `owner` s.
+    /// Describes a token without its value, also one that is shared with the caller; it is no use of the share. Options: `owner` s.
     #[zbus(out_args("token"))]
     async fn describe(
         &self,
@@ -151,8 +165,13 @@ impl Tokens {
                 let options = decode::options::<DescribeOptions>(options)?;
                 let service = &self.0.service;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
-                let info = service.vault.describe(&call.caller, &request)?;
-                self.0.count_reply(call.caller.uid, info.reply_bytes())?;
+                let uid = call.caller.uid;
+                let info = if shared::is_foreign(&call.caller, request.owner) {
+                    shared::describe(&self.0, call, &request).await?
+                } else {
+                    service.vault.describe(&call.caller, &request)?
+                };
+                self.0.count_reply(uid, info.reply_bytes())?;
                 Ok(encode::token(&info))
             })
             .await
@@ -160,10 +179,10 @@ impl Tokens {
 
     /// Lists tokens in the order they were first put, a page at a time. Metadata only.
     ///
-    /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s. `shared-with-me` b.
-    /// `expires-before` t. `limit` u: most rows of the page (100, at most 1000); it has fewer where these
-    /// would be over 256 KiB, and where few of 2048 tokens are meant: also none. `after` s: `next` of the page before; an empty
-    /// `next` is the end.
+    /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s: of another, what is shared with the
+    /// caller. `shared-with-me` b: that of every owner, in the order it was shared. `expires-before` t. `limit` u: most rows of
+    /// the page (100, at most 1000); it has fewer where these would be over 256 KiB, and where few of 2048 tokens are meant:
+    /// also none. `after` s: `next` of the page before; an empty `next` is the end.
     #[zbus(out_args("tokens", "next"))]
     async fn list(
         &self,
@@ -174,10 +193,13 @@ impl Tokens {
             .serve(&header, Kind::Read, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<ListOptions>(filter)?;
-                let request = decode::list(service, call.caller.uid, options).await?;
+                let (request, with_me) = decode::list(service, call.caller.uid, options).await?;
                 let (vault, uid) = (Arc::clone(&service.vault), call.caller.uid);
                 // A filter may have to open every name the caller has: it blocks, and takes turns.
                 let listed = async {
+                    if with_me || shared::is_foreign(&call.caller, request.owner) {
+                        return shared::list(&self.0, call, request, !with_me).await;
+                    }
                     let turn = service.turns.take(uid).await?;
                     blocking(move || {
                         let page = vault.list(&call.caller, &request);
@@ -200,11 +222,12 @@ impl Tokens {
     /// `keep-versions` u. `require-purpose` b. `owner` s.
     async fn annotate(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<AnnotateOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 let change = decode::annotation(options)?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Annotate", Action::Write)).await?;
                 self.0.committed(|reply| service.vault.annotate(&call.caller, request, change, reply)).await
             })
             .await
@@ -219,11 +242,12 @@ impl Tokens {
         options: Options,
     ) -> Result<(), Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, from, options.owner.as_deref()).await?;
                 let to = TokenName::parse(to)?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Rename", Action::Write)).await?;
                 self.0.committed(|reply| service.vault.rename(&call.caller, request, to, reply)).await
             })
             .await
@@ -232,11 +256,12 @@ impl Tokens {
     /// Deletes a token. Options: `version` t: only that one; with its last version the token goes. `owner` s.
     async fn delete(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DeleteOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 decode::version(options.version)?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Delete", Action::Write)).await?;
                 self.0.committed(|reply| service.vault.delete(&call.caller, request, options.version, reply)).await
             })
             .await
@@ -251,10 +276,11 @@ impl Tokens {
         options: Options,
     ) -> Result<Vec<proto::VersionInfo>, Refusal> {
         self.0
-            .serve(&header, Kind::Read, |call| async move {
+            .serve(&header, Kind::Read, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Versions", Action::Read)).await?;
                 let versions = service.vault.versions(&call.caller, &request)?;
                 self.0.count_reply(call.caller.uid, versions.iter().map(VersionInfo::reply_bytes).sum())?;
                 Ok(versions.iter().map(encode::version).collect())
@@ -272,11 +298,12 @@ impl Tokens {
         options: Options,
     ) -> Result<u64, Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 decode::version(Some(version))?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Rollback", Action::Write)).await?;
                 let info =
                     self.0.committed(|reply| service.vault.rollback(&call.caller, request, version, reply)).await?;
                 Ok(info.version)
@@ -287,10 +314,16 @@ impl Tokens {
     /// Shares a token with somebody else. A share the grantee has already is replaced. Shares follow a rename of the token, and
     /// end with it: also when it expires, whatever is stored under its name afterwards.
     ///
-    /// Grantee: `unit:NAME.service`, a service of the system's service manager by its full name, an instance by its own; it is
-    /// given the value by `LoadCredential=` in its unit file. Only machine tokens are shared with units, by root and
-    /// administrators. Options: `permission` s: `read` (default). `expires` t: when the share ends. `uses` u: how often it may be
-    /// used. `owner` s.
+    /// Grantee: `user:NAME`, `uid:NUMBER`, `group:NAME`: users and groups of this machine, whose number and name must both still
+    /// be what they are now when the share is used. Whom it is shared with fetches and describes the token, names its owner for
+    /// that, and can neither share it on nor change what is known of it. What is shared with a user ends with Admin.FreezeUser.
+    /// `unit:NAME.service`, a service of the system's service manager by its full name, an instance by its own; it is given the
+    /// value by `LoadCredential=` in its unit file. Only machine tokens are shared with units, by root and administrators, and no
+    /// token with `/` in its name.
+    ///
+    /// Options: `permission` s: `read` (default); `write`, not for units: Put and Generate too. `expires` t: when the share ends.
+    /// `uses` u: how often it may be used; its value fetched, or a version put. `note` s: a few words for the grantee, at most
+    /// 1024 bytes without control characters. `owner` s.
     ///
     /// Errors: InvalidArgs, AccessDenied, NotFound, LimitsExceeded.
     async fn share(
@@ -304,7 +337,8 @@ impl Tokens {
         desk.serve(&header, Kind::Write, |call| shares::share(desk, call, name, grantee, options)).await
     }
 
-    /// Ends a share: nothing is given out for it any more. Options: `owner` s. Errors: NotFound when there is none.
+    /// Ends a share: nothing is given out for it any more. Grantee: as Shares lists it, also when it is no longer there, or by
+    /// `uid:NUMBER`; where a name means two, both shares end. Options: `owner` s. Errors: NotFound when there is none.
     async fn unshare(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -352,7 +386,7 @@ impl Tokens {
         desk.serve(&header, Kind::Read, |call| offers::redeem(desk, call, code, options)).await
     }
 
-    /// Lists with whom a token is shared, for those who may share it. Options: `owner` s.
+    /// Lists with whom a token is shared, for those who may share it; what has ended is left out. Options: `owner` s.
     #[zbus(out_args("shares"))]
     async fn shares(
         &self,

@@ -42,6 +42,8 @@ pub struct Users {
     names: Cache<u32, Arc<str>>,
     uids: Cache<String, u32>,
     gids: Cache<String, u32>,
+    /// Names of uids that callers choose.
+    chosen: Cache<u32, Arc<str>>,
     groups: Cache<u32, Arc<[u32]>>,
     /// Of those who ask for uids.
     turns: Turns,
@@ -54,6 +56,7 @@ impl Default for Users {
             names: Cache::new(LocalFile::new(PASSWD, UID_FIELD)),
             uids: Cache::new(LocalFile::new(PASSWD, NAME_FIELD)),
             gids: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
+            chosen: Cache::new(LocalFile::new(PASSWD, UID_FIELD)),
             groups: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
             turns: Turns::of(2 * THREADS),
         }
@@ -140,7 +143,27 @@ impl Users {
         self.gids.get(name.to_owned(), ask).await
     }
 
-    /// The groups a uid has by the user database, the primary one included.
+    /// The name of a uid that `asker` has chosen: one look-up at a time for each, as with [`Users::uid`].
+    ///
+    /// # Errors
+    /// As [`Users::name`].
+    pub async fn name_for(&self, asker: u32, uid: u32) -> Result<Arc<str>, UserError> {
+        if let Some(name) = self.known_name(uid) {
+            return Ok(name);
+        }
+        if DYNAMIC_UIDS.contains(&uid) {
+            return Err(UserError::Unknown);
+        }
+        let turn = self.turn(asker).await?;
+        let ask = move || {
+            let answer = found(User::from_uid(Uid::from_raw(uid)), |user| user.name.into());
+            drop(turn);
+            answer
+        };
+        self.chosen.get(uid, ask).await
+    }
+
+    /// The groups the database puts a uid in, its primary one included.
     ///
     /// # Errors
     /// As [`Users::name`].
@@ -189,6 +212,19 @@ mod tests {
         assert_eq!(users.name(3_999_999_999).await, Err(UserError::Unknown));
         assert_eq!(users.uid(7, "root").await, Ok(0));
         assert_eq!(users.uid(7, "no such user here").await, Err(UserError::Unknown));
+    }
+
+    #[tokio::test]
+    async fn groups_and_chosen_uids_are_those_of_the_database() {
+        let users = Users::default();
+        let root = users.groups(0).await.unwrap();
+        assert!(root.contains(&0), "{root:?}");
+        assert_eq!(users.groups(3_999_999_999).await, Err(UserError::Unknown));
+        assert_eq!(users.name_for(7, 0).await.as_deref(), Ok("root"));
+        assert_eq!(users.name_for(7, 1).await.as_deref(), Ok("daemon"));
+        for uid in [3_999_999_999, 61_184] {
+            assert_eq!(users.name_for(7, uid).await, Err(UserError::Unknown));
+        }
     }
 
     #[test]

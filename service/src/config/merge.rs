@@ -8,6 +8,7 @@ use tokenvault_core::policy::Role;
 use tokenvault_proto::LIBEXEC_DIR;
 use tokenvault_tpm::Tcti;
 
+use super::distance::{DAY_USEC, distances};
 use super::file::{AuditReads, ConfigFile, DefaultRole, Enrol, Limits};
 use super::{Bus, Config, ConfigError, DEFAULT_FILES, DROP_IN_DIR, Named, Roles, Source, absolute};
 
@@ -47,6 +48,7 @@ fn defaults() -> Config {
         audit_records: 1_000_000,
         audit_bytes: 256 << 20,
         audit_days: 0,
+        expiring_before: vec![7 * DAY_USEC, DAY_USEC],
         limits: Limits::default(),
     }
 }
@@ -136,6 +138,9 @@ fn apply(config: &mut Config, file: ConfigFile) -> Result<(), ConfigError> {
     config.audit_records = file.audit.records.unwrap_or(config.audit_records);
     config.audit_bytes = file.audit.bytes.unwrap_or(config.audit_bytes);
     config.audit_days = file.audit.days.unwrap_or(config.audit_days);
+    if let Some(words) = &file.notify.expiring_before {
+        config.expiring_before = distances(words)?;
+    }
     config.limits.apply(&file.limits);
     if config.limits.value_bytes > VALUE_BYTES_MAX as u64 {
         return Err(ConfigError(format!("'limits.value-bytes' can be at most {VALUE_BYTES_MAX}")));

@@ -24,7 +24,7 @@ const METHODS: [(&str, &[&str]); 5] = [
         ],
     ),
     (ISSUER_INTERFACE, &["Validate", "Issue", "Revoke", "RevokeAll", "Issued"]),
-    (MANAGER_INTERFACE, &["Status", "WhoAmI", "Health", "Metrics", "Operation", "Cancel"]),
+    (MANAGER_INTERFACE, &["Status", "WhoAmI", "Health", "Metrics", "Operation", "Cancel", "Subscribe", "Unsubscribe"]),
     (LOGIN_INTERFACE, &["State", "Enrol", "Unlock", "Lock", "SetKey", "Recover", "Lease"]),
     (
         ADMIN_INTERFACE,
@@ -46,6 +46,7 @@ const METHODS: [(&str, &[&str]); 5] = [
             "PurgeUser",
             "AdoptUser",
             "Deletions",
+            "Expiring",
         ],
     ),
 ];

@@ -14,6 +14,7 @@
 mod fixture;
 
 mod annotate;
+mod announcement;
 mod audit;
 mod audit_read;
 mod audit_retention;
@@ -22,6 +23,7 @@ mod cleanup;
 mod clock;
 mod credential;
 mod deleted;
+mod due;
 mod expiry;
 mod get_hot;
 mod hot;
@@ -39,6 +41,7 @@ mod rename;
 mod seal;
 mod share;
 mod share_tamper;
+mod sharing;
 mod slot;
 mod slot_tamper;
 mod tamper;

@@ -17,6 +17,7 @@
 
 mod bus;
 mod chip;
+mod cleanup;
 mod crowd;
 mod disk;
 mod flood;
@@ -65,7 +66,7 @@ pub struct Bench {
 type Group = (&'static str, fn(&mut Bench, &mut Report));
 
 /// In the order they are measured: those that only read come first.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("latency", latency::measure),
     ("listing", listing::measure),
     ("processes", processes::measure),
@@ -76,6 +77,7 @@ const GROUPS: [Group; 11] = [
     ("crowd", crowd::measure),
     ("flood", flood::measure),
     ("writes", writes::measure),
+    ("cleanup", cleanup::measure),
     ("sync", sync::measure),
 ];
 

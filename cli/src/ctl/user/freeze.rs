@@ -21,12 +21,17 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let client = context.client()?;
     let users = client.users()?;
     let found = find::deleted(&users, &args.user);
-    if found.is_empty() {
-        return Err(Failure::new(
-            ErrorCode::NotFound,
-            format_args!("the vault has nothing of a user '{}'", args.user),
-            "see 'tokenvaultctl user list'",
-        ));
+    match find::uid(&args.user) {
+        // Who never stored anything is none the vault lists, and may have been shared with.
+        Some(uid) if found.is_empty() => client.freeze_user(uid)?,
+        None if found.is_empty() => {
+            return Err(Failure::new(
+                ErrorCode::NotFound,
+                format_args!("the vault has nothing of a user '{}'", args.user),
+                "see 'tokenvaultctl user list'",
+            ));
+        }
+        _ => {}
     }
     for user in &found {
         client.freeze_user(user.uid)?;

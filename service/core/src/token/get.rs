@@ -158,7 +158,7 @@ impl Vault {
 }
 
 /// What the audit log is told of a request.
-fn event(caller: &Caller, request: &GetRequest) -> Event {
+pub(super) fn event(caller: &Caller, request: &GetRequest) -> Event {
     let mut event = Event::new(caller, "Get").about(request.owner.uid(caller), request.name.as_str());
     request.app.as_str().clone_into(&mut event.app);
     request.purpose.as_str().clone_into(&mut event.purpose);
@@ -166,7 +166,7 @@ fn event(caller: &Caller, request: &GetRequest) -> Event {
 }
 
 /// Whether a version that was found may be given out for what the caller says it wants it for.
-fn check(info: &TokenInfo, now: Timestamp, request: &GetRequest) -> Result<(), Error> {
+pub(super) fn check(info: &TokenInfo, now: Timestamp, request: &GetRequest) -> Result<(), Error> {
     if info.is_expired(now) {
         return Err(Error::NotFound);
     }

@@ -91,7 +91,7 @@ impl Vault {
 }
 
 /// The token of a row, if it is live and meant. No more of it is decrypted than it takes to tell.
-fn open_if_meant(
+pub(super) fn open_if_meant(
     shelf: &Shelf<'_>,
     row: TokenRow,
     head: VersionHead,

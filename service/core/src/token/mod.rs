@@ -6,9 +6,11 @@
 pub mod generate;
 
 mod annotate;
+mod announce;
 mod cleanup;
 mod delete;
 mod describe;
+mod due;
 mod found;
 mod get;
 mod list;
@@ -24,7 +26,8 @@ pub(crate) mod usage;
 mod version;
 
 pub use cleanup::{CleanupReport, CleanupRequest};
-pub use found::TokenInfo;
+pub use due::{Ahead, DuePass, DueRequest, DueToken};
+pub use found::{Grant, TokenInfo};
 pub use get::Opened;
 pub use list::{PAGE_BYTES_MAX, Page};
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
@@ -33,7 +36,7 @@ pub use request::{
     Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,
 };
 pub use share::{
-    Credential, CredentialGrant, CredentialRefusal, CredentialReply, Permission, SHARES_MAX, ShareInfo, ShareMeta,
-    ShareRequest,
+    Asked, Credential, CredentialGrant, CredentialRefusal, CredentialReply, Fetched, Permission, SHARES_MAX, ShareInfo,
+    ShareMeta, ShareRequest, Used,
 };
 pub use version::VersionInfo;

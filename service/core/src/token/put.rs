@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::Caller;
 use crate::Secret;
+use crate::announcement::Happened;
 use crate::crypto::{pad, random, tag, wrap};
 use crate::error::Error;
 use crate::name::TokenName;
@@ -14,7 +15,7 @@ use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::{Class, TokenMeta, VALUE, VersionMeta};
 use crate::token::offer::drop_offers;
 use crate::token::request::{KEEP_VERSIONS_DEFAULT, PutMode, PutOptions, PutRequest, check_keep_versions};
-use crate::token::share::drop_shares;
+use crate::token::share::{Foreign, Right, drop_shares};
 use crate::token::usage::{self, Change};
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
 
@@ -51,13 +52,21 @@ impl Vault {
         };
         let event = Event::new(caller, operation).about(options.owner.uid(caller), name.as_str());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
-        self.write(event, Effect::Grows, reply, move |tx| {
-            let principal = vault.judged_writer(&open, tx, &caller, options.owner)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
-            let put = Put { vault: &vault, shelf, name: &name, options: &options };
-            let info = put.store(tx, &value)?;
+        let happened = if operation == "Generate" { Happened::Generated } else { Happened::Put };
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
+            let asked = Foreign { caller: &caller, groups: &options.groups, owner: options.owner, name: &name };
+            let right = vault.right_to_put(&open, tx, &asked)?;
+            let info = match &right {
+                Right::Owner(principal) => {
+                    let shelf = Shelf { open: &open, principal, now: vault.now() };
+                    Put { vault: &vault, shelf, name: &name, options: &options }.store(tx, &value)?
+                }
+                Right::Grantee(reach) => vault.put_as_grantee(&open, tx, reach, (&asked, &options, &value))?,
+            };
+            let shelf = Shelf { open: &open, principal: right.owner(), now: vault.now() };
             vault.record_mutation(&open, tx, &audited, info.version)?;
-            Ok(info)
+            let said = shelf.announce_stored(tx, &name, (&info, happened))?;
+            Ok((info, said))
         });
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Caller;
+use crate::announcement::Happened;
 use crate::error::Error;
 use crate::name::{ContentType, TokenName};
 use crate::policy::Action;
@@ -22,13 +23,14 @@ impl Vault {
         };
         let event = Event::new(caller, "Rollback").about(request.owner.uid(caller), request.name.as_str());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
-        self.write(event, Effect::Grows, reply, move |tx| {
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let info = rollback(&vault, tx, shelf, &request.name, version)?;
             vault.record_mutation(&open, tx, &audited, info.version)?;
-            Ok(info)
+            let said = shelf.announce_stored(tx, &request.name, (&info, Happened::RolledBack))?;
+            Ok((info, said))
         });
     }
 }

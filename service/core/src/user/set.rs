@@ -70,14 +70,19 @@ impl Vault {
     }
 
     /// Freezes the tokens of a user who was deleted, until they are adopted or purged: whoever has the uid next gets none of
-    /// them, whatever the name. Blocks.
+    /// them, whatever the name. What others had shared with it ends. Blocks.
     ///
     /// # Errors
-    /// [`Error::InvalidArgs`] for a uid the vault does not know, and for root.
+    /// [`Error::InvalidArgs`] for a uid the vault does not know and nothing was shared with, and for root.
     pub fn freeze_user(self: &Arc<Self>, caller: &Caller, uid: u32) -> Result<(), Error> {
         refuse_root(uid, "frozen")?;
         let work = Work::new(self, caller, "FreezeUser", uid)?;
+        let is_known = self.read(|tx| Ok(tx.principal(&work.open.keys(self).uid_tag(uid))?))?.is_some();
+        if !is_known && self.end_shares_with(caller, &work.open, uid)? > 0 {
+            return Ok(());
+        }
         work.freeze()?;
+        self.end_shares_with(caller, &work.open, uid)?;
         work.close_login()
     }
 }

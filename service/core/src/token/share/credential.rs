@@ -5,17 +5,17 @@
 
 use std::sync::Arc;
 
+use super::count::use_once;
 use super::{CredentialRefusal, ShareMeta};
 use crate::error::Error;
 use crate::grantee::Grantee;
 use crate::name::TokenName;
 use crate::owner::Owner;
 use crate::policy::Action;
-use crate::port::{ReadTx, ShareRow, Tag, VersionRow, WriteTx};
+use crate::port::{ReadTx, ShareRow, Tag, VersionRow};
 use crate::principal::Principal;
 use crate::token::found::{Found, Shelf};
 use crate::token::metadata::Class;
-use crate::token::usage::{self, Change};
 use crate::unit::UnitName;
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
 use crate::{Caller, Secret, Timestamp};
@@ -141,21 +141,11 @@ impl Vault {
                 Ok(value) => value,
                 Err(error) => return Ok(Err(error.into())),
             };
-            count_down(tx, &shelf, &look)?;
+            use_once(tx, &shelf, &look.row, &look.share)?;
             vault.record_mutation(&open, tx, &audited, version)?;
             Ok(Ok(Credential { version, value }))
         });
     }
-}
-
-fn count_down(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, look: &Look) -> Result<(), Error> {
-    let Some(uses_left) = look.share.uses_left else { return Ok(()) };
-    let share = ShareMeta { uses_left: Some(uses_left.saturating_sub(1)), ..look.share.clone() };
-    let mut row = look.row.clone();
-    shelf.records().seal_share(&mut row, &share)?;
-    tx.update_share(&row)?;
-    let (added, freed) = (usage::of_share(&row), usage::of_share(&look.row));
-    Change { added, freed, ..Change::default() }.count(tx, shelf.principal)
 }
 
 /// A request, and whose shelf it is about.
@@ -194,11 +184,11 @@ impl Asked {
         let row = tx.share(found.row.id, &self.grantee_tag).map_err(Error::from)?;
         let row = row.ok_or(CredentialRefusal::NotShared)?;
         let share = shelf.records().open_share(&row)?;
-        if share.is_expired(shelf.now) {
-            return Err(CredentialRefusal::ShareExpired);
-        }
         if share.uses_left == Some(0) {
             return Err(CredentialRefusal::NoUsesLeft);
+        }
+        if share.is_expired(shelf.now) {
+            return Err(CredentialRefusal::ShareExpired);
         }
         let version = tx.version(found.row.id, found.row.current).map_err(Error::from)?;
         let VersionRow { value, .. } = version
