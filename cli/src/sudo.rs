@@ -3,13 +3,15 @@
 use nix::unistd::geteuid;
 
 /// What each of these programs does for root alone; none: everything.
-const FOR_ROOT: [(&str, &[&str]); 6] = [
+const FOR_ROOT: [(&str, &[&str]); 8] = [
     ("tokenvaultctl", &["init", "unseal", "seal", "slot", "user", "cleanup", "audit", "credential", "reload"]),
     ("systemctl", &["start", "restart", "reload", "enable", "edit"]),
     ("timedatectl", &["set-ntp"]),
     ("systemd-tmpfiles", &[]),
     ("chmod", &[]),
     ("chown", &[]),
+    ("groupadd", &[]),
+    ("apt-get", &["install", "update"]),
 ];
 const SUDO: &str = "sudo ";
 

@@ -15,6 +15,8 @@ use crate::service::Service;
 
 /// How often they are looked up.
 const LOOK: Duration = Duration::from_secs(30);
+/// How often meanwhile it is looked whether this machine's own have changed.
+const LOOKS: u32 = 6;
 
 /// How long all of them may take together, and how long each may in any case: those of this machine do not wait for others.
 const ALL: Duration = Duration::from_secs(2);
@@ -101,11 +103,22 @@ fn named_in(config: &Config) -> BTreeSet<String> {
     of_roles.chain((config.enrol == Enrol::Group).then(|| config.enrol_group.clone())).collect()
 }
 
+/// Until they are to be looked up again: after a while, and soon after this machine's own were changed.
+async fn wait(users: &Users) {
+    let before = users.groups_changed();
+    for _ in 0..LOOKS {
+        tokio::time::sleep(LOOK / LOOKS).await;
+        if users.groups_changed() != before {
+            return;
+        }
+    }
+}
+
 /// Keeps the numbers of the groups right as long as the daemon runs.
 pub async fn keep(service: Arc<Service>) {
     let mut told = service.groups().health();
     loop {
-        tokio::time::sleep(LOOK).await;
+        wait(&service.users).await;
         let config = service.config();
         let before = service.groups();
         let now = Groups::look_up(&service.users, &config, &before).await;

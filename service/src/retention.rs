@@ -17,6 +17,8 @@ use crate::service::Service;
 const LOOK: Duration = Duration::from_secs(60 * 60);
 /// How long after the start first: others have more urgent things to do with the disk.
 const FIRST_LOOK: Duration = Duration::from_secs(60);
+/// How often the time is written down: one row, as often as others touch a file for it.
+const NOTE_TIME: Duration = Duration::from_secs(5 * 60);
 /// How often the journal is told of the newest record, if there is a newer one.
 const TELL: Duration = Duration::from_secs(15 * 60);
 
@@ -29,7 +31,6 @@ pub async fn keep_short(service: Arc<Service>) {
             () = service.settings_changed.notified() => {}
         }
         wait = LOOK;
-        note_time(&service).await;
         let vault = Arc::clone(&service.vault);
         match blocking(move || vault.shorten_audit(&Unwatched)).await {
             Ok(0) => {}
@@ -38,6 +39,14 @@ pub async fn keep_short(service: Arc<Service>) {
             Err(Error::Sealed(_)) => {}
             Err(error) => log::warn!("the audit log could not be shortened: {error}"),
         }
+    }
+}
+
+/// Writes that down again and again: what passed since is missing behind a loss of power.
+pub async fn keep_time(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(NOTE_TIME).await;
+        note_time(&service).await;
     }
 }
 

@@ -24,6 +24,8 @@ use crate::value::{Pipes, Portions};
 
 /// Microseconds of a second.
 const USEC_PER_SECOND: u64 = 1_000_000;
+/// How far a clock may be behind before it is called wrong, seconds: a step of what synchronises it, a leap second.
+const CLOCK_TOLERANCE: u64 = 60;
 /// Most bytes of large replies that are not written yet, of all users together.
 const REPLY_BYTES: usize = 32 << 20;
 
@@ -192,12 +194,15 @@ impl Service {
         self.sealer.heard()
     }
 
-    /// `ok`, `unconfirmed`, or how far the wall clock is behind a time that has certainly passed.
+    /// `ok`, `unconfirmed`, or how far the wall clock is behind a time that has certainly passed, where that is more than what
+    /// keeps clocks right may put one back.
     pub fn clock_health(&self) -> String {
         match self.vault.clock_is_behind_usec() / USEC_PER_SECOND {
-            0 if self.vault.has_trusted_time() => "ok".into(),
-            0 => CLOCK_UNCONFIRMED.into(),
-            seconds => format!("the wall clock is {seconds} s behind a time that has certainly passed"),
+            seconds if seconds >= CLOCK_TOLERANCE => {
+                format!("the wall clock is {seconds} s behind a time that has certainly passed")
+            }
+            _ if self.vault.has_trusted_time() => "ok".into(),
+            _ => CLOCK_UNCONFIRMED.into(),
         }
     }
 

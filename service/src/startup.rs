@@ -16,7 +16,7 @@ use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
 use crate::credential::{self, CredentialDoor, Ending};
-use crate::deleted::NoteDirectory;
+use crate::deleted::{self, NoteDirectory};
 use crate::door::{self, Peer, PrivateDoor, Unread, Welcome, bind};
 use crate::groups::{self, Groups};
 use crate::host_key::HostKeyFile;
@@ -92,7 +92,8 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
         log::warn!("{}", groups.health());
     }
     let settings = vault_settings(&config, &groups);
-    let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock), settings);
+    let clock = SystemClock::new().map_err(|error| Stop::Fatal(format!("no random numbers: {error}")))?;
+    let vault = Vault::new(store, Arc::clone(&memory), Arc::new(clock), settings);
     vault.heed_notes_of(NoteDirectory::beside(&config.state_dir));
     // A store that cannot be read is told of by the vault's state.
     let _told = vault.look("no TPM was asked yet");
@@ -325,6 +326,8 @@ async fn start_jobs(
     tokio::spawn(jobs::commit_audit(Arc::clone(service)));
     tokio::spawn(retention::keep_short(Arc::clone(service)));
     tokio::spawn(retention::tell_head(Arc::clone(service)));
+    tokio::spawn(retention::keep_time(Arc::clone(service)));
+    tokio::spawn(deleted::heed(Arc::clone(service)));
     tokio::spawn(expiry::tell(Arc::clone(service)));
     let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
     tokio::spawn(groups::keep(Arc::clone(service)));

@@ -15,7 +15,7 @@ use crate::sys;
 ///
 /// What has expired is gone for everyone at once and counts against its owner's quota until it is deleted. It is deleted by a
 /// clock that is known to have been right: one that the kernel says is synchronised, or that you vouch for; time that passes
-/// while the machine is on counts from there. tokenvault-cleanup.timer does this every day.
+/// while the machine is on counts from there, and only your word takes it back. tokenvault-cleanup.timer does this every day.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only of this owner: user:NAME, uid:N, or machine
@@ -37,11 +37,11 @@ pub struct Args {
 
 /// Has it deleted, and says how much.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    let clock_is_right = args.clock_is_right || sys::clock_is_synchronised();
     let options = CleanupOptions {
         owner: args.owner,
         dry_run: args.dry_run.then_some(true),
-        clock_is_right: clock_is_right.then_some(true),
+        clock_is_right: args.clock_is_right.then_some(true),
+        clock_is_synchronised: sys::clock_is_synchronised().then_some(true),
     };
     let client = context.client()?;
     let report = delete(context, &client, &options)?;

@@ -15,6 +15,7 @@ pub mod hex;
 pub mod issued;
 pub mod keyring;
 pub mod login;
+pub mod moment;
 pub mod name;
 pub mod owner;
 pub mod policy;

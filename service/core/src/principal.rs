@@ -61,7 +61,7 @@ impl PrincipalRecord {
 }
 
 /// The role of a uid, and where that is from: its own, with whether an administrator set it, or that of a rule for its name and
-/// its groups. A role that is not said to be set and is not the one everybody gets must have been.
+/// its groups.
 pub(crate) fn role_of(
     uid: u32,
     (own, is_set): (Role, Option<bool>),
@@ -71,7 +71,7 @@ pub(crate) fn role_of(
     if uid == 0 {
         return (Role::Admin, RoleFrom::Root);
     }
-    if is_set.unwrap_or(own != settings.default_role) {
+    if is_set.unwrap_or(false) {
         return (own, RoleFrom::Set);
     }
     match settings.roles.find(user, gids) {

@@ -93,6 +93,8 @@ pub const USER_FROZEN: &str = "frozen";
 pub const USER_OK: &str = "ok";
 /// What `Health` says of a clock while nobody has said that it is right.
 pub const CLOCK_UNCONFIRMED: &str = "unconfirmed";
+/// What it says to root of one that may be right, while something that has expired stays because nobody has said so.
+pub const CLOCK_HOLDS_BACK: &str = "unconfirmed, and what has expired stays";
 /// The quota of a user who is to have the one that is configured for everybody.
 pub const QUOTA_AS_CONFIGURED: u64 = u64::MAX;
 /// The role of a user who is to have the one that the configuration gives.

@@ -316,6 +316,8 @@ options! {
         dry_run: bool = "dry-run",
         /// The wall clock is right.
         clock_is_right: bool = "clock-is-right",
+        /// Something keeps the wall clock right.
+        clock_is_synchronised: bool = "clock-is-synchronised",
     }
 }
 

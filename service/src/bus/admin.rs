@@ -6,7 +6,7 @@ use tokenvault_core::Error;
 use tokenvault_core::slot::SlotKind;
 use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::unit::UnitName;
-use tokenvault_core::vault::Event;
+use tokenvault_core::vault::{ClockWord, Event};
 use tokenvault_proto::{
     AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, DeletionInfo, ExpiringInfo, NoOptions, RemoveSlotOptions,
     SlotInfo, UnsealOptions, UserInfo,
@@ -191,15 +191,21 @@ impl Admin {
 
     /// Deletes what expired a week ago or more: tokens, versions, shares; answers how much.
     ///
-    /// Options: `owner` s: only of this one. `dry-run` b: only count. `clock-is-right` b: the wall clock is right; what has
-    /// expired is deleted by a clock that is known to have been right, and `held-back` counts what stays for want of one.
+    /// Options: `owner` s: only of this one. `dry-run` b: only count. `clock-is-right` b: an administrator says that the wall
+    /// clock is right; `clock-is-synchronised` b: something keeps it so, which moves no time back. What has expired is deleted
+    /// by a clock that is known to have been right, and `held-back` counts what stays for want of one. `more` b says that there
+    /// is more than is deleted at once: to be called again.
     #[zbus(out_args("deleted"))]
     async fn cleanup(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<CleanupInfo, Refusal> {
         self.0
             .serve_admin(&header, Kind::Write, "Cleanup", |call| async move {
                 let options = decode::options::<CleanupOptions>(options)?;
                 let dry_run = options.dry_run.unwrap_or(false);
-                let clock_is_right = options.clock_is_right.unwrap_or(false);
+                let clock_is_right = match (options.clock_is_right, options.clock_is_synchronised) {
+                    (Some(true), _) => Some(ClockWord::Administrator),
+                    (_, Some(true)) => Some(ClockWord::Synchronised),
+                    _ => None,
+                };
                 let owner = match options.owner.as_deref() {
                     None => None,
                     Some(text) => {

@@ -223,12 +223,11 @@ impl Desk {
             return Ok(caller);
         }
         let settings = self.service.vault.settings();
-        let matter = !settings.roles.is_empty() || matches!(settings.enrolment, Enrolment::Group(_));
-        match self.service.users.groups(caller.uid).await {
-            Ok(gids) => Ok(Caller { gids, ..caller }),
-            Err(error) if matter => Err(unnamed(caller.uid, error)),
-            Err(_) => Ok(caller),
+        if settings.roles.is_empty() && !matches!(settings.enrolment, Enrolment::Group(_)) {
+            return Ok(caller);
         }
+        let gids = self.service.users.groups(caller.uid).await.map_err(|error| unnamed(caller.uid, error))?;
+        Ok(Caller { gids, ..caller })
     }
 
     /// Takes what a call costs, and the name of its uid from the user database where it is not `known`.

@@ -6,7 +6,7 @@ use tokenvault_core::hex;
 use tokenvault_core::policy::DISABLED;
 use tokenvault_core::vault::{State, Vault, VaultId};
 use tokenvault_core::{Caller, Error};
-use tokenvault_proto::{self as proto, NoOptions};
+use tokenvault_proto::{self as proto, CLOCK_HOLDS_BACK, CLOCK_UNCONFIRMED, NoOptions};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
@@ -16,6 +16,7 @@ use super::subscriptions::{self, Line};
 use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
 use crate::metrics;
+use crate::service::Service;
 
 /// The interface.
 pub struct Manager(pub Desk);
@@ -111,12 +112,13 @@ impl Manager {
     }
 
     /// Health of the daemon's parts. Keys: `ok` b, `store` s, `tpm` s, `bus` s, `memory` s, `uptime` t (microseconds); and what
-    /// `ok` does not depend on: `clock` s (`ok`; `unconfirmed` while nobody has said that it is right; or how it is wrong), `groups`
-    /// s (`ok`, or which groups of the configuration are not known).
+    /// `ok` does not depend on: `clock` s (`ok`; `unconfirmed` while nobody has said that it is right; to root also
+    /// `unconfirmed, and what has expired stays`; or how it is wrong), `groups` s (`ok`, or which groups of the configuration are
+    /// not known).
     #[zbus(out_args("health"))]
     async fn health(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::Health, Refusal> {
         self.0
-            .serve(&header, Kind::Read, |_call| async move {
+            .serve(&header, Kind::Read, |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let service = &self.0.service;
                 let status = service.vault.status();
@@ -128,7 +130,8 @@ impl Manager {
                 let well = |part: &str| part == "ok" || part == "none";
                 let ok = status.state == State::Serving && well(&store) && well(&bus) && well(&memory);
                 let uptime = u64::try_from(service.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                let (clock, groups) = (service.clock_health(), service.groups().health());
+                let groups = service.groups().health();
+                let clock = clock_health(service, &call.caller).await?;
                 Ok(proto::Health { ok, store, tpm, bus, memory, clock, groups, uptime })
             })
             .await
@@ -277,6 +280,17 @@ impl Manager {
             None => Ok(look(&vault)),
         }
     }
+}
+
+/// What is said of the clock. What becomes of things of all owners, root alone is told.
+async fn clock_health(service: &Service, caller: &Caller) -> Result<String, Error> {
+    let clock = service.clock_health();
+    if !caller.is_root() || !matches!(clock.as_str(), "ok" | CLOCK_UNCONFIRMED) {
+        return Ok(clock);
+    }
+    let vault = Arc::clone(&service.vault);
+    let holds_back = blocking(move || vault.holds_expired_back()).await.unwrap_or(false);
+    Ok(if holds_back { CLOCK_HOLDS_BACK.to_owned() } else { clock })
 }
 
 /// What keeps the caller from an open vault, and what to do about it: nearer to him than what the vault lacks.

@@ -57,7 +57,7 @@ impl Default for Users {
             uids: Cache::new(LocalFile::new(PASSWD, NAME_FIELD)),
             gids: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
             chosen: Cache::new(LocalFile::new(PASSWD, UID_FIELD)),
-            groups: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
+            groups: Cache::new(LocalFile::new(PASSWD, UID_FIELD).beside(GROUP)),
             turns: Turns::of(2 * THREADS),
         }
     }
@@ -178,6 +178,13 @@ impl Users {
     pub async fn gid(&self, name: &str) -> Result<u32, UserError> {
         let asked = name.to_owned();
         self.gids.get(name.to_owned(), move || found(Group::from_name(&asked), |group| group.gid.as_raw())).await
+    }
+}
+
+impl Users {
+    /// A value that is another one after this machine's own groups were changed.
+    pub fn groups_changed(&self) -> impl PartialEq + use<> {
+        self.gids.state()
     }
 }
 

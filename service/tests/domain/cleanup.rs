@@ -17,7 +17,7 @@ fn cleanup(home: &Home, request: CleanupRequest) -> CleanupReport {
 }
 
 fn trusted() -> CleanupRequest {
-    CleanupRequest { clock_is_right: true, ..CleanupRequest::default() }
+    CleanupRequest { clock_is_right: Some(tokenvault_core::vault::ClockWord::Administrator), ..CleanupRequest::default() }
 }
 
 fn for_a_day() -> PutOptions {

@@ -2,8 +2,10 @@
 
 use tokenvault_core::Timestamp;
 use tokenvault_core::issued::IssueRequest;
+use tokenvault_core::port::Clock;
 use tokenvault_core::token::{CleanupReport, CleanupRequest, Expiry, ListRequest, PutOptions};
 use tokenvault_core::unit::UnitName;
+use tokenvault_core::vault::ClockWord;
 
 use crate::fixture::*;
 
@@ -30,13 +32,13 @@ impl Ends {
             alice.put_with(name, b"1", options).unwrap();
         }
         root.put("key", b"1").unwrap();
-        let end = START.checked_add_usec(HOUR).unwrap();
+        let end = home.clock.now().checked_add_usec(HOUR).unwrap();
         root.share_with("key", "unit:app.service", Some(end), None).unwrap();
         let issue = |request: IssueRequest| alice.issue(IssueRequest { ttl: HOUR, ..request }).unwrap();
         let (token, code) = (issue(plain()), issue(code()));
         Self {
             token: token.token.to_string(),
-            code: (code.token.to_string(), code.id),
+            code: (code.token.to_string(), code.id.to_string()),
             offer: alice.offer_for("stays", HOUR, 5).unwrap().code.to_string(),
         }
     }
@@ -61,7 +63,11 @@ impl Ends {
 }
 
 fn cleanup(home: &Home, clock_is_right: bool) -> CleanupReport {
-    let request = CleanupRequest { clock_is_right, ..CleanupRequest::default() };
+    cleanup_by(home, clock_is_right.then_some(ClockWord::Administrator), false)
+}
+
+fn cleanup_by(home: &Home, clock_is_right: Option<ClockWord>, dry_run: bool) -> CleanupReport {
+    let request = CleanupRequest { clock_is_right, dry_run, ..CleanupRequest::default() };
     home.vault().cleanup(&home.root().caller, request).unwrap()
 }
 
@@ -159,4 +165,86 @@ fn what_expires_soon_is_found_by_the_time_that_counts() {
     assert_eq!(home.alice().names(&soon), ["t"]);
     home.clock.advance_usec(HOUR);
     assert_eq!(home.alice().names(&soon), [""; 0]);
+}
+
+#[test]
+fn as_much_time_as_there_was_left_is_the_end_though_nobody_ever_said_that_the_clock_is_right() {
+    for wrong in [0, START.as_usec() - YEARS, START.as_usec() + YEARS] {
+        let mut home = Home::new();
+        set_wall(&home, wrong.max(START.as_usec()));
+        let ends = Ends::make(&home);
+        set_wall(&home, wrong.min(START.as_usec()));
+        home.clock.advance_usec(HOUR - 1);
+        assert_eq!(ends.valid(&home, true), [true; KINDS], "{wrong}");
+        home.restart();
+        home.clock.advance_usec(1);
+        assert_eq!(ends.valid(&home, false), [false; KINDS], "{wrong}");
+        home.restart();
+        assert_eq!(ends.valid(&home, false), [false; KINDS], "{wrong}");
+        // Behind a boot there is only the wall clock.
+        home.stop();
+        home.clock.reboot();
+        home.start(tokenvault_core::vault::Settings::default());
+        home.unseal().unwrap();
+        assert_eq!(ends.valid(&home, true), [true; KINDS], "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_stored_anew_ends_when_it_would_have() {
+    let home = Home::new();
+    let alice = home.alice();
+    alice.put_with("t", b"1", PutOptions { expiry: Expiry::After(HOUR), ..PutOptions::default() }).unwrap();
+    alice.put("t", b"2").unwrap();
+    set_wall(&home, START.as_usec() - DAY);
+    home.clock.advance_usec(HOUR / 2);
+    alice.rollback("t", 1).unwrap();
+    alice.rename("t", "u").unwrap();
+    home.clock.advance_usec(HOUR / 2 - 1);
+    assert_eq!(alice.get("u").unwrap(), b"1");
+    home.clock.advance_usec(1);
+    assert_eq!(refused(alice.get("u")), Refused::NotFound);
+}
+
+#[test]
+fn a_clock_that_is_synchronised_moves_time_forward_and_never_back() {
+    let (home, ends) = home_with_trusted_time();
+    home.clock.advance_usec(HOUR);
+    set_wall(&home, START.as_usec());
+    cleanup_by(&home, Some(ClockWord::Synchronised), false);
+    assert_eq!(ends.valid(&home, false), [false; KINDS]);
+    assert_eq!(home.vault().clock_is_behind_usec(), HOUR);
+    set_wall(&home, START.as_usec() + DAY);
+    cleanup_by(&home, Some(ClockWord::Synchronised), false);
+    set_wall(&home, START.as_usec());
+    assert_eq!(home.vault().clock_is_behind_usec(), DAY);
+}
+
+#[test]
+fn a_run_that_only_counts_goes_by_a_word_and_does_not_keep_it() {
+    let (home, _) = home_with_trusted_time();
+    set_wall(&home, START.as_usec() + 30 * DAY);
+    assert!(home.vault().holds_expired_back().unwrap());
+    for word in [ClockWord::Administrator, ClockWord::Synchronised] {
+        let counted = cleanup_by(&home, Some(word), true);
+        assert!(counted.tokens == 1 && counted.held_back == 0, "{counted:?}");
+        let kept = cleanup_by(&home, None, true);
+        assert!(kept.tokens == 0 && kept.held_back > 0, "{kept:?}");
+    }
+    set_wall(&home, START.as_usec());
+    assert!(!home.vault().holds_expired_back().unwrap());
+    assert_eq!(home.vault().clock_is_behind_usec(), 0);
+}
+
+#[test]
+fn the_time_goes_on_while_the_daemon_is_stopped_in_one_boot() {
+    let (mut home, ends) = home_with_trusted_time();
+    home.vault().note_time().unwrap();
+    home.stop();
+    home.clock.advance_usec(HOUR);
+    set_wall(&home, START.as_usec());
+    home.start(tokenvault_core::vault::Settings::default());
+    home.unseal().unwrap();
+    assert_eq!(home.vault().clock_is_behind_usec(), HOUR);
+    assert_eq!(ends.valid(&home, false), [false; KINDS]);
 }

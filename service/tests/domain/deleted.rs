@@ -32,17 +32,16 @@ impl Notes {
 }
 
 impl DeletionNotes for Notes {
-    fn read(&self) -> Result<Vec<DeletionNote>, String> {
-        let unreadable = self.unreadable.lock().unwrap().clone();
-        unreadable.map_or_else(|| Ok(self.left.lock().unwrap().clone()), Err)
+    fn read(&self) -> (Vec<DeletionNote>, Option<String>) {
+        (self.left.lock().unwrap().clone(), self.unreadable.lock().unwrap().clone())
     }
 
     fn tell_frozen(&self, uid: u32, written: &Result<(), Error>) {
         self.frozen.lock().unwrap().push((uid, written.is_ok()));
     }
 
-    fn tell_failed(&self, error: &Error) {
-        self.failures.lock().unwrap().push(error.to_string());
+    fn tell_heeded(&self, heeded: &Result<(), Error>) {
+        self.failures.lock().unwrap().extend(heeded.as_ref().err().map(ToString::to_string));
     }
 }
 
@@ -155,13 +154,16 @@ fn a_cleanup_heeds_what_was_left_while_the_vault_was_open_and_a_dry_one_does_not
 }
 
 #[test]
-fn notes_that_cannot_be_read_keep_nobody_from_being_served_and_are_told() {
+fn notes_that_cannot_be_read_keep_no_other_from_being_heeded_and_are_told() {
     let (home, notes) = home_with_notes();
     seal(&home);
+    notes.leave("1", "alice");
     *notes.unreadable.lock().unwrap() = Some("the directory is anybody's; mend it".into());
     home.unseal().unwrap();
     assert_eq!(home.bob().get("t").unwrap(), b"bob's");
-    assert_eq!(*notes.failures.lock().unwrap(), ["the directory is anybody's; mend it"]);
+    assert_all(every_answer(&home.alice(), "t"), Refused::AccessDenied);
+    let failures = std::mem::take(&mut *notes.failures.lock().unwrap());
+    assert!(!failures.is_empty() && failures.iter().all(|told| told == "the directory is anybody's; mend it"));
     assert_eq!(refused(home.vault().deletions()), Refused::Unavailable);
 }
 
@@ -179,4 +181,55 @@ fn notes_that_are_gone_are_forgotten() {
     notes.leave("1", "alice");
     restart(&mut home, &notes);
     assert_eq!(refused(home.alice().get("t")), Refused::AccessDenied, "as if it had never been");
+}
+
+#[test]
+fn what_is_left_while_the_vault_is_open_is_heeded_when_it_looks_again() {
+    let (home, notes) = home_with_notes();
+    home.alice().get("t").unwrap();
+    notes.leave("1", "alice");
+    home.vault().heed_new_deletions();
+    assert_all(every_answer(&home.alice(), "t"), Refused::AccessDenied);
+    assert_eq!(home.bob().get("t").unwrap(), b"bob's");
+    assert_eq!(done(&home), [("alice".into(), true)]);
+    // Once is enough.
+    adopt_alice(&home);
+    home.vault().heed_new_deletions();
+    assert_eq!(home.alice().get("t").unwrap(), b"alice's");
+}
+
+#[test]
+fn a_note_means_whom_there_was_when_it_was_left_and_not_who_came_after() {
+    let (home, notes) = home_with_notes();
+    home.clock.advance_usec(DAY);
+    somebody(&home, 2001).renamed("alice").put("t", b"the next one's").unwrap();
+    let time = START.checked_add_usec(SECOND).unwrap();
+    notes.left.lock().unwrap().push(DeletionNote { id: "1".into(), user: "alice".into(), time });
+    home.vault().heed_new_deletions();
+    assert_eq!(somebody(&home, 2001).renamed("alice").get("t").unwrap(), b"the next one's");
+    assert_eq!(notes.frozen(), [(ALICE, true)]);
+    // A clock that was wrong then says nothing of who was first.
+    home.clock.set_wall(START);
+    notes.leave("2", "alice");
+    home.vault().heed_new_deletions();
+    assert_eq!(notes.frozen(), [(2001, true)]);
+}
+
+#[test]
+fn whoever_adopts_tokens_is_not_frozen_by_what_was_left_before() {
+    let (home, notes) = home_with_notes();
+    notes.leave("1", "alice");
+    adopt_alice(&home);
+    home.vault().heed_new_deletions();
+    assert_eq!(home.alice().get("t").unwrap(), b"alice's");
+}
+
+#[test]
+fn what_others_had_shared_with_somebody_who_was_deleted_ends() {
+    let (home, notes) = home_with_notes();
+    home.bob().share_with("t", &format!("uid:{ALICE}"), None, None).unwrap();
+    seal(&home);
+    notes.leave("1", "alice");
+    home.unseal().unwrap();
+    assert_eq!(home.bob().shares("t").unwrap(), []);
 }

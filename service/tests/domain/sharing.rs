@@ -268,7 +268,7 @@ fn uses_are_spent_by_fetching_and_putting_and_then_the_share_is_over() {
     assert!(home.alice().shares("t").unwrap().is_empty() && bob(&home).shared_with_me().is_empty());
     home.check_counters();
     home.clock.advance_usec(9 * DAY);
-    let request = CleanupRequest { clock_is_right: true, ..CleanupRequest::default() };
+    let request = CleanupRequest { clock_is_right: Some(tokenvault_core::vault::ClockWord::Administrator), ..CleanupRequest::default() };
     assert_eq!(
         home.vault().cleanup(&home.root().caller, request).unwrap().shares,
         1,

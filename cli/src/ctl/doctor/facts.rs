@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokenvault_client::Client;
 use tokenvault_proto::{
-    ADDRESS_VARIABLE, Address, CleanupOptions, DEFAULT_SOCKET, DeletionInfo, ErrorCode, Health, Status, UserInfo,
+    ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, DeletionInfo, ErrorCode, Health, Status, UserInfo,
     WhoAmI,
 };
 
@@ -69,18 +69,14 @@ pub struct Records {
     pub users: Option<Vec<UserInfo>>,
     /// Notes about users who were deleted, or why they cannot be read.
     pub deletions: Result<Vec<DeletionInfo>, String>,
-    /// Expired versions and shares that stay for want of a clock that is known to be right.
-    pub held_back: Option<u64>,
 }
 
 impl Records {
     fn ask(client: &Client) -> Self {
-        let dry = CleanupOptions { dry_run: Some(true), ..CleanupOptions::default() };
         Self {
             slots: client.slots().ok().map(|slots| slots.into_iter().map(|slot| slot.kind).collect()),
             users: client.users().ok(),
             deletions: client.deletions().map_err(|error| error.to_string()),
-            held_back: client.cleanup(&dry).ok().map(|report| report.held_back),
         }
     }
 }

@@ -16,15 +16,12 @@ pub struct DeletionNote {
 
 /// Where such notes are left, and who is told what came of them. Nothing here removes one.
 pub trait DeletionNotes: Send + Sync {
-    /// All of them. Blocks.
-    ///
-    /// # Errors
-    /// Why they cannot be read, in one line.
-    fn read(&self) -> Result<Vec<DeletionNote>, String>;
+    /// All that can be read, and in one line what is wrong where not all can or somebody else may have removed some. Blocks.
+    fn read(&self) -> (Vec<DeletionNote>, Option<String>);
 
     /// The tokens of a uid are nobody's from now on; `written` says whether that is so after a restart as well.
     fn tell_frozen(&self, uid: u32, written: &Result<(), Error>);
 
-    /// The notes could not be heeded, or that they were could not be written down.
-    fn tell_failed(&self, error: &Error);
+    /// All notes were heeded, and that was written down; or why not. Told whenever they were looked at.
+    fn tell_heeded(&self, heeded: &Result<(), Error>);
 }

@@ -50,7 +50,7 @@ impl Vault {
     }
 
     fn page(&self, open: &OpenVault, principal: &Principal, request: &ListRequest) -> Result<Page, Error> {
-        let shelf = Shelf { open, principal, now: self.now() };
+        let shelf = Shelf { open, principal, now: self.moment() };
         let cursor = Cursor { list: CURSOR, vault: &open.id, principal };
         let tags: Vec<_> = request
             .attributes
@@ -110,7 +110,7 @@ pub(super) fn open_if_meant(
     let version = shelf.records().open_version(&head)?;
     let expires_in_time =
         request.expires_before.is_none_or(|limit| version.expires.is_some_and(|expires| expires < limit));
-    let is_meant = expires_in_time && !version.is_expired(shelf.now);
+    let is_meant = expires_in_time && !version.is_expired(&shelf.now);
     Ok(is_meant.then_some(Found { row, meta, head, version }))
 }
 

@@ -77,7 +77,11 @@ impl Vault {
             let Some(newest) = rows.last() else { break };
             last = newest.id;
             for row in &rows {
-                users.push(UserView::new(row, open.keys(self).open_record(row)?, &settings));
+                let mut record = open.keys(self).open_record(row)?;
+                if open.withholds(record.uid) {
+                    record.frozen = record.frozen.or_else(|| Some(self.now()));
+                }
+                users.push(UserView::new(row, record, &settings));
             }
         }
         users.sort_by_key(|user| user.uid);

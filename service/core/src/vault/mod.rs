@@ -39,6 +39,7 @@ pub use open::OpenVault;
 pub(crate) use principals::Change;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{State, VaultStatus};
+pub use trusted_time::ClockWord;
 pub use unseal::HostKey;
 pub use words::{Protection, SealReason, tpm_error_name};
 pub(crate) use write::Effect;
@@ -130,6 +131,8 @@ pub struct Vault {
     state_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Where it is said who was deleted while the vault could not be told.
     pub(crate) deletion_notes: OnceLock<Box<dyn DeletionNotes>>,
+    /// Held while that is heeded.
+    pub(crate) heeding: Mutex<()>,
 }
 
 impl Vault {
@@ -158,6 +161,7 @@ impl Vault {
             announcer: OnceLock::new(),
             state_waker: OnceLock::new(),
             deletion_notes: OnceLock::new(),
+            heeding: Mutex::new(()),
         })
     }
 

@@ -96,10 +96,15 @@ impl OpenVault {
         };
     }
 
+    /// Whether that is so of a uid.
+    pub(crate) fn withholds(&self, uid: u32) -> bool {
+        self.withheld.read().unwrap_or_else(PoisonError::into_inner).contains(&uid)
+    }
+
     /// The principal of a row.
     fn principal_of(&self, vault: &Vault, row: &PrincipalRow) -> Result<Arc<Principal>, Error> {
         let mut principal = self.keys(vault).open(row)?;
-        if self.withheld.read().unwrap_or_else(PoisonError::into_inner).contains(&principal.uid) {
+        if self.withholds(principal.uid) {
             (principal.frozen, principal.active) = (true, false);
         }
         Ok(Arc::new(principal))

@@ -211,6 +211,8 @@ impl Vault {
         self.heed_deletions(&open);
         self.audit.reopen();
         self.enter(Inner::Open(Arc::clone(&open)))?;
+        // And what was left meanwhile by whom a closed vault refused.
+        self.heed_deletions(&open);
         self.wake_audit();
         let event = Event::new(caller, "Unseal");
         let (vault, audited) = (Arc::clone(self), event.clone());

@@ -1,6 +1,6 @@
 //! What only root is told: slots, users, what waits to be heeded or deleted.
 
-use tokenvault_proto::{CLOCK_UNCONFIRMED, UserInfo};
+use tokenvault_proto::{CLOCK_HOLDS_BACK, CLOCK_UNCONFIRMED, UserInfo};
 
 use super::super::facts::{Answers, Records};
 use super::state::{NEARLY_FULL, is_nearly_full};
@@ -94,19 +94,14 @@ pub(super) fn deletions(answers: &Answers) -> Option<Answer> {
 }
 
 pub(super) fn expiry(answers: &Answers) -> Option<Answer> {
-    let held_back = answers.records.as_ref().and_then(|records| records.held_back);
     let fix = "timedatectl set-ntp true; where the clock is right as it is: tokenvaultctl cleanup --clock-is-right";
-    Some(match (answers.health.clock.as_str(), held_back.unwrap_or(0)) {
-        ("ok", 0) => ok("the time is known to have been right"),
-        (CLOCK_UNCONFIRMED, 0) => {
+    Some(match answers.health.clock.as_str() {
+        "ok" => ok("the time is known to have been right"),
+        CLOCK_UNCONFIRMED => {
             ok("nobody has said yet that the clock is right; tokenvault-cleanup.timer does where it is kept so")
         }
-        ("ok" | CLOCK_UNCONFIRMED, held_back) => {
-            let count = usize::try_from(held_back).unwrap_or(usize::MAX);
-            let what = counted(count, "expired version or share stays", "expired versions and shares stay");
-            warning(format!("{what} because nothing says that the clock is right"), fix)
-        }
-        (why, _) => failed(why, fix),
+        CLOCK_HOLDS_BACK => warning("what has expired stays because nothing says that the clock is right", fix),
+        why => failed(why, fix),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tokenvault_proto::{DeletionInfo, Health, Status, UserInfo, WhoAmI};
+use tokenvault_proto::{CLOCK_HOLDS_BACK, DeletionInfo, Health, Status, UserInfo, WhoAmI};
 
 use super::super::facts::{Entry, Records, Silence, Socket};
 use super::super::installed::{Installed, Policy, Space};
@@ -43,7 +43,6 @@ fn records() -> Records {
         slots: Some(vec!["tpm2".into(), "recovery".into()]),
         users: Some(vec![user]),
         deletions: Ok(Vec::new()),
-        held_back: Some(0),
     }
 }
 
@@ -125,7 +124,7 @@ fn each_fault_is_found_by_its_check() {
         ("memory", Verdict::Failed, spoiled(|facts| health(facts).memory = "64 bytes are not locked".into())),
         ("groups", Verdict::Warning, spoiled(|facts| health(facts).groups = "these do not exist: x".into())),
         ("expiry", Verdict::Failed, spoiled(|facts| health(facts).clock = "9 s behind".into())),
-        ("expiry", Verdict::Warning, spoiled(|facts| told(facts).held_back = Some(1))),
+        ("expiry", Verdict::Warning, spoiled(|facts| health(facts).clock = CLOCK_HOLDS_BACK.into())),
         ("quotas", Verdict::Warning, spoiled(|facts| user(facts).tokens = 9)),
         ("users", Verdict::Warning, spoiled(|facts| user(facts).state = "frozen".into())),
         ("deletions", Verdict::Warning, spoiled(|facts| told(facts).deletions = Ok(vec![note("bob", false)]))),

@@ -85,7 +85,7 @@ impl Vault {
         let (vault, open, principal) = (Arc::clone(self), Arc::clone(open), Arc::clone(principal));
         let event_of = event.clone();
         self.write_and_wait(event, Effect::Reserved, move |tx| {
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let mut ended = 0;
             for token in &tokens {
                 let Some(row) = tx.share(*token, &tag)? else { continue };

@@ -150,7 +150,7 @@ impl Walk<'_> {
         if !is_meant || !principal.active || principal.uid == self.asked.caller.uid {
             return Ok(None);
         }
-        let shelf = Shelf { open: self.open, principal: &principal, now: self.vault.now() };
+        let shelf = Shelf { open: self.open, principal: &principal, now: self.vault.moment() };
         let mut looked = Looked::default();
         for share in row.shares {
             let meta = shelf.records().open_share(&share)?;

@@ -65,7 +65,7 @@ impl Home {
         let users = Users::default();
         let settings = vault_settings(&config, &Groups::default());
         let store = Arc::new(SqliteStore::open(dir.path(), StoreOptions::default()).unwrap());
-        let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock), settings);
+        let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock::new().unwrap()), settings);
         vault.look("there is none yet").unwrap();
         let host_key = HostKeyFile::new(dir.path(), Arc::clone(&memory));
         vault.create(&daemon(), &NewSlot::HostKey(&host_key.load_or_make().unwrap())).unwrap();
