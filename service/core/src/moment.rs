@@ -66,9 +66,7 @@ impl End {
 
     /// Whether it has come.
     pub fn has_come(&self, now: &Moment) -> bool {
-        let by_boot = |deadline: Deadline| {
-            deadline.boot == now.boot && now.since_boot_usec >= deadline.since_boot_usec
-        };
+        let by_boot = |deadline: Deadline| deadline.boot == now.boot && now.since_boot_usec >= deadline.since_boot_usec;
         now.time >= self.at || self.deadline.is_some_and(by_boot)
     }
 }

@@ -8,8 +8,8 @@ use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::{ClockWord, Event};
 use tokenvault_proto::{
-    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, DeletionInfo, ExpiringInfo, NoOptions, RemoveSlotOptions,
-    SlotInfo, UnsealOptions, UserInfo,
+    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, DeletionInfo, ExpiringInfo, NoOptions,
+    RemoveSlotOptions, SlotInfo, UnsealOptions, UserInfo,
 };
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};

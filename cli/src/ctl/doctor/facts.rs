@@ -6,8 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokenvault_client::Client;
 use tokenvault_proto::{
-    ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, DeletionInfo, ErrorCode, Health, Status, UserInfo,
-    WhoAmI,
+    ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, DeletionInfo, ErrorCode, Health, Status, UserInfo, WhoAmI,
 };
 
 use super::super::config::fault_of_the_installed;

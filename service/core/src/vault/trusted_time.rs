@@ -207,8 +207,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let moment =
-            Moment { time: Timestamp::from_usec(9), boot: BootId::new([7; 16]), since_boot_usec: u64::MAX };
+        let moment = Moment { time: Timestamp::from_usec(9), boot: BootId::new([7; 16]), since_boot_usec: u64::MAX };
         let bytes = Written::encode(&moment, Timestamp::from_usec(8));
         let written = Written { time: Timestamp::from_usec(8), boot: Some((u64::MAX, moment.boot)) };
         assert_eq!(Written::decode(&bytes), Some(written));

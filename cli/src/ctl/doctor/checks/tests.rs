@@ -39,11 +39,7 @@ fn healthy() -> Facts {
 
 fn records() -> Records {
     let user = UserInfo { user: "alice".into(), state: "ok".into(), quota_tokens: 10, ..UserInfo::default() };
-    Records {
-        slots: Some(vec!["tpm2".into(), "recovery".into()]),
-        users: Some(vec![user]),
-        deletions: Ok(Vec::new()),
-    }
+    Records { slots: Some(vec!["tpm2".into(), "recovery".into()]), users: Some(vec![user]), deletions: Ok(Vec::new()) }
 }
 
 fn told(facts: &mut Facts) -> &mut Records {
@@ -157,12 +153,8 @@ fn each_fault_is_found_by_its_check() {
 fn what_root_is_told_of_a_closed_vault_is_unknown_and_notes_wait_for_it() {
     let mut facts = healthy();
     status(&mut facts).protection = String::new();
-    *told(&mut facts) = Records {
-        slots: Some(vec!["tpm2".into()]),
-        users: None,
-        deletions: Ok(vec![note("bob", false)]),
-        held_back: None,
-    };
+    *told(&mut facts) =
+        Records { slots: Some(vec!["tpm2".into()]), users: None, deletions: Ok(vec![note("bob", false)]) };
     for check in ["users", "quotas"] {
         assert_eq!(found(&facts, check).message, "unknown while the vault is not open");
     }
