@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use tokenvault_client::Client;
-use tokenvault_proto::{CleanupInfo, CleanupOptions, DELETED_DIR, Plain, is_note_id};
+use tokenvault_proto::{
+    CLOCK_HOLDS_BACK, CLOCK_UNCONFIRMED, CleanupInfo, CleanupOptions, DELETED_DIR, Plain, is_note_id,
+};
 
 use crate::common::Context;
 use crate::failure::{Failure, describe};
@@ -48,6 +50,9 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     if !args.dry_run {
         remove_heeded(context, &client, args.notes.as_deref().unwrap_or(Path::new(DELETED_DIR)));
     }
+    if options.clock_is_right.is_none() {
+        warn_of_clock(context, &client);
+    }
     if report.held_back > 0 {
         context.output.warn(&format!(
             "{} stay because nothing says that the clock is right; look at 'date', then add --clock-is-right",
@@ -67,6 +72,14 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         return Ok(());
     }
     context.output.fields(&fields(&report))
+}
+
+/// What synchronises a clock may be deceived: it takes no time back, and so nothing is deleted by it that has not ended.
+fn warn_of_clock(context: &Context, client: &Client) {
+    let Ok(health) = client.health() else { return };
+    if !matches!(health.clock.as_str(), "ok" | CLOCK_UNCONFIRMED | CLOCK_HOLDS_BACK) {
+        context.output.warn(&format!("{}; where it is right all the same, add --clock-is-right", health.clock));
+    }
 }
 
 /// Removes the notes that the vault says it has heeded. Root left them and root removes them; the vault names none of the files,
