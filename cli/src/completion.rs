@@ -4,7 +4,7 @@
 //! the program that is asked, with [`VARIABLE`] in its environment, and never anything else.
 
 use std::ffi::OsStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use clap_complete::engine::CompletionCandidate;
@@ -87,9 +87,20 @@ pub fn token_names(begun: &OsStr) -> Vec<CompletionCandidate> {
     let Some(prefix) = begun.to_str() else { return Vec::new() };
     let Ok(mut client) = Client::open_within(None, PATIENCE) else { return Vec::new() };
     client.set_deadline(PATIENCE);
-    let options = ListOptions { prefix: Some(prefix.to_owned()), limit: Some(NAMES_MAX), ..ListOptions::default() };
-    let Ok((tokens, _)) = client.list(&options) else { return Vec::new() };
-    tokens.into_iter().map(|token| token.name).filter(|name| is_plain(name)).map(CompletionCandidate::new).collect()
+    let mut options = ListOptions { prefix: Some(prefix.to_owned()), limit: Some(NAMES_MAX), ..ListOptions::default() };
+    let (begun, mut names) = (Instant::now(), Vec::new());
+    // A page of few tokens that are meant, or of none, may not be the last.
+    while names.len() < NAMES_MAX as usize
+        && begun.elapsed() < PATIENCE
+        && let Ok((tokens, next)) = client.list(&options)
+    {
+        names.extend(tokens.into_iter().map(|token| token.name).filter(|name| is_plain(name)));
+        if next.is_empty() {
+            break;
+        }
+        options.after = Some(next);
+    }
+    names.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// Whether every shell takes a name for one word and nothing else. bash puts what is offered into the line as it is, and looks

@@ -6,6 +6,7 @@ use std::io;
 use tokenvault_proto::ErrorCode;
 
 use crate::output::escape;
+use crate::sudo::as_typed;
 
 /// Exit status of a command that was interrupted at a prompt, as a shell reports SIGINT.
 const CANCELLED: u8 = 130;
@@ -108,7 +109,7 @@ impl Failure {
     /// What goes to standard error, safe for a terminal and in one line.
     pub fn line(&self) -> Option<String> {
         match self {
-            Self::Told { text, .. } => Some(escape(text)),
+            Self::Told { text, .. } => Some(escape(&as_typed(text))),
             Self::Silent(_) => None,
         }
     }

@@ -18,5 +18,6 @@ mod program;
 mod recovery;
 mod secret;
 mod status;
+mod sudo;
 mod sys;
 mod usage;

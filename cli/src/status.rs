@@ -5,6 +5,7 @@ use tokenvault_proto::{Plain, Status};
 use crate::common::Context;
 use crate::failure::Failure;
 use crate::output::{Fields, bytes};
+use crate::sudo::as_typed;
 
 /// Show the state of the vault, what protects it, and how much of it is yours
 #[derive(clap::Args)]
@@ -36,7 +37,7 @@ fn fields(status: &Status) -> Fields {
         fields.add("Tokens", of(status.tokens.to_string(), status.quota_tokens, |quota| quota.to_string()));
         fields.add("Bytes", of(bytes(status.bytes), status.quota_bytes, bytes));
     }
-    fields.add("Next step", &status.next_step);
+    fields.add("Next step", as_typed(&status.next_step));
     fields
 }
 

@@ -31,8 +31,8 @@ impl List {
             for info in &page {
                 rows.push(Handle::kept(Value::without_data(info)?));
             }
-            // A page without rows cannot lead on, whatever it says.
-            if next.is_empty() || page.is_empty() || rows.len() as u64 >= limit {
+            // A page may have no rows and not be the last; one that leads nowhere is.
+            if next.is_empty() || filter.after.as_deref() == Some(&next) || rows.len() as u64 >= limit {
                 return Ok(Self { rows });
             }
             filter.after = Some(next);

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokenvaultd::config::{self, Source};
+use tokenvaultd::caller::Users;
+use tokenvaultd::config::{self, Config, Source};
+use tokenvaultd::groups::Groups;
 use tokenvaultd::signals::Signals;
 use tokenvaultd::startup::{Stop, run};
 use tokenvaultd::{directories, journal, sandbox, sys};
@@ -43,7 +45,7 @@ fn start(arguments: Arguments) -> Result<(), Stop> {
     let source = arguments.config.map_or(Source::Installed, Source::File);
     let config = config::load(&source)?;
     if arguments.check_config {
-        return Ok(());
+        return check_groups(&config);
     }
     journal::hush_panics();
     sys::process::forbid_dumps().map_err(|error| Stop::Fatal(format!("core dumps cannot be forbidden: {error}")))?;
@@ -62,4 +64,19 @@ fn start(arguments: Arguments) -> Result<(), Stop> {
     // What still blocks (a look-up in a directory that hangs) does not keep the daemon from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     outcome
+}
+
+/// Says which groups of the configuration are not known. The daemon starts all the same: they may come later.
+fn check_groups(config: &Config) -> Result<(), Stop> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Stop::Fatal(format!("the runtime does not start: {error}")))?;
+    let groups = runtime.block_on(Groups::look_up(&Users::default(), config, &Groups::default()));
+    if groups.health() != "ok" {
+        log::warn!("{}", groups.health());
+    }
+    // A directory that hangs keeps nobody waiting.
+    runtime.shutdown_background();
+    Ok(())
 }

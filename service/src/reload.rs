@@ -1,9 +1,9 @@
 //! Putting changed settings in force while running. A bad configuration changes nothing.
 
-use tokenvault_core::vault::{Enrolment, Settings};
+use tokenvault_core::vault::Settings;
 
-use crate::caller::{UserError, Users};
-use crate::config::{AuditReads, Config, ConfigError, ENROL_GROUP, Enrol, load};
+use crate::config::{AuditReads, Config, ConfigError, load};
+use crate::groups::Groups;
 use crate::service::Service;
 use crate::value::outgoing::PipeLimits;
 
@@ -21,53 +21,31 @@ pub async fn reload(service: &Service) -> Result<(), ConfigError> {
     for key in service.config().needs_restart(&new) {
         log::warn!("'{key}' has changed: it takes full effect when tokenvaultd is restarted");
     }
-    let before = service.vault.settings().enrolment;
-    let enrolment = enrolment(&service.users, new.enrol, Some(before)).await;
-    service.vault.set_settings(vault_settings(&new, enrolment));
+    let groups = Groups::look_up(&service.users, &new, &service.groups()).await;
+    if groups.health() != "ok" {
+        log::warn!("{}", groups.health());
+    }
     service.limiter.set_limits(new.limits.clone());
     service.pipes.set_limits(pipe_limits(&new));
-    service.set_config(new);
+    service.set_config(new, groups);
     log::info!("the configuration was reloaded");
     Ok(())
 }
 
 /// What the domain needs of the settings.
-pub fn vault_settings(config: &Config, enrolment: Enrolment) -> Settings {
+pub fn vault_settings(config: &Config, groups: &Groups) -> Settings {
     Settings {
         value_bytes: config.limits.value_bytes,
         tokens: config.limits.tokens,
         bytes: config.limits.bytes,
         issued: config.limits.issued,
-        enrolment,
+        enrolment: groups.enrolment(config),
         default_role: config.default_role,
+        roles: groups.roles(config),
         audit_durable: config.audit_reads == AuditReads::Durable,
         audit_records: config.audit_records,
         audit_bytes: config.audit_bytes,
         audit_age_usec: config.audit_days.saturating_mul(USEC_PER_DAY),
-    }
-}
-
-/// Who is taken in, with the group looked up; `before` is who was until now.
-pub async fn enrolment(users: &Users, enrol: Enrol, before: Option<Enrolment>) -> Enrolment {
-    match enrol {
-        Enrol::Auto => Enrolment::Auto,
-        Enrol::Admin => Enrolment::Admin,
-        Enrol::Group => of_group(users.gid(ENROL_GROUP).await, before),
-    }
-}
-
-/// A directory that does not answer says nothing about the group: who was taken in still is.
-fn of_group(found: Result<u32, UserError>, before: Option<Enrolment>) -> Enrolment {
-    match (found, before) {
-        (Ok(gid), _) => Enrolment::Group(gid),
-        (Err(error @ UserError::Unavailable(_)), Some(Enrolment::Group(gid))) => {
-            log::warn!("group '{ENROL_GROUP}' is still taken to be {gid}: {error}; reload when the directory answers");
-            Enrolment::Group(gid)
-        }
-        (Err(error), _) => {
-            log::warn!("nobody new is taken in: group '{ENROL_GROUP}': {error}; add it and reload");
-            Enrolment::Admin
-        }
     }
 }
 
@@ -80,21 +58,4 @@ pub fn pipe_limits(config: &Config) -> PipeLimits {
         seconds => std::time::Duration::from_secs(seconds),
     };
     PipeLimits { per_uid: count(config.limits.pipes), withdraw_after, ..PipeLimits::default() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_directory_that_is_down_takes_the_group_from_nobody() {
-        let down = || Err(UserError::Unavailable("no answer".into()));
-        let before = Some(Enrolment::Group(7));
-        assert_eq!(of_group(Ok(8), before), Enrolment::Group(8));
-        assert_eq!(of_group(down(), before), Enrolment::Group(7));
-        assert_eq!(of_group(Err(UserError::Unknown), before), Enrolment::Admin, "there is none any more");
-        for never_known in [None, Some(Enrolment::Auto), Some(Enrolment::Admin)] {
-            assert_eq!(of_group(down(), never_known), Enrolment::Admin);
-        }
-    }
 }

@@ -1,4 +1,5 @@
 //! Care of the audit log while the daemon runs: it is kept as small as the settings say, and the journal is told where it ends.
+//! The time that is known to have been right is written down beside it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use crate::service::Service;
 const LOOK: Duration = Duration::from_secs(60 * 60);
 /// How long after the start first: others have more urgent things to do with the disk.
 const FIRST_LOOK: Duration = Duration::from_secs(60);
+/// How often the time is written down: one row, as often as others touch a file for it.
+const NOTE_TIME: Duration = Duration::from_secs(5 * 60);
 /// How often the journal is told of the newest record, if there is a newer one.
 const TELL: Duration = Duration::from_secs(15 * 60);
 
@@ -36,6 +39,22 @@ pub async fn keep_short(service: Arc<Service>) {
             Err(Error::Sealed(_)) => {}
             Err(error) => log::warn!("the audit log could not be shortened: {error}"),
         }
+    }
+}
+
+/// Writes that down again and again: what passed since is missing behind a loss of power.
+pub async fn keep_time(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(NOTE_TIME).await;
+        note_time(&service).await;
+    }
+}
+
+/// Writes down how much time has certainly passed, to go on from there after a restart.
+pub async fn note_time(service: &Service) {
+    let vault = Arc::clone(&service.vault);
+    if let Err(error) = blocking(move || vault.note_time()).await {
+        log::warn!("the time that is known to have been right could not be written: {error}");
     }
 }
 

@@ -4,21 +4,28 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokenvault_core::vault::Vault;
+use tokenvault_proto::CLOCK_UNCONFIRMED;
 use tokio::sync::{Notify, watch};
 
 use crate::caller::{Limiter, Pace, Turns, Users};
 use crate::config::{Config, Source};
 use crate::door::DoorLimits;
+use crate::groups::Groups;
 use crate::host_key::HostKeyFile;
 use crate::journal::RefusedAdmins;
 use crate::login::Logins;
 use crate::metrics::Metrics;
 use crate::operation::Operations;
+use crate::reload::vault_settings;
 use crate::subscription::Subscriptions;
 use crate::sys::LockedArena;
 use crate::tpm::HeardSealer;
 use crate::value::{Pipes, Portions};
 
+/// Microseconds of a second.
+const USEC_PER_SECOND: u64 = 1_000_000;
+/// How far a clock may be behind before it is called wrong, seconds: a step of what synchronises it, a leap second.
+const CLOCK_TOLERANCE: u64 = 60;
 /// Most bytes of large replies that are not written yet, of all users together.
 const REPLY_BYTES: usize = 32 << 20;
 
@@ -63,6 +70,7 @@ pub struct Service {
     /// When the daemon started.
     pub started: Instant,
     config: RwLock<Arc<Config>>,
+    groups: RwLock<Arc<Groups>>,
     door_limits: watch::Sender<DoorLimits>,
     bus_health: RwLock<String>,
     arena: LockedArena,
@@ -90,12 +98,14 @@ pub struct Parts {
     pub logins: Logins,
     /// The settings in force.
     pub config: Config,
+    /// The groups they name.
+    pub groups: Groups,
 }
 
 impl Service {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { vault, pipes, limiter, users, sealer, arena, host_key, source, logins, config } = parts;
+        let Parts { vault, pipes, limiter, users, sealer, arena, host_key, source, logins, config, groups } = parts;
         Arc::new(Self {
             vault,
             pipes,
@@ -118,6 +128,7 @@ impl Service {
             started: Instant::now(),
             door_limits: watch::Sender::new(DoorLimits::of(&config.limits)),
             config: RwLock::new(Arc::new(config)),
+            groups: RwLock::new(Arc::new(groups)),
             bus_health: RwLock::new("starting".into()),
             arena,
         })
@@ -141,10 +152,29 @@ impl Service {
         self.door_limits.subscribe()
     }
 
-    /// Puts other settings in force.
-    pub fn set_config(&self, config: Config) {
+    /// The groups that the settings name.
+    pub fn groups(&self) -> Arc<Groups> {
+        Arc::clone(&self.groups.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts what was found of the groups that `config` names in force, where that still has it.
+    pub fn set_groups(&self, config: &Arc<Config>, groups: Groups) {
+        let now = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&now, config) {
+            return;
+        }
+        self.vault.set_settings(vault_settings(config, &groups));
+        *self.groups.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(groups);
+    }
+
+    /// Puts other settings in force, with the groups they name.
+    pub fn set_config(&self, config: Config, groups: Groups) {
         self.door_limits.send_replace(DoorLimits::of(&config.limits));
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        let mut now = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        self.vault.set_settings(vault_settings(&config, &groups));
+        *self.groups.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(groups);
+        *now = Arc::new(config);
+        drop(now);
         self.settings_changed.notify_one();
         self.expiry_changed.notify_one();
     }
@@ -162,6 +192,18 @@ impl Service {
     /// `ok`, or what the TPM answered last.
     pub fn tpm_health(&self) -> String {
         self.sealer.heard()
+    }
+
+    /// `ok`, `unconfirmed`, or how far the wall clock is behind a time that has certainly passed, where that is more than what
+    /// keeps clocks right may put one back.
+    pub fn clock_health(&self) -> String {
+        match self.vault.clock_is_behind_usec() / USEC_PER_SECOND {
+            seconds if seconds >= CLOCK_TOLERANCE => {
+                format!("the wall clock is {seconds} s behind a time that has certainly passed")
+            }
+            _ if self.vault.has_trusted_time() => "ok".into(),
+            _ => CLOCK_UNCONFIRMED.into(),
+        }
     }
 
     /// `ok`, or why keys and values in use could be swapped out.

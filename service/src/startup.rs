@@ -16,11 +16,13 @@ use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
 use crate::credential::{self, CredentialDoor, Ending};
+use crate::deleted::{self, NoteDirectory};
 use crate::door::{self, Peer, PrivateDoor, Unread, Welcome, bind};
+use crate::groups::{self, Groups};
 use crate::host_key::HostKeyFile;
 use crate::login::Logins;
 use crate::message::Called;
-use crate::reload::{enrolment, pipe_limits, reload, vault_settings};
+use crate::reload::{pipe_limits, reload, vault_settings};
 use crate::service::{Parts, Service};
 use crate::signals::{Listening, Signals, Told};
 use crate::sys::arena::LockedArena;
@@ -85,8 +87,14 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     let memory: Arc<dyn SecretMemory> = Arc::new(arena.clone());
     let users = Users::default();
     let (store, database) = open_store(&config)?;
-    let settings = vault_settings(&config, enrolment(&users, config.enrol, None).await);
-    let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock), settings);
+    let groups = Groups::look_up(&users, &config, &Groups::default()).await;
+    if groups.health() != "ok" {
+        log::warn!("{}", groups.health());
+    }
+    let settings = vault_settings(&config, &groups);
+    let clock = SystemClock::new().map_err(|error| Stop::Fatal(format!("no random numbers: {error}")))?;
+    let vault = Vault::new(store, Arc::clone(&memory), Arc::new(clock), settings);
+    vault.heed_notes_of(NoteDirectory::beside(&config.state_dir));
     // A store that cannot be read is told of by the vault's state.
     let _told = vault.look("no TPM was asked yet");
     let service = Service::new(Parts {
@@ -104,6 +112,7 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
         source,
         logins: Logins::new(&mut passed).map_err(|error| Stop::Fatal(format!("no memory file: {error}")))?,
         config: config.clone(),
+        groups,
     });
     service.resume_leases(&mut passed);
     tell_subscribers(&service);
@@ -163,6 +172,7 @@ async fn finish(service: &Arc<Service>, [mut door, mut credentials, mut bus]: [J
     service.operations.cancel_all();
     let last_words = async {
         jobs::flush_last(service).await;
+        retention::note_time(service).await;
         retention::tell_last_head(service).await;
     };
     tokio::time::timeout(LAST_FLUSH, last_words).await.map_err(|_| {
@@ -316,8 +326,11 @@ async fn start_jobs(
     tokio::spawn(jobs::commit_audit(Arc::clone(service)));
     tokio::spawn(retention::keep_short(Arc::clone(service)));
     tokio::spawn(retention::tell_head(Arc::clone(service)));
+    tokio::spawn(retention::keep_time(Arc::clone(service)));
+    tokio::spawn(deleted::heed(Arc::clone(service)));
     tokio::spawn(expiry::tell(Arc::clone(service)));
     let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
+    tokio::spawn(groups::keep(Arc::clone(service)));
     tokio::spawn(login::watch(Arc::clone(service), config.bus.clone()));
     if tokio::time::timeout(FIRST_ATTEMPT, joined.notified()).await.is_err() {
         log::warn!("the bus takes long; answering meanwhile");

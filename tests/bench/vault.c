@@ -2,7 +2,9 @@
  *     vault [LOAD OPTIONS] get|put PREFIX COUNT BYTES    names are PREFIX and a number below COUNT
  *     vault [LOAD OPTIONS] expire PREFIX COUNT BYTES     the same as put, of what ends a minute later
  *     vault [LOAD OPTIONS] validate PREFIX COUNT BYTES   tokens that it has issued itself, a few; what it says of them is
- *                                                        fetched as well */
+ *                                                        fetched as well
+ *     vault [LOAD OPTIONS] list PREFIX COUNT BYTES       at most COUNT of the tokens with that prefix; of 0, all, which must be
+ *                                                        none */
 #include "load.h"
 
 #include <inttypes.h>
@@ -13,7 +15,7 @@
 
 #include <tokenvault.h>
 
-static const char *const USAGE = "vault [LOAD OPTIONS] get|put|expire|validate PREFIX COUNT BYTES";
+static const char *const USAGE = "vault [LOAD OPTIONS] get|put|expire|validate|list PREFIX COUNT BYTES";
 
 /* Microseconds until what is put ends. */
 #define TTL_USEC 60000000
@@ -27,7 +29,7 @@ struct caller {
     unsigned number;
     uint64_t count, first;
     size_t bytes;
-    int puts, validates;
+    int puts, validates, lists;
     tokenvault_put_options options;
     char issued[ISSUED][128];
     char value[4096];
@@ -64,6 +66,7 @@ static void *open_caller(const struct load_place *place) {
     caller->options.size = sizeof caller->options;
     caller->options.ttl_usec = expires ? TTL_USEC : 0;
     caller->validates = !strcmp(load_word(place, 0, USAGE), "validate");
+    caller->lists = !strcmp(load_word(place, 0, USAGE), "list");
     caller->prefix = load_word(place, 1, USAGE);
     caller->count = strtoull(load_word(place, 2, USAGE), NULL, 10);
     caller->bytes = strtoull(load_word(place, 3, USAGE), NULL, 10);
@@ -95,8 +98,20 @@ static int validate(struct caller *caller, uint64_t turn) {
     return wrong;
 }
 
+static int list(struct caller *caller) {
+    struct tokenvault_list_options options = {.size = sizeof options, .prefix = caller->prefix, .limit = caller->count};
+    tokenvault_list *tokens = NULL;
+    if (tokenvault_list_tokens(caller->client, &options, &tokens))
+        return complain(caller->client);
+    int wrong = tokenvault_list_len(tokens) != caller->count;
+    tokenvault_list_free(tokens);
+    return wrong;
+}
+
 static int call(void *argument, uint64_t turn) {
     struct caller *caller = argument;
+    if (caller->lists)
+        return list(caller);
     if (caller->validates)
         return validate(caller, turn);
     char name[256];

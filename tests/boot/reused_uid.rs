@@ -122,16 +122,24 @@ fn a_deleted_users_tokens_are_nobodys_also_under_the_same_name_until_they_are_ad
 }
 
 #[test]
-fn a_user_is_deleted_though_the_vault_is_away_and_the_administrator_is_told() {
-    let (machine, _) = with_tokens();
+fn a_user_who_is_deleted_while_the_vault_is_away_is_frozen_when_it_is_back() {
+    let (machine, uid) = with_tokens();
     machine.root("tokenvaultctl seal").succeeds();
     let told = machine.root("userdel alice 2>&1").succeeds();
-    assert!(told.contains("tokenvaultctl user freeze alice"), "{told}");
+    assert!(told.contains("frozen as soon as it is open"), "{told}");
     machine.root("id alice").fails();
+    assert_eq!(machine.root("cat /var/lib/tokenvault-deleted/*").succeeds(), "alice");
+    assert_eq!(machine.root("stat -c '%a %U %G' /var/lib/tokenvault-deleted").succeeds(), "2750 root tokenvault");
+    machine.root(&format!("useradd --uid {uid} alice && tokenvaultctl unseal")).succeeds();
+    for (door, call) in Door::ALL.into_iter().flat_map(|door| CALLS.map(|call| (door, call))) {
+        assert_nothing_of_hers(&machine, ALICE, door, call);
+    }
+    machine.root("systemctl start tokenvault-cleanup.service").succeeds();
+    assert_eq!(machine.root("ls -A /var/lib/tokenvault-deleted").succeeds(), "");
     machine
         .root("systemctl mask --now tokenvaultd.service tokenvaultd.socket tokenvault-credentials.socket")
         .succeeds();
     let told = machine.root("userdel bob 2>&1").succeeds();
-    assert!(told.contains("tokenvaultctl user freeze bob"), "{told}");
+    assert!(told.contains("frozen as soon as it is open"), "{told}");
     assert_eq!(machine.property("tokenvaultd.service", "ActiveState"), "inactive", "it is not started for that");
 }

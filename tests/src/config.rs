@@ -13,6 +13,8 @@ pub struct Settings {
     pub limits: BTreeMap<&'static str, u64>,
     /// Keys of `[users]`, all strings.
     pub users: BTreeMap<&'static str, &'static str>,
+    /// Keys of `[users.roles]`: who has the role.
+    pub roles: BTreeMap<&'static str, Vec<&'static str>>,
     /// Another program than the built worker.
     pub worker: Option<PathBuf>,
     /// Lines put before everything else, for configurations that are wrong on purpose.
@@ -45,6 +47,7 @@ impl Settings {
             self.extra, self.allow_host_key,
         );
         table(&mut text, "users", self.users.iter().map(|(key, value)| (*key, format!("{value:?}"))));
+        table(&mut text, "users.roles", self.roles.iter().map(|(role, named)| (*role, format!("{named:?}"))));
         table(&mut text, "limits", self.limits.iter().map(|(key, value)| (*key, value.to_string())));
         text
     }

@@ -10,10 +10,10 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 /// Gives the calling *thread* another identity, for good. The C library's `setresuid` would change every thread of the
 /// process; the bare system call changes one, and a connection made by it carries that thread's credentials.
-pub(crate) fn become_user_in_this_thread(uid: uid_t, gid: gid_t) -> io::Result<()> {
-    let groups = [gid];
-    // SAFETY: reads one gid_t from `groups`, which outlives the call.
-    check(unsafe { libc::syscall(libc::SYS_setgroups, 1_usize, groups.as_ptr()) })?;
+pub(crate) fn become_user_in_this_thread(uid: uid_t, groups: &[gid_t]) -> io::Result<()> {
+    let gid = groups.first().copied().unwrap_or(uid);
+    // SAFETY: reads so many gid_t from `groups`, which outlives the call.
+    check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })?;
     // SAFETY: takes three integers.
     check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })?;
     // SAFETY: takes three integers.

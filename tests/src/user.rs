@@ -41,11 +41,20 @@ const NAMED: [User; 6] = [ROOT, DAEMON, POLKITD, ALICE, BOB, CAROL];
 impl User {
     /// Runs `work` in a thread that is this user.
     pub fn run<T: Send>(self, work: impl FnOnce() -> T + Send) -> T {
+        self.run_with(&[self.uid], work)
+    }
+
+    /// The same with one more group.
+    pub fn run_in<T: Send>(self, gid: u32, work: impl FnOnce() -> T + Send) -> T {
+        self.run_with(&[self.uid, gid], work)
+    }
+
+    fn run_with<T: Send>(self, gids: &[u32], work: impl FnOnce() -> T + Send) -> T {
         require_root();
         thread::scope(|scope| {
             let thread = scope.spawn(move || {
                 if self != ROOT {
-                    sys::become_user_in_this_thread(self.uid, self.uid).expect("taking another identity");
+                    sys::become_user_in_this_thread(self.uid, gids).expect("taking another identity");
                 }
                 work()
             });
@@ -116,10 +125,10 @@ impl UserDatabase {
         fs::write(&self.passwd, change(&passwd)).expect("writing the user database");
     }
 
-    /// The same of groups.
+    /// Changes which groups there are, and who is in them.
     pub fn edit_groups(&self, change: impl FnOnce(&str) -> String) {
-        let groups = fs::read_to_string(&self.group).expect("the groups");
-        fs::write(&self.group, change(&groups)).expect("writing the groups");
+        let group = fs::read_to_string(&self.group).expect("the groups");
+        fs::write(&self.group, change(&group)).expect("writing the groups");
     }
 
     /// Makes a command see this database instead of the machine's.

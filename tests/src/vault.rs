@@ -51,6 +51,12 @@ impl Builder {
         self
     }
 
+    /// Gives a role in `[users.roles]`.
+    pub fn role(mut self, role: &'static str, named: &[&'static str]) -> Self {
+        self.settings.roles.insert(role, named.to_vec());
+        self
+    }
+
     /// Allows the `host-key` slot.
     pub fn allow_host_key(mut self) -> Self {
         self.settings.allow_host_key = true;
@@ -154,6 +160,16 @@ impl Vault {
         })?;
         assert_eq!(client.who_am_i().ok()?.uid, user.uid);
         Some(client)
+    }
+
+    /// The same with one more group.
+    pub fn client_in(&self, user: User, gid: u32, door: Door) -> Client {
+        let address = self.address(door);
+        user.run_in(gid, || {
+            let client = Client::open(Some(&address)).expect("a client");
+            client.status().expect("the vault does not answer");
+            client
+        })
     }
 
     /// Opens a connection on which a test says whatever it likes, as `user`.

@@ -12,7 +12,7 @@ const FORMS: &str = "write 2026-12-31T23:59:00Z, '2026-12-31 23:59', 2026-12-31 
 ///
 /// # Errors
 /// [`Malformed`] when it is no time after 1970.
-pub fn time(text: &str) -> Result<u64, Malformed> {
+fn time(text: &str) -> Result<u64, Malformed> {
     time_in(text, TimeZone::system())
 }
 
@@ -21,12 +21,12 @@ pub fn time_now() -> u64 {
     u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default()
 }
 
-/// As [`time`], or `never`, which the vault writes as 0.
+/// As [`time_ahead`], or `never`, which the vault writes as 0.
 ///
 /// # Errors
 /// As [`time`].
 pub fn time_or_never(text: &str) -> Result<u64, Malformed> {
-    if text == "never" { Ok(0) } else { time(text).map_err(|malformed| malformed.or(", or never")) }
+    if text == "never" { Ok(0) } else { time_ahead(text).map_err(|malformed| malformed.or(", or never")) }
 }
 
 /// As [`time`], or a duration from now.

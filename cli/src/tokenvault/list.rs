@@ -92,8 +92,8 @@ fn fetch(client: &Client, mut options: ListOptions) -> Result<Vec<TokenInfo>, Fa
     let mut tokens = Vec::new();
     loop {
         let (page, next) = client.list(&options)?;
-        // A page without rows cannot lead on, whatever it says.
-        let last = next.is_empty() || page.is_empty();
+        // A page may have no rows and not be the last; one that leads nowhere is.
+        let last = next.is_empty() || options.after.as_deref() == Some(&next);
         tokens.extend(page);
         if last {
             return Ok(tokens);

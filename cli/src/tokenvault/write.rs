@@ -40,8 +40,8 @@ pub struct WriteArgs {
     #[arg(allow_hyphen_values = true)]
     ttl: Option<u64>,
 
-    /// When the new version expires: 2026-12-31T23:59:00Z, a local date, or @SECONDS
-    #[arg(long, value_name = "TIME", value_parser = parse::time, allow_hyphen_values = true)]
+    /// When the new version expires: 2026-12-31T23:59:00Z, a local date, @SECONDS, or a duration from now: 30d
+    #[arg(long, value_name = "TIME", value_parser = parse::time_ahead, allow_hyphen_values = true)]
     expires: Option<u64>,
 
     /// How many versions are kept, the current one included, 1 to 1000 [default: 10 for a new token]

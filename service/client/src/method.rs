@@ -97,6 +97,7 @@ pub(crate) const CLEANUP: Method = admin("Cleanup", false);
 pub(crate) const USERS: Method = admin("Users", true);
 pub(crate) const SET_USER: Method = admin("SetUser", false);
 pub(crate) const FREEZE_USER: Method = admin("FreezeUser", false);
+pub(crate) const DELETIONS: Method = admin("Deletions", true);
 pub(crate) const PURGE_USER: Method = admin("PurgeUser", false);
 pub(crate) const ADOPT_USER: Method = admin("AdoptUser", false);
 pub(crate) const EXPIRING: Method = admin("Expiring", true);

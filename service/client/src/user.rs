@@ -1,6 +1,6 @@
 //! `org.tokenvault1.Admin`: users.
 
-use tokenvault_proto::{AdoptUserOptions, NoOptions, SetUserOptions, UserInfo};
+use tokenvault_proto::{AdoptUserOptions, DeletionInfo, NoOptions, SetUserOptions, UserInfo};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -29,6 +29,14 @@ impl Client {
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn freeze_user(&self, uid: u32) -> Result<(), Error> {
         self.call(&method::FREEZE_USER, &(uid, NoOptions::default()))
+    }
+
+    /// The notes about users who were deleted while the vault could not be told; also while it is sealed.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn deletions(&self) -> Result<Vec<DeletionInfo>, Error> {
+        self.call(&method::DELETIONS, &NoOptions::default())
     }
 
     /// Deletes everything of a user.

@@ -5,8 +5,8 @@ use minicbor::{Decode, Encode};
 use crate::error::Error;
 use crate::grantee::Grantee;
 
-/// What a user may do at all. Root is admin whatever its record says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+/// What a user may do at all, the highest last. Root is admin whatever its record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(index_only)]
 pub enum Role {
     /// Reads what is theirs or shared.
@@ -87,10 +87,14 @@ pub struct Standing {
     pub active: bool,
 }
 
+/// What a user is told whom an administrator has disabled.
+pub const DISABLED: &str =
+    "this user is disabled in the vault; an administrator can enable it with 'tokenvaultctl user enable'";
+
 /// Judges one action of a caller on the tokens of `owner` (its uid; `None`: of nobody).
 pub fn judge(caller: Standing, owner: Option<u32>, action: Action) -> Decision {
     if !caller.active {
-        return Decision::Deny("this user is disabled in the vault; an administrator can enable it");
+        return Decision::Deny(DISABLED);
     }
     let own = owner == Some(caller.uid);
     let machine_write = owner == Some(0) && caller.role == Role::Admin;
@@ -107,7 +111,7 @@ pub fn judge(caller: Standing, owner: Option<u32>, action: Action) -> Decision {
         Action::Write | Action::Share => match caller.role {
             Role::Developer | Role::Admin => Decision::Allow,
             Role::Consumer | Role::Auditor => Decision::Deny(
-                "your role may read tokens, not store or share them; an administrator can change 'users.default-role'",
+                "your role may read tokens, not store or share them; an administrator can give you another with 'tokenvaultctl user set'",
             ),
         },
     }

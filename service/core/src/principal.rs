@@ -10,7 +10,8 @@ use crate::crypto::{aad::Aad, random, tag, wrap};
 use crate::error::Error;
 use crate::policy::{Role, Standing};
 use crate::port::{PrincipalRow, SecretMemory, Tag};
-use crate::vault::VaultId;
+use crate::role_rules::RoleFrom;
+use crate::vault::{Settings, VaultId};
 use crate::{Caller, Secret, Timestamp};
 
 const RECORD: &str = "principal-record";
@@ -47,17 +48,35 @@ pub(crate) struct PrincipalRecord {
     /// When it called last, to the day.
     #[n(8)]
     pub last_seen: Option<Timestamp>,
+    /// Whether an administrator set its role; records of before that was told apart do not say.
+    #[n(9)]
+    pub role_set: Option<bool>,
 }
 
 impl PrincipalRecord {
-    /// Its role as it counts.
-    pub const fn role(&self) -> Role {
-        if self.uid == 0 { Role::Admin } else { self.role }
-    }
-
     /// Whether it may do anything.
     pub const fn is_active(&self) -> bool {
         self.active || self.uid == 0
+    }
+}
+
+/// The role of a uid, and where that is from: its own, with whether an administrator set it, or that of a rule for its name and
+/// its groups.
+pub(crate) fn role_of(
+    uid: u32,
+    (own, is_set): (Role, Option<bool>),
+    settings: &Settings,
+    (user, gids): (&str, &[u32]),
+) -> (Role, RoleFrom) {
+    if uid == 0 {
+        return (Role::Admin, RoleFrom::Root);
+    }
+    if is_set.unwrap_or(false) {
+        return (own, RoleFrom::Set);
+    }
+    match settings.roles.find(user, gids) {
+        Some(rule) => (rule.role, RoleFrom::Rule(rule.subject.clone())),
+        None => (own, RoleFrom::Default),
     }
 }
 
@@ -71,8 +90,10 @@ pub struct Principal {
     pub user: String,
     /// Random at enrolment.
     pub generation: [u8; 16],
-    /// Its role; root is admin whatever is written.
-    pub role: Role,
+    /// Its own role, where neither a rule nor uid 0 says otherwise.
+    role: Role,
+    /// Whether an administrator set that; `None`: not said.
+    role_set: Option<bool>,
     /// False when an administrator disabled it, and while it is frozen.
     pub active: bool,
     /// Its own quota of tokens, where an administrator set one.
@@ -130,6 +151,7 @@ impl PrincipalKeys<'_> {
             quota_bytes: None,
             frozen: None,
             last_seen: Some(now),
+            role_set: Some(false),
         };
         let machine_key = random::secret(self.memory, 32)?;
         Ok(PrincipalRow {
@@ -152,7 +174,8 @@ impl PrincipalKeys<'_> {
         let record = self.open_record(row)?;
         Ok(Principal {
             id: row.id,
-            role: record.role(),
+            role: record.role,
+            role_set: record.role_set,
             active: record.is_active() && record.frozen.is_none(),
             uid: record.uid,
             user: record.user,
@@ -199,8 +222,15 @@ impl PrincipalKeys<'_> {
 }
 
 impl Principal {
-    /// What policy needs to know of it.
-    pub const fn standing(&self) -> Standing {
+    /// What policy needs to know of it when it calls, for it has the name and the groups of its connection.
+    pub fn standing(&self, settings: &Settings, caller: &Caller) -> Standing {
+        let own = (self.role, self.role_set);
+        let (role, _) = role_of(self.uid, own, settings, (&caller.user, &caller.gids));
+        Standing { uid: self.uid, role, active: self.active }
+    }
+
+    /// The same where it only reads what is its own, for which every role does.
+    pub const fn standing_to_read(&self) -> Standing {
         Standing { uid: self.uid, role: self.role, active: self.active }
     }
 

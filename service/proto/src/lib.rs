@@ -29,10 +29,10 @@ pub use option::{
     GetOptions, IssueOptions, IssuedOptions, ListOptions, NoOptions, OfferOptions, PutOptions, RedeemOptions,
     RemoveSlotOptions, RevokeAllOptions, SetUserOptions, ShareOptions, UnsealOptions, ValidateOptions,
 };
-pub use place::{DEFAULTS_FILE, LIBEXEC_DIR};
+pub use place::{DEFAULTS_FILE, DELETED_DIR, LIBEXEC_DIR, is_note_id};
 pub use result::{
-    CleanupInfo, CredentialTest, Health, IssuedInfo, LoginState, OfferInfo, ShareInfo, SlotInfo, Status, TokenInfo,
-    UserInfo, VersionInfo, WhoAmI,
+    CleanupInfo, CredentialTest, DeletionInfo, Health, IssuedInfo, LoginState, OfferInfo, ShareInfo, SlotInfo, Status,
+    TokenInfo, UserInfo, VersionInfo, WhoAmI,
 };
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 
@@ -91,8 +91,14 @@ pub const SIGNALS_MAX: usize = 128;
 pub const USER_FROZEN: &str = "frozen";
 /// State of every other user.
 pub const USER_OK: &str = "ok";
+/// What `Health` says of a clock while nobody has said that it is right.
+pub const CLOCK_UNCONFIRMED: &str = "unconfirmed";
+/// What it says to root of one that may be right, while something that has expired stays because nobody has said so.
+pub const CLOCK_HOLDS_BACK: &str = "unconfirmed, and what has expired stays";
 /// The quota of a user who is to have the one that is configured for everybody.
 pub const QUOTA_AS_CONFIGURED: u64 = u64::MAX;
+/// The role of a user who is to have the one that the configuration gives.
+pub const ROLE_AS_CONFIGURED: &str = "default";
 /// `Issue`'s `ttl` when nothing is said, microseconds: an hour.
 pub const ISSUE_TTL_DEFAULT: u64 = 3_600_000_000;
 /// `Issue`'s `length` of a code when nothing is said, digits.

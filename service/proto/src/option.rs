@@ -296,7 +296,7 @@ options! {
 options! {
     /// `SetUser`.
     SetUserOptions {
-        /// `admin`, `developer`, `consumer`, `auditor`.
+        /// `admin`, `developer`, `consumer`, `auditor`; [`crate::ROLE_AS_CONFIGURED`]: as configured.
         role: String = "role",
         /// Whether the user may do anything.
         active: bool = "active",
@@ -316,6 +316,8 @@ options! {
         dry_run: bool = "dry-run",
         /// The wall clock is right.
         clock_is_right: bool = "clock-is-right",
+        /// Something keeps the wall clock right.
+        clock_is_synchronised: bool = "clock-is-synchronised",
     }
 }
 

@@ -161,6 +161,10 @@ results! {
         bus: String = "bus",
         /// `ok`, or why keys and values in use could be swapped out.
         memory: String = "memory",
+        /// `ok`, `unconfirmed`, or how the wall clock differs from the time that has certainly passed.
+        clock: String = "clock",
+        /// `ok`, or which groups of the configuration are not known.
+        groups: String = "groups",
         /// Microseconds since the daemon started.
         uptime: u64 = "uptime",
     }
@@ -175,6 +179,8 @@ results! {
         user: String = "user",
         /// `consumer`, `developer`, `auditor`, `admin`.
         role: String = "role",
+        /// Where the role is from: `set`, `group:NAME`, `user:NAME`, `default`, `root`.
+        role_from: String = "role-from",
         /// False when an administrator disabled the user.
         active: bool = "active",
         /// `ok`; `frozen` when the user was deleted, or its uid has another name now.
@@ -190,6 +196,21 @@ results! {
         ?
         /// When it called last, to the day, microseconds since the epoch.
         last_seen: u64 = "last-seen",
+    }
+}
+
+results! {
+    /// A note that a user was deleted while the vault could not be told.
+    DeletionInfo {
+        /// Names the note.
+        id: String = "id",
+        /// Name of the user.
+        user: String = "user",
+        /// When it was left, microseconds since the epoch.
+        time: u64 = "time",
+        /// Whether the tokens are frozen, if there were any; not known while the vault is not open.
+        done: bool = "done",
+        ?
     }
 }
 

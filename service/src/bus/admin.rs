@@ -6,10 +6,10 @@ use tokenvault_core::Error;
 use tokenvault_core::slot::SlotKind;
 use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::unit::UnitName;
-use tokenvault_core::vault::Event;
+use tokenvault_core::vault::{ClockWord, Event};
 use tokenvault_proto::{
-    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, ExpiringInfo, NoOptions, RemoveSlotOptions,
-    SlotInfo, UnsealOptions, UserInfo,
+    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, DeletionInfo, ExpiringInfo, NoOptions,
+    RemoveSlotOptions, SlotInfo, UnsealOptions, UserInfo,
 };
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
@@ -191,15 +191,21 @@ impl Admin {
 
     /// Deletes what expired a week ago or more: tokens, versions, shares; answers how much.
     ///
-    /// Options: `owner` s: only of this one. `dry-run` b: only count. `clock-is-right` b: the wall clock is right; what has
-    /// expired is deleted by a clock that is known to have been right, and `held-back` counts what stays for want of one.
+    /// Options: `owner` s: only of this one. `dry-run` b: only count. `clock-is-right` b: an administrator says that the wall
+    /// clock is right; `clock-is-synchronised` b: something keeps it so, which moves no time back. What has expired is deleted
+    /// by a clock that is known to have been right, and `held-back` counts what stays for want of one. `more` b says that there
+    /// is more than is deleted at once: to be called again.
     #[zbus(out_args("deleted"))]
     async fn cleanup(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<CleanupInfo, Refusal> {
         self.0
             .serve_admin(&header, Kind::Write, "Cleanup", |call| async move {
                 let options = decode::options::<CleanupOptions>(options)?;
                 let dry_run = options.dry_run.unwrap_or(false);
-                let clock_is_right = options.clock_is_right.unwrap_or(false);
+                let clock_is_right = match (options.clock_is_right, options.clock_is_synchronised) {
+                    (Some(true), _) => Some(ClockWord::Administrator),
+                    (_, Some(true)) => Some(ClockWord::Synchronised),
+                    _ => None,
+                };
                 let owner = match options.owner.as_deref() {
                     None => None,
                     Some(text) => {
@@ -235,7 +241,8 @@ impl Admin {
     /// Lists the users that have stored something or were taken in, by uid.
     ///
     /// `state` is `frozen` where the user was deleted, or its uid now has another name or none in the user database: its tokens
-    /// are kept, and nobody is given them, until `AdoptUser` or `PurgeUser`.
+    /// are kept, and nobody is given them, until `AdoptUser` or `PurgeUser`. `role-from` is where the role is from: `set` by
+    /// `SetUser`, `group:NAME` or `user:NAME` of the configuration, `default`, `root`.
     #[zbus(out_args("users"))]
     async fn users(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<Vec<UserInfo>, Refusal> {
         self.0
@@ -245,8 +252,8 @@ impl Admin {
 
     /// Changes what a user may do, from its next call on; takes in a user of the machine whom the vault does not know yet.
     ///
-    /// Options: `role` s (`admin`, `developer`, `consumer`, `auditor`), `active` b, `quota-tokens` t, `quota-bytes` t (0: no
-    /// limit, the highest number: as configured).
+    /// Options: `role` s (`admin`, `developer`, `consumer`, `auditor`; `default`: as configured), `active` b, `quota-tokens` t,
+    /// `quota-bytes` t (0: no limit, the highest number: as configured).
     ///
     /// Errors: InvalidArgs (no such user; a role or activity for root).
     async fn set_user(&self, #[zbus(header)] header: Header<'_>, uid: u32, options: Options) -> Result<(), Refusal> {
@@ -267,6 +274,24 @@ impl Admin {
                 users::freeze(&self.0, call, uid, options).await
             })
             .await
+    }
+
+    /// Lists the notes that `userdel` left because it could not have the tokens of a user frozen; also while the vault is sealed.
+    /// They are heeded before the vault serves anybody, and by `Cleanup`.
+    ///
+    /// Keys: `id` s, `user` s, `time` t (when it was left), `done` b (whether it was heeded: what the user had, if anything, is
+    /// frozen, and the note can go; not known while the vault is not open).
+    #[zbus(out_args("notes"))]
+    async fn deletions(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        options: Options,
+    ) -> Result<Vec<DeletionInfo>, Refusal> {
+        let desk = &self.0;
+        desk.serve_admin(&header, Kind::Read, "Deletions", |call| async move {
+            users::deletions(desk, &call, options).await
+        })
+        .await
     }
 
     /// Deletes everything of a user: tokens, versions, shares, login key, role and quota.

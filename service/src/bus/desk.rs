@@ -4,9 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokenvault_core::Error;
 use tokenvault_core::caller::Door;
-use tokenvault_core::vault::{Event, Reply};
+use tokenvault_core::vault::{Enrolment, Event, Reply};
+use tokenvault_core::{Caller, Error};
 use tokio::sync::oneshot;
 use zbus::message::{Flags, Header};
 
@@ -213,7 +213,21 @@ impl Desk {
         }
         let user = user?;
         let contained = identity.contained;
-        Ok(Call { caller: identity.named(user), contained })
+        Ok(Call { caller: self.with_groups(identity.named(user)).await?, contained })
+    }
+
+    /// The same caller with the groups that the user database gives it, where its bus does not say in which it is. They are
+    /// needed where a role or being taken in hangs on them: a caller whose groups nobody knows may have fewer rights than others.
+    async fn with_groups(&self, caller: Caller) -> Result<Caller, Error> {
+        if !caller.gids.is_empty() || caller.is_root() {
+            return Ok(caller);
+        }
+        let settings = self.service.vault.settings();
+        if settings.roles.is_empty() && !matches!(settings.enrolment, Enrolment::Group(_)) {
+            return Ok(caller);
+        }
+        let gids = self.service.users.groups(caller.uid).await.map_err(|error| unnamed(caller.uid, error))?;
+        Ok(Caller { gids, ..caller })
     }
 
     /// Takes what a call costs, and the name of its uid from the user database where it is not `known`.

@@ -3,10 +3,12 @@
 use tokenvault_core::audit::AuditEntry;
 use tokenvault_core::issued::IssuedInfo;
 use tokenvault_core::login::LoginState;
+use tokenvault_core::policy::Role;
+use tokenvault_core::role_rules::RoleFrom;
 use tokenvault_core::token::{
     CleanupReport, CredentialGrant, CredentialRefusal, Offered, ShareInfo, TokenInfo, VersionInfo,
 };
-use tokenvault_core::user::UserView;
+use tokenvault_core::user::{Deletion, UserView};
 use tokenvault_core::vault::SlotView;
 use tokenvault_proto as proto;
 
@@ -161,11 +163,12 @@ pub fn cleanup(report: CleanupReport, dry_run: bool) -> proto::CleanupInfo {
 }
 
 /// A user.
-pub fn user(view: UserView, is_frozen: bool) -> proto::UserInfo {
+pub fn user(view: UserView, is_frozen: bool, (role, role_from): (Role, RoleFrom)) -> proto::UserInfo {
     proto::UserInfo {
         uid: view.uid,
         user: view.user,
-        role: view.role.as_str().to_owned(),
+        role: role.as_str().to_owned(),
+        role_from: role_from.to_string(),
         active: view.active,
         state: if is_frozen { proto::USER_FROZEN } else { proto::USER_OK }.to_owned(),
         tokens: view.tokens,
@@ -174,6 +177,11 @@ pub fn user(view: UserView, is_frozen: bool) -> proto::UserInfo {
         quota_bytes: view.quota_bytes,
         last_seen: view.last_seen.map(tokenvault_core::Timestamp::as_usec),
     }
+}
+
+/// A note about a user who was deleted.
+pub fn deletion(Deletion { note, done }: Deletion) -> proto::DeletionInfo {
+    proto::DeletionInfo { id: note.id, user: note.user, time: note.time.as_usec(), done }
 }
 
 /// A slot.

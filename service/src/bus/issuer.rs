@@ -12,7 +12,7 @@ use zbus::message::Header;
 
 use super::call::Call;
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, decode, decode_issued, encode};
+use super::{Desk, Options, Refusal, decode, decode_issued, encode, shared};
 use crate::caller::Kind;
 
 /// The interface.
@@ -64,9 +64,11 @@ impl Issuer {
         options: Options,
     ) -> Result<(bool, Claims), Refusal> {
         self.0
-            .serve(&header, Kind::Read, |call| async move {
+            .serve(&header, Kind::Read, |mut call| async move {
                 let options = decode::options::<ValidateOptions>(options)?;
                 let request = decode_issued::validate(token, options)?;
+                // It may be for a group; of a caller whose groups nobody knows it is then not valid.
+                let _known = shared::know_groups(&self.0, &mut call).await;
                 let uid = call.caller.uid;
                 let valid = self.check(call, request).await?;
                 if let Some(info) = &valid {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tokenvault_core::Error;
 use tokenvault_core::hex;
+use tokenvault_core::policy::DISABLED;
 use tokenvault_core::vault::{State, Vault, VaultId};
-use tokenvault_proto::{self as proto, NoOptions};
+use tokenvault_core::{Caller, Error};
+use tokenvault_proto::{self as proto, CLOCK_HOLDS_BACK, CLOCK_UNCONFIRMED, NoOptions};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
@@ -15,6 +16,7 @@ use super::subscriptions::{self, Line};
 use super::{Desk, Options, Refusal, decode, encode, trace};
 use crate::caller::Kind;
 use crate::metrics;
+use crate::service::Service;
 
 /// The interface.
 pub struct Manager(pub Desk);
@@ -57,8 +59,11 @@ impl Manager {
             .serve(&header, Kind::Read, |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let vault = &self.0.service.vault;
-                let status = vault.status();
+                let mut status = vault.status();
                 let [tokens, bytes, quota_tokens, quota_bytes] = vault.usage(&call.caller).unwrap_or_default();
+                if let Some((reason, next_step)) = own_trouble(vault, &call.caller) {
+                    (status.reason, status.next_step) = (reason, next_step);
+                }
                 let (disk_theft, machine_theft) =
                     status.theft.map(|theft| (theft.disk_theft, theft.machine_theft)).unwrap_or_default();
                 Ok(proto::Status {
@@ -107,11 +112,14 @@ impl Manager {
             .await
     }
 
-    /// Health of the daemon's parts. Keys: `ok` b, `store` s, `tpm` s, `bus` s, `memory` s, `uptime` t (microseconds).
+    /// Health of the daemon's parts. Keys: `ok` b, `store` s, `tpm` s, `bus` s, `memory` s, `uptime` t (microseconds); and what
+    /// `ok` does not depend on: `clock` s (`ok`; `unconfirmed` while nobody has said that it is right; to root also
+    /// `unconfirmed, and what has expired stays`; or how it is wrong), `groups` s (`ok`, or which groups of the configuration are
+    /// not known).
     #[zbus(out_args("health"))]
     async fn health(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::Health, Refusal> {
         self.0
-            .serve(&header, Kind::Read, |_call| async move {
+            .serve(&header, Kind::Read, |call| async move {
                 decode::options::<NoOptions>(options)?;
                 let service = &self.0.service;
                 let status = service.vault.status();
@@ -123,7 +131,9 @@ impl Manager {
                 let well = |part: &str| part == "ok" || part == "none";
                 let ok = status.state == State::Serving && well(&store) && well(&bus) && well(&memory);
                 let uptime = u64::try_from(service.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                Ok(proto::Health { ok, store, tpm, bus, memory, uptime })
+                let groups = service.groups().health();
+                let clock = clock_health(service, &call.caller).await?;
+                Ok(proto::Health { ok, store, tpm, bus, memory, clock, groups, uptime })
             })
             .await
     }
@@ -275,6 +285,28 @@ impl Manager {
             None => Ok(look(&vault)),
         }
     }
+}
+
+/// What is said of the clock. What becomes of things of all owners, root alone is told.
+async fn clock_health(service: &Service, caller: &Caller) -> Result<String, Error> {
+    let clock = service.clock_health();
+    if !caller.is_root() || !matches!(clock.as_str(), "ok" | CLOCK_UNCONFIRMED) {
+        return Ok(clock);
+    }
+    let vault = Arc::clone(&service.vault);
+    let holds_back = blocking(move || vault.holds_expired_back()).await.unwrap_or(false);
+    Ok(if holds_back { CLOCK_HOLDS_BACK.to_owned() } else { clock })
+}
+
+/// What keeps the caller from an open vault, and what to do about it: nearer to him than what the vault lacks.
+fn own_trouble(vault: &Vault, caller: &Caller) -> Option<(String, String)> {
+    let told = match vault.standing(caller) {
+        Err(Error::AccessDenied(text)) => text,
+        Ok(standing) if !standing.active => DISABLED.to_owned(),
+        _ => return None,
+    };
+    let (reason, next_step) = told.split_once("; ").unwrap_or((&told, ""));
+    Some((reason.to_owned(), next_step.to_owned()))
 }
 
 fn vault_id(id: Option<VaultId>) -> String {

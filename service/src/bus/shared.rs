@@ -151,7 +151,7 @@ async fn look_up(desk: &Desk, uid: u32, names: Vec<String>, groups: &mut Vec<Gro
 }
 
 /// The groups of a caller whose connection does not tell them: those the user database puts its user in.
-async fn know_groups(desk: &Desk, call: &mut Call) -> Result<(), Error> {
+pub(super) async fn know_groups(desk: &Desk, call: &mut Call) -> Result<(), Error> {
     if !call.caller.gids.is_empty() {
         return Ok(());
     }

@@ -180,8 +180,9 @@ impl Tokens {
     /// Lists tokens in the order they were first put, a page at a time. Metadata only.
     ///
     /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s: of another, what is shared with the
-    /// caller. `shared-with-me` b: that of every owner, in the order it was shared. `expires-before` t. `limit` u: most rows of the page (100, at most 1000); it has fewer where these
-    /// would be over 256 KiB, and at least one. `after` s: `next` of the page before; an empty `next` is the end.
+    /// caller. `shared-with-me` b: that of every owner, in the order it was shared. `expires-before` t. `limit` u: most rows of
+    /// the page (100, at most 1000); it has fewer where these would be over 256 KiB, and where few of 2048 tokens are meant:
+    /// also none. `after` s: `next` of the page before; an empty `next` is the end.
     #[zbus(out_args("tokens", "next"))]
     async fn list(
         &self,

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use tokenvault_core::Error;
 use tokenvault_core::policy::Role;
+use tokenvault_core::role_rules::RoleFrom;
 use tokenvault_core::user::{NameNow, Named, UserChanges, UserView};
 use tokenvault_core::vault::daemon;
-use tokenvault_proto::{AdoptUserOptions, NoOptions, QUOTA_AS_CONFIGURED, SetUserOptions, UserInfo};
+use tokenvault_proto::{
+    AdoptUserOptions, DeletionInfo, NoOptions, QUOTA_AS_CONFIGURED, ROLE_AS_CONFIGURED, SetUserOptions, UserInfo,
+};
 use tokio::time::{Instant, timeout_at};
 
 use super::call::Call;
@@ -31,7 +34,8 @@ pub async fn list(desk: &Desk, call: &Call, options: Options) -> Result<Vec<User
     let mut told = Vec::with_capacity(users.len());
     for user in users {
         let is_frozen = user.frozen.is_some() || is_another_now(&desk.service, &user, deadline).await;
-        told.push(encode::user(user, is_frozen));
+        let role = role_of(&desk.service, &user, deadline).await;
+        told.push(encode::user(user, is_frozen, role));
     }
     Ok(told)
 }
@@ -45,13 +49,27 @@ async fn is_another_now(service: &Service, user: &UserView, deadline: Instant) -
     }
 }
 
+/// What a user may do, and where that is from, as a member of the groups it has now; those are asked for only where it matters.
+async fn role_of(service: &Service, user: &UserView, deadline: Instant) -> (Role, RoleFrom) {
+    let settings = service.vault.settings();
+    let gids = match user.role_in(&settings, &[]) {
+        (_, RoleFrom::Default) if !settings.roles.is_empty() => {
+            timeout_at(deadline, service.users.groups(user.uid)).await.ok().and_then(Result::ok).unwrap_or_default()
+        }
+        decided => return decided,
+    };
+    user.role_in(&settings, &gids)
+}
+
 /// `SetUser`.
 pub async fn set(desk: &Desk, call: Call, uid: u32, options: Options) -> Result<(), Error> {
     let options = decode::options::<SetUserOptions>(options)?;
-    let role = options.role.as_deref().map(|word| {
-        Role::parse(word).ok_or_else(|| {
-            Error::InvalidArgs("option 'role' must be 'admin', 'developer', 'consumer' or 'auditor'".into())
-        })
+    let role = options.role.as_deref().map(|word| match word {
+        ROLE_AS_CONFIGURED => Ok(None),
+        word => Role::parse(word).map(Some).ok_or_else(|| {
+            let text = "option 'role' must be 'admin', 'developer', 'consumer', 'auditor' or 'default'";
+            Error::InvalidArgs(text.into())
+        }),
     });
     let changes = UserChanges {
         role: role.transpose()?,
@@ -72,6 +90,15 @@ fn quota(number: u64) -> Option<u64> {
 pub async fn freeze(desk: &Desk, call: Call, uid: u32, options: Options) -> Result<(), Error> {
     decode::options::<NoOptions>(options)?;
     work(desk, (uid, true), move |service| service.vault.freeze_user(&call.caller, uid)).await
+}
+
+/// `Deletions`.
+pub async fn deletions(desk: &Desk, call: &Call, options: Options) -> Result<Vec<DeletionInfo>, Error> {
+    decode::options::<NoOptions>(options)?;
+    let vault = Arc::clone(&desk.service.vault);
+    let notes = blocking(move || vault.deletions()).await?;
+    desk.count_reply(call.caller.uid, notes.len() * ROW_BYTES)?;
+    Ok(notes.into_iter().map(encode::deletion).collect())
 }
 
 /// `PurgeUser`.

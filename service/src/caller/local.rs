@@ -6,18 +6,27 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A file like `/etc/passwd`.
 pub(super) struct LocalFile {
     path: PathBuf,
     /// The field of a line that names an entry.
     field: usize,
+    /// Another file that says something of the same entries.
+    beside: Option<PathBuf>,
 }
 
-/// One state of the file. Tools write a new file and give it the name of the old one; an editor may not.
+/// One state of the file, and of the one beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
+    own: State,
+    beside: Option<State>,
+}
+
+/// One state of a file. Tools write a new file and give it the name of the old one; an editor may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
     device: u64,
     inode: u64,
     size: u64,
@@ -36,18 +45,18 @@ pub(super) struct Seen {
 impl LocalFile {
     /// The file at `path`, of whose lines the field of that number, from 0, is the key.
     pub(super) fn new(path: impl Into<PathBuf>, field: usize) -> Self {
-        Self { path: path.into(), field }
+        Self { path: path.into(), field, beside: None }
+    }
+
+    /// The same, with another file whose changes count as its own.
+    pub(super) fn beside(self, other: impl Into<PathBuf>) -> Self {
+        Self { beside: Some(other.into()), ..self }
     }
 
     /// Its state now; `None` where there is no such file.
     pub(super) fn stamp(&self) -> Option<Stamp> {
-        let found = fs::metadata(&self.path).ok()?;
-        Some(Stamp {
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            changed: (found.ctime(), found.ctime_nsec()),
-        })
+        let own = State::of(&self.path)?;
+        Some(Stamp { own, beside: self.beside.as_deref().and_then(State::of) })
     }
 
     /// What it says of a key, with the state it had before it was read.
@@ -59,6 +68,18 @@ impl LocalFile {
         let text = fs::read(&self.path).unwrap_or_default();
         text.split(|byte| *byte == b'\n')
             .any(|line| line.split(|byte| *byte == b':').nth(self.field) == Some(key.as_bytes()))
+    }
+}
+
+impl State {
+    fn of(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        Some(Self {
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
     }
 }
 
@@ -98,5 +119,19 @@ mod tests {
         for (number, stamp) in stamps.iter().enumerate() {
             assert!(!stamps[..number].contains(stamp), "{stamps:?}");
         }
+    }
+
+    #[test]
+    fn a_change_of_the_file_beside_it_is_one_too() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, beside) = (place.path().join("passwd"), place.path().join("group"));
+        fs::write(&path, USERS).unwrap();
+        let file = LocalFile::new(&path, 2).beside(&beside);
+        let none = file.stamp();
+        fs::write(&beside, "staff:x:7:alice\n").unwrap();
+        let one = file.stamp();
+        fs::write(&beside, "staff:x:7:\n").unwrap();
+        assert!(none.is_some() && none != one && one != file.stamp());
+        assert!(file.has("1000"));
     }
 }

@@ -57,7 +57,7 @@ impl Default for Users {
             uids: Cache::new(LocalFile::new(PASSWD, NAME_FIELD)),
             gids: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
             chosen: Cache::new(LocalFile::new(PASSWD, UID_FIELD)),
-            groups: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
+            groups: Cache::new(LocalFile::new(PASSWD, UID_FIELD).beside(GROUP)),
             turns: Turns::of(2 * THREADS),
         }
     }
@@ -168,13 +168,7 @@ impl Users {
     /// # Errors
     /// As [`Users::name`].
     pub async fn groups(&self, uid: u32) -> Result<Arc<[u32]>, UserError> {
-        let ask = move || {
-            let user = found(User::from_uid(Uid::from_raw(uid)), |user| user)?;
-            let name = CString::new(user.name).map_err(|_| UserError::Unknown)?;
-            let gids = getgrouplist(&name, user.gid).map_err(failed)?;
-            Ok(gids.into_iter().map(Gid::as_raw).collect())
-        };
-        self.groups.get(uid, ask).await
+        self.groups.get(uid, move || groups_of(uid)).await
     }
 
     /// The gid of a group's name.
@@ -187,12 +181,25 @@ impl Users {
     }
 }
 
+impl Users {
+    /// A value that is another one after this machine's own groups were changed.
+    pub fn groups_changed(&self) -> impl PartialEq + use<> {
+        self.gids.state()
+    }
+}
+
 fn found<T, V>(entry: nix::Result<Option<T>>, take: impl FnOnce(T) -> V) -> Result<V, UserError> {
     match entry {
         Ok(Some(entry)) => Ok(take(entry)),
         Ok(None) => Err(UserError::Unknown),
         Err(error) => Err(failed(error)),
     }
+}
+
+fn groups_of(uid: u32) -> Result<Arc<[u32]>, UserError> {
+    let (name, gid) = found(User::from_uid(Uid::from_raw(uid)), |user| (user.name, user.gid))?;
+    let name = CString::new(name).map_err(|_| UserError::Unknown)?;
+    Ok(getgrouplist(&name, gid).map_err(failed)?.into_iter().map(Gid::as_raw).collect())
 }
 
 /// That there is no such entry the database says without an error. getpwnam_r(3) lets it say so with one too, ENOENT among

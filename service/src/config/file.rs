@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::roles::RolesTable;
+
 /// Who is taken in when they come for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Enrol {
     /// Every local user.
     Auto,
-    /// The members of [`super::ENROL_GROUP`].
+    /// The members of `enrol-group`.
     Group,
     /// Only whom an administrator takes in.
     Admin,
@@ -63,7 +65,10 @@ pub(super) struct TpmTable {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct UsersTable {
     pub enrol: Option<Enrol>,
+    pub enrol_group: Option<String>,
     pub default_role: Option<DefaultRole>,
+    #[serde(default)]
+    pub roles: RolesTable,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,7 +10,7 @@ use tokenvault_tpm::Tcti;
 
 use super::distance::{DAY_USEC, distances};
 use super::file::{AuditReads, ConfigFile, DefaultRole, Enrol, Limits};
-use super::{Bus, Config, ConfigError, DEFAULT_FILES, DROP_IN_DIR, Source, absolute};
+use super::{Bus, Config, ConfigError, DEFAULT_FILES, DROP_IN_DIR, Named, Roles, Source, absolute};
 
 /// Longest file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -27,7 +27,7 @@ pub fn load(source: &Source) -> Result<Config, ConfigError> {
     for path in files(source)? {
         let text = read(&path)?;
         let file: ConfigFile = toml::from_str(&text).map_err(|error| describe(&path, &text, &error))?;
-        apply(&mut config, &file).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+        apply(&mut config, file).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
     }
     Ok(config)
 }
@@ -41,7 +41,9 @@ fn defaults() -> Config {
         tcti: "device:/dev/tpmrm0".into(),
         worker: Path::new(LIBEXEC_DIR).join("tokenvault-tpm"),
         enrol: Enrol::Auto,
+        enrol_group: "tokenvault-users".into(),
         default_role: Role::Developer,
+        roles: Roles::default(),
         audit_reads: AuditReads::Batched,
         audit_records: 1_000_000,
         audit_bytes: 256 << 20,
@@ -95,7 +97,7 @@ fn describe(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     }
 }
 
-fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
+fn apply(config: &mut Config, file: ConfigFile) -> Result<(), ConfigError> {
     if let Some(path) = &file.state_dir {
         config.state_dir = absolute(path, "state-dir")?;
     }
@@ -119,6 +121,13 @@ fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
         config.worker = absolute(path, "tpm.worker")?;
     }
     config.enrol = file.users.enrol.unwrap_or(config.enrol);
+    if let Some(group) = file.users.enrol_group {
+        if Named::try_from(format!("group:{group}")).is_err() {
+            return Err(ConfigError("'users.enrol-group' must be the name of a group".into()));
+        }
+        config.enrol_group = group;
+    }
+    config.roles.apply(file.users.roles);
     if let Some(role) = file.users.default_role {
         config.default_role = match role {
             DefaultRole::Consumer => Role::Consumer,
@@ -189,6 +198,31 @@ mod tests {
         }
         assert!(load_text("state-dir = \"relative\"").is_err());
         assert!(load_text("bus = \"nowhere\"").is_err());
+    }
+
+    #[test]
+    fn roles_go_to_users_and_groups_and_a_later_list_replaces_an_earlier_one() {
+        let mut config = defaults();
+        for text in [
+            "[users]\nenrol-group = \"staff\"\n[users.roles]\nadmin = [\"group:wheel\"]\nauditor = [\"user:carol\"]\n",
+            "[users.roles]\nadmin = [\"group:sudo\", \"user:dave\"]\n",
+        ] {
+            apply(&mut config, toml::from_str(text).unwrap()).unwrap();
+        }
+        let mut told: Vec<String> =
+            config.roles.iter().map(|(role, named)| format!("{} {named}", role.as_str())).collect();
+        told.sort();
+        assert_eq!(told, ["admin group:sudo", "admin user:dave", "auditor user:carol"]);
+        assert_eq!(config.enrol_group, "staff");
+        for (text, line) in [
+            ("[users.roles]\nadmin = [\"wheel\"]\n", 2),
+            ("[users.roles]\nking = [\"user:a\"]\n", 2),
+            ("[users.roles]\nadmin = \"user:a\"\n", 2),
+        ] {
+            let error = load_text(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("t.conf:{line}:")), "{error}");
+        }
+        assert!(load_text("[users]\nenrol-group = \"a:b\"\n").is_err());
     }
 
     #[test]

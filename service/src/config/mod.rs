@@ -7,18 +7,18 @@
 mod distance;
 mod file;
 mod merge;
+mod roles;
 
 use std::path::{Path, PathBuf};
 
 pub use file::{AuditReads, Enrol, Limits};
 pub use merge::load;
+pub use roles::{Named, Roles};
 
 /// The installed defaults and the administrator's files.
 pub const DEFAULT_FILES: [&str; 2] = [tokenvault_proto::DEFAULTS_FILE, "/etc/tokenvault/tokenvault.conf"];
 /// Drop-ins, read in the order of their names.
 pub const DROP_IN_DIR: &str = "/etc/tokenvault/tokenvault.conf.d";
-/// Members may use the vault where `users.enrol = "group"`.
-pub const ENROL_GROUP: &str = "tokenvault-users";
 
 /// Why there is no configuration: one line with file, line, cause.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,8 +62,12 @@ pub struct Config {
     pub worker: PathBuf,
     /// Who is taken in.
     pub enrol: Enrol,
+    /// The group whose members are taken in, where that is the policy.
+    pub enrol_group: String,
     /// Role of a user seen first.
     pub default_role: tokenvault_core::policy::Role,
+    /// Roles of users and groups.
+    pub roles: Roles,
     /// When the record of a read is durable.
     pub audit_reads: AuditReads,
     /// Most audit records kept.
@@ -100,7 +104,9 @@ impl Config {
             tcti,
             worker,
             enrol: _,
+            enrol_group: _,
             default_role: _,
+            roles: _,
             audit_reads: _,
             audit_records: _,
             audit_bytes: _,

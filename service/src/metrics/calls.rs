@@ -45,6 +45,7 @@ const METHODS: [(&str, &[&str]); 5] = [
             "FreezeUser",
             "PurgeUser",
             "AdoptUser",
+            "Deletions",
             "Expiring",
         ],
     ),

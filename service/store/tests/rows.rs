@@ -18,6 +18,7 @@ fn single_values_are_set_and_replaced() {
         MetaKey::RecoveryConfirmed,
         MetaKey::AuditBase,
         MetaKey::TrustedTime,
+        MetaKey::HeededNotes,
     ];
     for (at, key) in keys.into_iter().enumerate() {
         assert_eq!(read(&store, |tx| tx.meta(key)), None);

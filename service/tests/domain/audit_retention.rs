@@ -3,7 +3,7 @@
 use tokenvault_core::Timestamp;
 use tokenvault_core::audit::AuditRecord;
 use tokenvault_core::token::CleanupRequest;
-use tokenvault_core::vault::daemon;
+use tokenvault_core::vault::{ClockWord, daemon};
 
 use crate::fixture::*;
 
@@ -26,7 +26,7 @@ fn shorten(home: &Home) -> u64 {
 
 /// Somebody says that the clock is right.
 fn trust_the_clock(home: &Home) {
-    let request = CleanupRequest { dry_run: true, clock_is_right: true, ..CleanupRequest::default() };
+    let request = CleanupRequest { clock_is_right: Some(ClockWord::Administrator), ..CleanupRequest::default() };
     home.vault().cleanup(&daemon(), request).unwrap();
 }
 

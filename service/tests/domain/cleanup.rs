@@ -3,6 +3,7 @@
 use tokenvault_core::issued::IssueRequest;
 use tokenvault_core::port::ReadTx;
 use tokenvault_core::token::{CleanupReport, CleanupRequest, Expiry, PutOptions};
+use tokenvault_core::vault::ClockWord;
 
 use crate::fixture::*;
 
@@ -17,7 +18,7 @@ fn cleanup(home: &Home, request: CleanupRequest) -> CleanupReport {
 }
 
 fn trusted() -> CleanupRequest {
-    CleanupRequest { clock_is_right: true, ..CleanupRequest::default() }
+    CleanupRequest { clock_is_right: Some(ClockWord::Administrator), ..CleanupRequest::default() }
 }
 
 fn for_a_day() -> PutOptions {
@@ -171,13 +172,17 @@ fn a_clock_that_was_right_once_goes_on_with_the_time_since_boot() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_keeps_what_it_says_has_not_ended() {
+fn a_clock_that_was_set_back_keeps_what_it_says_has_not_ended_until_it_is_right() {
     let home = home_with_tokens();
     home.clock.advance_usec(DAY + SURELY);
     assert_eq!(cleanup(&home, CleanupRequest { dry_run: true, ..trusted() }).tokens, 1);
     home.clock.set_wall(START);
-    assert_eq!(cleanup(&home, CleanupRequest::default()), NOTHING);
-    assert_eq!(home.alice().get("ends").unwrap(), b"2");
+    for request in [CleanupRequest::default(), trusted()] {
+        assert_eq!(cleanup(&home, request), NOTHING);
+        assert_eq!(refused(home.alice().get("ends")), Refused::NotFound, "it is not given out either");
+    }
+    home.clock.set_wall(START.checked_add_usec(DAY + SURELY).unwrap());
+    assert_eq!(cleanup(&home, trusted()).tokens, 1);
 }
 
 #[test]

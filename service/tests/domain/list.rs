@@ -1,9 +1,15 @@
 //! Listing: filters, pages and their cursors.
 
+use std::sync::mpsc::channel;
+
 use tokenvault_core::name::NamePrefix;
-use tokenvault_core::token::{ListRequest, PAGE_BYTES_MAX, PutOptions};
+use tokenvault_core::token::{Expiry, ListRequest, PAGE_BYTES_MAX, PutOptions};
 
 use crate::fixture::*;
+
+/// More than is looked at for a page.
+const MANY: usize = 2_100;
+const AT_A_TIME: usize = 500;
 
 fn prefixed(user: &User, prefix: &str) -> Vec<String> {
     user.names(&ListRequest { prefix: NamePrefix::parse(prefix).unwrap(), ..user.everything() })
@@ -87,6 +93,68 @@ fn a_filter_looks_beyond_the_rows_taken_at_a_time() {
     assert_eq!(prefixed(&alice, "last"), ["last"]);
     let page = alice.page(&ListRequest { limit: 1, prefix: NamePrefix::parse("t299").unwrap(), ..alice.everything() });
     assert_eq!(page.unwrap().tokens[0].name, "t299");
+}
+
+/// Tokens of which the last one alone is meant by most filters; so many that a page does not look at all of them.
+fn many(home: &Home) -> User {
+    let alice = home.alice();
+    let (told, puts) = channel();
+    for number in 0..MANY {
+        let told = told.clone();
+        alice.begin_put(&format!("t{number}"), b"1", move |put| told.send(put.is_ok()).unwrap());
+        // No more at a time than the writer's queue takes.
+        if number >= AT_A_TIME {
+            assert!(puts.recv().unwrap());
+        }
+    }
+    drop(told);
+    assert_eq!(puts.iter().filter(|put| *put).count(), AT_A_TIME);
+    alice
+        .put_with("last", b"1", PutOptions { attributes: Some(attributes(&[("a", "b")])), ..PutOptions::default() })
+        .unwrap();
+    alice
+}
+
+#[test]
+fn a_filter_that_means_little_is_answered_in_pages_that_are_bounded_and_may_be_empty() {
+    let home = Home::new();
+    let alice = many(&home);
+    let (mut request, mut pages) =
+        (ListRequest { prefix: NamePrefix::parse("last").unwrap(), ..alice.everything() }, 0);
+    let found = loop {
+        let page = alice.page(&request).unwrap();
+        pages += 1;
+        if !page.tokens.is_empty() {
+            break page;
+        }
+        assert_ne!(page.next, "", "there is more");
+        assert_ne!(page.next, request.after, "it goes on");
+        request.after = page.next;
+    };
+    assert_eq!((pages, found.tokens[0].name.as_str(), found.next.as_str()), (2, "last", ""));
+    // What is found by its tags is found at once.
+    assert_eq!(self::found(&alice, &[("a", "b")]), ["last"]);
+    let whole = alice.page(&ListRequest { limit: 2_000, ..alice.everything() }).unwrap();
+    assert!(whole.tokens.len() > 500 && !whole.next.is_empty(), "a page that is not filtered is as long as it may be");
+}
+
+#[test]
+fn what_never_expires_is_passed_over_by_whoever_asks_what_does() {
+    let home = Home::new();
+    let alice = home.alice();
+    alice.put("never", b"1").unwrap();
+    for (name, usec) in [("before", DAY - 1), ("at", DAY), ("after", DAY + 1)] {
+        alice.put_with(name, b"1", PutOptions { expiry: Expiry::After(usec), ..PutOptions::default() }).unwrap();
+    }
+    for (limit, expected) in [
+        (DAY - 1, vec![]),
+        (DAY, vec!["before"]),
+        (DAY + 1, vec!["before", "at"]),
+        (9 * DAY, vec!["before", "at", "after"]),
+    ] {
+        let expires_before = START.checked_add_usec(limit);
+        assert_eq!(alice.names(&ListRequest { expires_before, ..alice.everything() }), expected, "{limit}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use tokenvault_core::token::{
     Asked, CleanupRequest, Expiry, GetRequest, ListRequest, Permission, PutOptions, ShareRequest,
 };
 use tokenvault_core::user::{NameNow, Named, UserChanges};
+use tokenvault_core::vault::ClockWord;
 
 use crate::announcement::Heard;
 use crate::fixture::*;
@@ -268,7 +269,7 @@ fn uses_are_spent_by_fetching_and_putting_and_then_the_share_is_over() {
     assert!(home.alice().shares("t").unwrap().is_empty() && bob(&home).shared_with_me().is_empty());
     home.check_counters();
     home.clock.advance_usec(9 * DAY);
-    let request = CleanupRequest { clock_is_right: true, ..CleanupRequest::default() };
+    let request = CleanupRequest { clock_is_right: Some(ClockWord::Administrator), ..CleanupRequest::default() };
     assert_eq!(
         home.vault().cleanup(&home.root().caller, request).unwrap().shares,
         1,

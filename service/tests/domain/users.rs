@@ -39,7 +39,7 @@ fn view(home: &Home, uid: u32) -> Option<UserView> {
 }
 
 fn role(role: Role) -> UserChanges {
-    UserChanges { role: Some(role), ..UserChanges::default() }
+    UserChanges { role: Some(Some(role)), ..UserChanges::default() }
 }
 
 fn active(active: bool) -> UserChanges {

@@ -25,6 +25,7 @@ mod floor;
 mod keyring;
 mod latency;
 mod library;
+mod listing;
 mod load;
 mod memory;
 mod pin;
@@ -65,8 +66,9 @@ pub struct Bench {
 type Group = (&'static str, fn(&mut Bench, &mut Report));
 
 /// In the order they are measured: those that only read come first.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("latency", latency::measure),
+    ("listing", listing::measure),
     ("processes", processes::measure),
     ("library", library::measure),
     ("startup", startup::measure),

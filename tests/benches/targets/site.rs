@@ -25,6 +25,7 @@ pub struct Site {
     /// The vault.
     pub vault: Vault,
     program: std::path::PathBuf,
+    tokens: u64,
 }
 
 impl Site {
@@ -33,8 +34,8 @@ impl Site {
         let mut vault = Vault::builder().prepare();
         vault.settings().limits.extend([WRITES, ("tokens", 0), ("bytes", 0)]);
         vault.start_daemon();
-        let mut site = Self { vault, program: programs.path("vault") };
-        let others = (tokens - OWN_TOKENS) / 2;
+        let mut site = Self { vault, program: programs.path("vault"), tokens };
+        let others = site.tokens_of_others();
         for (user, count) in [(ALICE, OWN_TOKENS), (BOB, others), (CAROL, others)] {
             if count > 0 {
                 site.put(user, PREFIX, count).callers(WRITERS).calls(count / u64::from(WRITERS)).run();
@@ -56,6 +57,16 @@ impl Site {
     /// Gets the caller's own tokens through libtokenvault.
     pub fn get(&self, user: User, door: Door) -> Load {
         self.call("get", user, door, PREFIX, OWN_TOKENS)
+    }
+
+    /// Tokens that each of the others has.
+    pub const fn tokens_of_others(&self) -> u64 {
+        (self.tokens - OWN_TOKENS) / 2
+    }
+
+    /// Lists so many tokens with that prefix, through libtokenvault at the private door.
+    pub fn list(&self, user: User, prefix: &str, count: u64) -> Load {
+        self.call("list", user, Door::Socket, prefix, count)
     }
 
     /// Validates tokens that the caller issues, through libtokenvault.

@@ -16,7 +16,7 @@ const STATUS: &str = "state reason protection vault-id recovery-confirmed disk-t
                       quota-tokens quota-bytes next-step";
 
 const AUDIT: &str = "seq time uid operation owner name version outcome count door app purpose pid exe unit";
-const USER: &str = "uid user role active state tokens bytes quota-tokens quota-bytes last-seen";
+const USER: &str = "uid user role role-from active state tokens bytes quota-tokens quota-bytes last-seen";
 
 /// A command line, and the keys of its document beside `schema`: of all of it, then of the rows of its only list.
 type Case = (&'static [&'static str], &'static [&'static str], &'static str);

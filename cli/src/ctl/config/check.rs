@@ -41,6 +41,9 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         return if ok { Ok(()) } else { Err(Failure::Silent(status)) };
     }
     if ok {
+        if !message.is_empty() {
+            context.output.warn(cause(&message));
+        }
         return context.output.line("The configuration is good.");
     }
     let message = if message.is_empty() { format!("'{}' failed without a word", daemon.display()) } else { message };
@@ -78,5 +81,5 @@ pub fn fault_of_the_installed() -> Option<String> {
 /// What the daemon says, without the words that its journal needs.
 fn cause(message: &str) -> &str {
     let message = message.strip_prefix("tokenvaultd: ").unwrap_or(message);
-    message.strip_prefix("error: ").unwrap_or(message)
+    message.strip_prefix("error: ").or_else(|| message.strip_prefix("warn: ")).unwrap_or(message)
 }

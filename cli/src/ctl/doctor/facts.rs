@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokenvault_client::Client;
-use tokenvault_proto::{ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, ErrorCode, Health, Status, WhoAmI};
+use tokenvault_proto::{
+    ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, DeletionInfo, ErrorCode, Health, Status, UserInfo, WhoAmI,
+};
 
 use super::super::config::fault_of_the_installed;
+use super::installed::Installed;
 use crate::common::Context;
 use crate::failure::{Failure, describe};
 
@@ -24,6 +27,8 @@ pub struct Facts {
     pub socket: Option<Socket>,
     /// The socket that units are given tokens through, where there should be one or is one.
     pub credentials: Option<Socket>,
+    /// What else there is of an installed vault, when that is the one that is meant.
+    pub installed: Option<Installed>,
     /// Seconds since the epoch.
     pub now: u64,
 }
@@ -51,6 +56,28 @@ pub struct Answers {
     pub health: Health,
     /// Whether the vault has a slot that needs the TPM; only root is told.
     pub has_tpm_slot: Option<bool>,
+    /// What only root is told.
+    pub records: Option<Records>,
+}
+
+/// What the vault tells root of others; what it does not know while it is closed is absent.
+pub struct Records {
+    /// Kinds of the slots.
+    pub slots: Option<Vec<String>>,
+    /// All users.
+    pub users: Option<Vec<UserInfo>>,
+    /// Notes about users who were deleted, or why they cannot be read.
+    pub deletions: Result<Vec<DeletionInfo>, String>,
+}
+
+impl Records {
+    fn ask(client: &Client) -> Self {
+        Self {
+            slots: client.slots().ok().map(|slots| slots.into_iter().map(|slot| slot.kind).collect()),
+            users: client.users().ok(),
+            deletions: client.deletions().map_err(|error| error.to_string()),
+        }
+    }
 }
 
 impl Answers {
@@ -90,6 +117,7 @@ impl Facts {
         Self {
             answers: ask(context).map_err(|error| silence(context, error)),
             credentials: path.as_deref().and_then(credentials_beside),
+            installed: context.named_door().is_none().then(Installed::gather),
             socket: path.map(|path| Socket { entry: look_at(&path), path }),
             now: SystemTime::now().duration_since(UNIX_EPOCH).map(|now| now.as_secs()).unwrap_or_default(),
         }
@@ -99,9 +127,10 @@ impl Facts {
 fn ask(context: &Context) -> Result<Answers, tokenvault_client::Error> {
     let client = Client::open(context.address())?;
     let me = client.who_am_i()?;
-    let slots = if me.uid == 0 { client.slots().ok() } else { None };
-    let has_tpm_slot = slots.map(|slots| slots.iter().any(|slot| slot.kind == TPM_KIND));
-    Ok(Answers { status: client.status()?, me, health: client.health()?, has_tpm_slot })
+    let records = (me.uid == 0).then(|| Records::ask(&client));
+    let slots = records.as_ref().and_then(|records| records.slots.as_ref());
+    let has_tpm_slot = slots.map(|slots| slots.iter().any(|kind| kind == TPM_KIND));
+    Ok(Answers { status: client.status()?, me, health: client.health()?, has_tpm_slot, records })
 }
 
 /// What an error says, in the columns of the report, and whether the configuration is to blame.

@@ -4,6 +4,7 @@
 
 mod checks;
 mod facts;
+mod installed;
 
 use serde::{Serialize, Serializer};
 
@@ -11,6 +12,7 @@ use self::facts::Facts;
 use crate::common::Context;
 use crate::failure::Failure;
 use crate::output::{Align, Table, escape};
+use crate::sudo::as_typed;
 
 /// Examine the vault, and say how to mend what is wrong
 ///
@@ -64,7 +66,10 @@ struct Report {
 /// Examines everything.
 pub fn run(context: &Context, _: Args) -> Result<(), Failure> {
     let facts = Facts::gather(context);
-    let checks = checks::run_all(&facts);
+    let mut checks = checks::run_all(&facts);
+    for finding in &mut checks {
+        finding.fix = as_typed(&finding.fix);
+    }
     let ok = checks.iter().all(|finding| finding.result != Verdict::Failed);
     if context.output.wants_json() {
         context.output.json(&Report { ok, checks })?;

@@ -1,4 +1,7 @@
-//! `user freeze`: a user was deleted. Called by the hook of userdel, so it is no fault when there is nothing to freeze.
+//! `user freeze`: a user was deleted. Called by the hook of userdel, which takes the status of a user whom the vault does not
+//! have for what it is: there is nothing to freeze.
+
+use tokenvault_proto::ErrorCode;
 
 use super::find;
 use crate::common::Context;
@@ -18,14 +21,20 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let client = context.client()?;
     let users = client.users()?;
     let found = find::deleted(&users, &args.user);
-    for user in &found {
-        client.freeze_user(user.uid)?;
-    }
     match find::uid(&args.user) {
         // Who never stored anything is none the vault lists, and may have been shared with.
         Some(uid) if found.is_empty() => client.freeze_user(uid)?,
-        None if found.is_empty() => context.output.note("the vault has nothing of this user"),
+        None if found.is_empty() => {
+            return Err(Failure::new(
+                ErrorCode::NotFound,
+                format_args!("the vault has nothing of a user '{}'", args.user),
+                "see 'tokenvaultctl user list'",
+            ));
+        }
         _ => {}
+    }
+    for user in &found {
+        client.freeze_user(user.uid)?;
     }
     context.output.done()
 }

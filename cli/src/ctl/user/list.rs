@@ -39,6 +39,7 @@ fn table(users: &[UserInfo]) -> Table {
         ("UID", Align::Right),
         ("USER", Align::Left),
         ("ROLE", Align::Left),
+        ("FROM", Align::Left),
         ("STATE", Align::Left),
         ("TOKENS", Align::Right),
         ("SIZE", Align::Right),
@@ -50,6 +51,7 @@ fn table(users: &[UserInfo]) -> Table {
             user.uid.to_string(),
             escape(&user.user),
             escape(&user.role),
+            escape(&user.role_from),
             escape(state(user)),
             user.tokens.to_string(),
             bytes(user.bytes),
@@ -57,6 +59,16 @@ fn table(users: &[UserInfo]) -> Table {
         ]);
     }
     table
+}
+
+/// Where the role of a user is from, in words.
+pub fn role_from(user: &UserInfo) -> &str {
+    match user.role_from.as_str() {
+        "set" => "set by an administrator",
+        "default" => "everybody's",
+        "root" => "as root",
+        rule => rule,
+    }
 }
 
 /// What keeps a user from its tokens, in a word.

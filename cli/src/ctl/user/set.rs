@@ -1,7 +1,7 @@
 //! `user set`, `user disable`, `user enable`: what a user may do.
 
 use clap::ValueEnum;
-use tokenvault_proto::SetUserOptions;
+use tokenvault_proto::{ROLE_AS_CONFIGURED, SetUserOptions};
 
 use super::find;
 use crate::common::Context;
@@ -53,6 +53,8 @@ enum Role {
     Auditor,
     /// Also administers
     Admin,
+    /// What the configuration gives: to its name, its groups, or to everybody
+    Default,
 }
 
 impl Role {
@@ -62,6 +64,7 @@ impl Role {
             Self::Developer => "developer",
             Self::Auditor => "auditor",
             Self::Admin => "admin",
+            Self::Default => ROLE_AS_CONFIGURED,
         }
     }
 }

@@ -29,7 +29,7 @@ fn fields(user: &UserInfo) -> Fields {
     let mut fields = Fields::default();
     fields.add("User", &user.user);
     fields.add("UID", user.uid.to_string());
-    fields.add("Role", &user.role);
+    fields.add("Role", format!("{} ({})", user.role, list::role_from(user)));
     fields.add("State", list::state(user));
     fields.add("Tokens", format!("{} of {}", user.tokens, limit(user.quota_tokens, |count| count.to_string())));
     fields.add("Size", format!("{} of {}", bytes(user.bytes), limit(user.quota_bytes, bytes)));

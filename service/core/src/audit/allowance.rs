@@ -22,9 +22,11 @@ impl Allowance {
         let empty = now.saturating_add(BURST * USEC_PER_RECORD);
         // After a clock was set back it is empty, and fills again from there.
         self.full_at = self.full_at.clamp(now, empty);
-        let left = self.full_at + USEC_PER_RECORD <= empty;
+        // At the end of time nothing is left.
+        let full = self.full_at.saturating_add(USEC_PER_RECORD);
+        let left = full <= empty && full > self.full_at;
         if left {
-            self.full_at += USEC_PER_RECORD;
+            self.full_at = full;
         }
         left
     }

@@ -82,8 +82,9 @@ impl Shortening<'_> {
     /// stands before an old record in it is older than that one, whatever its date says: it was written while the clock was ahead.
     fn by_age(&mut self) -> Result<(), Error> {
         let age = self.vault.settings().audit_age_usec;
-        let now = if age == 0 { None } else { self.vault.trusted_time(&self.open)? };
-        let oldest = now.and_then(|now| now.min(self.vault.now()).as_usec().checked_sub(age)).map(Timestamp::from_usec);
+        let now = if age == 0 { None } else { self.vault.trusted_time() };
+        let oldest =
+            now.and_then(|now| now.min(self.vault.wall()).as_usec().checked_sub(age)).map(Timestamp::from_usec);
         let Some(oldest) = oldest else { return Ok(()) };
         loop {
             let rows = self.vault.read(|tx| Ok(tx.audit(0, STEP)?))?;

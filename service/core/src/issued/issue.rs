@@ -10,6 +10,7 @@ use super::request::{IssueRequest, NewKind};
 use super::text::{self, IssuedId};
 use crate::crypto::CryptoError;
 use crate::error::Error;
+use crate::moment::Moment;
 use crate::owner::Owner;
 use crate::policy::Action;
 use crate::port::{IssuedRow, Tag, WriteTx};
@@ -62,7 +63,7 @@ impl Vault {
                 Some(principal) => principal,
                 None => vault.enrol(&open, tx, &caller, Owner::Own)?,
             };
-            let meta = meta(&minted, &request, vault.now())?;
+            let meta = meta(&minted, &request, &vault.moment())?;
             vault.make_room(&open, tx, &principal)?;
             let mut row = minted.row(&principal);
             open.seal_issued(&principal, &mut row, &meta)?;
@@ -102,7 +103,7 @@ impl Vault {
         }
         let mut freed = Change::default();
         for row in tx.issued_by(principal.id, (0, 0), ENDED_STEP)? {
-            if open.open_issued(principal, &row)?.is_live(self.now()) {
+            if open.open_issued(principal, &row)?.is_live(&self.moment()) {
                 continue;
             }
             if let Some(row) = tx.delete_issued(&row.tag)? {
@@ -129,20 +130,22 @@ impl Minted {
     }
 }
 
-fn meta(minted: &Minted, request: &IssueRequest, now: Timestamp) -> Result<IssuedMeta, Error> {
-    let expires = Expiry::After(request.ttl).resolve(now)?;
+fn meta(minted: &Minted, request: &IssueRequest, now: &Moment) -> Result<IssuedMeta, Error> {
+    let end = Expiry::After(request.ttl).resolve(now)?;
+    let end = end.ok_or_else(|| Error::Internal("something is issued that never expires".into()))?;
     Ok(IssuedMeta {
         id: minted.id.to_string(),
         subject: request.subject.as_str().to_owned(),
         audience: request.audience.clone(),
         scopes: request.scopes.as_slice().to_vec(),
         claims: request.claims.as_map().clone(),
-        issued: now,
-        expires: expires.ok_or_else(|| Error::Internal("something is issued that never expires".into()))?,
+        issued: now.time,
+        expires: end.at,
         uses_left: request.uses,
         attempts_left: match request.kind {
             NewKind::Token => None,
             NewKind::Code { attempts, .. } => Some(attempts),
         },
+        deadline: end.deadline,
     })
 }

@@ -6,6 +6,7 @@ use super::record::{IssuedMeta, Kind, kind_of};
 use super::request::IssuedListRequest;
 use crate::cursor::Cursor;
 use crate::error::Error;
+use crate::moment::Moment;
 use crate::owner::Owner;
 use crate::policy::Action;
 use crate::port::{IssuedRow, ReadTx};
@@ -137,10 +138,10 @@ impl Vault {
         principal: &Principal,
         after: (i64, i64),
     ) -> Result<Vec<(IssuedRow, Option<IssuedInfo>)>, Error> {
-        let now = self.now();
+        let now = self.moment();
         self.read(|tx| {
             let rows = tx.issued_by(principal.id, after, STEP)?;
-            rows.into_iter().map(|row| told(open, tx, principal, row, now)).collect()
+            rows.into_iter().map(|row| told(open, tx, principal, row, &now)).collect()
         })
     }
 }
@@ -150,7 +151,7 @@ fn told(
     tx: &dyn ReadTx,
     principal: &Principal,
     row: IssuedRow,
-    now: Timestamp,
+    now: &Moment,
 ) -> Result<(IssuedRow, Option<IssuedInfo>), Error> {
     let meta = open.open_issued(principal, &row)?;
     if !meta.is_live(now) {

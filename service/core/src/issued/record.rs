@@ -9,6 +9,7 @@ use super::{Audience, IssuedId};
 use crate::Timestamp;
 use crate::crypto::{aad::Aad, tag, wrap};
 use crate::error::Error;
+use crate::moment::{Deadline, End, Moment};
 use crate::port::{IssuedRow, Tag};
 use crate::principal::{Principal, encode};
 use crate::vault::OpenVault;
@@ -92,12 +93,16 @@ pub struct IssuedMeta {
     /// How many wrong codes may still be tried; `None` for a token, whose secret nobody guesses.
     #[n(8)]
     pub attempts_left: Option<u32>,
+    /// When it expires by the clock that nobody sets.
+    #[n(9)]
+    pub deadline: Option<Deadline>,
 }
 
 impl IssuedMeta {
     /// Whether it is good for anything at `now`.
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        now < self.expires && self.uses_left != Some(0) && self.attempts_left != Some(0)
+    pub fn is_live(&self, now: &Moment) -> bool {
+        let end = End { at: self.expires, deadline: self.deadline };
+        !end.has_come(now) && self.uses_left != Some(0) && self.attempts_left != Some(0)
     }
 
     /// The same after one use. What has no number of uses is used up at once by whoever says that it is to be.

@@ -52,7 +52,7 @@ impl Vault {
         self.write_issued(&event, named.id.into_iter().collect(), reply, move |tx| {
             let principal = vault.judged_in(&open, tx, &caller, Owner::Own, Action::Read)?.ok_or(Error::NotFound)?;
             let row = tx.issued(&named.tag)?.filter(|row| row.principal == principal.id).ok_or(Error::NotFound)?;
-            let live = open.open_issued(&principal, &row)?.is_live(vault.now());
+            let live = open.open_issued(&principal, &row)?.is_live(&vault.moment());
             delete(tx, &principal, &[named.tag])?;
             vault.record_mutation(&open, tx, &audited, 0)?;
             Ok(live)

@@ -105,7 +105,7 @@ impl Vault {
         let issuer = Arc::clone(&found.issuer);
         let token = self.keep_found(found, id);
         if request.presented.kind() == Some(Kind::Code) {
-            let live = token.meta.is_live(self.now()) && issuer.active;
+            let live = token.meta.is_live(&self.moment()) && issuer.active;
             return Ok(if live { Checked::ToCount } else { self.not_valid(caller, Some(id)) });
         }
         if !self.holds(&open, request, &token, &issuer) {
@@ -149,7 +149,7 @@ impl Vault {
         let hash = open.issued_hash(&token.tag, request.presented.secret());
         mac::equal(&hash, &token.hash)
             && issuer.active
-            && token.meta.is_live(self.now())
+            && token.meta.is_live(&self.moment())
             && is_good_for(&token.meta, request)
     }
 

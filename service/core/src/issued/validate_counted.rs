@@ -61,7 +61,10 @@ impl Vault {
             let issuer = vault.find_principal_by_id(&open, tx, row.principal)?;
             let meta = open.open_issued(&issuer, &row)?;
             let may = may_validate(&caller, &issuer, &meta.audience, group.as_ref()) == Some(true);
-            if !may || !issuer.active || !meta.is_live(vault.now()) || request.presented.kind() != Some(kind_of(&row)?)
+            if !may
+                || !issuer.active
+                || !meta.is_live(&vault.moment())
+                || request.presented.kind() != Some(kind_of(&row)?)
             {
                 return Ok(Counted::NOT_VALID);
             }

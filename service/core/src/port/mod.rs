@@ -3,12 +3,14 @@
 //! A port says what is needed, never how it is done: no SQL, no TPM command, no clock source appears here.
 
 mod clock;
+mod deleted;
 mod memory;
 mod progress;
 mod sealer;
 mod store;
 
 pub use clock::{Clock, ManualClock};
+pub use deleted::{DeletionNote, DeletionNotes};
 pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 pub use progress::{Cancelled, Progress};
 pub use sealer::{SealError, SealedBlob, Sealer, TpmStatus};

@@ -65,6 +65,8 @@ pub enum MetaKey {
     AuditBase,
     /// The last time that is known to have been right, encrypted.
     TrustedTime,
+    /// Which notes about deleted users were heeded, encrypted.
+    HeededNotes,
     /// Up to which time it was told what expires, encrypted.
     ToldExpiry,
 }

@@ -27,7 +27,7 @@ impl Vault {
         self.write_announced(event, Effect::Grows, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let found = shelf.find(tx, &request.name)?;
             let version = found.row.current;
             annotate(&vault, tx, shelf, found, &change)?;
@@ -47,7 +47,7 @@ fn annotate(
     let records = shelf.records();
     let mut counted = Change { freed: usage::of_token(&found.row, &found.meta), ..Change::default() };
     let mut meta = found.meta.clone();
-    meta.updated = shelf.now;
+    meta.updated = shelf.now.time;
     if let Some(attributes) = &change.attributes {
         attributes.as_map().clone_into(&mut meta.attributes);
         shelf.index_attributes(tx, found.row.id, &meta.attributes)?;
@@ -84,7 +84,8 @@ fn changed_version(before: &VersionMeta, change: &Annotation, shelf: &Shelf<'_>)
         content_type.as_str().clone_into(&mut version.content_type);
     }
     if let Some(expiry) = change.expiry {
-        version.expires = expiry.resolve(shelf.now)?;
+        let end = expiry.resolve(&shelf.now)?;
+        (version.expires, version.deadline) = (end.map(|end| end.at), end.and_then(|end| end.deadline));
     }
     Ok(version)
 }

@@ -21,7 +21,7 @@ impl Shelf<'_> {
                 Err(Error::Quarantined(_)) => continue,
                 Err(error) => return Err(error),
             };
-            if !share.is_expired(self.now) && share.uses_left != Some(0) {
+            if !share.is_expired(&self.now) && share.uses_left != Some(0) {
                 grantees.push(share.grantee);
             }
         }
@@ -32,7 +32,7 @@ impl Shelf<'_> {
     pub fn announce(&self, tx: &dyn ReadTx, name: &TokenName, happened: Happened) -> Result<Vec<Announcement>, Error> {
         let Some(found) = self.find_any(tx, name)? else { return Ok(Vec::new()) };
         // What is left may have expired before.
-        let version = if found.version.is_expired(self.now) { 0 } else { found.row.current };
+        let version = if found.version.is_expired(&self.now) { 0 } else { found.row.current };
         let news = News::Changed { happened, version, expires: found.version.expires };
         let grantees = self.grantees(tx, &found)?;
         Ok(vec![Announcement { owner: self.principal.uid, name: name.as_str().to_owned(), news, grantees }])

@@ -15,7 +15,7 @@ use crate::token::delete::delete_token;
 use crate::token::found::{Found, Shelf};
 use crate::token::share::drop_ended_shares;
 use crate::token::usage::{self, Change};
-use crate::vault::{Effect, Event, OpenVault, Vault};
+use crate::vault::{ClockWord, Effect, Event, OpenVault, Vault};
 use crate::{Caller, Timestamp};
 
 /// Days between the end of something and its deletion.
@@ -30,8 +30,8 @@ pub struct CleanupRequest {
     pub owner: Option<u32>,
     /// Only count.
     pub dry_run: bool,
-    /// Whether whoever asks says that the wall clock is right.
-    pub clock_is_right: bool,
+    /// Who says that the wall clock is right, if anybody does.
+    pub clock_is_right: Option<ClockWord>,
     /// After so many deletions, and what is left of a step, it ends; `None`: when all is deleted.
     pub most: Option<u64>,
 }
@@ -97,8 +97,11 @@ impl Vault {
     /// When the vault is not open, or the store cannot be read or written; what was deleted before stays so.
     pub fn cleanup(self: &Arc<Self>, caller: &Caller, request: CleanupRequest) -> Result<CleanupReport, Error> {
         let open = self.open()?;
-        if request.clock_is_right {
-            self.trust_clock(&open);
+        if !request.dry_run {
+            if let Some(word) = request.clock_is_right {
+                self.trust_clock(word);
+            }
+            self.heed_deletions(&open);
         }
         let principal = match request.owner {
             None => None,
@@ -108,8 +111,11 @@ impl Vault {
                 Some(row.id)
             }
         };
-        let wall = self.now();
-        let trusted = self.trusted_time(&open)?.map_or(Timestamp::default(), |trusted| trusted.min(wall));
+        let wall = self.wall();
+        let trusted = match request.clock_is_right {
+            Some(_) => wall,
+            None => self.trusted_time().map_or(Timestamp::default(), |trusted| trusted.min(wall)),
+        };
         let mut run = Run {
             vault: self,
             open: Arc::clone(&open),
@@ -131,6 +137,27 @@ impl Vault {
             run.count_held_back(last_day(wall))?;
         }
         Ok(run.report)
+    }
+}
+
+impl Vault {
+    /// Whether something would be deleted if anybody said that the clock is right. Looks at one row of each kind. Blocks.
+    ///
+    /// # Errors
+    /// When the vault is not open, or the store cannot be read.
+    pub fn holds_expired_back(&self) -> Result<bool, Error> {
+        self.check_open()?;
+        let wall = self.wall();
+        let trusted = self.trusted_time().map_or(Timestamp::default(), |trusted| trusted.min(wall));
+        let begin = Ending { day: last_day(trusted), token: 0, principal: 0, row: i64::MAX };
+        self.read(|tx| {
+            for find in [VERSIONS, SHARES] {
+                if !find(tx, last_day(wall), Some(begin), 1)?.is_empty() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
     }
 }
 
@@ -295,7 +322,7 @@ impl Run<'_> {
         let event = Event::new(&self.caller, "Cleanup").about(Some(principal.uid), "");
         let (vault, open, day, audited) = (Arc::clone(self.vault), Arc::clone(&self.open), self.day, event.clone());
         self.vault.write_and_wait(event, Effect::Erases, move |tx| {
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let mut report = CleanupReport::default();
             for token in &tokens {
                 if let Some(row) = tx.token_by_id(*token)? {

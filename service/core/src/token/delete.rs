@@ -29,9 +29,9 @@ impl Vault {
         self.write_announced(event, Effect::Erases, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let found = shelf.find_any(tx, &request.name)?.ok_or(Error::NotFound)?;
-            let live = !found.version.is_expired(shelf.now);
+            let live = !found.version.is_expired(&shelf.now);
             let grantees = shelf.grantees(tx, &found)?;
             match version {
                 Some(_) if !live => return Err(Error::NotFound),
@@ -72,7 +72,7 @@ fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version
     if row.current == version {
         row.current = newest_left;
     }
-    meta.updated = shelf.now;
+    meta.updated = shelf.now.time;
     shelf.records().seal_token(&mut row, &meta)?;
     tx.update_token(&row)?;
     Change { added: usage::of_token(&row, &meta), freed, ..Change::default() }.count(tx, shelf.principal)

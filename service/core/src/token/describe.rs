@@ -17,7 +17,7 @@ impl Vault {
         let event = Event::new(caller, "Describe").about(request.owner.uid(caller), request.name.as_str());
         let describe = || {
             let principal = self.judged(&open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: self.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: self.moment() };
             self.read(|tx| shelf.find(tx, &request.name))?.info(principal.uid)
         };
         describe().inspect_err(|error| self.note_refusal(&event, error))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::crypto::tag;
 use crate::error::Error;
+use crate::moment::Moment;
 use crate::name::TokenName;
 use crate::port::{ReadTx, TokenRow, VersionHead, WriteTx};
 use crate::principal::Principal;
@@ -49,13 +50,6 @@ pub struct Grant {
     pub permission: Permission,
     /// What the owner says about it; empty when nothing.
     pub note: String,
-}
-
-impl TokenInfo {
-    /// Whether the version has expired at `now`.
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|expires| now >= expires)
-    }
 }
 
 /// A token row, one version of it, and what stands in them.
@@ -106,7 +100,7 @@ impl Found {
 pub(super) struct Shelf<'a> {
     pub open: &'a OpenVault,
     pub principal: &'a Principal,
-    pub now: Timestamp,
+    pub now: Moment,
 }
 
 impl<'a> Shelf<'a> {
@@ -126,7 +120,7 @@ impl<'a> Shelf<'a> {
 
     /// The live token of that name with its current version.
     pub fn find(&self, tx: &dyn ReadTx, name: &TokenName) -> Result<Found, Error> {
-        self.find_any(tx, name)?.filter(|found| !found.version.is_expired(self.now)).ok_or(Error::NotFound)
+        self.find_any(tx, name)?.filter(|found| !found.version.is_expired(&self.now)).ok_or(Error::NotFound)
     }
 
     /// Wraps the DEKs of all versions anew after something they are bound to has changed: `before` and `after` are the

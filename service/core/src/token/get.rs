@@ -10,7 +10,7 @@ use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::VALUE;
 use crate::token::request::GetRequest;
 use crate::vault::{Event, HotToken, Look, OpenVault, Receipt, Vault};
-use crate::{Caller, Secret, Timestamp};
+use crate::{Caller, Secret};
 
 /// A value on its way out.
 pub struct Opened<P> {
@@ -41,7 +41,7 @@ impl Vault {
         let open = self.open().ok()?;
         let principal = self.judged_cached(&open, caller, request.owner)?;
         let Look::Found(token) = self.find_hot(&open, &principal, request.name.as_str()) else { return None };
-        check(&token.info, self.now(), request).ok()?;
+        check(&token.info, token.is_expired(&self.moment()), request).ok()?;
         let place = make_place(&token)?;
         let filled = fill(place, &self.open_hot(&token).ok()?)?;
         // Where it cannot be noted, nothing leaves.
@@ -76,7 +76,7 @@ impl Vault {
         make_place: impl FnOnce(u64) -> Result<P, Error>,
     ) -> Result<Opened<P>, Error> {
         let principal = self.judged(open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
-        let shelf = Shelf { open, principal: &principal, now: self.now() };
+        let shelf = Shelf { open, principal: &principal, now: self.moment() };
         let look = match request.version {
             None => self.find_hot(open, &principal, request.name.as_str()),
             Some(_) => Look::Busy,
@@ -88,7 +88,7 @@ impl Vault {
         };
         let (token, place) = match found {
             Some(token) => {
-                check(&token.info, shelf.now, request)?;
+                check(&token.info, token.is_expired(&shelf.now), request)?;
                 let place = make_place(token.info.size)?;
                 (token, place)
             }
@@ -127,15 +127,15 @@ impl Vault {
         let found = Found::open(records, row, head)?;
         // A token whose current version has expired is gone, and its older versions with it.
         let superseding = current.map(|head| records.open_version(&head)).transpose()?;
-        if superseding.is_some_and(|current| current.is_expired(shelf.now)) {
+        if superseding.is_some_and(|current| current.is_expired(&shelf.now)) {
             return Err(Error::NotFound);
         }
         let info = Arc::new(found.info(principal.uid)?);
-        check(&info, shelf.now, request)?;
+        check(&info, found.version.is_expired(&shelf.now), request)?;
         let place = make_place(info.size)?;
         let aad = records.value_aad(found.row.id, found.head.version);
         let key = wrap::message_key(&self.open_dek(shelf, &found)?, VALUE, aad.as_bytes(), &value, self.memory())?;
-        Ok((Arc::new(HotToken::new(info, key, aad, value)), place))
+        Ok((Arc::new(HotToken::new(info, found.version.end(), key, aad, value)), place))
     }
 
     /// Decrypts the value of a token that lies opened.
@@ -166,8 +166,8 @@ pub(super) fn event(caller: &Caller, request: &GetRequest) -> Event {
 }
 
 /// Whether a version that was found may be given out for what the caller says it wants it for.
-pub(super) fn check(info: &TokenInfo, now: Timestamp, request: &GetRequest) -> Result<(), Error> {
-    if info.is_expired(now) {
+pub(super) fn check(info: &TokenInfo, is_expired: bool, request: &GetRequest) -> Result<(), Error> {
+    if is_expired {
         return Err(Error::NotFound);
     }
     if info.require_purpose && request.purpose.as_str().is_empty() {

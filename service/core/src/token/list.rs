@@ -5,6 +5,7 @@ use crate::crypto::tag;
 use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::policy::Action;
+use crate::port::{TokenRow, VersionHead};
 use crate::principal::Principal;
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::request::ListRequest;
@@ -14,11 +15,15 @@ use crate::vault::{Event, OpenVault, Vault};
 /// thousand of those would end the daemon's connection to the bus, and lie in its memory until they are read.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// Rows taken from the store at a time.
-const STEP: usize = 64;
+/// Most rows taken from the store at a time: no snapshot is held for longer. And fewest, so that the last ones of a page that is
+/// filtered are not taken one by one.
+const STEP: usize = 128;
+const STEP_MIN: usize = 32;
+/// About as many rows are looked at for a page. One that has fewer tokens than were asked for, or none, may not be the last.
+const LOOKED_AT_MAX: usize = 2_048;
 const CURSOR: &str = "list-cursor";
 
-/// A page of tokens, in the order they were first put.
+/// A page of tokens, in the order they were first put. It may have none and not be the last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// The tokens.
@@ -45,7 +50,7 @@ impl Vault {
     }
 
     fn page(&self, open: &OpenVault, principal: &Principal, request: &ListRequest) -> Result<Page, Error> {
-        let shelf = Shelf { open, principal, now: self.now() };
+        let shelf = Shelf { open, principal, now: self.moment() };
         let cursor = Cursor { list: CURSOR, vault: &open.id, principal };
         let tags: Vec<_> = request
             .attributes
@@ -54,17 +59,17 @@ impl Vault {
             .map(|(key, value)| tag::attribute_tag(&principal.index_key, key, value))
             .collect();
         let [mut after] = cursor.decode(&request.after)?;
-        let mut page = Page::default();
+        let (mut page, mut looked_at) = (Page::default(), 0);
         let mut bytes = page.reply_bytes();
         loop {
-            let rows = self.read(|tx| Ok(tx.tokens(principal.id, &tags, after, STEP)?))?;
-            let exhausted = rows.len() < STEP;
+            // Where every row is meant, no more of them than are asked for.
+            let step = STEP.min(request.limit.saturating_sub(page.tokens.len())).max(STEP_MIN);
+            let rows = self.read(|tx| Ok(tx.tokens(principal.id, &tags, after, step)?))?;
+            let exhausted = rows.len() < step;
+            looked_at += rows.len();
             for (row, head) in rows {
                 let before = std::mem::replace(&mut after, row.id);
-                let found = Found::open(shelf.records(), row, head)?;
-                if !matches(&found, request) || found.version.is_expired(shelf.now) {
-                    continue;
-                }
+                let Some(found) = open_if_meant(&shelf, row, head, request)? else { continue };
                 let info = found.info(principal.uid)?;
                 bytes += info.reply_bytes();
                 if bytes > PAGE_BYTES_MAX && !page.tokens.is_empty() {
@@ -78,17 +83,39 @@ impl Vault {
             if exhausted {
                 return Ok(page);
             }
+            if looked_at >= LOOKED_AT_MAX {
+                return Ok(Page { next: cursor.encode([after])?, ..page });
+            }
         }
     }
 }
 
-pub(super) fn matches(found: &Found, request: &ListRequest) -> bool {
-    let expires_in_time = match request.expires_before {
-        Some(limit) => found.version.expires.is_some_and(|expires| expires < limit),
-        None => true,
-    };
+/// The token of a row, if it is live and meant. No more of it is decrypted than it takes to tell.
+pub(super) fn open_if_meant(
+    shelf: &Shelf<'_>,
+    row: TokenRow,
+    head: VersionHead,
+    request: &ListRequest,
+) -> Result<Option<Found>, Error> {
+    if !may_expire_before(&head, request) {
+        return Ok(None);
+    }
+    let meta = shelf.records().open_token(&row)?;
     // The tags only found candidates: they are short, and nothing binds them to the token.
-    let carries_all =
-        request.attributes.iter().all(|(key, value)| found.meta.attributes.get(key).is_some_and(|has| has == value));
-    expires_in_time && carries_all && request.prefix.matches(&found.meta.name)
+    let mut wanted = request.attributes.iter();
+    let carries_all = wanted.all(|(key, value)| meta.attributes.get(key).is_some_and(|has| has == value));
+    if !carries_all || !request.prefix.matches(&meta.name) {
+        return Ok(None);
+    }
+    let version = shelf.records().open_version(&head)?;
+    let expires_in_time =
+        request.expires_before.is_none_or(|limit| version.expires.is_some_and(|expires| expires < limit));
+    let is_meant = expires_in_time && !version.is_expired(&shelf.now);
+    Ok(is_meant.then_some(Found { row, meta, head, version }))
+}
+
+/// Whether a version can expire before what was asked for, as far as the day beside it says.
+fn may_expire_before(head: &VersionHead, request: &ListRequest) -> bool {
+    let Some(limit) = request.expires_before else { return true };
+    head.expires_day.is_some_and(|day| day <= limit.day_rounded_up())
 }

@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 
 use crate::crypto::{CryptoError, aad::Aad, wrap};
 use crate::error::Error;
+use crate::moment::{Deadline, End, Moment};
 use crate::port::{TokenRow, VersionHead};
 use crate::principal::{Principal, encode};
 use crate::vault::OpenVault;
@@ -103,12 +104,20 @@ pub struct VersionMeta {
     /// Media type of the value; empty when none was given.
     #[n(3)]
     pub content_type: String,
+    /// When it expires by the clock that nobody sets.
+    #[n(4)]
+    pub deadline: Option<Deadline>,
 }
 
 impl VersionMeta {
-    /// Whether it has expired at `now`.
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|expires| now >= expires)
+    /// When it expires.
+    pub fn end(&self) -> Option<End> {
+        self.expires.map(|at| End { at, deadline: self.deadline })
+    }
+
+    /// Whether it has.
+    pub fn is_expired(&self, now: &Moment) -> bool {
+        self.end().is_some_and(|end| end.has_come(now))
     }
 }
 
@@ -145,7 +154,7 @@ impl Records<'_> {
 
     /// Everything a decision about the value depends on: a row that is swapped, re-owned or extended does not open.
     fn dek_aad(&self, row: &TokenRow, token: &TokenMeta, head: &VersionHead, version: &VersionMeta) -> Aad {
-        Aad::new("dek")
+        let aad = Aad::new("dek")
             .bytes(&self.open.id)
             .i64(row.id)
             .bytes(&self.principal.generation)
@@ -155,7 +164,12 @@ impl Records<'_> {
             .str(&version.content_type)
             .option_u64(version.expires.map(Timestamp::as_usec))
             .u8(u8::from(token.require_purpose))
-            .u64(version.size)
+            .u64(version.size);
+        // What was stored before there were deadlines is bound to none.
+        match version.deadline {
+            Some(deadline) => aad.bytes(deadline.boot.as_bytes()).u64(deadline.since_boot_usec),
+            None => aad,
+        }
     }
 
     /// AAD of a value: where it stands.

@@ -58,12 +58,12 @@ impl Vault {
             let right = vault.right_to_put(&open, tx, &asked)?;
             let info = match &right {
                 Right::Owner(principal) => {
-                    let shelf = Shelf { open: &open, principal, now: vault.now() };
+                    let shelf = Shelf { open: &open, principal, now: vault.moment() };
                     Put { vault: &vault, shelf, name: &name, options: &options }.store(tx, &value)?
                 }
                 Right::Grantee(reach) => vault.put_as_grantee(&open, tx, reach, (&asked, &options, &value))?,
             };
-            let shelf = Shelf { open: &open, principal: right.owner(), now: vault.now() };
+            let shelf = Shelf { open: &open, principal: right.owner(), now: vault.moment() };
             vault.record_mutation(&open, tx, &audited, info.version)?;
             let said = shelf.announce_stored(tx, &name, (&info, happened))?;
             Ok((info, said))
@@ -117,7 +117,7 @@ impl Put<'_> {
             Some(found) => (found.row.clone(), Some(found)),
             None => (self.insert_token(tx)?, None),
         };
-        let live = before.as_ref().filter(|found| !found.version.is_expired(self.shelf.now));
+        let live = before.as_ref().filter(|found| !found.version.is_expired(&self.shelf.now));
         let meta = self.token_meta(live);
         row.newest += 1;
         row.current = row.newest;
@@ -152,7 +152,7 @@ impl Put<'_> {
     }
 
     fn check_preconditions(&self, existing: Option<&Found>) -> Result<(), Error> {
-        let live = existing.filter(|found| !found.version.is_expired(self.shelf.now));
+        let live = existing.filter(|found| !found.version.is_expired(&self.shelf.now));
         let current = live.map_or(0, |found| found.row.current);
         if let Some(expected) = self.options.expect_version
             && expected != current
@@ -175,7 +175,7 @@ impl Put<'_> {
 
     /// What is not given stays as it is on a live token; an expired one counts as gone.
     fn token_meta(&self, live: Option<&Found>) -> TokenMeta {
-        let (now, options) = (self.shelf.now, self.options);
+        let (now, options) = (self.shelf.now.time, self.options);
         let before = live.map(|found| &found.meta);
         TokenMeta {
             name: self.name.as_str().to_owned(),
@@ -208,11 +208,13 @@ impl Put<'_> {
             Some(content_type) => content_type.as_str().to_owned(),
             None => live.map(|found| found.version.content_type.clone()).unwrap_or_default(),
         };
+        let end = self.options.expiry.resolve(&self.shelf.now)?;
         Ok(VersionMeta {
             size: value.len() as u64,
-            created: self.shelf.now,
-            expires: self.options.expiry.resolve(self.shelf.now)?,
+            created: self.shelf.now.time,
+            expires: end.map(|end| end.at),
             content_type,
+            deadline: end.and_then(|end| end.deadline),
         })
     }
 

@@ -28,7 +28,7 @@ impl Vault {
         self.write_announced(event, Effect::Grows, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             rename(&vault, tx, shelf, &request.name, &to)?;
             vault.record_mutation(&open, tx, &audited, 0)?;
             Ok(((), renamed(tx, shelf, &request.name, &to)?))
@@ -52,7 +52,7 @@ fn rename(
     row.name_tag = tag::name_tag(&shelf.principal.index_key, to);
     let mut meta = found.meta.clone();
     to.as_str().clone_into(&mut meta.name);
-    meta.updated = shelf.now;
+    meta.updated = shelf.now.time;
     shelf.rewrap(tx, (&found.row, &found.meta), (&row, &meta), vault.memory())?;
     shelf.records().seal_token(&mut row, &meta)?;
     tx.update_token(&row)?;
@@ -80,7 +80,7 @@ fn renamed(
 /// Frees the new name where an expired token still holds it; what is to be counted for that.
 fn make_way(tx: &mut dyn WriteTx, shelf: Shelf<'_>, to: &TokenName) -> Result<Change, Error> {
     let Some(holder) = shelf.find_any(tx, to)? else { return Ok(Change::default()) };
-    if !holder.version.is_expired(shelf.now) {
+    if !holder.version.is_expired(&shelf.now) {
         return Err(Error::Exists);
     }
     delete_token(tx, &holder)

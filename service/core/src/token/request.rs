@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::issued::GroupNow;
+use crate::moment::{End, Moment};
 use crate::name::{Attributes, ContentType, Hint, NamePrefix, TokenName};
 use crate::owner::Owner;
 use crate::token::Class;
@@ -46,29 +47,33 @@ pub enum Expiry {
     At(Timestamp),
     /// This many microseconds after the write.
     After(u64),
+    /// When something else does that was stored before.
+    With(End),
 }
 
 impl Expiry {
-    /// The point in time meant.
+    /// The end meant.
     ///
     /// # Errors
     /// [`Error::InvalidArgs`] for a point that has passed or lies past the end of time.
-    pub fn resolve(self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let expires = match self {
+    pub fn resolve(self, now: &Moment) -> Result<Option<End>, Error> {
+        let end = match self {
             Self::Never => return Ok(None),
-            Self::At(point) => point,
-            Self::After(usec) => now
-                .checked_add_usec(usec)
-                .ok_or_else(|| Error::InvalidArgs("option 'ttl' reaches past the end of time".into()))?,
+            Self::At(point) => End::said(point, now),
+            Self::After(usec) => {
+                let past = || Error::InvalidArgs("option 'ttl' reaches past the end of time".into());
+                End::said(now.time.checked_add_usec(usec).ok_or_else(past)?, now)
+            }
+            Self::With(end) => end,
         };
-        if expires <= now {
+        if end.has_come(now) {
             return Err(Error::InvalidArgs("the token would have expired already; give a later time".into()));
         }
         // D-Bus and the store hold it as 64 bits; SQLite's are signed.
-        if i64::try_from(expires.as_usec()).is_err() {
+        if i64::try_from(end.at.as_usec()).is_err() {
             return Err(Error::InvalidArgs("option 'expires' lies past the end of time".into()));
         }
-        Ok(Some(expires))
+        Ok(Some(end))
     }
 }
 

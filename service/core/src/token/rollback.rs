@@ -26,7 +26,7 @@ impl Vault {
         self.write_announced(event, Effect::Grows, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let info = rollback(&vault, tx, shelf, &request.name, version)?;
             vault.record_mutation(&open, tx, &audited, info.version)?;
             let said = shelf.announce_stored(tx, &request.name, (&info, Happened::RolledBack))?;
@@ -45,14 +45,14 @@ fn rollback(
     let current = shelf.find(tx, name)?;
     let VersionRow { head, value } = tx.version(current.row.id, version)?.ok_or(Error::NotFound)?;
     let old = Found::open(shelf.records(), current.row, head)?;
-    if old.version.is_expired(shelf.now) {
+    if old.version.is_expired(&shelf.now) {
         return Err(Error::NotFound);
     }
     let value = vault.open_value(&shelf, &old, &value)?;
     let options = PutOptions {
         class: Class::from_u8(old.head.class),
         content_type: Some(ContentType::parse(&old.version.content_type)?),
-        expiry: old.version.expires.map_or(Expiry::Never, Expiry::At),
+        expiry: old.version.end().map_or(Expiry::Never, Expiry::With),
         ..PutOptions::default()
     };
     Put { vault, shelf, name, options: &options }.store(tx, &value)

@@ -68,7 +68,7 @@ impl Change {
         let tokens = principal.quota_tokens.unwrap_or(settings.tokens);
         let bytes = principal.quota_bytes.unwrap_or(settings.bytes);
         if self.tokens > 0 && tokens > 0 && row.tokens > tokens {
-            return Err(over("tokens", tokens));
+            return Err(over(principal, "tokens", tokens));
         }
         if self.issued > 0 && settings.issued > 0 && row.issued > settings.issued {
             return Err(Error::LimitsExceeded {
@@ -80,17 +80,19 @@ impl Change {
             });
         }
         if self.added > self.freed && bytes > 0 && row.bytes > bytes {
-            return Err(over("bytes", bytes));
+            return Err(over(principal, "bytes", bytes));
         }
         Ok(())
     }
 }
 
-fn over(limit: &'static str, value: u64) -> Error {
+fn over(principal: &Principal, limit: &'static str, value: u64) -> Error {
     Error::LimitsExceeded {
         limit,
         retry: format!(
-            "your quota is {value}; delete tokens or versions, or have an administrator raise it in the configuration"
+            "your quota is {value}; delete tokens or versions, or have an administrator raise it with 'tokenvaultctl user set \
+             {} --quota-{limit}', or everybody's in the configuration",
+            principal.uid
         ),
     }
 }

@@ -32,7 +32,7 @@ impl Vault {
         let event = Event::new(caller, "Versions").about(request.owner.uid(caller), request.name.as_str());
         let versions = || {
             let principal = self.judged(&open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: self.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: self.moment() };
             let (row, heads) = self.read(|tx| {
                 let row = shelf.find(tx, &request.name)?.row;
                 let heads = tx.versions(row.id)?;
@@ -41,7 +41,7 @@ impl Vault {
             let mut versions = Vec::with_capacity(heads.len());
             for head in heads.iter().rev() {
                 let meta = shelf.records().open_version(head)?;
-                if !meta.is_expired(shelf.now) {
+                if !meta.is_expired(&shelf.now) {
                     versions.push(VersionInfo {
                         version: head.version,
                         size: meta.size,

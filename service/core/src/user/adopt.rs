@@ -23,6 +23,8 @@ impl Vault {
         let to = to.uid;
         let mut work = Work::new(self, caller, "AdoptUser", from)?;
         work.event.grantee = (to != from).then(|| format!("uid:{to}"));
+        // What says that somebody was deleted says so of before.
+        self.heed_deletions(&work.open);
         work.close_login()?;
         let (vault, open, audited) = (Arc::clone(self), Arc::clone(&work.open), work.event.clone());
         let _change = Change::begin(&work.open, to);
@@ -37,9 +39,10 @@ impl Vault {
                 }
                 let present_record = keys.open_record(&present)?;
                 tx.delete_principal(present.id)?;
-                (record.role, record.active) = (present_record.role, present_record.active);
+                (record.role, record.role_set) = (present_record.role, present_record.role_set);
+                record.active = present_record.active;
             } else if to != from || record.user != *user {
-                record.role = vault.settings().default_role;
+                (record.role, record.role_set) = (vault.settings().default_role, Some(false));
             }
             record.uid = to;
             (*user).clone_into(&mut record.user);
@@ -47,6 +50,10 @@ impl Vault {
             tx.update_principal(&keys.with_record(&row, &record)?)?;
             vault.record_mutation(&open, tx, &audited, 0)
         })?;
+        for uid in [from, to] {
+            work.open.withhold(uid, false);
+            drop(Change::begin(&work.open, uid));
+        }
         // One has them no longer, the other has them now; it may be the same one.
         let uids = if from == to { vec![to] } else { vec![from, to] };
         self.announce(uids.into_iter().map(|uid| Announcement::of_all(uid, Happened::Adopted)).collect());

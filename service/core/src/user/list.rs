@@ -4,7 +4,8 @@ use crate::Timestamp;
 use crate::error::Error;
 use crate::policy::Role;
 use crate::port::PrincipalRow;
-use crate::principal::PrincipalRecord;
+use crate::principal::{PrincipalRecord, role_of};
+use crate::role_rules::RoleFrom;
 use crate::vault::{Settings, Vault};
 
 /// Principals read in one step.
@@ -17,8 +18,9 @@ pub struct UserView {
     pub uid: u32,
     /// Name it had when it was taken in.
     pub user: String,
-    /// What it may do.
+    /// Its own role, where no rule of the configuration says otherwise.
     pub role: Role,
+    role_set: Option<bool>,
     /// False when an administrator disabled it.
     pub active: bool,
     /// When it was frozen because its user was deleted.
@@ -39,7 +41,8 @@ impl UserView {
     fn new(row: &PrincipalRow, record: PrincipalRecord, settings: &Settings) -> Self {
         Self {
             uid: record.uid,
-            role: record.role(),
+            role: if record.uid == 0 { Role::Admin } else { record.role },
+            role_set: record.role_set,
             active: record.is_active(),
             user: record.user,
             frozen: record.frozen,
@@ -49,6 +52,13 @@ impl UserView {
             quota_bytes: record.quota_bytes.unwrap_or(settings.bytes),
             last_seen: record.last_seen,
         }
+    }
+}
+
+impl UserView {
+    /// What it may do as a member of these groups, and where that is from.
+    pub fn role_in(&self, settings: &Settings, gids: &[u32]) -> (Role, RoleFrom) {
+        role_of(self.uid, (self.role, self.role_set), settings, (&self.user, gids))
     }
 }
 
@@ -67,7 +77,11 @@ impl Vault {
             let Some(newest) = rows.last() else { break };
             last = newest.id;
             for row in &rows {
-                users.push(UserView::new(row, open.keys(self).open_record(row)?, &settings));
+                let mut record = open.keys(self).open_record(row)?;
+                if open.withholds(record.uid) {
+                    record.frozen = record.frozen.or_else(|| Some(self.now()));
+                }
+                users.push(UserView::new(row, record, &settings));
             }
         }
         users.sort_by_key(|user| user.uid);

@@ -2,6 +2,7 @@
 //! One operation a file. No value and no name of a token is told here.
 
 mod adopt;
+mod deleted;
 mod list;
 mod purge;
 mod set;
@@ -14,6 +15,7 @@ use crate::port::{PrincipalRow, ReadTx, WriteTx};
 use crate::principal::PrincipalRecord;
 use crate::vault::{Change, Effect, Event, OpenVault, Vault};
 
+pub use deleted::Deletion;
 pub use list::UserView;
 pub use set::UserChanges;
 
@@ -61,8 +63,12 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(vault: &'a Arc<Vault>, caller: &Caller, operation: &'static str, uid: u32) -> Result<Self, Error> {
-        let event = Event::new(caller, operation).about(Some(uid), "");
-        Ok(Self { vault, open: vault.open()?, event, uid })
+        Ok(Self::with(vault, vault.open()?, caller, operation, uid))
+    }
+
+    /// The same with keys that may not be in use yet.
+    fn with(vault: &'a Arc<Vault>, open: Arc<OpenVault>, caller: &Caller, operation: &'static str, uid: u32) -> Self {
+        Self { vault, open, event: Event::new(caller, operation).about(Some(uid), ""), uid }
     }
 
     /// Writes. Nothing of the principal that was opened before is used from the beginning of the write on. Blocks.

@@ -12,8 +12,8 @@ use crate::vault::{Effect, Vault};
 /// What is to be changed of a user; `None` leaves it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserChanges {
-    /// What it may do.
-    pub role: Option<Role>,
+    /// What it may do; `Some(None)`: as configured.
+    pub role: Option<Option<Role>>,
     /// Whether it may do anything.
     pub active: Option<bool>,
     /// Most tokens it may have; `Some(None)`: as configured.
@@ -23,8 +23,10 @@ pub struct UserChanges {
 }
 
 impl UserChanges {
-    fn apply(&self, record: &mut PrincipalRecord) {
-        record.role = self.role.unwrap_or(record.role);
+    fn apply(&self, record: &mut PrincipalRecord, default_role: Role) {
+        if let Some(role) = self.role {
+            (record.role, record.role_set) = (role.unwrap_or(default_role), Some(role.is_some()));
+        }
         record.active = self.active.unwrap_or(record.active);
         record.quota_tokens = self.quota_tokens.unwrap_or(record.quota_tokens);
         record.quota_bytes = self.quota_bytes.unwrap_or(record.quota_bytes);
@@ -57,7 +59,7 @@ impl Vault {
                 tx.insert_principal(&keys.enrol(&subject, role, vault.now())?)?;
             }
             let (row, mut record) = find(&vault, &open, tx, uid)?;
-            applied.apply(&mut record);
+            applied.apply(&mut record, vault.settings().default_role);
             if is_new {
                 record.last_seen = None;
             }
@@ -76,17 +78,25 @@ impl Vault {
         refuse_root(uid, "frozen")?;
         let work = Work::new(self, caller, "FreezeUser", uid)?;
         let is_known = self.read(|tx| Ok(tx.principal(&work.open.keys(self).uid_tag(uid))?))?.is_some();
-        if !is_known && self.end_shares_with(caller, uid)? > 0 {
+        if !is_known && self.end_shares_with(caller, &work.open, uid)? > 0 {
             return Ok(());
         }
-        let (vault, open, audited) = (Arc::clone(self), Arc::clone(&work.open), work.event.clone());
-        work.write(Effect::Reserved, move |tx| {
+        work.freeze()?;
+        self.end_shares_with(caller, &work.open, uid)?;
+        work.close_login()
+    }
+}
+
+impl Work<'_> {
+    /// Writes that the tokens are nobody's.
+    pub(super) fn freeze(&self) -> Result<(), Error> {
+        let (vault, open, audited) = (Arc::clone(self.vault), Arc::clone(&self.open), self.event.clone());
+        let uid = self.uid;
+        self.write(Effect::Reserved, move |tx| {
             let (row, mut record) = find(&vault, &open, tx, uid)?;
             record.frozen = record.frozen.or_else(|| Some(vault.now()));
             tx.update_principal(&open.keys(&vault).with_record(&row, &record)?)?;
             vault.record_mutation(&open, tx, &audited, 0)
-        })?;
-        self.end_shares_with(caller, uid)?;
-        work.close_login()
+        })
     }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::Secret;
 use crate::crypto::aad::Aad;
+use crate::moment::{End, Moment};
 use crate::token::TokenInfo;
 
 /// Bytes kept of one owner, which are some 2,000 short tokens, and of all. Past it that owner starts over, or whoever has most.
@@ -27,6 +28,8 @@ const TOKEN_BYTES: usize = 768;
 pub struct HotToken {
     /// What its owner is told of it, and nobody else: others may do less.
     pub(crate) info: Arc<TokenInfo>,
+    /// When it expires.
+    end: Option<End>,
     /// The key its value is encrypted with.
     pub(crate) key: Secret,
     /// What the value is bound to.
@@ -39,8 +42,13 @@ pub struct HotToken {
 
 impl HotToken {
     /// A token that was opened.
-    pub(crate) const fn new(info: Arc<TokenInfo>, key: Secret, aad: Aad, value: Vec<u8>) -> Self {
-        Self { info, key, aad, value, told: OnceLock::new() }
+    pub(crate) const fn new(info: Arc<TokenInfo>, end: Option<End>, key: Secret, aad: Aad, value: Vec<u8>) -> Self {
+        Self { info, end, key, aad, value, told: OnceLock::new() }
+    }
+
+    /// Whether it has expired.
+    pub(crate) fn is_expired(&self, now: &Moment) -> bool {
+        self.end.is_some_and(|end| end.has_come(now))
     }
 
     /// What its owner is told of it.

@@ -23,12 +23,13 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use crate::Caller;
 use crate::audit::AuditQueue;
 use crate::error::Error;
 use crate::issued::HotShelf;
 use crate::policy::Role;
-use crate::port::{Clock, ReadTx, SecretMemory, Store};
-use crate::{Caller, Timestamp};
+use crate::port::{Clock, DeletionNotes, ReadTx, SecretMemory, Store};
+use crate::role_rules::RoleRules;
 
 pub use crate::crypto::VaultId;
 pub use audited::Receipt;
@@ -38,6 +39,7 @@ pub use open::OpenVault;
 pub(crate) use principals::Change;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{State, VaultStatus};
+pub use trusted_time::ClockWord;
 pub use unseal::HostKey;
 pub use words::{Protection, SealReason, tpm_error_name};
 pub(crate) use write::Effect;
@@ -69,6 +71,8 @@ pub struct Settings {
     pub enrolment: Enrolment,
     /// Role of a user seen first.
     pub default_role: Role,
+    /// Roles of users and groups.
+    pub roles: RoleRules,
     /// Whether reads wait for their audit record to be durable.
     pub audit_durable: bool,
     /// Most audit records kept.
@@ -88,6 +92,7 @@ impl Default for Settings {
             issued: 100_000,
             enrolment: Enrolment::Auto,
             default_role: Role::Developer,
+            roles: RoleRules::default(),
             audit_durable: false,
             audit_records: 1_000_000,
             audit_bytes: 256 << 20,
@@ -101,6 +106,8 @@ pub struct Vault {
     store: Arc<dyn Store>,
     memory: Arc<dyn SecretMemory>,
     clock: Arc<dyn Clock>,
+    /// What has certainly passed.
+    high_water: trusted_time::HighWater,
     settings: RwLock<Arc<Settings>>,
     state: RwLock<state::Inner>,
     /// Held while the vault is made, opened, sealed or its slots change: one at a time.
@@ -122,6 +129,10 @@ pub struct Vault {
     announcer: OnceLock<announced::Announcer>,
     /// Told when [`Vault::status`] may say something else than before.
     state_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Where it is said who was deleted while the vault could not be told.
+    pub(crate) deletion_notes: OnceLock<Box<dyn DeletionNotes>>,
+    /// Held while that is heeded.
+    pub(crate) heeding: Mutex<()>,
 }
 
 impl Vault {
@@ -136,6 +147,7 @@ impl Vault {
             store,
             memory,
             clock,
+            high_water: trusted_time::HighWater::default(),
             settings: RwLock::new(Arc::new(settings)),
             state: RwLock::new(state::Inner::Starting),
             lifecycle: Mutex::new(()),
@@ -148,6 +160,8 @@ impl Vault {
             audit_waker: OnceLock::new(),
             announcer: OnceLock::new(),
             state_waker: OnceLock::new(),
+            deletion_notes: OnceLock::new(),
+            heeding: Mutex::new(()),
         })
     }
 
@@ -166,13 +180,8 @@ impl Vault {
     }
 
     /// The time by which what expires does.
-    pub fn time(&self) -> Timestamp {
+    pub fn time(&self) -> crate::Timestamp {
         self.now()
-    }
-
-    /// The time.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 
     /// Where secrets lie.

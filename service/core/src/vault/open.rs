@@ -1,12 +1,12 @@
 //! The keys of an open vault, and the principal behind a caller.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::due_mark::Told;
 use super::hot::Ticket;
 use super::principals::Principals;
-use super::trusted_time::Mark;
 use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
 use crate::crypto::tag;
@@ -16,7 +16,7 @@ use crate::keyring::Keyring;
 use crate::login::Unlocked;
 use crate::owner::Owner;
 use crate::policy::{self, Action, Role, Standing};
-use crate::port::{ReadTx, SecretMemory, Tag, WriteTx};
+use crate::port::{PrincipalRow, ReadTx, SecretMemory, Tag, WriteTx};
 use crate::principal::{Principal, PrincipalKeys};
 use crate::slot::SlotKind;
 use crate::{Caller, Secret};
@@ -36,8 +36,8 @@ pub struct OpenVault {
     pub(crate) principals: Principals,
     /// Whose login-class tokens are open.
     pub(crate) unlocked: Unlocked,
-    /// The last time that is known to have been right, once it was read.
-    pub(super) trusted: Mutex<Option<Mark>>,
+    /// Whose tokens are nobody's though that is not written down yet.
+    withheld: RwLock<BTreeSet<u32>>,
     /// Up to when it was told what expires, once it was read.
     pub(super) told_expiry: Mutex<Option<Told>>,
     /// Which opening of the vault this is, from 1.
@@ -56,7 +56,7 @@ impl OpenVault {
             opened_by: by,
             principals: Principals::default(),
             unlocked: Unlocked::default(),
-            trusted: Mutex::default(),
+            withheld: RwLock::default(),
             told_expiry: Mutex::default(),
             opening,
         })
@@ -84,6 +84,30 @@ impl OpenVault {
             index: self.keyring.index(),
             memory: vault.memory(),
         }
+    }
+
+    /// Has nobody given the tokens of a uid from now on, or no longer for this reason.
+    pub(crate) fn withhold(&self, uid: u32, withheld: bool) {
+        let mut uids = self.withheld.write().unwrap_or_else(PoisonError::into_inner);
+        if withheld {
+            uids.insert(uid)
+        } else {
+            uids.remove(&uid)
+        };
+    }
+
+    /// Whether that is so of a uid.
+    pub(crate) fn withholds(&self, uid: u32) -> bool {
+        self.withheld.read().unwrap_or_else(PoisonError::into_inner).contains(&uid)
+    }
+
+    /// The principal of a row.
+    fn principal_of(&self, vault: &Vault, row: &PrincipalRow) -> Result<Arc<Principal>, Error> {
+        let mut principal = self.keys(vault).open(row)?;
+        if self.withholds(principal.uid) {
+            (principal.frozen, principal.active) = (true, false);
+        }
+        Ok(Arc::new(principal))
     }
 
     /// The tag the shares of a grantee are found by.
@@ -162,7 +186,10 @@ impl Vault {
             Some(own) => {
                 own.check_name(caller)?;
                 self.note_seen(own);
-                own.standing()
+                match action {
+                    Action::Read => own.standing_to_read(),
+                    Action::Write | Action::Share => own.standing(&self.settings(), caller),
+                }
             }
             None => self.standing_of_stranger(caller),
         };
@@ -175,7 +202,9 @@ impl Vault {
     }
 
     fn standing_of_stranger(&self, caller: &Caller) -> Standing {
-        let role = if caller.is_root() { Role::Admin } else { self.settings().default_role };
+        let settings = self.settings();
+        let rule = settings.roles.find(&caller.user, &caller.gids).map(|rule| rule.role);
+        let role = if caller.is_root() { Role::Admin } else { rule.unwrap_or(settings.default_role) };
         Standing { uid: caller.uid, role, active: true }
     }
 
@@ -186,7 +215,7 @@ impl Vault {
     pub fn standing(&self, caller: &Caller) -> Result<Standing, Error> {
         let open = self.open()?;
         match self.principal(&open, caller.uid)? {
-            Some(own) => own.check_name(caller).map(|()| own.standing()),
+            Some(own) => own.check_name(caller).map(|()| own.standing(&self.settings(), caller)),
             None => Ok(self.standing_of_stranger(caller)),
         }
     }
@@ -244,7 +273,7 @@ impl Vault {
             return Ok(principal);
         }
         let row = tx.principal_by_id(id)?.ok_or_else(|| Error::Quarantined(format!("principal {id} is missing")))?;
-        open.keys(self).open(&row).map(Arc::new)
+        open.principal_of(self, &row)
     }
 
     /// The same on a snapshot, and kept.
@@ -257,7 +286,7 @@ impl Vault {
 
     fn load_principal(&self, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<Option<Arc<Principal>>, Error> {
         let uid_tag = tag::uid_tag(open.keyring.index(), uid);
-        tx.principal(&uid_tag)?.map(|row| open.keys(self).open(&row).map(Arc::new)).transpose()
+        tx.principal(&uid_tag)?.map(|row| open.principal_of(self, &row)).transpose()
     }
 
     /// Takes a principal in that stores for the first time.

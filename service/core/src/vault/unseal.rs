@@ -156,6 +156,8 @@ impl Vault {
         let _turn = self.one_at_a_time();
         let open = self.open()?;
         let event = Event::new(caller, "Seal");
+        // It goes on all the same while the daemon runs.
+        let _kept = self.keep_trusted_time(&open);
         let (vault, audited) = (Arc::clone(self), event.clone());
         // First of all, and no read is noted from here on, so that none comes in behind the records that are written with the
         // last of the keys. Whoever asks for the keys to go is not refused because the disk is full either.
@@ -203,10 +205,14 @@ impl Vault {
         let opened = Keyring::open(&stored.keyring, &vk, &stored.id, self.memory())
             .map_err(Error::from)
             .and_then(|keyring| OpenVault::new(self, stored.id, vk, keyring, by))
-            .and_then(|open| self.read(|tx| verify_table(self, &open, tx)).map(|()| Arc::new(open)));
+            .and_then(|open| self.read(|tx| verify_table(self, &open, tx)).map(|()| open))
+            .and_then(|open| self.resume_trusted_time(&open).map(|()| Arc::new(open)));
         let open = opened.inspect_err(|error| self.quarantine_after(error))?;
+        self.heed_deletions(&open);
         self.audit.reopen();
         self.enter(Inner::Open(Arc::clone(&open)))?;
+        // And what was left meanwhile by whom a closed vault refused.
+        self.heed_deletions(&open);
         self.wake_audit();
         let event = Event::new(caller, "Unseal");
         let (vault, audited) = (Arc::clone(self), event.clone());

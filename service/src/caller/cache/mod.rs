@@ -116,6 +116,11 @@ impl<K: Hash + Eq + Clone + ToString + Send + 'static, V: Clone + Send + Sync + 
         });
     }
 
+    /// The state of the file.
+    pub(super) fn state(&self) -> Option<Stamp> {
+        self.file.stamp()
+    }
+
     /// The answer that is kept.
     pub(super) fn kept(&self, key: &K) -> Option<V> {
         let stamp = self.file.stamp();

@@ -17,6 +17,7 @@ pub(super) fn meta_name(key: MetaKey) -> &'static str {
         MetaKey::RecoveryConfirmed => "recovery-confirmed",
         MetaKey::AuditBase => "audit-base",
         MetaKey::TrustedTime => "trusted-time",
+        MetaKey::HeededNotes => "heeded-notes",
         MetaKey::ToldExpiry => "told-expiry",
     }
 }

@@ -288,6 +288,7 @@ fn resolve(expiry: Expiry, now: Timestamp) -> Option<Timestamp> {
     match expiry {
         Expiry::Never => None,
         Expiry::At(point) => Some(point),
+        Expiry::With(end) => Some(end.at),
         Expiry::After(usec) => now.checked_add_usec(usec),
     }
 }

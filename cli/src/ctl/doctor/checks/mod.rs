@@ -1,5 +1,7 @@
 //! The checks, one function each: of this machine here, of the daemon's state and of its parts in files of their own.
 
+mod administration;
+mod installed;
 mod parts;
 mod state;
 #[cfg(test)]
@@ -29,8 +31,17 @@ type Answer = (Verdict, String, Cow<'static, str>);
 type Check<F, A> = (&'static str, fn(&F) -> A);
 
 /// Checks that need only this machine.
-const OF_THE_MACHINE: &[Check<Facts, Option<Answer>>] =
-    &[("reachable", reachable), ("caller", caller), ("socket", socket), ("credentials", credentials), ("clock", clock)];
+const OF_THE_MACHINE: &[Check<Facts, Option<Answer>>] = &[
+    ("reachable", reachable),
+    ("caller", caller),
+    ("socket", socket),
+    ("credentials", credentials),
+    ("bus-policy", installed::bus_policy),
+    ("polkit", installed::polkit),
+    ("space", installed::space),
+    ("modes", installed::modes),
+    ("clock", clock),
+];
 /// Checks that need the daemon's answer.
 const OF_THE_DAEMON: &[Check<Answers, Answer>] = &[
     ("door", state::door),
@@ -44,6 +55,16 @@ const OF_THE_DAEMON: &[Check<Answers, Answer>] = &[
     ("memory", parts::memory),
 ];
 
+/// Checks that also need what only root is told, or the daemon says of things around it.
+const OF_THE_VAULT: &[Check<Answers, Option<Answer>>] = &[
+    ("slots", administration::slots),
+    ("quotas", administration::quotas),
+    ("users", administration::users),
+    ("deletions", administration::deletions),
+    ("groups", administration::groups),
+    ("expiry", administration::expiry),
+];
+
 /// Everything that can be checked.
 pub fn run_all(facts: &Facts) -> Vec<Finding> {
     let of_the_machine = OF_THE_MACHINE.iter().filter_map(|(name, check)| Some(finding(name, check(facts)?)));
@@ -51,7 +72,11 @@ pub fn run_all(facts: &Facts) -> Vec<Finding> {
         .answers
         .iter()
         .flat_map(|answers| OF_THE_DAEMON.iter().map(move |(name, check)| finding(name, check(answers))));
-    of_the_machine.chain(of_the_daemon).collect()
+    let of_the_vault = facts
+        .answers
+        .iter()
+        .flat_map(|answers| OF_THE_VAULT.iter().filter_map(move |(name, check)| Some(finding(name, check(answers)?))));
+    of_the_machine.chain(of_the_daemon).chain(of_the_vault).collect()
 }
 
 fn finding(check: &'static str, (result, message, fix): Answer) -> Finding {

@@ -5,7 +5,12 @@ use super::{Answer, failed, ok, warning};
 use crate::output::bytes;
 
 /// Part of a quota, in percent, from which it is nearly used up.
-const NEARLY_FULL: u128 = 90;
+pub(super) const NEARLY_FULL: u128 = 90;
+
+/// Whether so much of a quota is used; one of 0 is none.
+pub(super) fn is_nearly_full(used: u64, quota: u64) -> bool {
+    quota > 0 && u128::from(used) * 100 >= u128::from(quota) * NEARLY_FULL
+}
 
 pub(super) fn door(answers: &Answers) -> Answer {
     match answers.me.door.as_str() {
@@ -75,8 +80,7 @@ pub(super) fn recovery(answers: &Answers) -> Answer {
 
 pub(super) fn quota(answers: &Answers) -> Answer {
     let status = &answers.status;
-    let full = |used: u64, quota: u64| quota > 0 && u128::from(used) * 100 >= u128::from(quota) * NEARLY_FULL;
-    if full(status.tokens, status.quota_tokens) || full(status.bytes, status.quota_bytes) {
+    if is_nearly_full(status.tokens, status.quota_tokens) || is_nearly_full(status.bytes, status.quota_bytes) {
         let message = format!(
             "{} of {} tokens, {} of {}",
             status.tokens,

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use tokenvault_proto::{Health, Status, WhoAmI};
+use tokenvault_proto::{CLOCK_HOLDS_BACK, DeletionInfo, Health, Status, UserInfo, WhoAmI};
 
-use super::super::facts::{Entry, Silence, Socket};
+use super::super::facts::{Entry, Records, Silence, Socket};
+use super::super::installed::{Installed, Policy, Space};
 use super::*;
 
 fn healthy() -> Facts {
@@ -16,18 +17,45 @@ fn healthy() -> Facts {
         ..Status::default()
     };
     let me = WhoAmI { door: "socket".into(), ..WhoAmI::default() };
-    let [store, tpm, bus, memory] = std::array::from_fn(|_| "ok".to_owned());
-    let health = Health { ok: true, store, tpm, bus, memory, uptime: 0 };
+    let [store, tpm, bus, memory, clock, groups] = std::array::from_fn(|_| "ok".to_owned());
+    let health = Health { ok: true, store, tpm, bus, memory, clock, groups, uptime: 0 };
     let socket = |path: &str, mode| {
         let entry = Entry { is_socket: true, mode, owner: 0, directory_mode: 0o755 };
         Some(Socket { path: PathBuf::from(path), entry: Ok(entry) })
     };
     Facts {
-        answers: Ok(Answers { status, me, health, has_tpm_slot: Some(true) }),
+        answers: Ok(Answers { status, me, health, has_tpm_slot: Some(true), records: Some(records()) }),
         socket: socket("/run/tokenvault/bus", 0o666),
         credentials: socket("/run/tokenvault/credentials", 0o600),
+        installed: Some(Installed {
+            bus_policy: Policy::Equal,
+            polkit: Policy::Equal,
+            space: Some(Space { free: 1 << 30, total: 10 << 30 }),
+            open_to_others: Vec::new(),
+        }),
         now: EARLIEST + 1,
     }
+}
+
+fn records() -> Records {
+    let user = UserInfo { user: "alice".into(), state: "ok".into(), quota_tokens: 10, ..UserInfo::default() };
+    Records { slots: Some(vec!["tpm2".into(), "recovery".into()]), users: Some(vec![user]), deletions: Ok(Vec::new()) }
+}
+
+fn told(facts: &mut Facts) -> &mut Records {
+    answers(facts).records.as_mut().unwrap()
+}
+
+fn user(facts: &mut Facts) -> &mut UserInfo {
+    told(facts).users.as_mut().unwrap().first_mut().unwrap()
+}
+
+fn note(user: &str, done: bool) -> DeletionInfo {
+    DeletionInfo { user: user.into(), done, ..DeletionInfo::default() }
+}
+
+fn installed(facts: &mut Facts) -> &mut Installed {
+    facts.installed.as_mut().unwrap()
 }
 
 /// The one finding that is not ok after `spoil`.
@@ -70,7 +98,7 @@ fn credentials(facts: &mut Facts) -> &mut Entry {
 fn a_healthy_vault_passes_every_check() {
     let findings = run_all(&healthy());
     // Of a caller that is answered there is nothing to say.
-    assert_eq!(findings.len(), OF_THE_MACHINE.len() - 1 + OF_THE_DAEMON.len());
+    assert_eq!(findings.len(), OF_THE_MACHINE.len() - 1 + OF_THE_DAEMON.len() + OF_THE_VAULT.len());
     assert!(findings.iter().all(|finding| finding.result == Verdict::Ok && finding.fix.is_empty()));
 }
 
@@ -90,10 +118,64 @@ fn each_fault_is_found_by_its_check() {
         ("store", Verdict::Failed, spoiled(|facts| health(facts).store = "the disk is full".into())),
         ("bus", Verdict::Failed, spoiled(|facts| health(facts).bus = "not connected".into())),
         ("memory", Verdict::Failed, spoiled(|facts| health(facts).memory = "64 bytes are not locked".into())),
+        ("groups", Verdict::Warning, spoiled(|facts| health(facts).groups = "these do not exist: x".into())),
+        ("expiry", Verdict::Failed, spoiled(|facts| health(facts).clock = "9 s behind".into())),
+        ("expiry", Verdict::Warning, spoiled(|facts| health(facts).clock = CLOCK_HOLDS_BACK.into())),
+        ("quotas", Verdict::Warning, spoiled(|facts| user(facts).tokens = 9)),
+        ("users", Verdict::Warning, spoiled(|facts| user(facts).state = "frozen".into())),
+        ("deletions", Verdict::Warning, spoiled(|facts| told(facts).deletions = Ok(vec![note("bob", false)]))),
+        ("deletions", Verdict::Failed, spoiled(|facts| told(facts).deletions = Err("anybody's".into()))),
+        ("bus-policy", Verdict::Failed, spoiled(|facts| installed(facts).bus_policy = Policy::Missing)),
+        ("bus-policy", Verdict::Warning, spoiled(|facts| installed(facts).bus_policy = Policy::Differs("/x".into()))),
+        ("polkit", Verdict::Warning, spoiled(|facts| installed(facts).polkit = Policy::Missing)),
+        (
+            "space",
+            Verdict::Warning,
+            spoiled(|facts| installed(facts).space = Some(Space { free: 1 << 20, total: 1 << 21 })),
+        ),
+        (
+            "space",
+            Verdict::Warning,
+            spoiled(|facts| installed(facts).space = Some(Space { free: 1 << 30, total: 1 << 40 })),
+        ),
+        (
+            "modes",
+            Verdict::Failed,
+            spoiled(|facts| installed(facts).open_to_others = vec![("/x".into(), "chmod".into())]),
+        ),
     ];
     for (check, verdict, finding) in cases {
         assert_eq!((finding.check, finding.result), (check, verdict));
     }
+}
+
+#[test]
+fn what_root_is_told_of_a_closed_vault_is_unknown_and_notes_wait_for_it() {
+    let mut facts = healthy();
+    status(&mut facts).protection = String::new();
+    *told(&mut facts) =
+        Records { slots: Some(vec!["tpm2".into()]), users: None, deletions: Ok(vec![note("bob", false)]) };
+    for check in ["users", "quotas"] {
+        assert_eq!(found(&facts, check).message, "unknown while the vault is not open");
+    }
+    let deletions = found(&facts, "deletions");
+    assert!(
+        deletions.message.contains("frozen when it opens: bob") && deletions.fix.contains("'state'"),
+        "{deletions:?}"
+    );
+    assert_eq!(found(&facts, "slots").message, "tpm2");
+    answers(&mut facts).records = None;
+    assert!(run_all(&facts).iter().all(|finding| !matches!(finding.check, "users" | "quotas" | "deletions" | "slots")));
+}
+
+#[test]
+fn of_many_users_a_few_are_named() {
+    let many = |facts: &mut Facts| {
+        let frozen = |number| UserInfo { user: format!("u{number}"), state: "frozen".into(), ..UserInfo::default() };
+        told(facts).users = Some((0..9).map(frozen).collect());
+    };
+    let finding = spoiled(many);
+    assert!(finding.message.ends_with("u0, u1, u2, u3, u4 and 4 more"), "{finding:?}");
 }
 
 #[test]

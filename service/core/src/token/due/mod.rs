@@ -14,6 +14,7 @@ pub use pass::{Ahead, DuePass, DueRequest, DueToken};
 use crate::Timestamp;
 use crate::announcement::{Announcement, Happened, News};
 use crate::error::Error;
+use crate::moment::Moment;
 use crate::name::TokenName;
 use crate::port::{Ending, ReadTx};
 use crate::token::found::{Found, Shelf};
@@ -59,7 +60,7 @@ impl Vault {
     /// The token whose current version ends there.
     fn look_at_ending(&self, open: &OpenVault, ending: Ending) -> Result<Option<DueToken>, Error> {
         let principal = self.principal_by_id(open, ending.principal)?;
-        let shelf = Shelf { open, principal: &principal, now: self.now() };
+        let shelf = Shelf { open, principal: &principal, now: self.moment() };
         self.read(|tx| {
             let Some(found) = current(&shelf, tx, ending.token)? else { return Ok(None) };
             let expires = found.version.expires.filter(|_| found.head.expires_day == Some(ending.day));
@@ -120,7 +121,9 @@ impl Vault {
             return Ok(None);
         }
         let principal = self.find_principal_by_id(open, tx, token.principal)?;
-        let shelf = Shelf { open, principal: &principal, now: until };
+        // It expires by the time up to which is told, and not by what has passed since.
+        let now = Moment { time: until, ..self.moment() };
+        let shelf = Shelf { open, principal: &principal, now };
         let found = current(&shelf, tx, token.token)?;
         let is_same = |found: &Found| {
             (found.row.current, found.version.expires, found.meta.name.as_str())
@@ -128,7 +131,7 @@ impl Vault {
         };
         let Some(found) = found.filter(is_same) else { return Ok(None) };
         let grantees = shelf.grantees(tx, &found)?;
-        if found.version.is_expired(until) {
+        if found.version.is_expired(&now) {
             return Ok(Some(Announcement::gone(principal.uid, &token.name, Happened::Expired, grantees)));
         }
         let news = News::Expiring { expires: token.expires };

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::issued::code::OfferCode;
 use crate::issued::{Audience, IssuedMeta, Kind, apart_from_tokens};
+use crate::moment::End;
 use crate::policy::Action;
 use crate::port::{IssuedRow, ReadTx};
 use crate::token::found::Shelf;
@@ -54,10 +55,10 @@ impl Vault {
         self.write(apart_from_tokens(&event), Effect::Grows, reply, move |tx| {
             let owner = request.token.owner;
             let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let found = shelf.find(tx, &request.token.name)?;
-            let expires = Expiry::After(request.ttl).resolve(shelf.now)?;
-            let expires = expires.ok_or_else(|| Error::Internal("an offer never ends".into()))?;
+            let end = Expiry::After(request.ttl).resolve(&shelf.now)?;
+            let end = end.ok_or_else(|| Error::Internal("an offer never ends".into()))?;
             vault.make_room(&open, tx, &principal)?;
             let code = free_code(&open, tx)?;
             let tag = open.offer_tag(code.selector());
@@ -71,13 +72,13 @@ impl Vault {
                 expires_day: 0,
                 meta: Vec::new(),
             };
-            open.seal_issued(&principal, &mut row, &meta(&code, &request, shelf.now, expires))?;
+            open.seal_issued(&principal, &mut row, &meta(&code, &request, shelf.now.time, end))?;
             tx.insert_issued(&row)?;
             let counted = Change { issued: 1, added: usage::of_issued(&row), ..Change::default() };
             counted.count_within_quota(tx, &vault, &principal)?;
             vault.record_mutation(&open, tx, &event, found.row.current)?;
             let (id, attempts) = (code.selector().to_owned(), request.attempts);
-            Ok(Offered { code: code.write(), id, expires, attempts })
+            Ok(Offered { code: code.write(), id, expires: end.at, attempts })
         });
     }
 }
@@ -96,7 +97,7 @@ fn free_code(open: &OpenVault, tx: &dyn ReadTx) -> Result<OfferCode, Error> {
     })
 }
 
-fn meta(code: &OfferCode, request: &OfferRequest, now: Timestamp, expires: Timestamp) -> IssuedMeta {
+fn meta(code: &OfferCode, request: &OfferRequest, now: Timestamp, end: End) -> IssuedMeta {
     IssuedMeta {
         id: code.selector().to_owned(),
         // Its name would not follow a rename.
@@ -105,8 +106,9 @@ fn meta(code: &OfferCode, request: &OfferRequest, now: Timestamp, expires: Times
         scopes: Vec::new(),
         claims: Default::default(),
         issued: now,
-        expires,
+        expires: end.at,
         uses_left: Some(1),
         attempts_left: Some(request.attempts),
+        deadline: end.deadline,
     }
 }

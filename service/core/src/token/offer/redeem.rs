@@ -86,7 +86,7 @@ impl Vault {
             let code = request.code.as_ref().ok_or(Error::NoOffer)?;
             self.read(|tx| {
                 let offer = self.find_offer(&open, tx, code)?;
-                if !offer.meta.is_live(self.now()) {
+                if !offer.meta.is_live(&self.moment()) {
                     return Err(offer.is_over(&open, code));
                 }
                 let info = self.find_offered(&open, tx, &offer)?.0.info(offer.owner.uid)?;
@@ -111,7 +111,7 @@ impl Vault {
             vault.judged_in(&open, tx, &caller, Owner::Own, Action::Read)?;
             let code = request.code.as_ref().ok_or(Error::NoOffer)?;
             let offer = vault.find_offer(&open, tx, code)?;
-            if !offer.meta.is_live(vault.now()) {
+            if !offer.meta.is_live(&vault.moment()) {
                 return Err(offer.is_over(&open, code));
             }
             if offer.is_right(&open, code) {
@@ -141,7 +141,7 @@ impl Vault {
         if found.version.size != size {
             return Ok(Redeemed::Resized);
         }
-        let shelf = Shelf { open, principal: &offer.owner, now: self.now() };
+        let shelf = Shelf { open, principal: &offer.owner, now: self.moment() };
         let value = self.open_value(&shelf, &found, &value)?;
         replace(tx, open, &offer.owner, &offer.row, &offer.meta.used())?;
         let event = event.about(Some(offer.owner.uid), &found.meta.name);
@@ -165,7 +165,7 @@ impl Vault {
         let token: TokenRow = tx.token_by_id(offer.row.token.ok_or_else(missing)?)?.ok_or_else(missing)?;
         let VersionRow { head, value } = tx.version(token.id, token.current)?.ok_or_else(missing)?;
         let found = Found::open(Records { open, principal: &offer.owner }, token, head)?;
-        if found.version.is_expired(self.now()) { Err(Error::NoOffer) } else { Ok((found, value)) }
+        if found.version.is_expired(&self.moment()) { Err(Error::NoOffer) } else { Ok((found, value)) }
     }
 }
 

@@ -15,8 +15,11 @@ pub(in crate::token) fn use_once(
     share: &ShareMeta,
 ) -> Result<(), Error> {
     let Some(uses_left) = share.uses_left.map(|uses| uses.saturating_sub(1)) else { return Ok(()) };
-    let expires =
-        if uses_left == 0 { Some(share.expires.map_or(shelf.now, |end| end.min(shelf.now))) } else { share.expires };
+    let expires = if uses_left == 0 {
+        Some(share.expires.map_or(shelf.now.time, |end| end.min(shelf.now.time)))
+    } else {
+        share.expires
+    };
     let used = ShareMeta { uses_left: Some(uses_left), expires, ..share.clone() };
     let mut changed = row.clone();
     shelf.records().seal_share(&mut changed, &used)?;

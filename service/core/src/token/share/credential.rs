@@ -169,13 +169,13 @@ impl Asked {
     }
 
     fn shelf<'a>(&'a self, vault: &Vault, open: &'a OpenVault) -> Shelf<'a> {
-        Shelf { open, principal: &self.principal, now: vault.now() }
+        Shelf { open, principal: &self.principal, now: vault.moment() }
     }
 
     /// The token with its value, and the share that lets the unit have it now.
     fn find(&self, shelf: &Shelf<'_>, tx: &dyn ReadTx) -> Result<Look, CredentialRefusal> {
         let found = shelf.find_any(tx, &self.name)?.ok_or(CredentialRefusal::NoToken)?;
-        if found.version.is_expired(shelf.now) {
+        if found.version.is_expired(&shelf.now) {
             return Err(CredentialRefusal::TokenExpired);
         }
         if found.class()? != Class::Machine {
@@ -187,7 +187,7 @@ impl Asked {
         if share.uses_left == Some(0) {
             return Err(CredentialRefusal::NoUsesLeft);
         }
-        if share.is_expired(shelf.now) {
+        if share.is_expired(&shelf.now) {
             return Err(CredentialRefusal::ShareExpired);
         }
         let version = tx.version(found.row.id, found.row.current).map_err(Error::from)?;

@@ -90,7 +90,7 @@ impl Vault {
         let shelf = reach.shelf(self, open);
         let info = reach.info()?;
         check_version(&info, request)?;
-        check(&info, shelf.now, request)?;
+        check(&info, reach.found.version.is_expired(&shelf.now), request)?;
         if reach.share_for(Permission::Read).is_none_or(|share| share.meta.uses_left.is_some()) {
             return Ok(Fetched::Counted(info));
         }
@@ -151,7 +151,7 @@ impl Vault {
         let Asked::Answer(reach) = foreign.reach(self, open, tx, |_| true)? else { return Err(Error::ShareOver) };
         let (shelf, info) = (reach.shelf(self, open), reach.info()?);
         check_version(&info, request)?;
-        check(&info, shelf.now, request)?;
+        check(&info, reach.found.version.is_expired(&shelf.now), request)?;
         let value = self.open_value(&shelf, &reach.found, &value_of(tx, &reach)?).map_err(of_another)?;
         Ok((reach, info, value))
     }

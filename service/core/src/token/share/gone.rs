@@ -24,9 +24,13 @@ impl Vault {
     /// Ends what is shared with a uid, whatever name it has; how many shares that were. Blocks.
     ///
     /// # Errors
-    /// When the vault is not open, or the store cannot be read or written; what was ended before stays so.
-    pub(crate) fn end_shares_with(self: &Arc<Self>, caller: &Caller, uid: u32) -> Result<u64, Error> {
-        let open = self.open()?;
+    /// When the store cannot be read or written; what was ended before stays so.
+    pub(crate) fn end_shares_with(
+        self: &Arc<Self>,
+        caller: &Caller,
+        open: &Arc<OpenVault>,
+        uid: u32,
+    ) -> Result<u64, Error> {
         let tag = open.key_tag(Key::Uid(uid));
         let (mut after, mut ended) = (0, 0);
         loop {
@@ -43,10 +47,10 @@ impl Vault {
             let Some(last) = rows.last() else { return Ok(ended) };
             after = last.id;
             for (owner, tokens) in owners {
-                let principal = self.principal_by_id(&open, owner)?;
-                ended += match self.end_shares_of(caller, &open, &principal, (tag, tokens.clone())) {
+                let principal = self.principal_by_id(open, owner)?;
+                ended += match self.end_shares_of(caller, open, &principal, (tag, tokens.clone())) {
                     // A share that does not open gives nothing, and keeps no other from being ended.
-                    Err(Error::Quarantined(_)) => self.end_those_that_open(caller, &open, &principal, (tag, tokens))?,
+                    Err(Error::Quarantined(_)) => self.end_those_that_open(caller, open, &principal, (tag, tokens))?,
                     ended => ended?,
                 };
             }
@@ -81,7 +85,7 @@ impl Vault {
         let (vault, open, principal) = (Arc::clone(self), Arc::clone(open), Arc::clone(principal));
         let event_of = event.clone();
         self.write_and_wait(event, Effect::Reserved, move |tx| {
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let mut ended = 0;
             for token in &tokens {
                 let Some(row) = tx.share(*token, &tag)? else { continue };

@@ -7,6 +7,7 @@ use crate::Caller;
 use crate::announcement::{Announcement, News};
 use crate::error::Error;
 use crate::grantee::Grantee;
+use crate::moment::End;
 use crate::policy::{self, Action};
 use crate::port::{NewShare, ReadTx, ShareRow, Tag, WriteTx};
 use crate::token::found::{Found, Shelf};
@@ -31,7 +32,7 @@ impl Vault {
             let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
             policy::judge_grantee(principal.uid, &request.grantee).into_result()?;
             check_not_owner(principal.uid, &request.grantee)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let found = shelf.find(tx, &request.token.name)?;
             let version = found.row.current;
             let counted = store(tx, &shelf, &found, (&grantee_tag, &request))?;
@@ -100,10 +101,11 @@ fn store(
     let meta = ShareMeta {
         grantee: request.grantee.clone(),
         permission: request.permission,
-        created: shelf.now,
+        created: shelf.now.time,
         expires: request.expires,
         uses_left: request.uses,
         note: request.note.as_str().to_owned(),
+        deadline: request.expires.and_then(|at| End::said(at, &shelf.now).deadline),
     };
     let mut row = ShareRow { id, token, grantee_tag: *grantee_tag, expires_day: None, meta: Vec::new() };
     shelf.records().seal_share(&mut row, &meta)?;

@@ -28,7 +28,7 @@ pub struct ShareInfo {
 
 impl From<ShareMeta> for ShareInfo {
     fn from(meta: ShareMeta) -> Self {
-        let ShareMeta { grantee, permission, created, expires, uses_left, note } = meta;
+        let ShareMeta { grantee, permission, created, expires, uses_left, note, deadline: _ } = meta;
         Self { grantee, permission, created, expires, uses_left, note }
     }
 }
@@ -43,12 +43,12 @@ impl Vault {
         let event = Event::new(caller, "Shares").about(request.owner.uid(caller), request.name.as_str());
         let shares = || {
             let principal = self.judged(&open, caller, request.owner, Action::Share)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: self.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: self.moment() };
             let rows = self.read(|tx| Ok(tx.shares(shelf.find(tx, &request.name)?.row.id)?))?;
             let mut shares = Vec::with_capacity(rows.len());
             for row in &rows {
                 let meta = shelf.records().open_share(row)?;
-                if !meta.has_ended(shelf.now) {
+                if !meta.has_ended(&shelf.now) {
                     shares.push(meta.into());
                 }
             }

@@ -85,7 +85,7 @@ impl Foreign<'_> {
         let rows = self.rows(vault, open, tx)?;
         let owner = self.owner.uid(self.caller).filter(|_| !rows.is_empty()).ok_or(Error::NotFound)?;
         let principal = vault.find_principal(open, tx, owner)?.filter(|owner| owner.active).ok_or(Error::NotFound)?;
-        let shelf = Shelf { open, principal: &principal, now: vault.now() };
+        let shelf = Shelf { open, principal: &principal, now: vault.moment() };
         let found = shelf.find(tx, self.name).map_err(|error| match error {
             Error::NotFound => Error::ShareOver,
             error => error,
@@ -149,11 +149,11 @@ impl Looked {
             Membership::IfGroup(group) => match asked.groups.iter().find(|now| now.name == group.name) {
                 Some(now) => now.gid == Some(group.number),
                 // That it was theirs costs no look-up: nothing comes of it but that it is no miss.
-                None if share.meta.has_ended(shelf.now) => true,
+                None if share.meta.has_ended(&shelf.now) => true,
                 None => return self.unknown.push(group.name.clone()),
             },
         };
-        if is_theirs && share.meta.has_ended(shelf.now) {
+        if is_theirs && share.meta.has_ended(&shelf.now) {
             self.has_ended = true;
         } else if is_theirs {
             self.held.push(share);
@@ -179,7 +179,7 @@ impl Reach {
 
     /// The token's shelf.
     pub fn shelf<'a>(&'a self, vault: &Vault, open: &'a OpenVault) -> Shelf<'a> {
-        Shelf { open, principal: &self.principal, now: vault.now() }
+        Shelf { open, principal: &self.principal, now: vault.moment() }
     }
 
     /// The share by which something that needs `permission` is done: one without a limit before one that is counted.

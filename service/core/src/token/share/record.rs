@@ -6,6 +6,7 @@ use crate::Timestamp;
 use crate::crypto::{aad::Aad, wrap};
 use crate::error::Error;
 use crate::grantee::Grantee;
+use crate::moment::{Deadline, End, Moment};
 use crate::port::ShareRow;
 use crate::principal::encode;
 use crate::token::metadata::Records;
@@ -62,16 +63,19 @@ pub struct ShareMeta {
     #[n(5)]
     #[cbor(default)]
     pub note: String,
+    /// When it ends by the clock that nobody sets.
+    #[n(6)]
+    pub deadline: Option<Deadline>,
 }
 
 impl ShareMeta {
     /// Whether it has ended at `now`.
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|expires| now >= expires)
+    pub fn is_expired(&self, now: &Moment) -> bool {
+        self.expires.is_some_and(|at| End { at, deadline: self.deadline }.has_come(now))
     }
 
     /// Whether nothing is given for it any more at `now`: it has expired, or its uses are up.
-    pub fn has_ended(&self, now: Timestamp) -> bool {
+    pub fn has_ended(&self, now: &Moment) -> bool {
         self.uses_left == Some(0) || self.is_expired(now)
     }
 }

@@ -29,7 +29,7 @@ impl Vault {
         self.write(event, Effect::Reserved, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Share)?.ok_or(Error::NotFound)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
+            let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let found = shelf.find(tx, &request.name)?;
             let meant = shares_with(tx, &shelf, &found, &grantee)?;
             let (mut live, mut freed) = (false, 0);
@@ -69,7 +69,7 @@ fn shares_with(
     for row in rows {
         let share = shelf.records().open_share(&row)?;
         if grantee.means(&share.grantee) {
-            meant.push((row, share.has_ended(shelf.now)));
+            meant.push((row, share.has_ended(&shelf.now)));
         }
     }
     Ok(meant)

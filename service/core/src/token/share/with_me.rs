@@ -15,8 +15,8 @@ use crate::name::TokenName;
 use crate::owner::Owner;
 use crate::policy::Action;
 use crate::port::{ReadTx, ShareRow, Tag, TokenRow, VersionHead};
-use crate::token::found::{Found, Shelf, TokenInfo};
-use crate::token::list::{PAGE_BYTES_MAX, Page, matches};
+use crate::token::found::{Shelf, TokenInfo};
+use crate::token::list::{PAGE_BYTES_MAX, Page, open_if_meant};
 use crate::token::request::ListRequest;
 use crate::vault::{Event, OpenVault, Vault};
 
@@ -150,7 +150,7 @@ impl Walk<'_> {
         if !is_meant || !principal.active || principal.uid == self.asked.caller.uid {
             return Ok(None);
         }
-        let shelf = Shelf { open: self.open, principal: &principal, now: self.vault.now() };
+        let shelf = Shelf { open: self.open, principal: &principal, now: self.vault.moment() };
         let mut looked = Looked::default();
         for share in row.shares {
             let meta = shelf.records().open_share(&share)?;
@@ -160,10 +160,7 @@ impl Walk<'_> {
         if looked.held.first().is_none_or(|first| first.row.id != row.share) {
             return Ok(None);
         }
-        let found = Found::open(shelf.records(), row.token, row.head)?;
-        if !matches(&found, self.request) || found.version.is_expired(shelf.now) {
-            return Ok(None);
-        }
+        let Some(found) = open_if_meant(&shelf, row.token, row.head, self.request)? else { return Ok(None) };
         Ok(Some(TokenInfo { grant: Some(grant_of(&looked.held)), ..found.info(principal.uid)? }))
     }
 }

@@ -78,7 +78,7 @@ impl Vault {
             mode: options.mode,
             expect_version: options.expect_version,
             content_type: options.content_type.clone(),
-            expiry: reach.found.version.expires.map_or(Expiry::Never, Expiry::At),
+            expiry: reach.found.version.end().map_or(Expiry::Never, Expiry::With),
             ..PutOptions::default()
         };
         let put = Put { vault: self, shelf, name: asked.name, options: &kept };

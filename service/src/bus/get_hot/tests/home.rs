@@ -25,10 +25,11 @@ use crate::caller::{BusCallers, Identity, Limiter, Users};
 use crate::clock::SystemClock;
 use crate::config::{Limits, Source, load};
 use crate::fast_path;
+use crate::groups::Groups;
 use crate::host_key::HostKeyFile;
 use crate::login::Logins;
 use crate::message::header::Header;
-use crate::reload::{enrolment, pipe_limits, vault_settings};
+use crate::reload::{pipe_limits, vault_settings};
 use crate::service::{Parts, Service};
 use crate::sys::arena::LockedArena;
 use crate::sys::listen::Passed;
@@ -62,9 +63,9 @@ impl Home {
         let arena = LockedArena::new(LockedArena::DEFAULT_CAP);
         let memory: Arc<dyn SecretMemory> = Arc::new(arena.clone());
         let users = Users::default();
-        let settings = vault_settings(&config, enrolment(&users, config.enrol, None).await);
+        let settings = vault_settings(&config, &Groups::default());
         let store = Arc::new(SqliteStore::open(dir.path(), StoreOptions::default()).unwrap());
-        let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock), settings);
+        let vault = Vault::new(store, Arc::clone(&memory), Arc::new(SystemClock::new().unwrap()), settings);
         vault.look("there is none yet").unwrap();
         let host_key = HostKeyFile::new(dir.path(), Arc::clone(&memory));
         vault.create(&daemon(), &NewSlot::HostKey(&host_key.load_or_make().unwrap())).unwrap();
@@ -80,6 +81,7 @@ impl Home {
             source,
             logins: Logins::new(&mut Passed::default()).unwrap(),
             config,
+            groups: Groups::default(),
         });
         let path = HotCalls::new(&service, &Front::Socket(identity(Door::Socket)));
         Self { service, path, held: Vec::new(), _bus: None, _dir: dir }
