@@ -1,5 +1,8 @@
 //! `user freeze`: a user was deleted. Called by the hook of userdel, so it is no fault when there is nothing to freeze.
 
+use tokenvault_client::Client;
+use tokenvault_proto::ErrorCode;
+
 use super::find;
 use crate::common::Context;
 use crate::failure::Failure;
@@ -21,11 +24,18 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     for user in &found {
         client.freeze_user(user.uid)?;
     }
-    match find::uid(&args.user) {
-        // Who never stored anything is none the vault lists, and may have been shared with.
-        Some(uid) if found.is_empty() => client.freeze_user(uid)?,
-        None if found.is_empty() => context.output.note("the vault has nothing of this user"),
-        _ => {}
+    if found.is_empty() && !freeze_unlisted(&client, find::uid(&args.user))? {
+        context.output.note("the vault has nothing of this user");
     }
     context.output.done()
+}
+
+/// Who never stored anything is none the vault lists, and may have been shared with; whether there was anything of him.
+fn freeze_unlisted(client: &Client, uid: Option<u32>) -> Result<bool, Failure> {
+    let Some(uid) = uid else { return Ok(false) };
+    match client.freeze_user(uid) {
+        // Of root it says that it cannot be done.
+        Err(error) if uid != 0 && error.code() == ErrorCode::InvalidArgs => Ok(false),
+        frozen => frozen.map(|()| true).map_err(Failure::from),
+    }
 }
