@@ -121,6 +121,10 @@ impl Tokens {
     /// of the share, where they are counted: of many who want the last one, one gets it. Described with it are `permission` s,
     /// `read` or `write`, and `note` s, which the owner gave with the share.
     ///
+    /// What is shared is looked for by at most 1024 groups of a process: whoever has more is refused every call about tokens of
+    /// others with LimitsExceeded, limit `groups`. An owner `user:NAME` is the user who has that name now, and not somebody whose
+    /// tokens were stored under the same uid and another name.
+    ///
     /// Errors: NotFound for what is missing, expired, or another's; AccessDenied when a purpose is required; Locked.
     #[zbus(out_args("value", "token"))]
     async fn get(
@@ -180,8 +184,9 @@ impl Tokens {
     /// Lists tokens in the order they were first put, a page at a time. Metadata only.
     ///
     /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s: of another, what is shared with the
-    /// caller. `shared-with-me` b: that of every owner, in the order it was shared. `expires-before` t. `limit` u: most rows of the page (100, at most 1000); it has fewer where these
-    /// would be over 256 KiB, and at least one. `after` s: `next` of the page before; an empty `next` is the end.
+    /// caller. `shared-with-me` b: that of every owner, in the order it was shared. `expires-before` t. `limit` u: most rows of the
+    /// page (100, at most 1000); it has fewer where these would be over 256 KiB, and at least one. `after` s: `next` of the page
+    /// before; an empty `next` is the end.
     #[zbus(out_args("tokens", "next"))]
     async fn list(
         &self,
