@@ -213,8 +213,8 @@ impl Manager {
     /// `version` is the current one after it; 0: there is no token of that name any more. `change`: `put`, `generated`,
     /// `rolled-back`, `annotated`, `version-deleted`; `deleted`, `expired`; `renamed`, first with the name that it had and
     /// version 0, then with the one that it has. With an empty name, of all tokens of the owner: `adopted` when another owner
-    /// has them now, or this one has another's; `frozen` or `disabled` when nobody is given them any more, and `enabled` when they
-    /// are again; `purged`. With neither owner nor name: `lost`.
+    /// has them now, or this one has another's; `frozen` or `disabled` when nobody is given them any more, and `enabled` when
+    /// they are again; `purged`. With neither owner nor name: `lost`.
     #[zbus(signal)]
     pub(super) async fn token_changed(
         emitter: &SignalEmitter<'_>,

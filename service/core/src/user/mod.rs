@@ -83,8 +83,8 @@ impl<'a> Work<'a> {
         written
     }
 
-    /// With whom of those who listen tokens of the principal with this row are shared. What cannot be read there does not undo the
-    /// change, of which it would only be told. Blocks.
+    /// With whom of those who listen tokens of the principal with this row are shared. What cannot be read there does not undo
+    /// the change, of which it would only be told. Blocks.
     fn grantees(&self, principal: i64) -> Vec<Grantee> {
         self.vault.grantees_of_all(&self.open, principal).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
 //! Who listens to what is announced, by what shares with them are found by.
 //!
-//! With whom a token is shared stands encrypted in its shares. To say it after each change, the writer would open hundreds of them;
-//! so only those are opened that are with somebody who listens, and while nobody does none is looked at.
+//! With whom a token is shared stands encrypted in its shares. To say it after each change, the writer would open hundreds of
+//! them; so only those are opened that are with somebody who listens, and while nobody does none is looked at.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -130,7 +130,7 @@ impl Vault {
     /// Keeps of some shares those that are with somebody who listens.
     ///
     /// # Errors
-    /// None that comes of anybody who listens.
+    /// None: who has too many groups does not listen.
     pub(crate) fn keep_heard(&self, open: &OpenVault, shares: &mut Vec<ShareRow>) -> Result<(), Error> {
         let mut books = self.listeners.books();
         if books.opening != open.opening {
