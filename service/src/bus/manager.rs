@@ -185,7 +185,8 @@ impl Manager {
     /// `TokenChanged` with the change `lost` that something was not told, and that the subscription has ended; subscribe, and
     /// list again. So it is where its user could not be told for a while, since an administrator had disabled or frozen it.
     ///
-    /// Errors: AccessDenied for who is disabled or frozen; LimitsExceeded, also for a process in more than 1024 groups.
+    /// Errors: AccessDenied for who is disabled or frozen; LimitsExceeded, also for a process in more than 1024 groups;
+    /// Timeout, Unavailable.
     async fn subscribe(
         &self,
         #[zbus(header)] header: Header<'_>,

@@ -126,7 +126,7 @@ pub async fn refuse_grantee(
     }
     know_groups(desk, call).await?;
     let look = |groups: &[GroupNow]| desk.service.vault.refuse_grantee(&call.caller, request, what, groups);
-    Ok(ask(desk, &call.caller, look).await?.0)
+    ask(desk, &call.caller, look).await.map(|_is_none| ())
 }
 
 /// Asks again as long as groups have to be looked up for it; what was known of them in the end.
