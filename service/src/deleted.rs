@@ -1,10 +1,9 @@
 //! Notes about users who were deleted while the vault could not be told, as files in a directory that root alone writes.
 //!
 //! The directory is named as the state directory, with `-deleted` behind it. What is called by `userdel` leaves one file a
-//! user: its name is a UUID, its one line the name of the user, its date when that was. A file that root does not own, and one
-//! of another name, is none. The vault heeds a note before it serves anybody, or within a minute where it
-//! serves already, and `tokenvaultctl cleanup`, as root, removes
-//! those that it says were heeded.
+//! user: its name is a UUID, its first line the name of the user, the second one, if it is there, the uid, its date when that was.
+//! A file that root does not own, and one of another name, is none. The vault heeds a note before it serves anybody, or within a
+//! minute where it serves already, and `tokenvaultctl cleanup`, as root, removes those that it says were heeded.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -92,10 +91,12 @@ fn read(id: &str, path: &Path) -> io::Result<Option<DeletionNote>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text?,
     };
-    let user = std::str::from_utf8(&text).ok().map(|text| text.trim_end_matches('\n'));
+    let mut lines = std::str::from_utf8(&text).unwrap_or_default().lines();
+    let (user, uid) = (lines.next(), lines.next().and_then(|uid| uid.parse().ok()));
     let time = found.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     let time = Timestamp::from_usec(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
-    Ok(user.filter(|user| !user.is_empty()).map(|user| DeletionNote { id: id.to_owned(), user: user.to_owned(), time }))
+    let user = user.filter(|user| !user.is_empty()).map(str::to_owned);
+    Ok(user.map(|user| DeletionNote { id: id.to_owned(), user, uid, time }))
 }
 
 /// Heeds what is left while the vault is open, as long as the daemon runs: whoever left it was not answered in time.
@@ -172,6 +173,9 @@ mod tests {
         fs::write(notes.path.join("2"), "x".repeat(600)).unwrap();
         fs::write(notes.path.join("3"), "").unwrap();
         assert_eq!(users(&notes), ["alice"]);
+        assert_eq!(DeletionNotes::read(&notes).0[0].uid, None);
+        fs::write(&note, "alice\n1001\n").unwrap();
+        assert_eq!((users(&notes), DeletionNotes::read(&notes).0[0].uid), (vec!["alice".to_owned()], Some(1001)));
         fs::set_permissions(&note, Permissions::from_mode(0o666)).unwrap();
         assert_eq!(users(&notes), [""; 0], "anybody can have written that");
         fs::set_permissions(&notes.path, Permissions::from_mode(0o777)).unwrap();

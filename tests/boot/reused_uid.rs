@@ -4,6 +4,8 @@ use crate::common::*;
 
 /// `Locked`, by the table of exit statuses.
 const LOCKED: i32 = 6;
+/// `NotFound`, by the table of exit statuses.
+const NOT_FOUND: i32 = 3;
 /// `AccessDenied`, by the table of exit statuses.
 const DENIED: i32 = 4;
 const NAME: &str = "prod/api-key";
@@ -12,7 +14,7 @@ const SECRET: &str = "what-alice-locks";
 const PASSWORD: &str = "alices-password";
 const MALLORY: (&str, &str) = ("mallory", "");
 /// What userdel calls.
-const HOOK: &str = "/etc/shadow-maint/userdel-post.d/tokenvault";
+const HOOKS: &str = "/etc/shadow-maint/userdel-pre.d/tokenvault /etc/shadow-maint/userdel-post.d/tokenvault";
 
 /// Every method that has to do with what somebody stores, and a command that calls it.
 const CALLS: [(&str, &str); 19] = [
@@ -74,7 +76,7 @@ fn whoever_is_given_the_uid_of_a_deleted_user_reads_nothing_of_hers_though_nobod
         assert!(CALLS.iter().any(|(called, _)| *called == method), "{method} is not tried");
     }
     let (machine, uid) = with_tokens();
-    machine.root(&format!("rm {HOOK}")).succeeds();
+    machine.root(&format!("rm {HOOKS}")).succeeds();
     for door in Door::ALL {
         // The vault knows whose uid it is, and has just said so.
         assert_eq!(machine.user(ALICE, &door.shell(&format!("tokenvault get {NAME}"))).succeeds(), VALUE);
@@ -122,13 +124,37 @@ fn a_deleted_users_tokens_are_nobodys_also_under_the_same_name_until_they_are_ad
 }
 
 #[test]
+fn what_was_shared_with_a_deleted_user_who_stored_nothing_is_not_the_next_ones() {
+    let machine = serving();
+    machine.put(ALICE, NAME, VALUE);
+    let uid = machine.user(BOB, "id -u").succeeds();
+    let get = format!("tokenvault get {NAME} --owner user:alice");
+    for (delete, door) in [("userdel", Door::Socket), ("deluser --quiet", Door::Bus)] {
+        machine.user(ALICE, &format!("tokenvault share {NAME} user:bob --permission write")).succeeds();
+        assert_eq!(machine.user(BOB, &door.shell(&get)).succeeds(), VALUE);
+        let told = machine.root(&format!("{delete} bob 2>&1 && useradd --uid {uid} bob")).succeeds();
+        assert!(!told.contains("tokenvault"), "{told}");
+        machine.user(BOB, &door.shell(&get)).fails_with(NOT_FOUND);
+        machine
+            .user(BOB, &door.shell(&format!("printf x | tokenvault put {NAME} --owner user:alice")))
+            .fails_with(NOT_FOUND);
+        assert_eq!(machine.user(ALICE, &format!("tokenvault shares {NAME} --no-legend")).succeeds(), "");
+        machine.root("test -z \"$(ls /run/tokenvault-userdel)\"").succeeds();
+    }
+    // Who has the uid beside another one leaves that one what it has.
+    machine.user(ALICE, &format!("tokenvault share {NAME} user:bob")).succeeds();
+    machine.root(&format!("useradd --non-unique --uid {uid} twin && userdel --force twin")).succeeds();
+    assert_eq!(machine.user(BOB, &get).succeeds(), VALUE);
+}
+
+#[test]
 fn a_user_who_is_deleted_while_the_vault_is_away_is_frozen_when_it_is_back() {
     let (machine, uid) = with_tokens();
     machine.root("tokenvaultctl seal").succeeds();
     let told = machine.root("userdel alice 2>&1").succeeds();
     assert!(told.contains("frozen as soon as it is open"), "{told}");
     machine.root("id alice").fails();
-    assert_eq!(machine.root("cat /var/lib/tokenvault-deleted/*").succeeds(), "alice");
+    assert_eq!(machine.root("cat /var/lib/tokenvault-deleted/*").succeeds(), format!("alice\n{uid}"));
     assert_eq!(machine.root("stat -c '%a %U %G' /var/lib/tokenvault-deleted").succeeds(), "2750 root tokenvault");
     machine.root(&format!("useradd --uid {uid} alice && tokenvaultctl unseal")).succeeds();
     for (door, call) in Door::ALL.into_iter().flat_map(|door| CALLS.map(|call| (door, call))) {

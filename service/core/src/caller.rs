@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::error::Error;
+
+/// Most groups of a caller who asks for what is shared with it: each of them is looked for. Nobody who is not at this has more
+/// (Active Directory's tokens of access have 1,024), and whoever has subordinate gids can make up thousands.
+pub const GROUPS_MAX: usize = 1_024;
+
 /// The door a call came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Door {
@@ -47,5 +53,19 @@ impl Caller {
     /// Whether this is the superuser.
     pub const fn is_root(&self) -> bool {
         self.uid == 0
+    }
+
+    /// Refuses a caller with more groups than are looked for.
+    ///
+    /// # Errors
+    /// [`Error::LimitsExceeded`] naming `groups`.
+    pub fn check_groups(&self) -> Result<(), Error> {
+        if self.gids.len() <= GROUPS_MAX {
+            return Ok(());
+        }
+        let retry = format!(
+            "what is shared is looked for by at most {GROUPS_MAX} groups of a process; call from one with fewer"
+        );
+        Err(Error::LimitsExceeded { limit: "groups", retry })
     }
 }

@@ -98,6 +98,18 @@ pub(crate) enum Key<'a> {
     Gid(u32),
 }
 
+/// What shares with a caller are found by: its uid, then its groups by number.
+///
+/// # Errors
+/// As [`Caller::check_groups`].
+pub(crate) fn keys_of(caller: &Caller) -> Result<Vec<Key<'static>>, Error> {
+    caller.check_groups()?;
+    let mut gids = caller.gids.to_vec();
+    gids.sort_unstable();
+    gids.dedup();
+    Ok([Key::Uid(caller.uid)].into_iter().chain(gids.into_iter().map(Key::Gid)).collect())
+}
+
 impl<'a> Key<'a> {
     /// Kind and name, for the tag.
     pub fn kind_and_name(self) -> (&'static str, Cow<'a, str>) {

@@ -1,6 +1,20 @@
 //! Whose token a request means.
 
+use sha2::{Digest, Sha256};
+
 use crate::Caller;
+use crate::principal::Principal;
+
+/// The name that the user database gives a uid, as its SHA-256 (FIPS 180-4): so an owner stays a small value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameDigest([u8; 32]);
+
+impl NameDigest {
+    /// Of a name.
+    pub fn of(name: &str) -> Self {
+        Self(Sha256::digest(name.as_bytes()).into())
+    }
+}
 
 /// The `owner` option after names were looked up at the edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,6 +26,9 @@ pub enum Owner {
     Machine,
     /// The principal of this uid.
     Uid(u32),
+    /// The same, named by the name that this uid has now: where its tokens are those of somebody who had it under another name,
+    /// they are not meant.
+    User(u32, NameDigest),
     /// A user name nobody has: owns nothing, and is answered like any other stranger.
     Nobody,
 }
@@ -22,8 +39,17 @@ impl Owner {
         match self {
             Self::Own => Some(caller.uid),
             Self::Machine => Some(0),
-            Self::Uid(uid) => Some(uid),
+            Self::Uid(uid) | Self::User(uid, _) => Some(uid),
             Self::Nobody => None,
+        }
+    }
+
+    /// Whether the principal of the uid is who is meant. Root is root, whatever it is called.
+    pub fn means(self, principal: &Principal) -> bool {
+        match self {
+            Self::User(uid, name) => uid == 0 || name == NameDigest::of(&principal.user),
+            Self::Own | Self::Machine | Self::Uid(_) => true,
+            Self::Nobody => false,
         }
     }
 }

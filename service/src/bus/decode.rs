@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokenvault_core::crypto::pad::VALUE_BYTES_MAX;
 use tokenvault_core::name::{Attributes, ContentType, Hint, NamePrefix, TokenName};
-use tokenvault_core::owner::Owner;
+use tokenvault_core::owner::{NameDigest, Owner};
 use tokenvault_core::token::generate::{Charset, Recipe};
 use tokenvault_core::token::{Annotation, Class, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions};
 use tokenvault_core::{Error, Secret, Timestamp};
@@ -96,11 +96,21 @@ pub async fn owner(users: &Users, asker: u32, text: Option<&str>) -> Result<Owne
     }
     let is_name = |name: &&str| !name.is_empty() && name.len() <= USER_NAME_BYTES_MAX && !name.contains('\0');
     let name = text.strip_prefix("user:").filter(is_name);
-    match users.uid(asker, name.ok_or_else(malformed)?).await {
-        Ok(uid) => Ok(Owner::Uid(uid)),
+    match called(users, asker, name.ok_or_else(malformed)?).await {
+        Ok(owner) => Ok(owner),
         Err(UserError::Unknown) => Ok(Owner::Nobody),
         Err(UserError::Unavailable(why)) => Err(Error::Unavailable(format!("{why}; retry"))),
     }
+}
+
+/// The owner of a name. One uid may be found by more than one: it counts which goes with the uid.
+async fn called(users: &Users, asker: u32, name: &str) -> Result<Owner, UserError> {
+    let uid = users.uid(asker, name).await?;
+    if uid == asker {
+        return Ok(Owner::Uid(uid));
+    }
+    let name = users.name_for(asker, uid).await?;
+    Ok(Owner::User(uid, NameDigest::of(&name)))
 }
 
 /// The same for a method whose answer is not `NotFound` when there is no such user: it is a miss all the same, since each

@@ -196,7 +196,8 @@ impl Manager {
     /// `TokenChanged` with the change `lost` that something was not told, and that the subscription has ended; subscribe, and
     /// list again. So it is where its user could not be told for a while, since an administrator had disabled or frozen it.
     ///
-    /// Errors: AccessDenied for who is disabled or frozen; LimitsExceeded.
+    /// Errors: AccessDenied for who is disabled or frozen; LimitsExceeded, also for a process in more than 1024 groups;
+    /// Timeout, Unavailable.
     async fn subscribe(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -224,7 +225,8 @@ impl Manager {
     /// `version` is the current one after it; 0: there is no token of that name any more. `change`: `put`, `generated`,
     /// `rolled-back`, `annotated`, `version-deleted`; `deleted`, `expired`; `renamed`, first with the name that it had and
     /// version 0, then with the one that it has. With an empty name, of all tokens of the owner: `adopted` when another owner
-    /// has them now, or this one has another's; `purged`. With neither owner nor name: `lost`.
+    /// has them now, or this one has another's; `frozen` or `disabled` when nobody is given them any more, and `enabled` when
+    /// they are again; `purged`. With neither owner nor name: `lost`.
     #[zbus(signal)]
     pub(super) async fn token_changed(
         emitter: &SignalEmitter<'_>,

@@ -7,6 +7,7 @@ use tokenvault_core::caller::Door;
 use tokenvault_core::policy::{self, Action};
 use tokenvault_core::{Caller, Error};
 use tokenvault_proto::{CHANGE_LOST, NoOptions, OBJECT_PATH};
+use tokio::sync::oneshot;
 use zbus::Connection;
 use zbus::message::Header;
 use zbus::names::{BusName, UniqueName};
@@ -15,6 +16,7 @@ use zbus::object_server::SignalEmitter;
 use super::call::Call;
 use super::decode_issued::group_now;
 use super::manager::Manager;
+use super::shared::know_groups;
 use super::{Desk, Options, decode, trace};
 use crate::service::Service;
 use crate::subscription::{Most, Subscription, Told};
@@ -77,7 +79,7 @@ fn signal_name(told: &Told) -> &'static str {
 }
 
 /// `Subscribe`.
-pub async fn subscribe(desk: &Desk, call: Call, line: Line, options: Options) -> Result<(), Error> {
+pub async fn subscribe(desk: &Desk, mut call: Call, line: Line, options: Options) -> Result<(), Error> {
     decode::options::<NoOptions>(options)?;
     let service = &desk.service;
     // A vault that is not open knows nobody. Who may hear of something is asked again when there is something.
@@ -86,15 +88,34 @@ pub async fn subscribe(desk: &Desk, call: Call, line: Line, options: Options) ->
         Err(refused @ Error::AccessDenied(_)) => return Err(refused),
         Err(_) => {}
     }
+    // What is shared with a group is told to its members, also where the connection does not say who is one.
+    know_groups(desk, &mut call).await?;
+    let listening = service.vault.listen(&call.caller)?;
     let limits = &service.config().limits;
     let most = Most { of_one: limits.subscriptions, of_all: limits.subscriptions_total };
     let place = desk.place(line.name());
     let Some(subscription) = service.subscriptions.enter(place.clone(), (call.caller, call.contained), most)? else {
         return Ok(());
     };
-    tokio::spawn(deliver(Arc::clone(service), subscription, line));
+    let service = Arc::clone(service);
+    tokio::spawn(async move {
+        deliver(service, subscription, line).await;
+        drop(listening);
+    });
     // Whoever leaves the bus from here on is heard of.
-    desk.follow_leaving(&place).await.inspect_err(|_| service.subscriptions.leave(&place))
+    let ready = async { desk.follow_leaving(&place).await.and(pass_the_writer(desk).await) };
+    ready.await.inspect_err(|_| desk.service.subscriptions.leave(&place))
+}
+
+/// Waits until what is being written is told: whom it is shared with was asked when perhaps nobody listened, and a list that the
+/// caller asks for now must not miss it. That the store is out of order keeps nobody from subscribing.
+async fn pass_the_writer(desk: &Desk) -> Result<(), Error> {
+    let (passed, passes) = oneshot::channel();
+    desk.service.vault.round_trip(Box::new(move |_outcome| {
+        let _nobody_may_wait = passed.send(());
+    }));
+    let passes = async { passes.await.map_err(|_| Error::Unavailable("the vault is stopping".into())) };
+    desk.within_time("it was not subscribed", "retry", passes).await
 }
 
 /// `Unsubscribe`.

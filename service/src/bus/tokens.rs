@@ -121,6 +121,10 @@ impl Tokens {
     /// of the share, where they are counted: of many who want the last one, one gets it. Described with it are `permission` s,
     /// `read` or `write`, and `note` s, which the owner gave with the share.
     ///
+    /// What is shared is looked for by at most 1024 groups of a process: whoever has more is refused every call about tokens of
+    /// others with LimitsExceeded, limit `groups`. An owner `user:NAME` is the user who has that name now, and not somebody whose
+    /// tokens were stored under the same uid and another name.
+    ///
     /// Errors: NotFound for what is missing, expired, or another's; AccessDenied when a purpose is required; Locked.
     #[zbus(out_args("value", "token"))]
     async fn get(

@@ -105,23 +105,24 @@ fn with_whom_a_token_is_shared_is_said_where_it_still_is() {
     let root = home.root();
     root.put("t", b"1").unwrap();
     let heard = Heard::of(&home);
-    root.share("t", "unit:a.service").unwrap();
+    let _listen = [BOB, 7_001].map(|uid| home.vault().listen(&user::caller(uid)).unwrap());
+    root.share("t", "user:bob").unwrap();
     let shared = heard.take().remove(0);
     assert_eq!((shared.owner, shared.name.as_str(), shared.news), (0, "t", News::Shared));
-    assert_eq!(shared.grantees[0].to_string(), "unit:a.service");
+    assert_eq!(shared.grantees[0].to_string(), "user:bob");
     let end = START.checked_add_usec(SECOND);
-    root.share_with("t", "unit:b.service", end, None).unwrap();
+    root.share_with("t", "uid:7001", end, None).unwrap();
     let grantees = |heard: &Heard| -> Vec<Vec<String>> {
         let of = |said: Announcement| said.grantees.iter().map(ToString::to_string).collect();
         heard.take().into_iter().map(of).collect()
     };
-    assert_eq!(grantees(&heard), [["unit:b.service"]], "whom it was shared with before hears nothing");
+    assert_eq!(grantees(&heard), [["user:user7001"]], "whom it was shared with before hears nothing");
     root.put("t", b"2").unwrap();
-    assert_eq!(grantees(&heard), [["unit:a.service", "unit:b.service"]]);
+    assert_eq!(grantees(&heard), [["user:bob", "user:user7001"]]);
     home.clock.advance_usec(SECOND);
     root.rename("t", "u").unwrap();
     root.delete("u").unwrap();
-    assert_eq!(grantees(&heard), [["unit:a.service"]; 3], "also of what is gone, and no share that has ended");
+    assert_eq!(grantees(&heard), [["user:bob"]; 3], "also of what is gone, and no share that has ended");
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn that_all_tokens_of_a_user_go_elsewhere_is_told_without_names() {
     let bob = Named { uid: BOB, user: NameNow::Is("bob".into()) };
     home.vault().adopt_user(&root, ALICE, &bob).unwrap();
     home.vault().purge_user(&root, BOB).unwrap();
-    assert_eq!(heard.lines(), ["1001  adopted 0", "1002  adopted 0", "1002  purged 0"]);
+    assert_eq!(heard.lines(), ["1001  adopted 0", "1002  adopted 0", "1002  frozen 0", "1002  purged 0"]);
 }
 
 #[test]

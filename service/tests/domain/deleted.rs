@@ -22,7 +22,7 @@ struct Notes {
 
 impl Notes {
     fn leave(&self, id: &str, user: &str) {
-        let note = DeletionNote { id: id.into(), user: user.into(), time: START };
+        let note = DeletionNote { id: id.into(), user: user.into(), uid: None, time: START };
         self.left.lock().unwrap().push(note);
     }
 
@@ -204,7 +204,7 @@ fn a_note_means_whom_there_was_when_it_was_left_and_not_who_came_after() {
     home.clock.advance_usec(DAY);
     somebody(&home, 2001).renamed("alice").put("t", b"the next one's").unwrap();
     let time = START.checked_add_usec(SECOND).unwrap();
-    notes.left.lock().unwrap().push(DeletionNote { id: "1".into(), user: "alice".into(), time });
+    notes.left.lock().unwrap().push(DeletionNote { id: "1".into(), user: "alice".into(), uid: None, time });
     home.vault().heed_new_deletions();
     assert_eq!(somebody(&home, 2001).renamed("alice").get("t").unwrap(), b"the next one's");
     assert_eq!(notes.frozen(), [(ALICE, true)]);
@@ -232,4 +232,38 @@ fn what_others_had_shared_with_somebody_who_was_deleted_ends() {
     notes.leave("1", "alice");
     home.unseal().unwrap();
     assert_eq!(home.bob().shares("t").unwrap(), []);
+}
+
+#[test]
+fn what_others_had_shared_with_somebody_who_stored_nothing_ends_by_the_uid() {
+    const CAROL: u32 = 4244;
+    let (home, notes) = home_with_notes();
+    home.bob().share_with("t", &format!("uid:{CAROL}"), None, None).unwrap();
+    seal(&home);
+    notes.left.lock().unwrap().push(DeletionNote {
+        id: "1".into(),
+        user: "carol".into(),
+        uid: Some(CAROL),
+        time: START,
+    });
+    home.unseal().unwrap();
+    assert_eq!(home.bob().shares("t").unwrap(), []);
+    assert_eq!(notes.frozen(), [], "there is nobody to freeze");
+    // Whoever has the uid since then keeps what is shared with it.
+    home.bob().share_with("t", &format!("uid:{CAROL}"), None, None).unwrap();
+    home.vault().heed_new_deletions();
+    assert_eq!(home.bob().shares("t").unwrap().len(), 1);
+}
+
+#[test]
+fn a_note_with_a_uid_means_who_has_it_under_another_name_too() {
+    let (home, notes) = home_with_notes();
+    notes.left.lock().unwrap().push(DeletionNote {
+        id: "1".into(),
+        user: "alicia".into(),
+        uid: Some(ALICE),
+        time: START,
+    });
+    home.vault().heed_new_deletions();
+    assert_eq!(notes.frozen(), [(ALICE, true)]);
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use tokenvault_proto::{ISSUER_INTERFACE, TOKENS_INTERFACE};
+use tokenvault_proto::{ISSUER_INTERFACE, ShareOptions, TOKENS_INTERFACE};
 use tokenvault_tests::{ALICE, BOB, Door, Vault};
 use zbus::Variant;
 
@@ -54,6 +54,43 @@ fn a_foreign_token_takes_as_long_as_a_missing_one() {
     let names = |kind: &str| (0..100).map(|number| format!("{kind}/{number:04}")).collect::<Vec<_>>();
     let t = compare(SAMPLES, time, &names("secret"), &names("absent"));
     assert!(t.abs() < BOUND, "reply times tell a foreign token from a missing one: t = {t:.2}");
+}
+
+/// In a small store each name finds its neighbour, always the same one: what that is must not tell either. Nor must it tell
+/// whether a uid has stored anything.
+#[test]
+fn in_a_small_store_a_foreign_token_and_a_foreign_owner_take_as_long_as_missing_ones() {
+    let _alone = alone();
+    let vault = Vault::builder().limit("misses-per-second", 0).limit("reads-per-second", 0).start();
+    let alice = vault.client(ALICE, Door::Socket);
+    for name in ["foreign", "lent", "lent/too"] {
+        alice.put(name, &[b'v'; 200], &Default::default()).unwrap();
+    }
+    for name in ["lent", "lent/too"] {
+        let options = ShareOptions { note: Some("n".repeat(1_024)), ..Default::default() };
+        alice.share(name, "user:bob", &options).unwrap();
+    }
+    let wire = vault.wire(BOB, Door::Socket);
+    let time = |asked: &str| {
+        let (owner, name) = asked.split_once(' ').unwrap();
+        let options: HashMap<&str, Variant<'static>> = HashMap::from([("owner", Variant::from(owner.to_owned()))]);
+        let begun = Instant::now();
+        wire.call(TOKENS_INTERFACE, "Get", &(name, options)).expect_err("it is not bob's");
+        begun.elapsed().as_secs_f64()
+    };
+    let names = |owner: &str, kind: &str| -> Vec<String> {
+        (0..16)
+            .map(|number| {
+                format!("{owner} {kind}{}", if kind == "foreign" { String::new() } else { number.to_string() })
+            })
+            .collect()
+    };
+    let missing = names("uid:4242", "absent");
+    let t = compare(SAMPLES, time, &names("uid:4242", "foreign"), &missing);
+    assert!(t.abs() < BOUND, "reply times tell a foreign token from a missing one: t = {t:.2}");
+    let owners: Vec<String> = (0..16).map(|number| format!("uid:{} absent{number}", 5_000 + number)).collect();
+    let t = compare(SAMPLES, time, &owners, &missing);
+    assert!(t.abs() < BOUND, "reply times tell who has stored something: t = {t:.2}");
 }
 
 #[test]

@@ -109,11 +109,12 @@ fn notes_that_anybody_can_have_written_are_told_and_heeded_by_nobody() {
 
 /// Calls what userdel calls when it has deleted a user, with the places of this vault; what it says.
 fn hook(vault: &Vault, user: &str) -> String {
-    let text = fs::read_to_string(program::source_root().join("packaging/userdel/tokenvault")).unwrap();
+    let text = fs::read_to_string(program::source_root().join("packaging/userdel/userdel-post.d/tokenvault")).unwrap();
     let places = [
         ("/var/lib/tokenvault-deleted", notes(vault)),
         ("/var/lib/tokenvault/vault.db", vault.state_directory().join("vault.db")),
         ("/run/tokenvault/bus", vault.socket()),
+        ("/run/tokenvault-userdel", vault.path().join("userdel")),
     ];
     let text = places.iter().fold(text, |text, (place, here)| {
         assert!(text.contains(place), "it no longer names {place}");
@@ -153,10 +154,15 @@ fn what_userdel_calls_freezes_at_once_or_leaves_a_note_that_is_heeded() {
     root.seal().unwrap();
     assert!(hook(&vault, "bob").contains("frozen as soon as it is open"));
     vault.stop_daemon();
+    // What is called before the deletion has kept the uid.
+    fs::create_dir(vault.path().join("userdel")).unwrap();
+    fs::write(vault.path().join("userdel/carol"), "4244\n").unwrap();
+    vault.users().set(&[ROOT, DAEMON, BOB]).unwrap();
     assert!(hook(&vault, "carol").contains("frozen as soon as it is open"));
     let mut noted = left(&vault);
     noted.sort();
-    assert_eq!(noted, ["bob\n", "carol\n"]);
+    assert_eq!(noted, ["bob\n", "carol\n4244\n"]);
+    vault.users().set(&users).unwrap();
     vault.start_daemon();
     vault.wait_for_state("serving");
     for user in [BOB, CAROL] {

@@ -115,6 +115,24 @@ through_both_doors! {
         assert!(said.lines().count() == 1 && said.contains("waiting for the vault"), "{said}");
     }
 
+    fn what_another_owner_shares_is_listed_anew_when_it_is_gone_and_there_again(door) {
+        let vault = Vault::start();
+        let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
+        alice.put("t", b"1", &defaults()).unwrap();
+        alice.share("t", "user:bob", &defaults()).unwrap();
+        let mut follower = Follower::start(&vault, BOB, door, &["--owner", "user:alice", "--json=short"]);
+        assert_eq!(follower.listed(), ["t"]);
+        let active = |active: bool| tokenvault_proto::SetUserOptions { active: Some(active), ..defaults() };
+        root.set_user(ALICE.uid, &active(false)).unwrap();
+        assert_eq!(follower.listed(), [""; 0]);
+        root.set_user(ALICE.uid, &active(true)).unwrap();
+        assert_eq!(follower.listed(), ["t"]);
+        alice.put("t", b"2", &defaults()).unwrap();
+        assert_eq!(follower.event(), event("t", "put", 2));
+        root.purge_user(ALICE.uid).unwrap();
+        assert_eq!(follower.listed(), [""; 0]);
+    }
+
     fn it_ends_when_its_reader_does(door) {
         let vault = Vault::start();
         let mut follower = Follower::start(&vault, ALICE, door, &["--json=short"]);
@@ -134,6 +152,9 @@ fn what_cannot_be_followed_is_refused() {
         let (status, line) = failed(run(&vault, ALICE, Door::Socket, &["tokenvault", "list", "--follow", option]));
         assert!(status == 2 && line.contains("--follow"), "{line}");
     }
+    let with_me = ["tokenvault", "list", "--follow", "--shared-with-me"];
+    let (status, line) = failed(run(&vault, ALICE, Door::Socket, &with_me));
+    assert!(status == 2 && line.contains("--shared-with-me"), "{line}");
     let (status, line) =
         failed(run(&vault, ALICE, Door::Socket, &["tokenvault", "--address", "unix:path=/nowhere", "list", "-f"]));
     assert_eq!(status, 8, "a vault that is not there at first is not waited for: {line}");

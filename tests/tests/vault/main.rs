@@ -57,6 +57,8 @@ mod selftest;
 mod sessions;
 mod shares;
 mod sharing;
+mod sharing_edges;
+mod sharing_signals;
 mod signals;
 mod slots;
 mod store_faults;

@@ -10,7 +10,7 @@ use crate::common::*;
 
 /// The next notice, in a line: owner, name and what happened.
 #[track_caller]
-fn next(subscription: &mut Subscription) -> String {
+pub fn next(subscription: &mut Subscription) -> String {
     match subscription.next(wait::PATIENCE).unwrap().expect("nothing is told") {
         Notice::Changed { owner, name, change, version } => format!("{owner} {name} {change} {version}"),
         Notice::Expiring { owner, name, .. } => format!("{owner} {name} expiring"),
@@ -20,8 +20,9 @@ fn next(subscription: &mut Subscription) -> String {
     }
 }
 
+/// Waits for these lines and no others.
 #[track_caller]
-fn told(subscription: &mut Subscription, lines: &[&str]) {
+pub fn told(subscription: &mut Subscription, lines: &[&str]) {
     for line in lines {
         assert_eq!(next(subscription), *line);
     }

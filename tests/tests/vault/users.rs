@@ -178,6 +178,11 @@ through_both_doors! {
         ok(ctl(&["enable", "uid:4242"]));
         ok(ctl(&["freeze", "alice"]));
         assert!(ok(ctl(&["list", "--frozen"])).contains("alice"));
+        for nothing in ["carol", "4244", "uid:31337"] {
+            ok(ctl(&["freeze", nothing]));
+        }
+        let (status, line) = failed(ctl(&["freeze", "0"]));
+        assert!(status == 2 && line.contains("root"), "{line}");
         ok(ctl(&["adopt", "alice", "--to", "4243"]));
         assert_eq!(vault.client(BOB, door).get("t", &defaults()).unwrap().data(), b"v");
         let (status, line) = failed(ctl(&["purge", "bob"]));

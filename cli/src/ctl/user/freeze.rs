@@ -1,6 +1,7 @@
 //! `user freeze`: a user was deleted. Called by the hook of userdel, which takes the status of a user whom the vault does not
 //! have for what it is: there is nothing to freeze.
 
+use tokenvault_client::Client;
 use tokenvault_proto::ErrorCode;
 
 use super::find;
@@ -21,20 +22,25 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let client = context.client()?;
     let users = client.users()?;
     let found = find::deleted(&users, &args.user);
-    match find::uid(&args.user) {
-        // Who never stored anything is none the vault lists, and may have been shared with.
-        Some(uid) if found.is_empty() => client.freeze_user(uid)?,
-        None if found.is_empty() => {
-            return Err(Failure::new(
-                ErrorCode::NotFound,
-                format_args!("the vault has nothing of a user '{}'", args.user),
-                "see 'tokenvaultctl user list'",
-            ));
-        }
-        _ => {}
-    }
     for user in &found {
         client.freeze_user(user.uid)?;
     }
+    if found.is_empty() && !freeze_unlisted(&client, find::uid(&args.user))? {
+        return Err(Failure::new(
+            ErrorCode::NotFound,
+            format_args!("the vault has nothing of a user '{}'", args.user),
+            "see 'tokenvaultctl user list'",
+        ));
+    }
     context.output.done()
+}
+
+/// Who never stored anything is none the vault lists, and may have been shared with; whether there was anything of him.
+fn freeze_unlisted(client: &Client, uid: Option<u32>) -> Result<bool, Failure> {
+    let Some(uid) = uid else { return Ok(false) };
+    match client.freeze_user(uid) {
+        // Of root it says that it cannot be done.
+        Err(error) if uid != 0 && error.code() == ErrorCode::InvalidArgs => Ok(false),
+        frozen => frozen.map(|()| true).map_err(Failure::from),
+    }
 }

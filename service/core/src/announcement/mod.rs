@@ -31,6 +31,12 @@ pub enum Happened {
     Adopted,
     /// All tokens of the owner are gone.
     Purged,
+    /// Nobody is given the tokens of the owner any more, whose user was deleted.
+    Frozen,
+    /// Nor of one who was disabled.
+    Disabled,
+    /// The owner was enabled again.
+    Enabled,
 }
 
 impl Happened {
@@ -47,6 +53,9 @@ impl Happened {
             Self::Expired => "expired",
             Self::Adopted => "adopted",
             Self::Purged => "purged",
+            Self::Frozen => "frozen",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
         }
     }
 }
@@ -81,7 +90,8 @@ pub struct Announcement {
     pub name: String,
     /// What is told.
     pub news: News,
-    /// With whom the token is shared, those whose share has ended left out; of [`News::Shared`], with whom it was just now.
+    /// With whom of those who listen the token is shared, those whose share has ended left out; of [`News::Shared`], with whom it
+    /// was just now.
     pub grantees: Vec<Grantee>,
 }
 
@@ -93,7 +103,7 @@ impl Announcement {
     }
 
     /// That something happened to all tokens of an owner.
-    pub(crate) fn of_all(owner: u32, happened: Happened) -> Self {
-        Self::gone(owner, "", happened, Vec::new())
+    pub(crate) fn of_all(owner: u32, happened: Happened, grantees: Vec<Grantee>) -> Self {
+        Self::gone(owner, "", happened, grantees)
     }
 }

@@ -40,7 +40,7 @@ impl AuditFilter {
 fn is_of(record: &AuditRecord, owner: Owner) -> bool {
     match owner {
         Owner::Machine => record.owner == Some(0),
-        Owner::Uid(uid) => record.owner == Some(uid),
+        Owner::Uid(uid) | Owner::User(uid, _) => record.owner == Some(uid),
         Owner::Own => record.owner == Some(record.uid),
         Owner::Nobody => false,
     }

@@ -10,6 +10,8 @@ pub struct DeletionNote {
     pub id: String,
     /// Name of the user.
     pub user: String,
+    /// The uid it had, where that is known and nobody else has it.
+    pub uid: Option<u32>,
     /// When it was left.
     pub time: Timestamp,
 }

@@ -280,6 +280,8 @@ pub trait ReadTx {
     fn keyring(&self) -> Result<Vec<KeyringRow>, StoreError>;
     /// The principal of a uid.
     fn principal(&self, uid_tag: &Tag) -> Result<Option<PrincipalRow>, StoreError>;
+    /// The principal of a uid, or else another one, if there is any: what looks for one that is not there then has as much to do.
+    fn principal_or_other(&self, uid_tag: &Tag) -> Result<Option<PrincipalRow>, StoreError>;
     /// A principal by row number.
     fn principal_by_id(&self, id: i64) -> Result<Option<PrincipalRow>, StoreError>;
     /// Principals with row number above `after`, ascending; at most `limit`.

@@ -32,7 +32,7 @@ impl Vault {
             let version = found.row.current;
             annotate(&vault, tx, shelf, found, &change)?;
             vault.record_mutation(&open, tx, &audited, version)?;
-            Ok(((), shelf.announce(tx, &request.name, Happened::Annotated)?))
+            Ok(((), shelf.announce(&vault, tx, (&request.name, Happened::Annotated))?))
         });
     }
 }

@@ -32,14 +32,14 @@ impl Vault {
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let found = shelf.find_any(tx, &request.name)?.ok_or(Error::NotFound)?;
             let live = !found.version.is_expired(&shelf.now);
-            let grantees = shelf.grantees(tx, &found)?;
+            let grantees = shelf.grantees(&vault, tx, &found)?;
             match version {
                 Some(_) if !live => return Err(Error::NotFound),
                 Some(version) => delete_version(tx, &shelf, found, version)?,
                 None => delete_token(tx, &found)?.count(tx, &principal)?,
             }
             vault.record_mutation(&open, tx, &audited, version.unwrap_or(0))?;
-            let mut said = shelf.announce(tx, &request.name, Happened::VersionDeleted)?;
+            let mut said = shelf.announce(&vault, tx, (&request.name, Happened::VersionDeleted))?;
             // Of an expired one it was said when it did.
             if live && said.is_empty() {
                 said.push(Announcement::gone(principal.uid, request.name.as_str(), Happened::Deleted, grantees));

@@ -65,7 +65,7 @@ impl Vault {
             };
             let shelf = Shelf { open: &open, principal: right.owner(), now: vault.moment() };
             vault.record_mutation(&open, tx, &audited, info.version)?;
-            let said = shelf.announce_stored(tx, &name, (&info, happened))?;
+            let said = shelf.announce_stored(&vault, tx, &name, (&info, happened))?;
             Ok((info, said))
         });
     }

@@ -31,7 +31,7 @@ impl Vault {
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             rename(&vault, tx, shelf, &request.name, &to)?;
             vault.record_mutation(&open, tx, &audited, 0)?;
-            Ok(((), renamed(tx, shelf, &request.name, &to)?))
+            Ok(((), renamed(&vault, tx, shelf, (&request.name, &to))?))
         });
     }
 }
@@ -63,15 +63,15 @@ fn rename(
 
 /// What is said: of the name that nothing has any more, then of the one that it has now.
 fn renamed(
+    vault: &Vault,
     tx: &mut dyn WriteTx,
     shelf: Shelf<'_>,
-    from: &TokenName,
-    to: &TokenName,
+    (from, to): (&TokenName, &TokenName),
 ) -> Result<Vec<Announcement>, Error> {
     if from == to {
         return Ok(Vec::new());
     }
-    let here = shelf.announce(tx, to, Happened::Renamed)?;
+    let here = shelf.announce(vault, tx, (to, Happened::Renamed))?;
     let gone =
         |here: &Announcement| Announcement::gone(here.owner, from.as_str(), Happened::Renamed, here.grantees.clone());
     Ok(here.iter().map(gone).chain(here.iter().cloned()).collect())

@@ -29,7 +29,7 @@ impl Vault {
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let info = rollback(&vault, tx, shelf, &request.name, version)?;
             vault.record_mutation(&open, tx, &audited, info.version)?;
-            let said = shelf.announce_stored(tx, &request.name, (&info, Happened::RolledBack))?;
+            let said = shelf.announce_stored(&vault, tx, &request.name, (&info, Happened::RolledBack))?;
             Ok((info, said))
         });
     }

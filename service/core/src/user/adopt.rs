@@ -28,7 +28,7 @@ impl Vault {
         work.close_login()?;
         let (vault, open, audited) = (Arc::clone(self), Arc::clone(&work.open), work.event.clone());
         let _change = Change::begin(&work.open, to);
-        work.write(Effect::Grows, move |tx| {
+        let principal = work.write(Effect::Grows, move |tx| {
             let keys = open.keys(&vault);
             let (row, mut record) = find(&vault, &open, tx, from)?;
             if let Some(present) = tx.principal(&keys.uid_tag(to))?.filter(|present| present.id != row.id) {
@@ -48,15 +48,19 @@ impl Vault {
             (*user).clone_into(&mut record.user);
             record.frozen = None;
             tx.update_principal(&keys.with_record(&row, &record)?)?;
-            vault.record_mutation(&open, tx, &audited, 0)
+            vault.record_mutation(&open, tx, &audited, 0)?;
+            Ok(row.id)
         })?;
         for uid in [from, to] {
             work.open.withhold(uid, false);
             drop(Change::begin(&work.open, uid));
         }
+        let grantees = work.grantees(principal);
         // One has them no longer, the other has them now; it may be the same one.
         let uids = if from == to { vec![to] } else { vec![from, to] };
-        self.announce(uids.into_iter().map(|uid| Announcement::of_all(uid, Happened::Adopted)).collect());
+        self.announce(
+            uids.into_iter().map(|uid| Announcement::of_all(uid, Happened::Adopted, grantees.clone())).collect(),
+        );
         Ok(())
     }
 }

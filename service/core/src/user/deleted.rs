@@ -34,8 +34,16 @@ fn aad(open: &OpenVault) -> Aad {
     Aad::new(PURPOSE).bytes(&open.id)
 }
 
-/// Uids by the name they were taken in under, and when that was.
-type Named = BTreeMap<String, Vec<(u32, Timestamp)>>;
+/// A principal that is not frozen: its uid, and when it was taken in.
+type Taken = (u32, Timestamp);
+
+/// Whom notes may mean.
+#[derive(Default)]
+struct Meant {
+    /// By the name they were taken in under.
+    by_name: BTreeMap<String, Vec<Taken>>,
+    by_uid: BTreeMap<u32, Taken>,
+}
 
 impl Vault {
     /// Says where the notes are. The first one stays.
@@ -88,10 +96,10 @@ impl Vault {
         if fresh.is_empty() {
             return outcome;
         }
-        let named = self.principals_named(open, &fresh)?;
+        let all = self.principals_meant(open, &fresh)?;
         for step in fresh.chunks(STEP) {
             for note in step {
-                match self.heed(open, note, &named) {
+                match self.heed(open, note, &all) {
                     Ok(()) => drop(heeded.insert(note.id.clone())),
                     Err(error) => outcome = Err(error),
                 }
@@ -104,11 +112,19 @@ impl Vault {
         outcome
     }
 
-    /// Freezes all whom a note means. One that cannot be written keeps none of the others from being withheld.
-    fn heed(self: &Arc<Self>, open: &Arc<OpenVault>, note: &DeletionNote, named: &Named) -> Result<(), Error> {
-        let all = named.get(&note.user).map(Vec::as_slice).unwrap_or_default();
-        let meant = all.iter().filter(|(_, enrolled)| !self.came_after(*enrolled, note));
-        let frozen: Vec<_> = meant.map(|(uid, _)| self.freeze_deleted(open, *uid)).collect();
+    /// Freezes all whom a note means, and ends what was shared with its uid. One that cannot be written keeps none of the others
+    /// from being withheld.
+    fn heed(self: &Arc<Self>, open: &Arc<OpenVault>, note: &DeletionNote, all: &Meant) -> Result<(), Error> {
+        let by_name = all.by_name.get(&note.user).into_iter().flatten();
+        let by_uid = note.uid.and_then(|uid| all.by_uid.get(&uid));
+        let present = by_name.chain(by_uid).filter(|(_, enrolled)| !self.came_after(*enrolled, note));
+        let uids: BTreeSet<u32> = present.map(|(uid, _)| *uid).collect();
+        let frozen: Vec<_> = uids.iter().map(|uid| self.freeze_deleted(open, *uid)).collect();
+        // Who has stored nothing may have been shared with; whoever is known by that uid now has come after the note.
+        let is_nobody = |uid: &u32| *uid != 0 && !all.by_uid.contains_key(uid);
+        if let Some(uid) = note.uid.filter(is_nobody) {
+            self.end_shares_with(&daemon(), open, uid)?;
+        }
         frozen.into_iter().collect()
     }
 
@@ -143,19 +159,24 @@ impl Vault {
         self.deletion_notes.get().map_or_else(Default::default, |notes| notes.read())
     }
 
-    /// All who were taken in under a name of these notes and are not frozen.
-    fn principals_named(&self, open: &OpenVault, notes: &[DeletionNote]) -> Result<Named, Error> {
-        let mut named: Named = notes.iter().map(|note| (note.user.clone(), Vec::new())).collect();
-        let mut last = 0;
+    /// All who were taken in under a name or with a uid of these notes and are not frozen.
+    fn principals_meant(&self, open: &OpenVault, notes: &[DeletionNote]) -> Result<Meant, Error> {
+        let uids: BTreeSet<u32> = notes.iter().filter_map(|note| note.uid).collect();
+        let by_name = notes.iter().map(|note| (note.user.clone(), Vec::new())).collect();
+        let (mut meant, mut last) = (Meant { by_name, ..Meant::default() }, 0);
         loop {
             let rows = self.read(|tx| Ok(tx.principals(last, STEP)?))?;
-            let Some(newest) = rows.last() else { return Ok(named) };
+            let Some(newest) = rows.last() else { return Ok(meant) };
             last = newest.id;
             // A row that does not open is served to nobody.
             let records = rows.iter().filter_map(|row| open.keys(self).open_record(row).ok());
             for record in records.filter(|record| record.uid != 0 && record.frozen.is_none()) {
-                if let Some(principals) = named.get_mut(&record.user) {
-                    principals.push((record.uid, record.enrolled));
+                let taken = (record.uid, record.enrolled);
+                if let Some(principals) = meant.by_name.get_mut(&record.user) {
+                    principals.push(taken);
+                }
+                if uids.contains(&record.uid) {
+                    meant.by_uid.insert(record.uid, taken);
                 }
             }
         }

@@ -10,7 +10,9 @@ mod set;
 use std::sync::Arc;
 
 use crate::Caller;
+use crate::announcement::{Announcement, Happened};
 use crate::error::Error;
+use crate::grantee::Grantee;
 use crate::port::{PrincipalRow, ReadTx, WriteTx};
 use crate::principal::PrincipalRecord;
 use crate::vault::{Change, Effect, Event, OpenVault, Vault};
@@ -85,6 +87,18 @@ impl<'a> Work<'a> {
             self.vault.hot_issued.forget(issuer);
         }
         written
+    }
+
+    /// With whom of those who listen tokens of the principal with this row are shared. What cannot be read there does not undo
+    /// the change, of which it would only be told. Blocks.
+    fn grantees(&self, principal: i64) -> Vec<Grantee> {
+        self.vault.grantees_of_all(&self.open, principal).unwrap_or_default()
+    }
+
+    /// Tells what has become of all tokens of the principal. Blocks.
+    fn tell(&self, principal: i64, happened: Happened) {
+        let grantees = self.grantees(principal);
+        self.vault.announce(vec![Announcement::of_all(self.uid, happened, grantees)]);
     }
 
     /// Closes the login, so that nothing of it opens for whoever is next.

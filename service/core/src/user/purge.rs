@@ -12,15 +12,19 @@ use crate::vault::{Effect, Vault};
 const STEP: usize = 100;
 
 impl Vault {
-    /// Deletes all tokens of a user, with their versions and shares, all it has issued, its login key and what the vault knows of it. It is frozen
-    /// first, so that nothing of it is used meanwhile; where this is interrupted, it stays frozen and is purged again. Blocks.
+    /// Deletes all tokens of a user, with their versions and shares, all it has issued, its login key and what the vault knows of
+    /// it; what others had shared with it ends. It is frozen first, so that nothing of it is used meanwhile, and whom its tokens
+    /// are shared with are told of that; where this is interrupted, it stays frozen and is purged again. Blocks.
     ///
     /// # Errors
-    /// [`Error::InvalidArgs`] for a uid the vault does not know, and for root.
+    /// [`Error::InvalidArgs`] for a uid the vault does not know and nothing was shared with, and for root.
     pub fn purge_user(self: &Arc<Self>, caller: &Caller, uid: u32) -> Result<(), Error> {
         refuse_root(uid, "purged")?;
         self.freeze_user(caller, uid)?;
         let work = Work::new(self, caller, "PurgeUser", uid)?;
+        if !self.knows(&work.open, uid)? {
+            return Ok(());
+        }
         loop {
             let (vault, open, audited) = (Arc::clone(self), Arc::clone(&work.open), work.event.clone());
             let is_done = work.write(Effect::Erases, move |tx| {
@@ -45,7 +49,7 @@ impl Vault {
                 Ok(true)
             })?;
             if is_done {
-                self.announce(vec![Announcement::of_all(uid, Happened::Purged)]);
+                self.announce(vec![Announcement::of_all(uid, Happened::Purged, Vec::new())]);
                 return Ok(());
             }
         }

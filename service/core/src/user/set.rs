@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{Named, Work, find, refuse_root};
 use crate::Caller;
+use crate::announcement::Happened;
 use crate::error::Error;
 use crate::policy::Role;
 use crate::principal::PrincipalRecord;
-use crate::vault::{Effect, Vault};
+use crate::vault::{Effect, OpenVault, Vault};
 
 /// What is to be changed of a user; `None` leaves it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +50,8 @@ impl Vault {
         let (subject, applied, caller) = (subject.clone(), changes.clone(), caller.clone());
         // What takes a right away goes on when the disk is full.
         let revokes = changes.active == Some(false) || changes.role.is_some();
-        work.write(if revokes { Effect::Reserved } else { Effect::Grows }, move |tx| {
+        let effect = if revokes { Effect::Reserved } else { Effect::Grows };
+        let (principal, was_active) = work.write(effect, move |tx| {
             let keys = open.keys(&vault);
             let is_new = tx.principal(&keys.uid_tag(uid))?.is_none();
             if is_new {
@@ -59,14 +61,26 @@ impl Vault {
                 tx.insert_principal(&keys.enrol(&subject, role, vault.now())?)?;
             }
             let (row, mut record) = find(&vault, &open, tx, uid)?;
+            let was_active = record.active;
             applied.apply(&mut record, vault.settings().default_role);
             if is_new {
                 record.last_seen = None;
             }
             tx.update_principal(&keys.with_record(&row, &record)?)?;
-            vault.record_mutation(&open, tx, &audited, 0)
+            vault.record_mutation(&open, tx, &audited, 0)?;
+            Ok((row.id, was_active))
         })?;
+        match changes.active {
+            Some(true) if !was_active => work.tell(principal, Happened::Enabled),
+            Some(false) if was_active => work.tell(principal, Happened::Disabled),
+            _ => {}
+        }
         if changes.active == Some(false) { work.close_login() } else { Ok(()) }
+    }
+
+    /// Whether a uid has stored something or was taken in.
+    pub(super) fn knows(&self, open: &OpenVault, uid: u32) -> Result<bool, Error> {
+        Ok(self.read(|tx| Ok(tx.principal(&open.keys(self).uid_tag(uid))?))?.is_some())
     }
 
     /// Freezes the tokens of a user who was deleted, until they are adopted or purged: whoever has the uid next gets none of
@@ -77,8 +91,7 @@ impl Vault {
     pub fn freeze_user(self: &Arc<Self>, caller: &Caller, uid: u32) -> Result<(), Error> {
         refuse_root(uid, "frozen")?;
         let work = Work::new(self, caller, "FreezeUser", uid)?;
-        let is_known = self.read(|tx| Ok(tx.principal(&work.open.keys(self).uid_tag(uid))?))?.is_some();
-        if !is_known && self.end_shares_with(caller, &work.open, uid)? > 0 {
+        if !self.knows(&work.open, uid)? && self.end_shares_with(caller, &work.open, uid)? > 0 {
             return Ok(());
         }
         work.freeze()?;
@@ -88,15 +101,21 @@ impl Vault {
 }
 
 impl Work<'_> {
-    /// Writes that the tokens are nobody's.
+    /// Writes that the tokens are nobody's, and tells those they were shared with.
     pub(super) fn freeze(&self) -> Result<(), Error> {
         let (vault, open, audited) = (Arc::clone(self.vault), Arc::clone(&self.open), self.event.clone());
         let uid = self.uid;
-        self.write(Effect::Reserved, move |tx| {
+        let (principal, was_frozen) = self.write(Effect::Reserved, move |tx| {
             let (row, mut record) = find(&vault, &open, tx, uid)?;
+            let was_frozen = record.frozen.is_some();
             record.frozen = record.frozen.or_else(|| Some(vault.now()));
             tx.update_principal(&open.keys(&vault).with_record(&row, &record)?)?;
-            vault.record_mutation(&open, tx, &audited, 0)
-        })
+            vault.record_mutation(&open, tx, &audited, 0)?;
+            Ok((row.id, was_frozen))
+        })?;
+        if !was_frozen {
+            self.tell(principal, Happened::Frozen);
+        }
+        Ok(())
     }
 }

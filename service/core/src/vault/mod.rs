@@ -8,6 +8,7 @@ mod audited;
 mod create;
 mod due_mark;
 mod hot;
+mod listeners;
 mod open;
 mod principals;
 mod seen;
@@ -35,6 +36,7 @@ pub use crate::crypto::VaultId;
 pub use audited::Receipt;
 pub use hot::HotToken;
 pub(crate) use hot::Look;
+pub use listeners::Listening;
 pub use open::OpenVault;
 pub(crate) use principals::Change;
 pub use slots::{NewSlot, SlotView, daemon};
@@ -127,6 +129,8 @@ pub struct Vault {
     audit_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Told what is announced.
     announcer: OnceLock<announced::Announcer>,
+    /// Of what is shared with whom it is said.
+    listeners: listeners::Listeners,
     /// Told when [`Vault::status`] may say something else than before.
     state_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Where it is said who was deleted while the vault could not be told.
@@ -159,6 +163,7 @@ impl Vault {
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
             announcer: OnceLock::new(),
+            listeners: listeners::Listeners::default(),
             state_waker: OnceLock::new(),
             deletion_notes: OnceLock::new(),
             heeding: Mutex::new(()),

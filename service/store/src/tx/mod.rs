@@ -68,6 +68,10 @@ impl ReadTx for Tx<'_> {
         self.run(|c| read::principal(c, uid_tag))
     }
 
+    fn principal_or_other(&self, uid_tag: &Tag) -> Result<Option<PrincipalRow>, StoreError> {
+        self.run(|c| read::principal_or_other(c, uid_tag))
+    }
+
     fn principal_by_id(&self, id: i64) -> Result<Option<PrincipalRow>, StoreError> {
         self.run(|c| read::principal_by_id(c, id))
     }

@@ -38,6 +38,22 @@ pub(super) fn principal(c: &Connection, uid_tag: &Tag) -> Result<Option<Principa
     one(c, &format!("SELECT {} FROM principal WHERE uid_tag = ?1", row::PRINCIPAL), [uid_tag], row::principal)
 }
 
+/// The principal at a tag, or another one.
+pub(super) fn principal_or_other(c: &Connection, uid_tag: &Tag) -> Result<Option<PrincipalRow>, Fault> {
+    let sql = format!("SELECT {} FROM principal WHERE uid_tag >= ?1 ORDER BY uid_tag LIMIT 1", row::PRINCIPAL);
+    at_or_behind(uid_tag, |tag| one(c, &sql, [tag], row::principal))
+}
+
+/// What is found at a tag or behind it; behind the last comes the first. It is looked twice whatever is there, and one of the two
+/// finds something: how long it takes does not tell whether something is at the tag, nor whether it is the last.
+fn at_or_behind<T>(tag: &Tag, find: impl Fn(&Tag) -> Result<Option<T>, Fault>) -> Result<Option<T>, Fault> {
+    const FIRST: Tag = [0; 32];
+    const BEHIND_ALL: Tag = [0xff; 32];
+    let found = find(tag)?;
+    let other = find(if found.is_some() { &BEHIND_ALL } else { &FIRST })?;
+    Ok(found.or(other))
+}
+
 pub(super) fn principal_by_id(c: &Connection, id: i64) -> Result<Option<PrincipalRow>, Fault> {
     one(c, &format!("SELECT {} FROM principal WHERE id = ?1", row::PRINCIPAL), [id], row::principal)
 }
@@ -57,16 +73,11 @@ pub(super) fn token(c: &Connection, principal: i64, name_tag: &Tag) -> Result<Op
     one(c, SQL, (name_tag, principal), row::token)
 }
 
-/// The token at a tag, or the next one behind it; behind the last comes the first. Answered by an index alone: nothing is read
-/// of a token that is there.
+const TOKEN_OR_NEXT: &str = "SELECT id, name_tag FROM token WHERE name_tag >= ?1 ORDER BY name_tag LIMIT 1";
+
+/// The token at a tag, or another one. Answered by an index alone: nothing is read of a token that is there.
 pub(super) fn token_id_or_other(c: &Connection, name_tag: &Tag) -> Result<Option<(i64, Tag)>, Fault> {
-    const NEXT: &str = "SELECT id, name_tag FROM token WHERE name_tag >= ?1 ORDER BY name_tag LIMIT 1";
-    const FIRST: Tag = [0; 32];
-    let find = |tag: &Tag| one(c, NEXT, [tag], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(match find(name_tag)? {
-        None => find(&FIRST)?,
-        found => found,
-    })
+    at_or_behind(name_tag, |tag| one(c, TOKEN_OR_NEXT, [tag], |row| Ok((row.get(0)?, row.get(1)?))))
 }
 
 pub(super) fn token_by_id(c: &Connection, id: i64) -> Result<Option<TokenRow>, Fault> {
@@ -175,15 +186,52 @@ mod tests {
     use super::*;
     use crate::{connection, migration};
 
-    #[test]
-    fn the_read_path_is_planned_once() {
-        let dir = tempfile::tempdir().unwrap();
+    /// An empty store: the writer's connection, and a reader's.
+    fn store(dir: &tempfile::TempDir) -> (Connection, Connection) {
         let path = dir.path().join("vault.db");
         std::fs::write(&path, b"").unwrap();
         let mut writer = connection::look(&path).unwrap();
         connection::own(&writer).unwrap();
         migration::build(&mut writer).unwrap();
         let reader = connection::reader(&path).unwrap();
+        (writer, reader)
+    }
+
+    #[test]
+    fn another_one_is_found_in_as_many_steps_wherever_it_is_looked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (writer, reader) = store(&dir);
+        assert!(token_id_or_other(&reader, &[7; 32]).unwrap().is_none());
+        assert!(principal_or_other(&reader, &[7; 32]).unwrap().is_none());
+        for id in [1_u8, 2] {
+            let tag: Tag = [id * 0x40; 32];
+            writer
+                .execute("INSERT INTO principal VALUES (?1, ?2, zeroblob(16), 0, 0, x'', x'', 0)", (id, &tag))
+                .unwrap();
+            writer.execute("INSERT INTO token VALUES (?1, 1, ?2, 0, 0, x'')", (id, &tag)).unwrap();
+        }
+        let steps = |reader: &Connection| {
+            let statement = reader.prepare_cached(TOKEN_OR_NEXT).unwrap();
+            let counts = [StatementStatus::Run, StatementStatus::VmStep].map(|status| statement.reset_status(status));
+            drop(statement);
+            counts
+        };
+        steps(&reader);
+        let mut taken = Vec::new();
+        // There, before, between, and behind the last.
+        for (first, found) in [(0x40, 1), (0x80, 2), (0, 1), (0x41, 2), (0x81, 1), (0xfe, 1)] {
+            let tag: Tag = [first; 32];
+            assert_eq!(token_id_or_other(&reader, &tag).unwrap().map(|(id, _)| id), Some(found), "{first:#x}");
+            assert_eq!(principal_or_other(&reader, &tag).unwrap().map(|row| row.id), Some(found), "{first:#x}");
+            taken.push(steps(&reader));
+        }
+        assert!(taken.iter().all(|steps| *steps == taken[0] && steps[0] == 2), "{taken:?}");
+    }
+
+    #[test]
+    fn the_read_path_is_planned_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_writer, reader) = store(&dir);
         for version in [None, Some(1), None, Some(2)] {
             assert!(token_with_value(&reader, 1, &[7; 32], version).unwrap().is_none());
         }

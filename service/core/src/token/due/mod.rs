@@ -130,7 +130,7 @@ impl Vault {
                 == (token.version, Some(token.expires), token.name.as_str())
         };
         let Some(found) = found.filter(is_same) else { return Ok(None) };
-        let grantees = shelf.grantees(tx, &found)?;
+        let grantees = shelf.grantees(self, tx, &found)?;
         if found.version.is_expired(&now) {
             return Ok(Some(Announcement::gone(principal.uid, &token.name, Happened::Expired, grantees)));
         }

@@ -6,6 +6,7 @@ use super::reach::{Asked, Foreign};
 use crate::Caller;
 use crate::error::Error;
 use crate::issued::GroupNow;
+use crate::owner::Owner;
 use crate::policy::Action;
 use crate::token::request::NamedRequest;
 use crate::vault::{Event, Vault};
@@ -23,7 +24,9 @@ impl Vault {
         groups: &[GroupNow],
     ) -> Result<Asked<bool>, Error> {
         let open = self.open()?;
-        if self.judged(&open, caller, request.owner, action).is_ok() {
+        // Who is disabled or frozen is refused by the operation, and is not told what is shared with it.
+        let may_see = self.judged(&open, caller, Owner::Own, Action::Read).is_ok();
+        if !may_see || self.judged(&open, caller, request.owner, action).is_ok() {
             return Ok(Asked::Answer(false));
         }
         let foreign = Foreign { caller, groups, owner: request.owner, name: &request.name };

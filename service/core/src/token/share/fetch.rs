@@ -148,7 +148,12 @@ impl Vault {
     ) -> Result<(Reach, TokenInfo, Secret), Error> {
         self.judged_in(open, tx, caller, Owner::Own, Action::Read)?;
         let foreign = Foreign { caller, groups, owner: request.owner, name: &request.name };
-        let Asked::Answer(reach) = foreign.reach(self, open, tx, |_| true)? else { return Err(Error::ShareOver) };
+        // It was shared a moment ago.
+        let reach = match foreign.reach_again(self, open, tx) {
+            Ok(Asked::Answer(reach)) => reach,
+            Ok(Asked::Groups(_)) | Err(Error::NotFound) => return Err(Error::ShareOver),
+            Err(error) => return Err(error),
+        };
         let (shelf, info) = (reach.shelf(self, open), reach.info()?);
         check_version(&info, request)?;
         check(&info, reach.found.version.is_expired(&shelf.now), request)?;

@@ -34,20 +34,10 @@ impl Vault {
         let tag = open.key_tag(Key::Uid(uid));
         let (mut after, mut ended) = (0, 0);
         loop {
-            let mut owners: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-            let rows = self.read(|tx| {
-                let rows = tx.shares_with(&tag, after, STEP)?;
-                for row in &rows {
-                    if let Some(token) = tx.token_by_id(row.token)? {
-                        owners.entry(token.principal).or_default().push(token.id);
-                    }
-                }
-                Ok(rows)
-            })?;
-            let Some(last) = rows.last() else { return Ok(ended) };
-            after = last.id;
-            for (owner, tokens) in owners {
-                let principal = self.principal_by_id(open, owner)?;
+            let (last, owners) = self.read(|tx| shared_by(self, open, tx, (&tag, after)))?;
+            let Some(last) = last else { return Ok(ended) };
+            after = last;
+            for (principal, tokens) in owners {
                 ended += match self.end_shares_of(caller, open, &principal, (tag, tokens.clone())) {
                     // A share that does not open gives nothing, and keeps no other from being ended.
                     Err(Error::Quarantined(_)) => self.end_those_that_open(caller, open, &principal, (tag, tokens))?,
@@ -98,6 +88,28 @@ impl Vault {
             Ok(ended)
         })
     }
+}
+
+/// Tokens by their owners.
+type ByOwner = Vec<(Arc<Principal>, Vec<i64>)>;
+
+/// The next tokens that are shared with somebody, and the number of the last of these shares. Whoever is gone a moment later has
+/// taken them along.
+fn shared_by(
+    vault: &Vault,
+    open: &OpenVault,
+    tx: &dyn ReadTx,
+    (tag, after): (&Tag, i64),
+) -> Result<(Option<i64>, ByOwner), Error> {
+    let rows = tx.shares_with(tag, after, STEP)?;
+    let mut tokens: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for row in &rows {
+        if let Some(token) = tx.token_by_id(row.token)? {
+            tokens.entry(token.principal).or_default().push(token.id);
+        }
+    }
+    let owners = tokens.into_iter().map(|(owner, tokens)| Ok((vault.find_principal_by_id(open, tx, owner)?, tokens)));
+    Ok((rows.last().map(|row| row.id), owners.collect::<Result<_, Error>>()?))
 }
 
 /// Ends a share; the name of its token, and with whom it was.

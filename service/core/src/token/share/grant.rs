@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{SHARES_MAX, ShareMeta, ShareRequest, note_shared};
+use super::{SHARES_MAX, ShareMeta, ShareRequest, drop_share, note_shared};
 use crate::Caller;
 use crate::announcement::{Announcement, News};
 use crate::error::Error;
@@ -87,16 +87,13 @@ fn store(
 ) -> Result<Change, Error> {
     let token = found.row.id;
     let before = tx.share(token, grantee_tag)?;
-    let freed = before.as_ref().map_or(0, usage::of_share);
+    let mut freed = before.as_ref().map_or(0, usage::of_share);
     let id = match before {
         Some(before) => before.id,
-        None if ReadTx::shares(tx, token)?.len() >= SHARES_MAX => {
-            return Err(Error::LimitsExceeded {
-                limit: "shares",
-                retry: format!("a token has at most {SHARES_MAX} shares; unshare it with somebody first"),
-            });
+        None => {
+            freed += make_room(tx, shelf, token)?;
+            tx.insert_share(&NewShare { token, grantee_tag })?
         }
-        None => tx.insert_share(&NewShare { token, grantee_tag })?,
     };
     let meta = ShareMeta {
         grantee: request.grantee.clone(),
@@ -114,4 +111,26 @@ fn store(
     counted.added += usage::of_share(&row);
     counted.freed += freed;
     Ok(counted)
+}
+
+/// Sees to it that a token can have one more share; what became free. Where it has as many as it may have, those that have ended
+/// and are listed no more are taken away; while it has not, they stay until they are cleaned up: the clock may be wrong.
+fn make_room(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, token: i64) -> Result<u64, Error> {
+    let shares = ReadTx::shares(tx, token)?;
+    if shares.len() < SHARES_MAX {
+        return Ok(0);
+    }
+    let mut ended = Vec::new();
+    for share in &shares {
+        if shelf.records().open_share(share)?.has_ended(&shelf.now) {
+            ended.push(share);
+        }
+    }
+    if ended.is_empty() {
+        return Err(Error::LimitsExceeded {
+            limit: "shares",
+            retry: format!("a token has at most {SHARES_MAX} shares; unshare it with somebody first"),
+        });
+    }
+    ended.into_iter().map(|share| drop_share(tx, share)).sum()
 }

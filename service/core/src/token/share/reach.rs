@@ -1,9 +1,9 @@
 //! The way to a token that is another's: by the shares its caller has of it.
 //!
-//! Missing, foreign and not shared are one path. It asks whose the token is by the tag of a uid, computes the tag of its name,
-//! and looks for a share of that token with each number the caller has; where there is no such token, of another one, which is
-//! then forgotten. Nothing of a token is read before a share of it was found. What lies opened for its owner is not looked at: a
-//! share that was ended gives nothing from the moment that is durable.
+//! Missing, foreign and not shared are one path, of as many steps. It asks whose the token is by the tag of a uid, computes the
+//! tag of its name, and looks for a share of that token with each number the caller has; where there is no such owner or token,
+//! another one is found, and shares of a token are looked for that cannot be. Nothing of a token is read before a share of it was
+//! found. What lies opened for its owner is not looked at: a share that was ended gives nothing from the moment that is durable.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{Permission, ShareMeta};
 use crate::Caller;
 use crate::crypto::{mac, tag};
 use crate::error::Error;
-use crate::grantee::Key;
+use crate::grantee::{Key, keys_of};
 use crate::issued::{GroupNow, Membership};
 use crate::name::TokenName;
 use crate::owner::Owner;
@@ -82,9 +82,31 @@ impl Foreign<'_> {
         tx: &dyn ReadTx,
         enough: fn(&ShareMeta) -> bool,
     ) -> Result<Asked<Reach>, Error> {
-        let rows = self.rows(vault, open, tx)?;
+        self.reach_by(&keys_of(self.caller)?, (vault, open), tx, enough)
+    }
+
+    /// The same inside a write, which is no place for looking by a thousand groups: by those alone that were looked up. All were
+    /// before, where the token was reached.
+    ///
+    /// # Errors
+    /// As [`Foreign::reach`].
+    pub fn reach_again(&self, vault: &Vault, open: &OpenVault, tx: &dyn ReadTx) -> Result<Asked<Reach>, Error> {
+        let known = self.groups.iter().filter_map(|now| now.gid).filter(|gid| self.caller.gids.contains(gid));
+        let keys: Vec<Key<'_>> = [Key::Uid(self.caller.uid)].into_iter().chain(known.map(Key::Gid)).collect();
+        self.reach_by(&keys, (vault, open), tx, |_| true)
+    }
+
+    fn reach_by(
+        &self,
+        keys: &[Key<'_>],
+        (vault, open): (&Vault, &OpenVault),
+        tx: &dyn ReadTx,
+        enough: fn(&ShareMeta) -> bool,
+    ) -> Result<Asked<Reach>, Error> {
+        let rows = self.rows(keys, (vault, open), tx)?;
         let owner = self.owner.uid(self.caller).filter(|_| !rows.is_empty()).ok_or(Error::NotFound)?;
-        let principal = vault.find_principal(open, tx, owner)?.filter(|owner| owner.active).ok_or(Error::NotFound)?;
+        let is_meant = |owner: &Arc<Principal>| owner.active && self.owner.means(owner);
+        let principal = vault.find_principal(open, tx, owner)?.filter(is_meant).ok_or(Error::NotFound)?;
         let shelf = Shelf { open, principal: &principal, now: vault.moment() };
         let found = shelf.find(tx, self.name).map_err(|error| match error {
             Error::NotFound => Error::ShareOver,
@@ -106,27 +128,28 @@ impl Foreign<'_> {
     }
 
     /// The shares of the token that may be meant for the caller, whether or not there is such a token, or such an owner.
-    fn rows(&self, vault: &Vault, open: &OpenVault, tx: &dyn ReadTx) -> Result<Vec<ShareRow>, Error> {
+    fn rows(
+        &self,
+        keys: &[Key<'_>],
+        (vault, open): (&Vault, &OpenVault),
+        tx: &dyn ReadTx,
+    ) -> Result<Vec<ShareRow>, Error> {
         // A uid that nobody has: setreuid(2).
-        let owner = self.owner.uid(self.caller).unwrap_or(u32::MAX);
-        let generation = tx.principal(&open.keys(vault).uid_tag(owner))?.map_or([0; 16], |row| row.generation);
+        let uid_tag = open.keys(vault).uid_tag(self.owner.uid(self.caller).unwrap_or(u32::MAX));
+        let generation = match tx.principal_or_other(&uid_tag)? {
+            Some(row) if mac::equal(&row.uid_tag, &uid_tag) => row.generation,
+            _ => [0; 16],
+        };
         let name_tag = tag::name_tag(&open.names_key(&generation, vault.memory())?, self.name);
-        let (token, found_tag) = tx.token_id_or_other(&name_tag)?.unwrap_or_default();
+        let (found, found_tag) = tx.token_id_or_other(&name_tag)?.unwrap_or_default();
+        // No row has a negative number, and of another token no share is to be found: that would take longer.
+        let token = if mac::equal(&found_tag, &name_tag) { found } else { -found.max(1) };
         let mut rows = Vec::new();
-        for key in keys_of(self.caller) {
-            rows.extend(tx.share(token, &open.key_tag(key))?);
+        for key in keys {
+            rows.extend(tx.share(token, &open.key_tag(*key))?);
         }
-        rows.retain(|_| mac::equal(&found_tag, &name_tag));
         Ok(rows)
     }
-}
-
-/// What shares with a caller are found by: its uid, then its groups by number.
-pub(super) fn keys_of(caller: &Caller) -> impl Iterator<Item = Key<'static>> + use<> {
-    let mut gids = caller.gids.to_vec();
-    gids.sort_unstable();
-    gids.dedup();
-    [Key::Uid(caller.uid)].into_iter().chain(gids.into_iter().map(Key::Gid))
 }
 
 /// Shares that may be a caller's, told apart.

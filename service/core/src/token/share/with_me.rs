@@ -3,18 +3,20 @@
 //! It goes along the caller's shares, and what it takes hangs on their number alone. A token that is shared with a caller in
 //! more than one way, as a user and as a member of groups, is in the list once: at the first of these ways that counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::reach::{Asked, Foreign, Held, Looked, grant_of, keys_of};
+use super::reach::{Asked, Foreign, Held, Looked, grant_of};
 use crate::Caller;
 use crate::cursor::KeyedCursor;
 use crate::error::Error;
-use crate::grantee::Key;
+use crate::grantee::{Key, keys_of};
 use crate::issued::GroupNow;
 use crate::name::TokenName;
 use crate::owner::Owner;
 use crate::policy::Action;
 use crate::port::{ReadTx, ShareRow, Tag, TokenRow, VersionHead};
+use crate::principal::Principal;
 use crate::token::found::{Shelf, TokenInfo};
 use crate::token::list::{PAGE_BYTES_MAX, Page, open_if_meant};
 use crate::token::request::ListRequest;
@@ -23,10 +25,13 @@ use crate::vault::{Event, OpenVault, Vault};
 /// Shares taken from the store at a time.
 const STEP: usize = 64;
 const CURSOR: &str = "shared-list-cursor";
+/// Of a caller with more numbers than this it is not asked for a share with each of them: all shares of a token are looked at.
+const MANY: usize = 16;
 
 /// One share of the caller, with all that the caller may have of its token.
 struct Row {
     share: i64,
+    principal: Arc<Principal>,
     token: TokenRow,
     head: VersionHead,
     shares: Vec<ShareRow>,
@@ -40,6 +45,8 @@ struct Walk<'a> {
     request: &'a ListRequest,
     /// By what the caller's shares are found, and where each stands in the order.
     keys: Vec<(i64, Tag)>,
+    /// The same by the tag.
+    places: BTreeMap<Tag, i64>,
     /// The only owner that is meant, if it is one.
     only: Option<Option<u32>>,
     unknown: BTreeSet<String>,
@@ -63,9 +70,12 @@ impl Vault {
             // What is looked for here has no name: every one is compared with the request.
             let name = TokenName::parse("-")?;
             let asked = Foreign { caller, groups, owner: request.owner, name: &name };
-            let keys = keys_of(caller).map(|key| (rank(key), open.key_tag(key))).collect();
+            let keys: Vec<(i64, Tag)> =
+                keys_of(caller)?.into_iter().map(|key| (rank(key), open.key_tag(key))).collect();
+            let places = keys.iter().map(|(rank, tag)| (*tag, *rank)).collect();
             let only = only_of_owner.then(|| request.owner.uid(caller));
-            let mut walk = Walk { vault: self, open: &open, asked, request, keys, only, unknown: BTreeSet::new() };
+            let unknown = BTreeSet::new();
+            let mut walk = Walk { vault: self, open: &open, asked, request, keys, places, only, unknown };
             let page = walk.page()?;
             let unknown = walk.unknown;
             Ok(if unknown.is_empty() { Asked::Answer(page) } else { Asked::Groups(unknown.into_iter().collect()) })
@@ -124,29 +134,46 @@ impl Walk<'_> {
         self.vault.read(|tx| {
             let found = tx.shares_with(tag, after, STEP)?;
             let last = found.last().filter(|_| found.len() == STEP).map(|row| row.id);
-            let mut rows = Vec::with_capacity(found.len());
+            let (mut rows, mut owners) = (Vec::with_capacity(found.len()), BTreeMap::new());
             for share in found {
-                rows.push(self.row(tx, &share)?);
+                rows.push(self.row(tx, &share, &mut owners)?);
             }
             Ok((rows, last))
         })
     }
 
-    fn row(&self, tx: &dyn ReadTx, share: &ShareRow) -> Result<Row, Error> {
+    fn row(&self, tx: &dyn ReadTx, share: &ShareRow, owners: &mut BTreeMap<i64, Arc<Principal>>) -> Result<Row, Error> {
         let lost = || Error::Quarantined(format!("the token of share {} is missing", share.id));
         let token = tx.token_by_id(share.token)?.ok_or_else(lost)?;
         let head = tx.version_head(token.id, token.current)?.ok_or_else(lost)?;
+        let principal = match owners.get(&token.principal) {
+            Some(principal) => Arc::clone(principal),
+            None => self.vault.find_principal_by_id(self.open, tx, token.principal)?,
+        };
+        owners.insert(token.principal, Arc::clone(&principal));
+        Ok(Row { share: share.id, principal, shares: self.shares(tx, token.id)?, token, head })
+    }
+
+    /// The shares of a token by which the caller may have it, in their order.
+    fn shares(&self, tx: &dyn ReadTx, token: i64) -> Result<Vec<ShareRow>, Error> {
+        if self.keys.len() > MANY {
+            let mut shares = tx.shares(token)?;
+            shares.retain(|share| self.places.contains_key(&share.grantee_tag));
+            shares.sort_by_key(|share| self.places.get(&share.grantee_tag));
+            return Ok(shares);
+        }
         let mut shares = Vec::new();
         for (_, tag) in &self.keys {
-            shares.extend(tx.share(token.id, tag)?);
+            shares.extend(tx.share(token, tag)?);
         }
-        Ok(Row { share: share.id, token, head, shares })
+        Ok(shares)
     }
 
     /// What the caller is told of a token; `None` where it is not in the list, or not at this place.
     fn told(&mut self, row: Row) -> Result<Option<TokenInfo>, Error> {
-        let principal = self.vault.principal_by_id(self.open, row.token.principal)?;
-        let is_meant = self.only.is_none_or(|only| only == Some(principal.uid));
+        let principal = row.principal;
+        let is_named = |uid: Option<u32>| uid == Some(principal.uid) && self.request.owner.means(&principal);
+        let is_meant = self.only.is_none_or(is_named);
         if !is_meant || !principal.active || principal.uid == self.asked.caller.uid {
             return Ok(None);
         }

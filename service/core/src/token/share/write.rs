@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use super::Permission;
 use super::count::use_once;
 use super::reach::{Asked, Foreign, Reach, of_another};
-use super::{Permission, ShareMeta};
 use crate::Secret;
 use crate::error::Error;
 use crate::owner::Owner;
@@ -49,7 +49,7 @@ impl Vault {
             Err(refused) => refused,
         };
         self.judged_in(open, tx, asked.caller, Owner::Own, Action::Read)?;
-        let reach = match asked.reach(self, open, tx, writes) {
+        let reach = match asked.reach_again(self, open, tx) {
             Ok(Asked::Answer(reach)) => reach,
             Ok(Asked::Groups(_)) | Err(Error::NotFound | Error::ShareOver) => return Err(refused),
             Err(error) => return Err(error),
@@ -90,16 +90,13 @@ impl Vault {
     }
 }
 
-fn writes(share: &ShareMeta) -> bool {
-    share.permission == Permission::Write
-}
-
 /// Refuses what is the owner's to say.
 fn check_options(options: &PutOptions) -> Result<(), Error> {
+    let expiry = if matches!(options.expiry, Expiry::At(_)) { "expires" } else { "ttl" };
     let given = [
         ("class", options.class.is_some()),
         ("attributes", options.attributes.is_some()),
-        ("ttl", options.expiry != Expiry::Never),
+        (expiry, options.expiry != Expiry::Never),
         ("keep-versions", options.keep_versions.is_some()),
         ("require-purpose", options.require_purpose.is_some()),
     ];
