@@ -32,6 +32,7 @@ use crate::{Caller, Timestamp};
 
 pub use crate::crypto::VaultId;
 pub use audited::Receipt;
+pub(crate) use due_mark::Mark;
 pub use hot::HotToken;
 pub(crate) use hot::Look;
 pub use open::OpenVault;
