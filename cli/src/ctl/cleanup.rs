@@ -61,10 +61,11 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
 fn delete(context: &Context, options: &CleanupOptions) -> Result<CleanupInfo, Failure> {
     let client = context.client()?;
     let mut progress = context.output.progress();
-    let mut all = client.cleanup(options)?;
+    let cleanup = || client.cleanup(options).map_err(|error| Failure::told_to_timer(error.code(), &error.to_string()));
+    let mut all = cleanup()?;
     while all.more {
         progress.show(&format!("{} deleted", all.versions + all.shares + all.offers + all.issued));
-        let next = client.cleanup(options)?;
+        let next = cleanup()?;
         all = CleanupInfo {
             tokens: all.tokens + next.tokens,
             versions: all.versions + next.versions,
