@@ -13,6 +13,9 @@ const CANCELLED: u8 = 130;
 /// Exit status of a command whose reader went away, as a shell reports SIGPIPE.
 const READER_GONE: u8 = 141;
 
+/// Exit status of a command that did not do its work, where the contract's table has none that says why.
+pub const UNDONE: u8 = 1;
+
 /// The end of a command that did not succeed.
 #[derive(Debug)]
 pub enum Failure {
@@ -20,6 +23,8 @@ pub enum Failure {
     Told {
         /// Exit status.
         status: u8,
+        /// The row of the contract's table, where it is one.
+        code: Option<ErrorCode>,
         /// The line.
         text: String,
     },
@@ -30,7 +35,7 @@ pub enum Failure {
 impl Failure {
     /// `cause; next`, with the exit status of `code`.
     pub fn new(code: ErrorCode, cause: impl fmt::Display, next: impl fmt::Display) -> Self {
-        Self::with_status(code.exit_status(), cause, next)
+        Self::Told { status: code.exit_status(), code: Some(code), text: format!("{cause}; {next}") }
     }
 
     /// The command was given something it cannot work with.
@@ -40,12 +45,19 @@ impl Failure {
 
     /// As [`Failure::new`], for the few states that the table of errors does not have.
     pub fn with_status(status: u8, cause: impl fmt::Display, next: impl fmt::Display) -> Self {
-        Self::Told { status, text: format!("{cause}; {next}") }
+        Self::Told { status, code: None, text: format!("{cause}; {next}") }
     }
 
     /// As the daemon told it.
     pub fn told(code: ErrorCode, text: &str) -> Self {
-        Self::Told { status: code.exit_status(), text: complete(code, text) }
+        Self::Told { status: code.exit_status(), code: Some(code), text: complete(code, text) }
+    }
+
+    /// As the daemon told it to a command that a timer starts. The timer's unit takes the exit status of a sealed vault for no
+    /// fault; a vault in quarantine, which has the same, is one.
+    pub fn told_to_timer(code: ErrorCode, text: &str) -> Self {
+        let status = if code == ErrorCode::Quarantined { UNDONE } else { code.exit_status() };
+        Self::Told { status, code: Some(code), text: complete(code, text) }
     }
 
     /// Something outside the vault refused: a file, a terminal, a program.
@@ -74,7 +86,7 @@ impl Failure {
     /// A call about one of several tokens failed.
     pub fn of_token(name: &str, error: &tokenvault_client::Error) -> Self {
         let text = format!("token '{name}': {}", complete(error.code(), &error.to_string()));
-        Self::Told { status: error.code().exit_status(), text }
+        Self::Told { status: error.code().exit_status(), code: Some(error.code()), text }
     }
 
     /// A call about one version of a token failed. The vault does not say which of the two is missing.
@@ -101,9 +113,11 @@ impl Failure {
         }
     }
 
-    /// Whether the vault may answer otherwise a moment later: it is not reachable, or not open.
+    /// Whether the vault may answer otherwise a moment later: it is not reachable, or not open yet. Out of a quarantine it comes
+    /// by somebody's doing alone.
     pub fn may_pass(&self) -> bool {
-        [ErrorCode::Unavailable, ErrorCode::Sealed].iter().any(|code| code.exit_status() == self.status())
+        let passing = [ErrorCode::Unavailable, ErrorCode::Timeout, ErrorCode::Sealed];
+        matches!(self, Self::Told { code: Some(code), .. } if passing.contains(code))
     }
 
     /// What goes to standard error, safe for a terminal and in one line.
@@ -182,6 +196,18 @@ mod tests {
         let failure = Failure::usage("name '\u{1b}[2J\nx' is bad", "choose another");
         assert_eq!(failure.line().unwrap(), "name '\\u{1b}[2J\\nx' is bad; choose another");
         assert_eq!(failure.status(), 2);
+    }
+
+    #[test]
+    fn a_sealed_vault_is_waited_for_and_is_no_fault_to_a_timer_and_one_in_quarantine_is() {
+        for code in [ErrorCode::Sealed, ErrorCode::Unavailable, ErrorCode::Timeout] {
+            assert!(Failure::told(code, "x; y").may_pass(), "{code:?}");
+        }
+        for code in [ErrorCode::Quarantined, ErrorCode::Locked, ErrorCode::LimitsExceeded, ErrorCode::AccessDenied] {
+            assert!(!Failure::told(code, "x; y").may_pass(), "{code:?}");
+        }
+        let to_timer = |code| Failure::told_to_timer(code, "x; y").status();
+        assert_eq!((to_timer(ErrorCode::Sealed), to_timer(ErrorCode::Quarantined)), (6, UNDONE));
     }
 
     #[test]

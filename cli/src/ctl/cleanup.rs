@@ -103,10 +103,11 @@ fn remove_heeded(context: &Context, client: &Client, directory: &Path) {
 /// Has it done until nothing is left, and says how far it is.
 fn delete(context: &Context, client: &Client, options: &CleanupOptions) -> Result<CleanupInfo, Failure> {
     let mut progress = context.output.progress();
-    let mut all = client.cleanup(options)?;
+    let cleanup = || client.cleanup(options).map_err(|error| Failure::told_to_timer(error.code(), &error.to_string()));
+    let mut all = cleanup()?;
     while all.more {
         progress.show(&format!("{} deleted", all.versions + all.shares + all.offers + all.issued));
-        let next = client.cleanup(options)?;
+        let next = cleanup()?;
         all = CleanupInfo {
             tokens: all.tokens + next.tokens,
             versions: all.versions + next.versions,

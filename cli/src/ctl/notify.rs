@@ -17,12 +17,10 @@ use tokenvault_client::Client;
 use tokenvault_proto::{ExpiringInfo, ExpiringOptions};
 
 use crate::common::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, UNDONE};
 use crate::output::document;
 use crate::parse;
 
-/// Exit status where the command did not do its work.
-const NOT_TOLD: u8 = 1;
 /// Where a command finds its programs, and the language it speaks: nothing else is in its environment.
 const ENVIRONMENT: [(&str, &str); 2] =
     [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8")];
@@ -87,7 +85,8 @@ fn fetch(client: &Client, since: u64, until: u64) -> Result<Vec<ExpiringInfo>, F
     let mut options = ExpiringOptions { since: Some(since), until: Some(until), after: None };
     let mut tokens = Vec::new();
     loop {
-        let (page, next) = client.expiring(&options)?;
+        let (page, next) =
+            client.expiring(&options).map_err(|error| Failure::told_to_timer(error.code(), &error.to_string()))?;
         tokens.extend(page);
         if next.is_empty() {
             return Ok(tokens);
@@ -111,7 +110,7 @@ fn tell(command: &[OsString], tokens: &[ExpiringInfo], until: u64) -> Result<(),
         return Ok(());
     }
     let cause = format!("{shown} did not take {} events: {status}", tokens.len());
-    Err(Failure::with_status(NOT_TOLD, cause, "they are told again the next time"))
+    Err(Failure::with_status(UNDONE, cause, "they are told again the next time"))
 }
 
 /// What is told, as something to read from: a command that does not read it keeps nobody waiting.
@@ -209,7 +208,7 @@ mod tests {
             tell(&command, &[ExpiringInfo::default()], 1)
         };
         assert!(told(&["/bin/true"]).is_ok());
-        assert_eq!(told(&["/bin/false"]).unwrap_err().status(), NOT_TOLD);
+        assert_eq!(told(&["/bin/false"]).unwrap_err().status(), UNDONE);
         assert_eq!(told(&["/nowhere/notify"]).unwrap_err().status(), 2);
     }
 }

@@ -101,12 +101,21 @@ impl Output {
 
     /// Prints a table, through the pager when it is longer than the screen.
     pub fn table(&self, table: &Table, footer: &str) -> Result<(), Failure> {
+        self.text(&self.render(table, footer))
+    }
+
+    /// The same behind which something follows: never through the pager, which would have to be left first.
+    pub fn table_at_once(&self, table: &Table, footer: &str) -> Result<(), Failure> {
+        self.write(self.render(table, footer).as_bytes())
+    }
+
+    fn render(&self, table: &Table, footer: &str) -> String {
         let mut text = table.render(self.legend, self.colour, self.columns);
         if self.legend && self.is_terminal() {
             let gap = if text.is_empty() { "" } else { "\n" };
             text.push_str(&format!("{gap}{footer}\n"));
         }
-        self.text(&text)
+        text
     }
 
     /// Prints fields, through the pager when they are longer than the screen.

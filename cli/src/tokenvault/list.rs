@@ -69,20 +69,36 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
                 prefix: options.prefix.clone(),
                 owner: options.owner.clone(),
                 list: &|client: &Client| Ok(first_by_name(fetch(client, options.clone())?, None)),
-                print: &|tokens: &[TokenInfo]| print(context, tokens, false),
+                print: &|tokens: &[TokenInfo]| print(context, tokens, Shown::Followed),
             },
         );
     }
-    print(context, &first_by_name(fetch(&context.client()?, options)?, limit), shared_with_me)
+    let shown = if shared_with_me { Shown::SharedWithMe } else { Shown::Owned };
+    print(context, &first_by_name(fetch(&context.client()?, options)?, limit), shown)
 }
 
-fn print(context: &Context, tokens: &[TokenInfo], shared_with_me: bool) -> Result<(), Failure> {
+/// What a list is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// The tokens of one owner.
+    Owned,
+    /// The same, and then what becomes of them.
+    Followed,
+    /// What others have shared.
+    SharedWithMe,
+}
+
+fn print(context: &Context, tokens: &[TokenInfo], shown: Shown) -> Result<(), Failure> {
     if context.output.wants_json() {
         return context.output.json(&Tokens { tokens: tokens.iter().map(Plain).collect() });
     }
     let count = tokens.len();
-    let table = if shared_with_me { table_of_shared(tokens) } else { table(tokens) };
-    context.output.table(&table, &format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" }))
+    let footer = format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" });
+    match shown {
+        Shown::Owned => context.output.table(&table(tokens), &footer),
+        Shown::Followed => context.output.table_at_once(&table(tokens), &footer),
+        Shown::SharedWithMe => context.output.table(&table_of_shared(tokens), &footer),
+    }
 }
 
 /// Asks for one page after the other. The vault, which keeps names encrypted, gives tokens in the order they were first put:

@@ -8,6 +8,7 @@ use crate::address;
 use crate::connection::Connection;
 use crate::door;
 use crate::error::Error;
+use crate::greeting::Carries;
 use crate::method::Method;
 use crate::sys::Birth;
 use crate::turn::{self, Turns};
@@ -69,6 +70,11 @@ impl Client {
 
     pub(crate) fn connect(&self, until: Instant) -> Result<Connection, Error> {
         door::open(&self.doors, until)
+    }
+
+    /// A connection to be told something through: no value comes through it.
+    pub(crate) fn connect_to_listen(&self, until: Instant) -> Result<Connection, Error> {
+        door::open_for(&self.doors, Carries::Bytes, until)
     }
 
     /// Waits for this thread's turn to use the connection, which is not there after a call that failed; `None` when the

@@ -16,6 +16,15 @@ use crate::stream::Stream;
 /// Longest line taken, its end included.
 const LONGEST_LINE: usize = 1024;
 
+/// What is to come through a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// Values, by descriptors.
+    Descriptors,
+    /// Bytes alone: nobody on a bus can send it a descriptor.
+    Bytes,
+}
+
 /// Why nobody is there to talk to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -33,11 +42,12 @@ pub(crate) fn greet(
     stream: &Stream,
     inbox: &mut Inbox,
     call: &[u8],
-    guid: Option<&str>,
+    (guid, carries): (Option<&str>, Carries),
     until: Instant,
 ) -> Result<(), Refused> {
     let digits: String = geteuid().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
-    let mut bytes = format!("\0AUTH EXTERNAL {digits}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n").into_bytes();
+    let negotiates = if carries == Carries::Descriptors { "NEGOTIATE_UNIX_FD\r\n" } else { "" };
+    let mut bytes = format!("\0AUTH EXTERNAL {digits}\r\n{negotiates}BEGIN\r\n").into_bytes();
     bytes.extend_from_slice(call);
     // Who turns clients away says why and hangs up, maybe before it has heard anything: its words count.
     let sent = send_all(stream, &bytes, until);
@@ -48,6 +58,9 @@ pub(crate) fn greet(
     let server = answer.strip_prefix("OK").ok_or_else(|| refusal(&answer))?.trim();
     if guid.is_some_and(|guid| !guid.eq_ignore_ascii_case(server)) {
         return Err(Refused::Said("another server answers than the address names by its guid".to_owned()));
+    }
+    if carries == Carries::Bytes {
+        return Ok(());
     }
     match next_line(stream, inbox, until)?.as_str() {
         "AGREE_UNIX_FD" => Ok(()),

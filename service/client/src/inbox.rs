@@ -20,6 +20,8 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 const MOST_WAITING: usize = 2 * MOST_DESCRIPTORS;
 /// Bytes that say how long a message is.
 const PREFIX: usize = 16;
+/// The kind of message that a signal is, the last of those that there are.
+const SIGNAL: u8 = 4;
 
 /// The receiving side of one connection.
 pub(crate) struct Inbox {
@@ -90,36 +92,37 @@ impl Inbox {
     /// # Errors
     /// What is here is none; nothing can be said of what follows.
     pub(crate) fn next(&mut self) -> Result<Option<Message>, zbus::Error> {
-        let (len, waiting) = loop {
+        loop {
             let waiting = self.bytes().len();
             let Some(len) = measure(self.bytes())?.filter(|len| *len <= waiting) else { return Ok(None) };
-            // Whose descriptors are whose is told by the message; those of the only one here are its own.
-            if !self.concerns_us() && (self.fds.is_empty() || waiting == len) {
+            // They come with the first byte of their message. So all that are here are this message's if it is the last; else it
+            // is told by the message whose are whose.
+            let is_plain = self.fds.is_empty() || waiting == len;
+            let kind = self.bytes().get(1).copied().unwrap_or_default();
+            if !self.concerns_us(kind) && is_plain {
                 self.fds.clear();
                 self.consume(len);
                 continue;
             }
-            break (len, waiting);
-        };
-        // They come with the first byte of their message. So all that are here are this message's if it is the last.
-        let fds = if self.fds.is_empty() || waiting == len {
-            Vec::from(std::mem::take(&mut self.fds))
-        } else {
-            self.first_descriptors(len)?
-        };
-        let count = fds.len();
-        let message = sys::parse(self.take(len), fds)?;
-        if count > 0 && count != claimed(message.header().unix_fds()) {
-            return Err(zbus::Error::Failure("file descriptors that belong to no message".to_owned()));
+            let fds = if is_plain { Vec::from(std::mem::take(&mut self.fds)) } else { self.first_descriptors(len)? };
+            let count = fds.len();
+            match sys::parse(self.take(len), fds) {
+                Ok(message) if count > 0 && count != claimed(message.header().unix_fds()) => {
+                    return Err(zbus::Error::Failure("file descriptors that belong to no message".to_owned()));
+                }
+                Ok(message) => return Ok(Some(message)),
+                // Not every bus looks as closely as it is looked here.
+                Err(_) if kind == SIGNAL => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Some(message))
     }
 
-    /// Whether the first message is a call or a reply, or a signal where these are awaited. Others are not taken apart: on a bus
+    /// Whether a message of a kind is a call or a reply, or a signal where these are awaited. Others are not taken apart: on a bus
     /// anybody can send any.
-    fn concerns_us(&self) -> bool {
-        let last = if self.takes_signals { 4 } else { 3 };
-        self.bytes().get(1).is_some_and(|kind| (1..=last).contains(kind))
+    fn concerns_us(&self, kind: u8) -> bool {
+        let last = if self.takes_signals { SIGNAL } else { SIGNAL - 1 };
+        (1..=last).contains(&kind)
     }
 
     /// As many as the first message, which is `len` bytes long, says are its own.

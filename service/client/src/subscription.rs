@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use tokenvault_proto::{CHANGE_LOST, MANAGER_INTERFACE, NoOptions, OperationInfo, SIGNALS_MAX};
+use tokenvault_proto::{CHANGE_LOST, ErrorCode, MANAGER_INTERFACE, NoOptions, OperationInfo, SIGNALS_MAX};
 use zbus::Message;
 
 use crate::call::ask_on;
@@ -15,6 +15,8 @@ use crate::sys::Birth;
 
 /// After how many signals the vault is told that they were read: early enough that it need not wait for it.
 const TELL_AFTER: usize = SIGNALS_MAX / 2;
+/// And after how many more it is tried again where the vault had no time for it.
+const TRY_AFTER: usize = TELL_AFTER / 4;
 
 /// What the vault tells of.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,13 +73,11 @@ impl Client {
     pub fn subscribe(&self) -> Result<Subscription, Error> {
         let deadline = self.deadline_of(&method::SUBSCRIBE);
         let until = Instant::now() + deadline;
-        let mut connection = self.connect(until)?;
-        // First: it may leave at any time.
-        connection.follow_owner(until)?;
+        let mut connection = self.connect_to_listen(until)?;
+        // First: the vault may tell something before it answers.
+        connection.take_signals(until)?;
         let mut subscription = Subscription { connection, deadline, birth: Birth::new(), taken: 0 };
-        let reply = subscription.tell_read()?;
-        // What comes from anybody else on a bus is no signal of the vault.
-        subscription.connection.take_signals_of(reply.header().sender().map(|sender| sender.as_str()));
+        subscription.tell_read()?;
         Ok(subscription)
     }
 }
@@ -95,7 +95,11 @@ impl Subscription {
         let until = Instant::now() + within.min(DEADLINE_MAX);
         loop {
             if self.taken >= TELL_AFTER {
-                self.tell_read()?;
+                match self.tell_read() {
+                    // There is time for another try: the vault has told no more than half of what it may.
+                    Err(error) if error.code() == ErrorCode::LimitsExceeded => self.taken = TELL_AFTER - TRY_AFTER,
+                    said => said?,
+                }
             }
             let signal = self.connection.await_signal(until).map_err(|cause| Error::deaf(&cause))?;
             let Some(signal) = signal else { return Ok(None) };
@@ -116,9 +120,10 @@ impl Subscription {
         }
     }
 
-    fn tell_read(&mut self) -> Result<Message, Error> {
+    fn tell_read(&mut self) -> Result<(), Error> {
+        ask_on(&mut self.connection, (&method::SUBSCRIBE, self.deadline), &NoOptions::default())?;
         self.taken = 0;
-        ask_on(&mut self.connection, (&method::SUBSCRIBE, self.deadline), &NoOptions::default())
+        Ok(())
     }
 
     /// Ends it, and waits until the vault has heard so.

@@ -194,7 +194,8 @@ impl Manager {
     ///
     /// At most 128 signals are sent ahead: to subscribe again says that those so far were read. Who does not is told by a
     /// `TokenChanged` with the change `lost` that something was not told, and that the subscription has ended; subscribe, and
-    /// list again. So it is where its user could not be told for a while, since an administrator had disabled or frozen it.
+    /// list again. So it is where its user could not be told for a while, since an administrator had disabled or frozen it, or was
+    /// just changing it. On the bus a user has at most 4 subscriptions.
     ///
     /// Errors: AccessDenied for who is disabled or frozen; LimitsExceeded, also for a process in more than 1024 groups;
     /// Timeout, Unavailable.
@@ -219,8 +220,8 @@ impl Manager {
         desk.serve(&header, Kind::Read, |_call| async move { subscriptions::unsubscribe(desk, &line, options) }).await
     }
 
-    /// A token has changed; told after that is durable, to subscribers who are its owner, may read it by a share, or administer
-    /// the vault, where it is one of the machine's. Of one token in the order in which it happened.
+    /// A token has changed; told after that is durable, to subscribers who may list it: its owner, of the machine's tokens root,
+    /// and who may read it by a share. Of one token in the order in which it happened.
     ///
     /// `version` is the current one after it; 0: there is no token of that name any more. `change`: `put`, `generated`,
     /// `rolled-back`, `annotated`, `version-deleted`; `deleted`, `expired`; `renamed`, first with the name that it had and
@@ -250,7 +251,7 @@ impl Manager {
     #[zbus(signal)]
     pub(super) async fn token_shared(emitter: &SignalEmitter<'_>, owner: &str, name: &str) -> zbus::Result<()>;
 
-    /// Long work has begun, gone on or ended; told to who began it, and to administrators. Keys: those of `Operation`.
+    /// Long work has begun, gone on or ended; told to who began it and to root, as `Operation` tells. Keys: those of it.
     #[zbus(signal)]
     pub(super) async fn operation_changed(
         emitter: &SignalEmitter<'_>,

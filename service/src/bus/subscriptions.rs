@@ -19,9 +19,10 @@ use super::manager::Manager;
 use super::shared::know_groups;
 use super::{Desk, Options, decode, trace};
 use crate::service::Service;
-use crate::subscription::{Most, Subscription, Told};
+use crate::subscription::{Most, Next, Subscription, Told};
 
 /// Where the signals of one subscriber go.
+#[derive(Clone)]
 pub struct Line {
     connection: Connection,
     /// On a bus, to whom.
@@ -90,21 +91,31 @@ pub async fn subscribe(desk: &Desk, mut call: Call, line: Line, options: Options
     }
     // What is shared with a group is told to its members, also where the connection does not say who is one.
     know_groups(desk, &mut call).await?;
-    let listening = service.vault.listen(&call.caller)?;
     let limits = &service.config().limits;
     let most = Most { of_one: limits.subscriptions, of_all: limits.subscriptions_total };
     let place = desk.place(line.name());
-    let Some(subscription) = service.subscriptions.enter(place.clone(), (call.caller, call.contained), most)? else {
-        return Ok(());
-    };
-    let service = Arc::clone(service);
-    tokio::spawn(async move {
-        deliver(service, subscription, line).await;
-        drop(listening);
-    });
-    // Whoever leaves the bus from here on is heard of.
-    let ready = async { desk.follow_leaving(&place).await.and(pass_the_writer(desk).await) };
-    ready.await.inspect_err(|_| desk.service.subscriptions.leave(&place))
+    loop {
+        let (subscription, is_new) = service.subscriptions.enter(&place, (&call.caller, call.contained), most)?;
+        let give_up = || service.subscriptions.give_up(&subscription);
+        if is_new {
+            let listening = service.vault.listen(&call.caller).inspect_err(|_| give_up())?;
+            let (service, subscription, line) = (Arc::clone(service), Arc::clone(&subscription), line.clone());
+            tokio::spawn(async move {
+                deliver(service, subscription, line).await;
+                drop(listening);
+            });
+        }
+        if subscription.is_settled() {
+            return Ok(());
+        }
+        // Whoever leaves the bus from here on is heard of.
+        desk.follow_leaving(&place).await.inspect_err(|_| give_up())?;
+        pass_the_writer(desk).await.inspect_err(|_| give_up())?;
+        if service.subscriptions.settle(&subscription) {
+            return Ok(());
+        }
+        // Another call of this connection, which came before, could not be told who leaves, and has ended it.
+    }
 }
 
 /// Waits until what is being written is told: whom it is shared with was asked when perhaps nobody listened, and a list that the
@@ -127,27 +138,40 @@ pub fn unsubscribe(desk: &Desk, line: &Line, options: Options) -> Result<(), Err
 
 /// Sends what is put into a mailbox, until the subscription or its connection ends.
 async fn deliver(service: Arc<Service>, subscription: Arc<Subscription>, line: Line) {
+    let mailbox = &subscription.mailbox;
     let mut missed = false;
     loop {
-        let told = tokio::select! {
-            told = subscription.mailbox.take() => told,
+        let next = tokio::select! {
+            next = mailbox.take() => next,
             () = line.connection.closed() => None,
         };
-        let Some(told) = told else { break };
-        let told = match hears(&service, &subscription, &told).await {
-            Hearing::Nothing => continue,
-            Hearing::Barred => {
+        let Some(next) = next else { break };
+        let told = match (hears(&service, &subscription, &next).await, next) {
+            (Hearing::Nothing, _) | (Hearing::Barred, Next::Judge) => continue,
+            (Hearing::Barred, Next::Tell(_)) => {
                 missed = true;
                 continue;
             }
-            Hearing::All if missed => Told::Lost,
-            Hearing::All => told,
+            (Hearing::All, Next::Judge) if !missed => continue,
+            (Hearing::All, Next::Tell(told)) if !missed => {
+                if matches!(told, Told::Lost) || mailbox.pay() {
+                    told
+                } else {
+                    Told::Lost
+                }
+            }
+            (Hearing::All, _) => {
+                mailbox.lose();
+                Told::Lost
+            }
         };
-        if line.tell(&told).await.is_err() || matches!(told, Told::Lost) {
+        let is_lost = matches!(told, Told::Lost);
+        missed &= !is_lost;
+        if line.tell(&told).await.is_err() || is_lost && mailbox.end() {
             break;
         }
     }
-    subscription.mailbox.close();
+    mailbox.close();
     service.subscriptions.forget(&subscription);
 }
 
@@ -160,11 +184,10 @@ enum Hearing {
     Barred,
 }
 
-async fn hears(service: &Service, subscription: &Subscription, told: &Told) -> Hearing {
-    let question = subscription.question();
+async fn hears(service: &Service, subscription: &Subscription, next: &Next) -> Hearing {
     let uid = subscription.caller.uid;
     // Nothing is in it.
-    if matches!(told, Told::Lost) {
+    if matches!(next, Next::Tell(Told::Lost)) {
         return Hearing::All;
     }
     let Ok(user) = service.users.name(uid).await else { return Hearing::Barred };
@@ -173,10 +196,8 @@ async fn hears(service: &Service, subscription: &Subscription, told: &Told) -> H
         Ok(standing) if standing.active => standing,
         _ => return Hearing::Barred,
     };
-    let administers = !subscription.contained && policy::is_administrator(standing);
-    subscription.note_administers(question, administers);
-    let is_meant = match told {
-        Told::Announced(said) => {
+    let is_meant = match next {
+        Next::Tell(Told::Announced(said)) => {
             let mut groups = Vec::new();
             let hangs_on = if said.is_for(&caller, standing, &[]) { Vec::new() } else { said.groups(&caller) };
             for name in hangs_on {
@@ -185,8 +206,12 @@ async fn hears(service: &Service, subscription: &Subscription, told: &Told) -> H
             }
             said.is_for(&caller, standing, &groups)
         }
-        Told::Operation { uid: begun_by, .. } => *begun_by == uid || administers,
-        Told::Lost => true,
+        Next::Tell(Told::Operation { uid: begun_by, .. }) => *begun_by == uid || uid == 0 && !subscription.contained,
+        Next::Tell(Told::Lost) | Next::Judge => true,
     };
-    if is_meant { Hearing::All } else { Hearing::Nothing }
+    match is_meant {
+        _ if service.subscriptions.is_held(uid) => Hearing::Barred,
+        true => Hearing::All,
+        false => Hearing::Nothing,
+    }
 }

@@ -112,9 +112,8 @@ pub async fn adopt(desk: &Desk, call: Call, uid: u32, options: Options) -> Resul
     let options = decode::options::<AdoptUserOptions>(options)?;
     let to = named(&desk.service, options.to_uid.unwrap_or(uid)).await;
     let adopt = move |service: &Arc<Service>| {
-        service.vault.adopt_user(&call.caller, uid, &to)?;
-        service.subscriptions.judge_again(to.uid);
-        Ok(())
+        let _held = service.subscriptions.hold(to.uid);
+        service.vault.adopt_user(&call.caller, uid, &to)
     };
     work(desk, (uid, true), adopt).await
 }
@@ -136,8 +135,9 @@ async fn work(
     work: impl FnOnce(&Arc<Service>) -> Result<(), Error> + Send + 'static,
 ) -> Result<(), Error> {
     let change = move |service: &Arc<Service>| {
+        let held = service.subscriptions.hold(uid);
         work(service)?;
-        service.subscriptions.judge_again(uid);
+        drop(held);
         // Also one that was parked over a restart and is not open again yet. A sealed vault has none open.
         if closes_login {
             let _was_open = service.lock_login(&daemon(), uid);

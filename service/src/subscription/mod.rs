@@ -2,19 +2,24 @@
 //!
 //! A subscription belongs to a connection and ends with it. What is announced is put into the mailboxes of those whom it may
 //! concern, on the writer's thread and without waiting for any of them; whether somebody may really hear of it is asked when it
-//! is delivered. This room knows neither the bus nor the vault.
+//! is delivered, and nothing is while that is being changed. This room knows neither the bus nor the vault.
 
+mod held;
 mod mailbox;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokenvault_core::announcement::Announcement;
 use tokenvault_core::{Caller, Error};
 use tokenvault_proto::OperationInfo;
 
-pub use self::mailbox::{Mailbox, Told};
+pub use self::held::Held;
+pub use self::mailbox::{Mailbox, Next, Told};
+
+/// Most of one uid on a bus. What nobody reads there lies in the bus's memory, and counts against the vault's connection.
+const ON_A_BUS: u64 = 4;
 
 /// A connection: the door's own number of it, and the name that a bus gave it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,38 +41,14 @@ pub struct Subscription {
     pub contained: bool,
     /// What waits for it.
     pub mailbox: Mailbox,
-    standing: Mutex<Standing>,
-}
-
-/// What is known of what a subscriber may do.
-#[derive(Debug, Clone, Copy)]
-struct Standing {
-    /// How often that has changed.
-    changes: u64,
-    /// False where it was seen that it does not administer the vault.
-    may_administer: bool,
+    /// Whether it will be heard of when its connection ends; changed under the lock of all.
+    is_settled: AtomicBool,
 }
 
 impl Subscription {
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// To be had before it is asked what its user may do.
-    pub fn question(&self) -> u64 {
-        self.standing().changes
-    }
-
-    /// Notes the answer, unless it may be another one by now.
-    pub fn note_administers(&self, question: u64, administers: bool) {
-        let mut standing = self.standing();
-        if standing.changes == question {
-            standing.may_administer = administers;
-        }
-    }
-
-    fn may_administer(&self) -> bool {
-        self.standing().may_administer
+    /// Whether it is heard of when its connection ends.
+    pub fn is_settled(&self) -> bool {
+        self.is_settled.load(Ordering::Relaxed)
     }
 }
 
@@ -76,7 +57,7 @@ impl Subscription {
 pub struct Most {
     /// Of one uid; 0: no limit.
     pub of_one: u64,
-    /// Of all; 0: no limit.
+    /// Of all but root; 0: no limit.
     pub of_all: u64,
 }
 
@@ -84,6 +65,8 @@ pub struct Most {
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     all: Mutex<HashMap<Place, Arc<Subscription>>>,
+    /// Uids of whom it is being changed what is theirs, or what they may do.
+    held: Mutex<Vec<u32>>,
     links: AtomicU64,
 }
 
@@ -97,35 +80,46 @@ impl Subscriptions {
         self.links.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Subscribes somebody, or notes that a subscriber has read what it was sent. Something new is given out, to be delivered to.
+    /// Subscribes somebody, or notes that a subscriber has read what it was sent; its subscription, and whether that is a new one,
+    /// to be delivered to.
     ///
     /// # Errors
     /// [`Error::LimitsExceeded`] naming the limit.
     pub fn enter(
         &self,
-        place: Place,
-        (caller, contained): (Caller, bool),
+        place: &Place,
+        (caller, contained): (&Caller, bool),
         most: Most,
-    ) -> Result<Option<Arc<Subscription>>, Error> {
+    ) -> Result<(Arc<Subscription>, bool), Error> {
         let mut all = self.all();
-        if all.get(&place).is_some_and(|subscription| subscription.mailbox.renew()) {
-            return Ok(None);
+        if let Some(subscription) = all.get(place).filter(|subscription| subscription.mailbox.renew()) {
+            return Ok((Arc::clone(subscription), false));
         }
-        all.remove(&place);
-        let own = all.values().filter(|subscription| subscription.caller.uid == caller.uid).count();
-        for (limit, most, count) in
-            [("subscriptions", most.of_one, own), ("subscriptions-total", most.of_all, all.len())]
-        {
-            if most > 0 && u64::try_from(count).unwrap_or(u64::MAX) >= most {
-                let retry = "unsubscribe somewhere, or close a connection that has subscribed; then retry".to_owned();
-                return Err(Error::LimitsExceeded { limit, retry });
-            }
+        all.remove(place);
+        check_room(&all, (place, caller.uid), most)?;
+        let (caller, mailbox, is_settled) = (caller.clone(), Mailbox::default(), AtomicBool::new(false));
+        let subscription = Arc::new(Subscription { place: place.clone(), caller, contained, mailbox, is_settled });
+        all.insert(place.clone(), Arc::clone(&subscription));
+        Ok((subscription, true))
+    }
+
+    /// Notes that it is heard of when the connection of a subscription ends; whether that is still one.
+    pub fn settle(&self, subscription: &Arc<Subscription>) -> bool {
+        let all = self.all();
+        let is_there = is_entered(&all, subscription);
+        if is_there {
+            subscription.is_settled.store(true, Ordering::Relaxed);
         }
-        let standing = Mutex::new(Standing { changes: 0, may_administer: true });
-        let mailbox = Mailbox::default();
-        let subscription = Arc::new(Subscription { place: place.clone(), caller, contained, mailbox, standing });
-        all.insert(place, Arc::clone(&subscription));
-        Ok(Some(subscription))
+        is_there
+    }
+
+    /// Ends a subscription of which it would not be heard, unless another call of its connection has settled that.
+    pub fn give_up(&self, subscription: &Arc<Subscription>) {
+        let mut all = self.all();
+        if is_entered(&all, subscription) && !subscription.is_settled() {
+            all.remove(&subscription.place);
+            subscription.mailbox.close();
+        }
     }
 
     /// Ends the subscription of a connection, if there is one.
@@ -138,16 +132,8 @@ impl Subscriptions {
     /// Forgets a subscription that has ended; a newer one of the same connection stays.
     pub fn forget(&self, ended: &Arc<Subscription>) {
         let mut all = self.all();
-        if all.get(&ended.place).is_some_and(|now| Arc::ptr_eq(now, ended)) {
+        if is_entered(&all, ended) {
             all.remove(&ended.place);
-        }
-    }
-
-    /// What a user may do has changed: it is asked again.
-    pub fn judge_again(&self, uid: u32) {
-        for subscription in self.all().values().filter(|subscription| subscription.caller.uid == uid) {
-            let mut standing = subscription.standing();
-            *standing = Standing { changes: standing.changes + 1, may_administer: true };
         }
     }
 
@@ -155,30 +141,54 @@ impl Subscriptions {
     pub fn announce(&self, announcement: Announcement) {
         let announcement = Arc::new(announcement);
         self.tell(
-            |subscription| announcement.concerns(&subscription.caller, subscription.may_administer()),
+            |subscription| announcement.concerns(&subscription.caller),
             || Told::Announced(Arc::clone(&announcement)),
         );
     }
 
-    /// Tells how work stands that `uid` began, it and administrators.
+    /// Tells how work stands that `uid` began, it and root, as both may ask.
     pub fn tell_operation(&self, uid: u32, info: OperationInfo) {
         let info = Arc::new(info);
         self.tell(
-            |subscription| subscription.caller.uid == uid || subscription.may_administer(),
+            |subscription| subscription.caller.uid == uid || subscription.caller.is_root(),
             || Told::Operation { uid, info: Arc::clone(&info) },
         );
     }
 
     fn tell(&self, whom: impl Fn(&Subscription) -> bool, what: impl Fn() -> Told) {
-        let mut all = self.all();
-        // Who was told that something is lost has no subscription any more.
-        all.retain(|_, subscription| !whom(subscription) || subscription.mailbox.put(what()));
+        for subscription in self.all().values().filter(|subscription| whom(subscription)) {
+            subscription.mailbox.put(what());
+        }
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
         self.all().len()
     }
+}
+
+fn is_entered(all: &HashMap<Place, Arc<Subscription>>, subscription: &Arc<Subscription>) -> bool {
+    all.get(&subscription.place).is_some_and(|now| Arc::ptr_eq(now, subscription))
+}
+
+/// Whether one more of a uid may be there.
+fn check_room(all: &HashMap<Place, Arc<Subscription>>, (place, uid): (&Place, u32), most: Most) -> Result<(), Error> {
+    let is_on_a_bus = |place: &Place| !place.name.is_empty();
+    let own = || all.values().filter(|subscription| subscription.caller.uid == uid);
+    let own_on_a_bus = own().filter(|subscription| is_on_a_bus(&subscription.place)).count();
+    let limits = [
+        ("subscriptions", most.of_one, own().count()),
+        ("subscriptions", if is_on_a_bus(place) { ON_A_BUS } else { 0 }, own_on_a_bus),
+        // The last places are root's.
+        ("subscriptions-total", if uid == 0 { 0 } else { most.of_all }, all.len()),
+    ];
+    for (limit, most, count) in limits {
+        if most > 0 && u64::try_from(count).unwrap_or(u64::MAX) >= most {
+            let retry = "unsubscribe somewhere, or close a connection that has subscribed; then retry".to_owned();
+            return Err(Error::LimitsExceeded { limit, retry });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

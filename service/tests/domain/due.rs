@@ -177,6 +177,25 @@ fn a_damaged_row_keeps_nobody_elses_from_being_told() {
 }
 
 #[test]
+fn a_note_of_what_was_told_that_was_changed_is_said_to_be_and_written_anew() {
+    let mut home = Home::new();
+    walk(&home);
+    home.alice().put_with("t", b"1", for_days(1)).unwrap();
+    home.clock.advance_usec(DAY / 2);
+    home.tamper(|database| database.run("UPDATE meta SET value = zeroblob(length(value)) WHERE key = 'told-expiry'"));
+    let is_blind = |home: &Home| home.vault().begin_due(ahead()).unwrap().is_blind();
+    assert!(is_blind(&home));
+    walk(&home);
+    assert!(!is_blind(&home));
+    home.restart();
+    assert!(!is_blind(&home), "it is written down again");
+    let heard = Heard::of(&home);
+    home.clock.advance_usec(DAY / 2);
+    walk(&home);
+    assert_eq!(heard.lines(), ["1001 t expired 0"]);
+}
+
+#[test]
 fn administrators_list_what_was_due_in_a_time_page_by_page() {
     let home = Home::new();
     for number in 0..600 {

@@ -7,6 +7,7 @@ use std::process::{ChildStderr, ChildStdout, Stdio};
 use nix::sys::signal::Signal;
 use serde_json::Value as Json;
 use tokenvault_tests::process::Process;
+use tokenvault_tests::terminal::Terminal;
 
 use crate::common::*;
 use crate::run::*;
@@ -143,6 +144,22 @@ through_both_doors! {
         let status = process.wait(wait::PATIENCE).expect("it does not end");
         assert_eq!(status.code(), Some(141));
     }
+}
+
+#[test]
+fn a_long_list_at_a_terminal_is_followed_without_leaving_a_pager_first() {
+    let vault = Vault::builder().limit("writes-per-second", 0).start();
+    let alice = vault.client(ALICE, Door::Socket);
+    for number in 0..30 {
+        alice.put(&format!("t{number}"), b"1", &defaults()).unwrap();
+    }
+    let mut command = vault.command(ALICE, "tokenvault", Door::Socket);
+    // A pager that shows nothing, and would not be left.
+    command.args(["list", "--follow"]).env("TOKENVAULT_PAGER", "sleep infinity");
+    let mut terminal = Terminal::start(command);
+    terminal.expect("30 tokens listed.");
+    alice.put("u", b"1", &defaults()).unwrap();
+    terminal.expect("  u  put, version 1");
 }
 
 #[test]

@@ -28,6 +28,24 @@ pub fn told(subscription: &mut Subscription, lines: &[&str]) {
     }
 }
 
+/// Waits until what expires is told: a vault that was opened a moment ago tells nothing of what was due before it was first
+/// looked at.
+fn watch_expiry(vault: &Vault, door: Door) {
+    let carol = vault.client(CAROL, door);
+    let mut subscription = CAROL.run(|| carol.subscribe()).unwrap();
+    wait::until("what expires to be told", || {
+        carol.put("early", b"1", &PutOptions { ttl: Some(1_000_000), ..defaults() }).unwrap();
+        let mut is_told = false;
+        while let Some(notice) = subscription.next(Duration::from_secs(4)).unwrap() {
+            is_told |= matches!(notice, Notice::Changed { change, .. } if change == "expired");
+            if is_told {
+                break;
+            }
+        }
+        is_told.then_some(())
+    });
+}
+
 fn of_machine() -> PutOptions {
     PutOptions { owner: Some("machine".into()), ..defaults() }
 }
@@ -72,27 +90,59 @@ through_both_doors! {
         told(&mut root, &["uid:0 m put 1", "uid:0 last put 1"]);
     }
 
-    fn administrators_are_told_of_the_machines_tokens_while_they_are(door) {
+    fn of_the_machines_tokens_root_is_told_and_no_other_administrator_who_cannot_list_them(door) {
         let vault = Vault::start();
         let (root, bob) = (vault.client(ROOT, door), vault.client(BOB, door));
-        let role = |role: &str| SetUserOptions { role: Some(role.into()), ..defaults() };
-        root.set_user(BOB.uid, &role("admin")).unwrap();
-        let mut subscription = BOB.run(|| bob.subscribe()).unwrap();
-        root.put("m", b"1", &of_machine()).unwrap();
-        told(&mut subscription, &["uid:0 m put 1"]);
-        root.set_user(BOB.uid, &role("developer")).unwrap();
-        root.put("m", b"2", &of_machine()).unwrap();
+        root.set_user(BOB.uid, &SetUserOptions { role: Some("admin".into()), ..defaults() }).unwrap();
+        let (mut bobs, mut roots) = (BOB.run(|| bob.subscribe()).unwrap(), root.subscribe().unwrap());
+        bob.put("m", b"1", &of_machine()).unwrap();
+        assert!(bob.list(&ListOptions { owner: Some("machine".into()), ..defaults() }).unwrap().0.is_empty());
         bob.put("own", b"1", &defaults()).unwrap();
-        told(&mut subscription, &["uid:4243 own put 1"]);
-        root.set_user(BOB.uid, &role("admin")).unwrap();
-        root.put("m", b"3", &of_machine()).unwrap();
-        told(&mut subscription, &["uid:0 m put 3"]);
+        told(&mut bobs, &["uid:4243 own put 1"]);
+        told(&mut roots, &["uid:0 m put 1"]);
+    }
+
+    fn what_a_subscriber_must_not_hear_of_costs_it_nothing(door) {
+        let vault = Vault::builder().limit("writes-per-second", 0).start();
+        let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
+        let mut subscription = ALICE.run(|| alice.subscribe()).unwrap();
+        for number in 0..SIGNALS_MAX {
+            if number % 8 == 0 {
+                root.put("m", b"1", &of_machine()).unwrap();
+            }
+            alice.put("t", b"1", &defaults()).unwrap();
+        }
+        // Neither the machine's changes nor anybody's work are among those that are sent ahead.
+        root.verify_audit(&defaults()).unwrap();
+        alice.put("t", b"1", &defaults()).unwrap();
+        let lines: Vec<String> = (1..=SIGNALS_MAX).map(|version| format!("uid:4242 t put {version}")).collect();
+        // All of them were sent ahead, before any was read.
+        let count = lines.iter().take_while(|line| next(&mut subscription) == **line).count();
+        assert_eq!(count, SIGNALS_MAX);
+    }
+
+    fn who_is_enabled_again_is_told_at_once_that_something_is_lost(door) {
+        let vault = Vault::start();
+        let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
+        watch_expiry(&vault, door);
+        let ends_soon = PutOptions { ttl: Some(3_000_000), ..defaults() };
+        alice.put("t", b"1", &ends_soon).unwrap();
+        let mut subscription = ALICE.run(|| alice.subscribe()).unwrap();
+        let active = |active| SetUserOptions { active: Some(active), ..defaults() };
+        root.set_user(ALICE.uid, &active(false)).unwrap();
+        // Hers expires before root's.
+        let mut roots = root.subscribe().unwrap();
+        root.put("m", b"1", &PutOptions { owner: Some("machine".into()), ..ends_soon }).unwrap();
+        told(&mut roots, &["uid:0 m put 1", "uid:0 m expired 0"]);
+        root.set_user(ALICE.uid, &active(true)).unwrap();
+        told(&mut subscription, &["lost"]);
     }
 
     fn who_is_disabled_or_frozen_is_told_nothing_and_then_that_something_is_lost(door) {
         let vault = Vault::start();
         let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
-        let for_a_while = PutOptions { ttl: Some(2_000_000), ..defaults() };
+        watch_expiry(&vault, door);
+        let for_a_while = PutOptions { ttl: Some(3_000_000), ..defaults() };
         alice.put("t", b"1", &for_a_while).unwrap();
         let mut subscription = ALICE.run(|| alice.subscribe()).unwrap();
         root.freeze_user(ALICE.uid).unwrap();
@@ -117,6 +167,7 @@ through_both_doors! {
         let bob = vault.client(BOB, door);
         let mut others = BOB.run(|| bob.subscribe()).unwrap();
         let mut subscription = ALICE.run(|| alice.subscribe()).unwrap();
+        watch_expiry(&vault, door);
         alice.put("t", b"1", &PutOptions { ttl: Some(4_000_000), ..defaults() }).unwrap();
         told(&mut subscription, &["uid:4242 t put 1", "uid:4242 t expiring", "uid:4242 t expired 0"]);
         assert_eq!(code(alice.get("t", &defaults())), ErrorCode::NotFound);
@@ -131,7 +182,8 @@ through_both_doors! {
     fn who_does_not_read_is_told_so_much_and_delays_nobody(door) {
         let mut vault = Vault::builder().limit("writes-per-second", 0).limit("subscriptions", 8).start();
         let alice = vault.client(ALICE, door);
-        let mut stalled: Vec<Subscription> = (0..8).map(|_| ALICE.run(|| alice.subscribe()).unwrap()).collect();
+        let most = if door == Door::Bus { 4 } else { 8 };
+        let mut stalled: Vec<Subscription> = (0..most).map(|_| ALICE.run(|| alice.subscribe()).unwrap()).collect();
         alice.put("t", &[0; 100], &defaults()).unwrap();
         let (before, begun) = (vault.daemon().process().memory_kib("VmRSS"), Instant::now());
         let puts = 20 * SIGNALS_MAX;
@@ -139,7 +191,7 @@ through_both_doors! {
             alice.put("t", &[0; 100], &defaults()).unwrap();
         }
         let grown = vault.daemon().process().memory_kib("VmRSS").saturating_sub(before);
-        println!("{puts} writes with 8 subscribers who do not read: {:?}, {grown} KiB more", begun.elapsed());
+        println!("{puts} writes with {most} subscribers who do not read: {:?}, {grown} KiB more", begun.elapsed());
         assert!(grown < 16 * 1024, "{grown} KiB");
         for subscription in &mut stalled {
             let mut count = 0;
@@ -231,9 +283,10 @@ through_both_doors! {
         told(&mut subscription, &["uid:4242 t put 1"]);
     }
 
-    fn long_work_is_told_to_who_began_it_and_to_administrators(door) {
+    fn long_work_is_told_to_who_began_it_and_to_nobody_who_may_not_ask_for_it(door) {
         let vault = Vault::start();
         let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
+        root.set_user(ALICE.uid, &SetUserOptions { role: Some("admin".into()), ..defaults() }).unwrap();
         let (mut subscription, mut other) = (root.subscribe().unwrap(), ALICE.run(|| alice.subscribe()).unwrap());
         root.verify_audit(&defaults()).unwrap();
         told(&mut subscription, &["VerifyAudit running", "VerifyAudit done"]);

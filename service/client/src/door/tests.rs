@@ -65,6 +65,20 @@ fn the_greeting_is_one_write_and_the_answers_may_come_in_pieces() {
 }
 
 #[test]
+fn who_is_to_be_told_something_alone_can_be_sent_no_descriptors() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bus");
+    let peer = listen(&path, |peer| {
+        let greeting = hear_until(peer, b"BEGIN\r\n");
+        assert!(!greeting.windows(4).any(|bytes| bytes == b"UNIX"), "{greeting:?}");
+        peer.say(b"OK 0123456789abcdef0123456789abcdef\r\n");
+        peer.wait_for_end();
+    });
+    drop(open_for(&[Address::Socket(path)], Carries::Bytes, soon()).unwrap());
+    peer.join().unwrap();
+}
+
+#[test]
 fn what_comes_behind_the_answers_belongs_to_messages() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bus");
@@ -116,7 +130,7 @@ fn the_words_of_a_door_that_turns_clients_away_are_heard_even_when_it_hears_noth
 fn the_words_of_a_door_that_has_hung_up_already_are_heard() {
     let (here, there) = UnixStream::pair().unwrap();
     Peer::new(there).say(b"ERROR \"too many connections; retry\"\r\n");
-    let refused = greeting::greet(&here.into(), &mut Inbox::new(), &[], None, soon());
+    let refused = greeting::greet(&here.into(), &mut Inbox::new(), &[], (None, Carries::Descriptors), soon());
     assert_eq!(refused, Err(Refused::Said("too many connections; retry".to_owned())));
 }
 

@@ -21,29 +21,48 @@ pub(super) struct Told {
     kept: Option<Timestamp>,
 }
 
+/// Up to when it was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// It never was.
+    None,
+    /// Up to then.
+    At(Timestamp),
+    /// What is written down of it does not open: it was changed.
+    Damaged,
+}
+
 fn aad(open: &OpenVault) -> Aad {
     Aad::new(PURPOSE).bytes(&open.id)
 }
 
 impl Vault {
-    /// Up to when it was told; `None`: it never was. Blocks.
+    /// Up to when it was told. Blocks.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) fn told_expiry(&self, open: &OpenVault) -> Result<Option<Timestamp>, Error> {
+    pub(crate) fn told_expiry(&self, open: &OpenVault) -> Result<Mark, Error> {
         let mut told = open.told_expiry.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_none() {
-            *told = self.read_told(open)?.map(|until| Told { until, kept: Some(until) });
+        if let Some(told) = &*told {
+            return Ok(Mark::At(told.until));
         }
-        Ok(told.map(|told| told.until))
+        let mark = self.read_told(open)?;
+        if let Mark::At(until) = mark {
+            *told = Some(Told { until, kept: Some(until) });
+        }
+        Ok(mark)
     }
 
-    fn read_told(&self, open: &OpenVault) -> Result<Option<Timestamp>, Error> {
-        let Some(sealed) = self.read(|tx| Ok(tx.meta(MetaKey::ToldExpiry)?))? else { return Ok(None) };
-        let bytes = wrap::open_record(open.users_key(), PURPOSE, aad(open).as_bytes(), &sealed)?;
-        let bytes = <[u8; 8]>::try_from(bytes.as_slice())
-            .map_err(|_| Error::Quarantined("the time up to which expiry was told is not 8 bytes long".into()))?;
-        Ok(Some(Timestamp::from_usec(u64::from_be_bytes(bytes))))
+    fn read_told(&self, open: &OpenVault) -> Result<Mark, Error> {
+        let Some(sealed) = self.read(|tx| Ok(tx.meta(MetaKey::ToldExpiry)?))? else { return Ok(Mark::None) };
+        let opened = wrap::open_record(open.users_key(), PURPOSE, aad(open).as_bytes(), &sealed);
+        let bytes = match opened.map_err(Error::from) {
+            Ok(bytes) => bytes,
+            Err(Error::Quarantined(_)) => return Ok(Mark::Damaged),
+            Err(error) => return Err(error),
+        };
+        let until = <[u8; 8]>::try_from(bytes.as_slice()).map(u64::from_be_bytes);
+        Ok(until.map_or(Mark::Damaged, |until| Mark::At(Timestamp::from_usec(until))))
     }
 
     /// Notes up to when it was told; writes it down at once where it `must`, else now and then. Blocks.

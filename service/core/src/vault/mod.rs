@@ -34,6 +34,7 @@ use crate::role_rules::RoleRules;
 
 pub use crate::crypto::VaultId;
 pub use audited::Receipt;
+pub(crate) use due_mark::Mark;
 pub use hot::HotToken;
 pub(crate) use hot::Look;
 pub use listeners::Listening;

@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod sending;
+mod signals;
 mod trouble;
 mod waiting;
 

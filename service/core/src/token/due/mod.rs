@@ -18,7 +18,7 @@ use crate::moment::Moment;
 use crate::name::TokenName;
 use crate::port::{Ending, ReadTx};
 use crate::token::found::{Found, Shelf};
-use crate::vault::{Effect, Event, OpenVault, Vault, daemon};
+use crate::vault::{Effect, Event, Mark, OpenVault, Vault, daemon};
 
 /// Rows of a page.
 const STEP: usize = 64;
@@ -83,8 +83,14 @@ impl Vault {
     pub fn begin_due(&self, ahead: Ahead) -> Result<DuePass, Error> {
         let (open, until) = (self.open()?, self.now());
         // After a clock that was set back it begins anew.
-        let since = self.told_expiry(&open)?.filter(|since| *since <= until).unwrap_or(until);
-        Ok(DuePass::new(DueRequest { ahead, since, until }))
+        let mark = self.told_expiry(&open)?;
+        let since = match mark {
+            Mark::At(since) if since <= until => since,
+            _ => until,
+        };
+        let mut pass = DuePass::new(DueRequest { ahead, since, until });
+        pass.is_blind = mark == Mark::Damaged;
+        Ok(pass)
     }
 
     /// Tells of what a step has found, where it is still so. Blocks.
@@ -153,6 +159,6 @@ fn current(shelf: &Shelf<'_>, tx: &dyn ReadTx, token: i64) -> Result<Option<Foun
     let Some(row) = tx.token_by_id(token)? else { return Ok(None) };
     let Some(head) = tx.version_head(row.id, row.current)? else { return Ok(None) };
     let found = Found::open(shelf.records(), row, head)?;
-    // A name that is none would be told as one.
-    TokenName::parse(&found.meta.name).map(|_| Some(found))
+    // A name that is none would be told as one; it keeps nobody else's from being told.
+    Ok(TokenName::parse(&found.meta.name).is_ok().then_some(found))
 }

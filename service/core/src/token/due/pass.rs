@@ -6,6 +6,7 @@ use crate::port::Ending;
 
 /// Most distances.
 const DISTANCES_MAX: usize = 16;
+
 /// How long before a token expires it is told so: some distances in microseconds, and none at all, the shortest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ahead(Vec<u64>);
@@ -72,12 +73,19 @@ pub struct DuePass {
     /// When something will be due next, as far as was seen.
     soonest: Option<Timestamp>,
     pub(super) told: u64,
+    pub(super) is_blind: bool,
 }
 
 impl DuePass {
     /// A walk that has not begun.
     pub const fn new(request: DueRequest) -> Self {
-        Self { request, at: 0, after: None, soonest: None, told: 0 }
+        Self { request, at: 0, after: None, soonest: None, told: 0, is_blind: false }
+    }
+
+    /// Whether nothing says up to when it was told before, since the note of it was changed: what became due before this walk is
+    /// not told.
+    pub const fn is_blind(&self) -> bool {
+        self.is_blind
     }
 
     /// When the next walk may find something, as far as was seen.
