@@ -2,7 +2,7 @@
 //! frozen by them and what is not is the domain's own suite.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::PathBuf;
 
 use tokenvault_proto::DeletionInfo;
@@ -96,12 +96,15 @@ through_both_doors! {
 }
 
 #[test]
-fn notes_that_anybody_can_have_written_are_told_and_heeded_by_nobody() {
+fn of_notes_that_others_may_have_removed_those_that_are_roots_are_heeded_and_that_is_told() {
     let mut vault = with_note();
     fs::set_permissions(notes(&vault), fs::Permissions::from_mode(0o777)).unwrap();
+    let forged = leave_note(&vault, "1b5c2a4e-4a51-4b8e-9c0d-0c6a1f2e3d4c", "bob");
+    chown(&forged, Some(BOB.uid), None).unwrap();
     vault.start_daemon();
     vault.wait_for_state("serving");
-    assert_eq!(vault.client(ALICE, Door::Socket).get("t", &defaults()).unwrap().data(), b"v");
+    assert_eq!(code(vault.client(ALICE, Door::Socket).get("t", &defaults())), ErrorCode::AccessDenied);
+    assert_eq!(vault.client(BOB, Door::Socket).get("t", &defaults()).unwrap().data(), b"v");
     let refusal = refused(vault.client(ROOT, Door::Socket).deletions());
     assert!(refusal.code() == ErrorCode::Unavailable && refusal.to_string().contains("root alone"), "{refusal}");
     assert_helpful(&refusal);

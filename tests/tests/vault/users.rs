@@ -179,7 +179,8 @@ through_both_doors! {
         ok(ctl(&["freeze", "alice"]));
         assert!(ok(ctl(&["list", "--frozen"])).contains("alice"));
         for nothing in ["carol", "4244", "uid:31337"] {
-            ok(ctl(&["freeze", nothing]));
+            let (status, line) = failed(ctl(&["freeze", nothing]));
+            assert!(status == 3 && line.contains(nothing), "{line}");
         }
         let (status, line) = failed(ctl(&["freeze", "0"]));
         assert!(status == 2 && line.contains("root"), "{line}");

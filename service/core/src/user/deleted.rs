@@ -107,7 +107,9 @@ impl Vault {
             if is_whole {
                 heeded.retain(|id| present.contains(id));
             }
-            self.keep_heeded(open, &heeded)?;
+            if let Err(error) = self.keep_heeded(open, &heeded) {
+                outcome = Err(error);
+            }
         }
         outcome
     }
