@@ -87,7 +87,10 @@ pub async fn subscribe(desk: &Desk, mut call: Call, line: Line, options: Options
         drop(listening);
     });
     // Whoever leaves the bus from here on is heard of.
-    let ready = async { desk.follow_leaving(&place).await.and(pass_the_writer(desk).await) };
+    let ready = async {
+        desk.follow_leaving(&place).await?;
+        pass_the_writer(desk).await
+    };
     ready.await.inspect_err(|_| desk.service.subscriptions.leave(&place))
 }
 
