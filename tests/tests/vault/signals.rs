@@ -175,7 +175,8 @@ through_both_doors! {
         told(&mut others, &["uid:4243 own put 1"]);
         // Administrators can ask for all of them.
         let (expiring, next) = root.expiring(&defaults()).unwrap();
-        assert_eq!((expiring[0].name.as_str(), expiring[0].owner.as_str(), next.as_str()), ("t", "uid:4242", ""));
+        let listed = expiring.iter().any(|token| (token.name.as_str(), token.owner.as_str()) == ("t", "uid:4242"));
+        assert!(listed && next.is_empty(), "{expiring:?}");
         assert_eq!(code(alice.expiring(&defaults())), ErrorCode::AccessDenied);
     }
 
