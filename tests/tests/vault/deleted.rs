@@ -161,7 +161,8 @@ fn what_userdel_calls_freezes_at_once_or_leaves_a_note_that_is_heeded() {
     fs::create_dir(vault.path().join("userdel")).unwrap();
     fs::write(vault.path().join("userdel/carol"), "4244\n").unwrap();
     vault.users().set(&[ROOT, DAEMON, BOB]).unwrap();
-    assert!(hook(&vault, "carol").contains("frozen as soon as it is open"));
+    let said = hook(&vault, "carol");
+    assert!(said.contains("frozen as soon as it is open"), "{said}");
     let mut noted = left(&vault);
     noted.sort();
     assert_eq!(noted, ["bob\n", "carol\n4244\n"]);

@@ -270,7 +270,11 @@ fn a_group_that_is_not_there_gives_nobody_a_role_and_is_told() {
     vault.users().edit_groups(|groups| format!("{groups}wheel-of-nobody:x:{}:\n", ALICE.uid));
     // That it was not there is kept for a moment.
     wait::until("the group to be found", || {
-        vault.client(ROOT, Door::Socket).reload().unwrap();
+        // Each is a write.
+        match vault.client(ROOT, Door::Socket).reload() {
+            Err(error) if error.code() == ErrorCode::LimitsExceeded => {}
+            reloaded => reloaded.unwrap(),
+        }
         (vault.client(ALICE, Door::Socket).who_am_i().unwrap().role == "admin").then_some(())
     });
     assert_eq!(vault.client(ALICE, Door::Socket).health().unwrap().groups, "ok");
