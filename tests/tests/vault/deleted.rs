@@ -18,7 +18,8 @@ fn notes(vault: &Vault) -> PathBuf {
     let directory = vault.path().join("state-deleted");
     if !directory.exists() {
         fs::create_dir(&directory).unwrap();
-        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
+        chown(&directory, None, Some(DAEMON.uid)).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o2750)).unwrap();
     }
     directory
 }
