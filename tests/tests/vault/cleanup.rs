@@ -19,7 +19,10 @@ fn nine_days_later() -> Vault {
     alice.put("stays", b"1", &defaults()).unwrap();
     vault.client(BOB, Door::Socket).put("ends", b"1", &for_a_second).unwrap();
     vault.stop_daemon();
-    assert!(vault.start_daemon_under(&["/usr/bin/faketime", "-f", "+9d"]), "tokenvaultd ended before it was ready");
+    // faketime(1) itself waits for what it starts, and would be what is stopped.
+    let preload = r#"LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}/usr/\$LIB/faketime/libfaketime.so.1" exec "$@""#;
+    let under = ["/usr/bin/env", "FAKETIME=+9d", "/bin/sh", "-c", preload, "sh"];
+    assert!(vault.start_daemon_under(&under), "tokenvaultd ended before it was ready");
     vault
 }
 
