@@ -135,7 +135,7 @@ pub async fn feed_watchdog(service: Arc<Service>) {
         if receiver.await.is_err() {
             continue;
         }
-        journal::notify(&[sd_notify::NotifyState::Watchdog]);
+        journal::aside(|| journal::notify(&[sd_notify::NotifyState::Watchdog])).await;
     }
 }
 

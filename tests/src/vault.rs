@@ -280,6 +280,16 @@ impl Vault {
         ready
     }
 
+    /// Starts the daemon with a wall clock that is off by so much (`+9d`); its boot clock goes on as it does. Whether it became
+    /// ready before it ended.
+    pub fn start_daemon_off_by(&mut self, off: &str) -> bool {
+        // In its place and not below it: faketime(1) itself waits for what it starts, and would be what is stopped.
+        let preload = r#"LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}/usr/\$LIB/faketime/libfaketime.so.1" exec "$@""#;
+        let wall = format!("FAKETIME={off}");
+        let environment = ["/usr/bin/env", "FAKETIME_DONT_FAKE_MONOTONIC=1", wall.as_str()];
+        self.start_daemon_under(&[&environment[..], &["/bin/sh", "-c", preload, "sh"]].concat())
+    }
+
     /// Starts the daemon for an end that comes by itself, and waits for that.
     pub fn run_daemon_to_its_end(&mut self) -> ExitStatus {
         let configuration = self.write_configuration();

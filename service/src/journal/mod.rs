@@ -55,6 +55,13 @@ pub fn notify(states: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
+/// Has the service manager told where other work goes on in this thread: it may let one wait.
+pub async fn aside(tell: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(tell).await {
+        log::warn!("the service manager could not be notified: {error}");
+    }
+}
+
 struct StderrLog;
 
 impl Log for StderrLog {

@@ -31,7 +31,8 @@ pub async fn tell(service: Arc<Service>) {
                 for news in told.news(&status, Instant::now()) {
                     log_news(news, &status);
                 }
-                super::notify(&[sd_notify::NotifyState::Status(&line(&status))]);
+                let line = line(&status);
+                super::aside(move || super::notify(&[sd_notify::NotifyState::Status(&line)])).await;
             }
         }
         tokio::select! {

@@ -19,7 +19,7 @@ fn nine_days_later() -> Vault {
     alice.put("stays", b"1", &defaults()).unwrap();
     vault.client(BOB, Door::Socket).put("ends", b"1", &for_a_second).unwrap();
     vault.stop_daemon();
-    assert!(vault.start_daemon_under(&["/usr/bin/faketime", "-f", "+9d"]), "tokenvaultd ended before it was ready");
+    assert!(vault.start_daemon_off_by("+9d"), "tokenvaultd ended before it was ready");
     vault
 }
 

@@ -6,14 +6,10 @@ use crate::common::*;
 
 const HOUR: u64 = 3_600_000_000;
 
-/// Starts the daemon with a wall clock that is off by so much; its boot clock goes on as it does.
+/// Starts the daemon with a wall clock that is off by so much.
 fn restart_off_by(vault: &mut Vault, off: &str) {
     vault.stop_daemon();
-    let wall = format!("FAKETIME={off}");
-    // In its place and not below it: faketime(1) itself waits for what it starts, and would be what is stopped.
-    let preload = r#"LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}/usr/\$LIB/faketime/libfaketime.so.1" exec "$@""#;
-    let under = ["/usr/bin/env", "FAKETIME_DONT_FAKE_MONOTONIC=1", &wall, "/bin/sh", "-c", preload, "sh"];
-    assert!(vault.start_daemon_under(&under), "tokenvaultd ended before it was ready");
+    assert!(vault.start_daemon_off_by(off), "tokenvaultd ended before it was ready");
     vault.wait_for_state("serving");
 }
 
