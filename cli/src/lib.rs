@@ -15,6 +15,7 @@ mod output;
 mod parse;
 mod passphrase;
 mod program;
+mod progress;
 mod recovery;
 mod secret;
 mod status;

@@ -1,6 +1,5 @@
 //! Long work of the daemon: waiting for it, and saying how far it is.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use tokenvault_proto::{ErrorCode, Findings, OperationInfo};
 
 use crate::common::Context;
 use crate::failure::Failure;
+use crate::progress::Progress;
 
 /// Waits between questions: the first, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
@@ -34,7 +34,9 @@ pub fn wait(context: &Context, client: &Client, id: u64, steps: &str) -> Result<
             progress.clear();
             return Ok(ended(info));
         }
-        progress.show(&info, steps);
+        if info.total > 0 {
+            progress.show(&format!("{} of {} {steps}", info.done, info.total));
+        }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSE.1);
     }
@@ -50,36 +52,4 @@ fn ended(info: OperationInfo) -> Ended {
         }
     };
     Ended { findings: info.result, failure }
-}
-
-/// One line on standard error that is written over again and again, where somebody looks at it.
-struct Progress {
-    is_shown: bool,
-    is_there: bool,
-}
-
-impl Progress {
-    fn new(quiet: bool) -> Self {
-        Self { is_shown: !quiet && std::io::stderr().is_terminal(), is_there: false }
-    }
-
-    fn show(&mut self, info: &OperationInfo, steps: &str) {
-        if self.is_shown && info.total > 0 {
-            self.write(&format!("\r\u{1b}[K{} of {} {steps}", info.done, info.total));
-            self.is_there = true;
-        }
-    }
-
-    fn clear(&mut self) {
-        if self.is_there {
-            self.write("\r\u{1b}[K");
-            self.is_there = false;
-        }
-    }
-
-    fn write(&self, text: &str) {
-        let mut stderr = std::io::stderr().lock();
-        // Who does not see how far it is still sees how it ends.
-        let _unseen = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
-    }
 }

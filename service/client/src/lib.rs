@@ -35,6 +35,7 @@ mod tokens;
 mod turn;
 mod user;
 mod value;
+mod value_stream;
 
 pub use client::Client;
 pub use error::Error;
@@ -48,3 +49,4 @@ pub use tokenvault_proto::{
     VerifyAuditOptions, VersionInfo, WhoAmI,
 };
 pub use value::Value;
+pub use value_stream::ValueStream;

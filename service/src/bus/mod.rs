@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod attachments;
 mod audit;
 mod call;
 mod decode;

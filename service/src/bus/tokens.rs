@@ -13,8 +13,9 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, decode, encode, offers, shares};
+use super::{Desk, Options, Refusal, attachments, decode, encode, offers, shares};
 use crate::caller::Kind;
+use crate::value::Received;
 
 /// The interface.
 pub struct Tokens(pub Desk);
@@ -23,12 +24,14 @@ pub struct Tokens(pub Desk);
 #[interface(name = "org.tokenvault1.Tokens")]
 impl Tokens {
     /// Stores the value that is read from the pipe, or from a memfd sealed against writing and shrinking, as a new version.
-    /// Answers its number once it is durable.
+    /// Answers its number once it is durable. A value of more than 64 KiB, up to 16 MiB, is taken in as it comes: its writer has to
+    /// make progress, and the version is there when all of it is.
     ///
     /// Options: `mode` s: `upsert` (default), `create`, `replace`. `expect-version` t: write only when this is the current
     /// version, 0: when there is none. `class` s: `machine` (default), `login`. `owner` s: `machine`. `content-type` s.
     /// `attributes` a{ss}. `ttl` t: microseconds until the version expires, or `expires` t: when. `keep-versions` u: how many
-    /// are kept (10). `require-purpose` b: whether readers must name one. What is not given stays as it is on a live token;
+    /// are kept (10). `require-purpose` b: whether readers must name one. `size` t: bytes of the value; one of another length is
+    /// refused, as when its writer was killed. What is not given stays as it is on a live token;
     /// an expiry belongs to the value and does not stay.
     ///
     /// Errors: InvalidArgs, Exists, Conflict, NotFound (`replace`), AccessDenied, Locked, LimitsExceeded, Timeout, Unavailable.
@@ -45,9 +48,18 @@ impl Tokens {
                 let service = &self.0.service;
                 let name = TokenName::parse(name)?;
                 let options = decode::options::<PutOptions>(options)?;
+                let size = options.size;
                 let options = decode::put_options(service, call.caller.uid, options).await?;
                 service.vault.check_open()?;
-                let (value, portion) = decode::value(service, call.caller.uid, value).await?;
+                let (received, portion) = decode::value(service, call.caller.uid, value).await?;
+                let value = match received {
+                    Received::Whole(value) => value,
+                    Received::Long(value) => {
+                        let put = attachments::Put { name, options, size, value, beginning: portion };
+                        return attachments::put(&self.0, call, put).await;
+                    }
+                };
+                decode::check_size(size, value.len() as u64)?;
                 let request = PutRequest { name, options, value };
                 let stored = self.0.committed(|reply| {
                     // The value takes memory until the writer is through with it, also when nobody waits for the answer.
@@ -105,7 +117,8 @@ impl Tokens {
     }
 
     /// Hands out a value through a pipe, and what is known of it. A reader that gets fewer bytes than `size` was too slow: the
-    /// pipe was withdrawn, and what it read is not the value.
+    /// pipe was withdrawn, and what it read is not the value. So it is with a value of more than 64 KiB whose token is deleted, or that
+    /// is found to be damaged, while it is read.
     ///
     /// Options: `owner` s: `user:NAME`, `uid:NUMBER`, `machine`; default the caller's own. `version` t: this one instead of the
     /// current. `purpose` s and `app` s: written to the audit log.
@@ -132,7 +145,7 @@ impl Tokens {
                     self.0.committed(|reply| service.vault.settle(receipt, reply)).await?;
                 }
                 self.0.count_reply(call.caller.uid, opened.info.reply_bytes())?;
-                let fd = opened.place.send(&opened.value).map_err(Error::from)?;
+                let fd = attachments::send(service, opened.place, opened.value)?;
                 Ok((fd.into(), encode::token(&opened.info)))
             })
             .await

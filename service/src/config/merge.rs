@@ -128,8 +128,11 @@ fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
     config.audit_bytes = file.audit.bytes.unwrap_or(config.audit_bytes);
     config.audit_days = file.audit.days.unwrap_or(config.audit_days);
     config.limits.apply(&file.limits);
-    if config.limits.value_bytes > VALUE_BYTES_MAX as u64 {
-        return Err(ConfigError(format!("'limits.value-bytes' can be at most {VALUE_BYTES_MAX}")));
+    let Limits { value_bytes, attachment_bytes, .. } = config.limits;
+    for (key, bytes) in [("value-bytes", value_bytes), ("attachment-bytes", attachment_bytes)] {
+        if bytes > VALUE_BYTES_MAX as u64 {
+            return Err(ConfigError(format!("'limits.{key}' can be at most {VALUE_BYTES_MAX}")));
+        }
     }
     let Limits { pipe_seconds, request_seconds, credential_seconds, .. } = config.limits;
     for (key, seconds) in [

@@ -14,6 +14,8 @@
 mod fixture;
 
 mod annotate;
+mod attachment;
+mod attachment_tamper;
 mod audit;
 mod audit_read;
 mod audit_retention;

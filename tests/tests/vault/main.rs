@@ -10,6 +10,7 @@
 
 mod common;
 
+mod attachments;
 mod attributes;
 mod audit;
 mod audit_log;

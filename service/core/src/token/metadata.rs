@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
-use crate::crypto::{CryptoError, aad::Aad, wrap};
+use crate::crypto::{CryptoError, aad::Aad, chunk, wrap};
 use crate::error::Error;
 use crate::port::{TokenRow, VersionHead};
 use crate::principal::{Principal, encode};
@@ -145,7 +145,7 @@ impl Records<'_> {
 
     /// Everything a decision about the value depends on: a row that is swapped, re-owned or extended does not open.
     fn dek_aad(&self, row: &TokenRow, token: &TokenMeta, head: &VersionHead, version: &VersionMeta) -> Aad {
-        Aad::new("dek")
+        let aad = Aad::new("dek")
             .bytes(&self.open.id)
             .i64(row.id)
             .bytes(&self.principal.generation)
@@ -155,7 +155,11 @@ impl Records<'_> {
             .str(&version.content_type)
             .option_u64(version.expires.map(Timestamp::as_usec))
             .u8(u8::from(token.require_purpose))
-            .u64(version.size)
+            .u64(version.size);
+        match head.content {
+            None => aad,
+            Some(content) => aad.i64(content).u64(chunk::count(version.size)),
+        }
     }
 
     /// AAD of a value: where it stands.
@@ -213,6 +217,17 @@ impl Records<'_> {
             Some(Class::Machine) => Ok(work(&self.principal.machine_key)?),
             Some(Class::Login) => Ok(work(&*self.open.unlocked.key(self.principal).ok_or(Error::Locked)?)?),
             None => Err(Error::Quarantined(format!("a version of token {} has an unknown class", head.token))),
+        }
+    }
+
+    /// Refuses what could not be sealed or opened now.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] for class `login` while its owner has not unlocked.
+    pub fn check_unlocked(&self, class: Class) -> Result<(), Error> {
+        match class {
+            Class::Machine => Ok(()),
+            Class::Login => self.open.unlocked.key(self.principal).map(drop).ok_or(Error::Locked),
         }
     }
 

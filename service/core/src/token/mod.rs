@@ -6,6 +6,7 @@
 pub mod generate;
 
 mod annotate;
+mod attachment;
 mod cleanup;
 mod delete;
 mod describe;
@@ -23,6 +24,7 @@ mod share;
 pub(crate) mod usage;
 mod version;
 
+pub use attachment::{Attachment, OpenedValue, SealedChunk, Upload};
 pub use cleanup::{CleanupReport, CleanupRequest};
 pub use found::TokenInfo;
 pub use get::Opened;

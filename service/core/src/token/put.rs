@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use crate::Caller;
 use crate::Secret;
-use crate::crypto::{pad, random, tag, wrap};
+use crate::crypto::{pad, tag};
 use crate::error::Error;
 use crate::name::TokenName;
 use crate::policy::Action;
 use crate::port::{NewToken, ReadTx, TokenRow, VersionHead, VersionRow, WriteTx};
 use crate::principal::Principal;
+use crate::token::attachment::Body;
 use crate::token::found::{Found, Shelf, TokenInfo};
-use crate::token::metadata::{Class, TokenMeta, VALUE, VersionMeta};
+use crate::token::metadata::{Class, TokenMeta, VersionMeta};
 use crate::token::offer::drop_offers;
 use crate::token::request::{KEEP_VERSIONS_DEFAULT, PutMode, PutOptions, PutRequest, check_keep_versions};
 use crate::token::share::drop_shares;
@@ -55,7 +56,7 @@ impl Vault {
             let principal = vault.judged_writer(&open, tx, &caller, options.owner)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let put = Put { vault: &vault, shelf, name: &name, options: &options };
-            let info = put.store(tx, &value)?;
+            let info = put.store(tx, &Body::Value(&value))?;
             vault.record_mutation(&open, tx, &audited, info.version)?;
             Ok(info)
         });
@@ -74,6 +75,11 @@ impl Vault {
         if value.len() as u64 > limit {
             return Err(Error::InvalidArgs(format!("the value is longer than {limit} bytes (limit 'value-bytes')")));
         }
+        self.check_put(options)
+    }
+
+    /// Checks what comes with a value.
+    pub(super) fn check_put(&self, options: &PutOptions) -> Result<(), Error> {
         options.keep_versions.map(check_keep_versions).transpose().map(|_| ())
     }
 
@@ -101,7 +107,16 @@ pub(super) struct Put<'a> {
 }
 
 impl Put<'_> {
-    pub(super) fn store(&self, tx: &mut dyn WriteTx, value: &Secret) -> Result<TokenInfo, Error> {
+    /// Refuses what [`Put::store`] would, as far as it can be told without the value.
+    pub(super) fn check(&self, tx: &dyn ReadTx) -> Result<(), Error> {
+        let existing = self.shelf.find_any(tx, self.name)?;
+        self.check_preconditions(existing.as_ref())?;
+        self.options.expiry.resolve(self.shelf.now)?;
+        let live = existing.as_ref().filter(|found| !found.version.is_expired(self.shelf.now));
+        self.shelf.records().check_unlocked(self.class(live)?)
+    }
+
+    pub(super) fn store(&self, tx: &mut dyn WriteTx, value: &Body<'_>) -> Result<TokenInfo, Error> {
         let existing = self.shelf.find_any(tx, self.name)?;
         self.check_preconditions(existing.as_ref())?;
         let (mut row, before) = match existing {
@@ -112,14 +127,14 @@ impl Put<'_> {
         let meta = self.token_meta(live);
         row.newest += 1;
         row.current = row.newest;
-        let version = self.version_meta(live, value)?;
+        let version = self.version_meta(live, value.size())?;
         let class = self.class(live)?;
         if let Some(found) = &before
             && found.meta.require_purpose != meta.require_purpose
         {
             self.shelf.rewrap(tx, (&found.row, &found.meta), (&row, &meta), self.vault.memory())?;
         }
-        let head = self.insert_version(tx, (&row, &meta), (&version, class), value)?;
+        let (head, held) = self.insert_version(tx, (&row, &meta), (&version, class), value)?;
         self.shelf.records().seal_token(&mut row, &meta)?;
         tx.update_token(&row)?;
         if before.as_ref().is_none_or(|found| found.meta.attributes != meta.attributes) {
@@ -136,7 +151,7 @@ impl Put<'_> {
             tokens: i64::from(before.is_none()),
             issued: withdrawn.issued,
             added: usage::of_token(&row, &meta) + usage::of_version(&head),
-            freed: dropped + before.map_or(0, |found| usage::of_token(&found.row, &found.meta)),
+            freed: dropped + held + before.map_or(0, |found| usage::of_token(&found.row, &found.meta)),
         };
         change.count_within_quota(tx, self.vault, self.shelf.principal)?;
         Found { row, meta, head, version }.info(self.shelf.principal.uid)
@@ -194,45 +209,44 @@ impl Put<'_> {
         }
     }
 
-    fn version_meta(&self, live: Option<&Found>, value: &Secret) -> Result<VersionMeta, Error> {
+    fn version_meta(&self, live: Option<&Found>, size: u64) -> Result<VersionMeta, Error> {
         let content_type = match &self.options.content_type {
             Some(content_type) => content_type.as_str().to_owned(),
             None => live.map(|found| found.version.content_type.clone()).unwrap_or_default(),
         };
         Ok(VersionMeta {
-            size: value.len() as u64,
+            size,
             created: self.shelf.now,
             expires: self.options.expiry.resolve(self.shelf.now)?,
             content_type,
         })
     }
 
+    /// The version as it is stored, and the bytes that were counted for it before.
     fn insert_version(
         &self,
         tx: &mut dyn WriteTx,
         (row, meta): (&TokenRow, &TokenMeta),
         (version, class): (&VersionMeta, Class),
-        value: &Secret,
-    ) -> Result<VersionHead, Error> {
-        let (records, memory) = (self.shelf.records(), self.vault.memory());
-        let dek = random::secret(memory, 32)?;
-        let padded = pad::pad(value.expose(), memory)?;
-        let aad = records.value_aad(row.id, row.current);
-        let sealed = wrap::seal(&dek, VALUE, aad.as_bytes(), padded.expose())?;
+        value: &Body<'_>,
+    ) -> Result<(VersionHead, u64), Error> {
+        let records = self.shelf.records();
         let mut head = VersionHead {
             token: row.id,
             version: row.current,
             class: class.as_u8(),
             expires_day: None,
-            stored_bytes: padded.len() as u64,
+            stored_bytes: 0,
             meta: Vec::new(),
             dek: Vec::new(),
+            content: None,
         };
+        let placed = value.place(tx, &records, &mut head, self.vault.memory())?;
         records.seal_version(&mut head, version)?;
-        records.seal_dek((row, meta), (&mut head, version), &dek)?;
-        let row = VersionRow { head, value: sealed };
+        records.seal_dek((row, meta), (&mut head, version), placed.dek.secret())?;
+        let row = VersionRow { head, value: placed.value };
         tx.insert_version(&row)?;
-        Ok(row.head)
+        Ok((row.head, placed.held))
     }
 }
 

@@ -6,7 +6,8 @@ use crate::Caller;
 use crate::error::Error;
 use crate::name::{ContentType, TokenName};
 use crate::policy::Action;
-use crate::port::{VersionRow, WriteTx};
+use crate::port::WriteTx;
+use crate::token::attachment::{Body, Content, OpenedValue, Stored};
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::Class;
 use crate::token::put::Put;
@@ -41,17 +42,26 @@ fn rollback(
     version: u64,
 ) -> Result<TokenInfo, Error> {
     let current = shelf.find(tx, name)?;
-    let VersionRow { head, value } = tx.version(current.row.id, version)?.ok_or(Error::NotFound)?;
+    let (head, stored) = Stored::find(tx, tx.version(current.row.id, version)?.ok_or(Error::NotFound)?)?;
     let old = Found::open(shelf.records(), current.row, head)?;
     if old.version.is_expired(shelf.now) {
         return Err(Error::NotFound);
     }
-    let value = vault.open_value(&shelf, &old, &value)?;
+    let value = vault.open_stored(&shelf, &old, &stored)?;
     let options = PutOptions {
         class: Class::from_u8(old.head.class),
         content_type: Some(ContentType::parse(&old.version.content_type)?),
         expiry: old.version.expires.map_or(Expiry::Never, Expiry::At),
         ..PutOptions::default()
     };
-    Put { vault, shelf, name, options: &options }.store(tx, &value)
+    let put = Put { vault, shelf, name, options: &options };
+    match (value, old.head.content) {
+        (OpenedValue::Whole(value), _) => put.store(tx, &Body::Value(&value)),
+        (OpenedValue::Chunked(..), None) => Err(Error::Internal("a value in chunks has no content".into())),
+        // The chunks stay where they are: both versions have them.
+        (OpenedValue::Chunked(..), Some(id)) => {
+            let content = Content { id, size: old.version.size, dek: vault.open_dek(&shelf, &old)? };
+            put.store(tx, &Body::Content(&content))
+        }
+    }
 }
