@@ -15,7 +15,7 @@ const MALLORY: (&str, &str) = ("mallory", "");
 const HOOK: &str = "/etc/shadow-maint/userdel-post.d/tokenvault";
 
 /// Every method that has to do with what somebody stores, and a command that calls it.
-const CALLS: [(&str, &str); 16] = [
+const CALLS: [(&str, &str); 17] = [
     ("Get", "tokenvault get prod/api-key"),
     ("Get", "tokenvault get mail/password"),
     ("Put", "printf forged | tokenvault put prod/api-key"),
@@ -31,6 +31,7 @@ const CALLS: [(&str, &str); 16] = [
     ("Share", "tokenvault share prod/api-key unit:app.service"),
     ("Unshare", "tokenvault unshare prod/api-key unit:app.service"),
     ("Shares", "tokenvault shares prod/api-key"),
+    ("Fetches", "tokenvault fetches prod/api-key"),
     ("State", "printf alices-password | tokenvault unlock --password-fd 0 --recovery-out $HOME/code"),
 ];
 

@@ -43,10 +43,10 @@ pub use issuer::Issued;
 pub use tokenvault_proto as proto;
 pub use tokenvault_proto::{
     AddSlotOptions, Address, AddressError, AnnotateOptions, AuditInfo, AuditOptions, CredentialTest, DeleteOptions,
-    DescribeOptions, ErrorCode, GenerateOptions, GetOptions, Health, IssueOptions, IssuedInfo, IssuedOptions,
-    ListOptions, LoginState, OfferInfo, OfferOptions, OperationInfo, PutOptions, RedeemOptions, RemoveSlotOptions,
-    RevokeAllOptions, ShareInfo, ShareOptions, SlotInfo, Status, TokenInfo, UnsealOptions, ValidateOptions,
-    VerifyAuditOptions, VersionInfo, WhoAmI,
+    DescribeOptions, ErrorCode, FetchInfo, FetchesOptions, GenerateOptions, GetOptions, Health, IssueOptions,
+    IssuedInfo, IssuedOptions, ListOptions, LoginState, OfferInfo, OfferOptions, OperationInfo, PutOptions,
+    RedeemOptions, RemoveSlotOptions, RevokeAllOptions, ShareInfo, ShareOptions, SlotInfo, Status, TokenInfo,
+    UnsealOptions, ValidateOptions, VerifyAuditOptions, VersionInfo, WhoAmI,
 };
 pub use value::Value;
 pub use value_stream::ValueStream;

@@ -65,6 +65,7 @@ pub(crate) const SHARES: Method = read(TOKENS_INTERFACE, "Shares");
 
 pub(crate) const OFFER: Method = write("Offer");
 pub(crate) const REDEEM: Method = write("Redeem");
+pub(crate) const FETCHES: Method = read(TOKENS_INTERFACE, "Fetches");
 
 pub(crate) const ISSUE: Method = issuer("Issue");
 pub(crate) const VALIDATE: Method = read(ISSUER_INTERFACE, "Validate");

@@ -4,8 +4,8 @@ use std::os::fd::AsFd;
 
 use serde::Serialize;
 use tokenvault_proto::{
-    AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions, OfferInfo, OfferOptions,
-    PutOptions, RedeemOptions, ShareInfo, ShareOptions, TokenInfo, VersionInfo,
+    AnnotateOptions, DeleteOptions, DescribeOptions, FetchInfo, FetchesOptions, GenerateOptions, GetOptions,
+    ListOptions, OfferInfo, OfferOptions, PutOptions, RedeemOptions, ShareInfo, ShareOptions, TokenInfo, VersionInfo,
 };
 use zbus::Type;
 use zeroize::Zeroizing;
@@ -146,12 +146,34 @@ impl Client {
         Ok((Zeroizing::new(code), offer))
     }
 
+    /// One page of who fetched a token, the newest first, and where the next begins: empty after the last. A page may have no rows.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn fetches(&self, name: &str, options: &FetchesOptions) -> Result<(Vec<FetchInfo>, String), Error> {
+        self.call(&method::FETCHES, &(Text(name), options))
+    }
+
     /// The value of an offered token, once.
     ///
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn redeem(&self, code: &str, options: &RedeemOptions) -> Result<Value, Error> {
         self.fetch(&method::REDEEM, code, options)
+    }
+
+    /// The same, to be read piece by piece.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn redeem_stream(&self, code: &str, options: &RedeemOptions) -> Result<ValueStream, Error> {
+        self.stream(&method::REDEEM, code, options)
+    }
+
+    fn stream(&self, method: &Method, name: &str, options: &(impl Serialize + Type)) -> Result<ValueStream, Error> {
+        let reply = self.ask(method, self.until(method), &(Text(name), options))?;
+        let (pipe, info): (zbus::OwnedFd, TokenInfo) = call::decode(method, &reply)?;
+        Ok(ValueStream::new(pipe.into(), info, self.deadline_of(method)))
     }
 
     /// A call that answers with a value. The value is read after other threads may have their turn again.
@@ -170,18 +192,4 @@ impl Client {
         }
         Value::receive(read.as_fd(), info, until)
     }
-    /// The same, to be read piece by piece.
-    ///
-    /// # Errors
-    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
-    pub fn redeem_stream(&self, code: &str, options: &RedeemOptions) -> Result<ValueStream, Error> {
-        self.stream(&method::REDEEM, code, options)
-    }
-
-    fn stream(&self, method: &Method, name: &str, options: &(impl Serialize + Type)) -> Result<ValueStream, Error> {
-        let reply = self.ask(method, self.until(method), &(Text(name), options))?;
-        let (pipe, info): (zbus::OwnedFd, TokenInfo) = call::decode(method, &reply)?;
-        Ok(ValueStream::new(pipe.into(), info, self.deadline_of(method)))
-    }
-
 }

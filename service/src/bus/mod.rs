@@ -13,6 +13,7 @@ mod decode_issued;
 mod desk;
 mod dispatch;
 mod encode;
+mod fetches;
 mod get_hot;
 mod hot;
 mod issuer;

@@ -13,7 +13,7 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, attachments, decode, encode, offers, shares};
+use super::{Desk, Options, Refusal, attachments, decode, encode, fetches, offers, shares};
 use crate::caller::Kind;
 use crate::value::Received;
 
@@ -374,5 +374,23 @@ impl Tokens {
     ) -> Result<Vec<proto::ShareInfo>, Refusal> {
         let desk = &self.0;
         desk.serve(&header, Kind::Read, |call| shares::shares(desk, call, name, options)).await
+    }
+
+    /// Lists who fetched a token, the newest first, for its owner and for those who administer machine tokens. What the audit log has
+    /// of it: fetches that are alike and within a second are one row.
+    ///
+    /// Options: `owner` s: `machine`. `limit` u: most rows of the page (100, at most 1000). `after` s: `next` of the page before; an
+    /// empty `next` is the end, and a page without rows is not.
+    ///
+    /// Errors: NotFound, AccessDenied, InvalidArgs.
+    #[zbus(out_args("fetches", "next"))]
+    async fn fetches(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        options: Options,
+    ) -> Result<(Vec<proto::FetchInfo>, String), Refusal> {
+        let desk = &self.0;
+        desk.serve(&header, Kind::Read, |call| fetches::fetches(desk, call, name, options)).await
     }
 }

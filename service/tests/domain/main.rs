@@ -23,6 +23,7 @@ mod audit_tamper;
 mod cleanup;
 mod credential;
 mod expiry;
+mod fetches;
 mod get_hot;
 mod hot;
 mod isolation;

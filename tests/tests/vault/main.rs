@@ -30,6 +30,7 @@ mod doctor;
 mod errors;
 mod expiry;
 mod fetched_again;
+mod fetches;
 mod generate;
 mod isolation;
 mod issuer;

@@ -17,9 +17,9 @@ const NAMES: [&str; 2] = ["machine-class", "login-class"];
 /// Whose tokens are meant.
 const OWNERS: [Option<&str>; 4] = [None, Some("uid:4242"), Some("user:mallory"), Some("user:alice")];
 
-const TOKENS: [&str; 13] = [
+const TOKENS: [&str; 14] = [
     "Get", "Describe", "List", "Versions", "Put", "Generate", "Annotate", "Rename", "Rollback", "Share", "Unshare",
-    "Shares", "Delete",
+    "Shares", "Fetches", "Delete",
 ];
 /// Those that close something come last.
 const LOGIN: [&str; 7] = ["State", "Unlock", "SetKey", "Recover", "Enrol", "Lease", "Lock"];

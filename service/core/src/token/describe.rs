@@ -8,6 +8,14 @@ use crate::token::request::NamedRequest;
 use crate::vault::{Event, Vault};
 
 impl Vault {
+    /// Uid of the owner of a live token with which a caller may do something.
+    pub(crate) fn owner_of(&self, caller: &Caller, request: &NamedRequest, action: Action) -> Result<u32, Error> {
+        let open = self.open()?;
+        let principal = self.judged(&open, caller, request.owner, action)?.ok_or(Error::NotFound)?;
+        let shelf = Shelf { open: &open, principal: &principal, now: self.now() };
+        self.read(|tx| shelf.find(tx, &request.name).map(|_| principal.uid))
+    }
+
     /// Describes the current version of a token.
     ///
     /// # Errors
