@@ -5,7 +5,7 @@ DESTDIR ?=
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-boot check bench doc header abi man fmt install deb
+.PHONY: help demo test test-boot coverage check bench doc header abi man fmt install deb
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: ## install what is missing, build, and run every test
 
 test-boot: ## build the packages, and test them in booted machines (ONLY=name: the tests with that in their names)
 	@tests/boot/run $(ONLY)
+
+coverage: ## run every test, and write tests/coverage.md anew: which test covers what of the contract
+	@tests/covered
 
 check: ## what a change must pass: format, lints, dependencies, documentation, generated files, arrows
 	@tests/check

@@ -221,7 +221,8 @@ typedef struct tokenvault_put_options {
      */
     const char *const *attributes;
     /**
-     * Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
+     * Whose token: `user:NAME` or `uid:N`, where it is shared with the caller for writing; `machine`, the system's own, kept by
+     * uid 0; NULL: the caller's own.
      */
     const char *owner;
     /**
@@ -285,7 +286,8 @@ typedef struct tokenvault_generate_options {
      */
     const char *const *attributes;
     /**
-     * Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
+     * Whose token: `user:NAME` or `uid:N`, where it is shared with the caller for writing; `machine`, the system's own, kept by
+     * uid 0; NULL: the caller's own.
      */
     const char *owner;
     /**
@@ -331,6 +333,10 @@ typedef struct tokenvault_list_options {
      * At most so many; 0: all.
      */
     uint64_t limit;
+    /**
+     * 1: what is shared with the caller, whoever owns it, instead of the caller's own; owner is NULL then.
+     */
+    int shared_with_me;
 } tokenvault_list_options;
 
 /**
@@ -412,7 +418,7 @@ typedef struct tokenvault_share_options {
      */
     const char *owner;
     /**
-     * `read` (default).
+     * `read` (default), `write`, which a unit cannot have.
      */
     const char *permission;
     /**
@@ -423,6 +429,10 @@ typedef struct tokenvault_share_options {
      * How often it may be used; 0: without a limit.
      */
     uint32_t uses;
+    /**
+     * A few words for the grantee, at most 1024 bytes without control characters.
+     */
+    const char *note;
 } tokenvault_share_options;
 
 /**
@@ -688,8 +698,9 @@ int tokenvault_delete_with(struct tokenvault_client *client,
                            const struct tokenvault_delete_options *options);
 
 /**
- * Shares a token with a grantee, "unit:NAME.service": a service is given it by LoadCredential= in its unit file. Only machine
- * tokens are shared with units, by root and administrators. A share the grantee has already is replaced.
+ * Shares a token with a grantee: "user:NAME", "uid:N", "group:NAME", who get it by tokenvault_get with the owner in its options;
+ * or "unit:NAME.service", which is given it by LoadCredential= in its unit file. Only machine tokens are shared with units, by
+ * root and administrators. A share the grantee has already is replaced.
  */
 int tokenvault_share(struct tokenvault_client *client,
                      const char *name,
@@ -711,7 +722,7 @@ int tokenvault_unshare_with(struct tokenvault_client *client,
 
 /**
  * Lists the shares of a token: of each row tokenvault_value_grantee, tokenvault_value_permission, tokenvault_value_created,
- * tokenvault_value_expires, tokenvault_value_uses_left. Free the list with tokenvault_list_free.
+ * tokenvault_value_expires, tokenvault_value_uses_left, tokenvault_value_note. Free the list with tokenvault_list_free.
  */
 int tokenvault_list_shares(struct tokenvault_client *client,
                            const char *name,
@@ -722,6 +733,12 @@ int tokenvault_list_shares(struct tokenvault_client *client,
  * For a row of tokenvault_list_shares: with whom the token is shared. Else empty.
  */
 const char *tokenvault_value_grantee(const struct tokenvault_value *value);
+
+/**
+ * For a token that is shared with the caller, and for a row of tokenvault_list_shares: what its owner says about it to those it
+ * is shared with. Else empty.
+ */
+const char *tokenvault_value_note(const struct tokenvault_value *value);
 
 /**
  * For a row of tokenvault_list_shares, and for what was issued: how often it may still be used, -1: without a limit. Else -1.

@@ -27,7 +27,7 @@ const OTHER_STATUSES: &[(u8, &str)] = &[
     (
         1,
         "tokenvault validate: not valid; tokenvaultctl doctor: a check failed; tokenvaultctl credential test: the unit would be \
-         refused",
+         refused; tokenvaultctl notify: its command failed",
     ),
     (126, "tokenvault run: the command cannot be started"),
     (127, "tokenvault run: there is no such command"),

@@ -100,6 +100,11 @@ impl Failure {
         }
     }
 
+    /// Whether the vault may answer otherwise a moment later: it is not reachable, or not open.
+    pub fn may_pass(&self) -> bool {
+        [ErrorCode::Unavailable, ErrorCode::Sealed].iter().any(|code| code.exit_status() == self.status())
+    }
+
     /// What goes to standard error, safe for a terminal and in one line.
     pub fn line(&self) -> Option<String> {
         match self {

@@ -15,7 +15,6 @@ mod output;
 mod parse;
 mod passphrase;
 mod program;
-mod progress;
 mod recovery;
 mod secret;
 mod status;

@@ -34,7 +34,8 @@ pub struct GenerateOptions {
     pub expect_version: u64,
     /// key, value, key, value, ..., NULL. They replace those of the token; no list at all leaves them.
     pub attributes: *const *const c_char,
-    /// Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
+    /// Whose token: `user:NAME` or `uid:N`, where it is shared with the caller for writing; `machine`, the system's own, kept by
+    /// uid 0; NULL: the caller's own.
     pub owner: *const c_char,
     /// When the new version expires, microseconds since the epoch; instead of ttl_usec.
     pub expires_usec: u64,

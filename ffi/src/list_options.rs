@@ -1,6 +1,6 @@
 //! `tokenvault_list_options`.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int};
 use std::mem::offset_of;
 
 use tokenvault_client::ListOptions as ClientOptions;
@@ -25,6 +25,8 @@ pub struct ListOptions {
     pub expires_before_usec: u64,
     /// At most so many; 0: all.
     pub limit: u64,
+    /// 1: what is shared with the caller, whoever owns it, instead of the caller's own; owner is NULL then.
+    pub shared_with_me: c_int,
 }
 
 // SAFETY: repr(C), the size first, then pointers and integers.
@@ -35,6 +37,7 @@ unsafe impl Options for ListOptions {
         offset_of!(Self, attributes),
         offset_of!(Self, expires_before_usec),
         offset_of!(Self, limit),
+        offset_of!(Self, shared_with_me),
         size_of::<Self>(),
     ];
 }
@@ -55,6 +58,7 @@ impl ListOptions {
             // SAFETY: the caller's promise.
             owner: unsafe { options::string("owner", this.owner) }?,
             expires_before: options::number(this.expires_before_usec),
+            shared_with_me: options::yes_or_no("shared_with_me", this.shared_with_me)?,
             ..ClientOptions::default()
         };
         Ok((filter, options::number(this.limit).unwrap_or(u64::MAX)))

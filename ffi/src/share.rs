@@ -10,8 +10,9 @@ use crate::share_options::ShareOptions;
 use crate::token_options::TokenOptions;
 use crate::value::{Text, Value, ask};
 
-/// Shares a token with a grantee, "unit:NAME.service": a service is given it by LoadCredential= in its unit file. Only machine
-/// tokens are shared with units, by root and administrators. A share the grantee has already is replaced.
+/// Shares a token with a grantee: "user:NAME", "uid:N", "group:NAME", who get it by tokenvault_get with the owner in its options;
+/// or "unit:NAME.service", which is given it by LoadCredential= in its unit file. Only machine tokens are shared with units, by
+/// root and administrators. A share the grantee has already is replaced.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_share(
     client: *mut Client,
@@ -63,7 +64,7 @@ pub unsafe extern "C" fn tokenvault_unshare_with(
 }
 
 /// Lists the shares of a token: of each row tokenvault_value_grantee, tokenvault_value_permission, tokenvault_value_created,
-/// tokenvault_value_expires, tokenvault_value_uses_left. Free the list with tokenvault_list_free.
+/// tokenvault_value_expires, tokenvault_value_uses_left, tokenvault_value_note. Free the list with tokenvault_list_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_list_shares(
     client: *mut Client,
@@ -90,6 +91,14 @@ pub unsafe extern "C" fn tokenvault_list_shares(
 pub unsafe extern "C" fn tokenvault_value_grantee(value: *const Value) -> *const c_char {
     // SAFETY: NULL or a value that was not freed.
     unsafe { ask(value, ptr::null(), |value| value.text(Text::Grantee)) }
+}
+
+/// For a token that is shared with the caller, and for a row of tokenvault_list_shares: what its owner says about it to those it
+/// is shared with. Else empty.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenvault_value_note(value: *const Value) -> *const c_char {
+    // SAFETY: NULL or a value that was not freed.
+    unsafe { ask(value, ptr::null(), |value| value.text(Text::Note)) }
 }
 
 /// For a row of tokenvault_list_shares, and for what was issued: how often it may still be used, -1: without a limit. Else -1.

@@ -16,12 +16,14 @@ pub struct ShareOptions {
     pub size: usize,
     /// Whose token: `machine`, the system's own, kept by uid 0; NULL: the caller's own.
     pub owner: *const c_char,
-    /// `read` (default).
+    /// `read` (default), `write`, which a unit cannot have.
     pub permission: *const c_char,
     /// When the share ends, microseconds since the epoch; 0: with the token.
     pub expires_usec: u64,
     /// How often it may be used; 0: without a limit.
     pub uses: u32,
+    /// A few words for the grantee, at most 1024 bytes without control characters.
+    pub note: *const c_char,
 }
 
 // SAFETY: repr(C), the size first, then pointers and integers.
@@ -31,6 +33,7 @@ unsafe impl Options for ShareOptions {
         offset_of!(Self, permission),
         offset_of!(Self, expires_usec),
         offset_of!(Self, uses),
+        offset_of!(Self, note),
         size_of::<Self>(),
     ];
 }
@@ -50,6 +53,8 @@ impl ShareOptions {
             permission: unsafe { options::string("permission", this.permission) }?,
             expires: options::number(this.expires_usec),
             uses: options::number(this.uses),
+            // SAFETY: the caller's promise.
+            note: unsafe { options::string("note", this.note) }?,
         })
     }
 }

@@ -68,10 +68,11 @@ pub(crate) enum Text {
     Subject,
     Audience,
     Issuer,
+    Note,
 }
 
 /// How many there are before the scopes and the attributes.
-const TEXTS: usize = Text::Issuer as usize + 1;
+const TEXTS: usize = Text::Note as usize + 1;
 
 /// The texts that are known, and an empty one for each of the others.
 fn texts<'a>(known: &[(Text, &'a str)]) -> [&'a str; TEXTS] {
@@ -95,6 +96,7 @@ impl Value {
             (Text::Class, &info.class),
             (Text::ContentType, &info.content_type),
             (Text::Permission, &info.permission),
+            (Text::Note, info.note.as_deref().unwrap_or_default()),
         ]);
         let attributes = info.attributes.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
         let facts = Facts {
@@ -133,7 +135,12 @@ impl Value {
             uses_left: info.uses_left,
             ..Facts::default()
         };
-        let texts = texts(&[(Text::Name, name), (Text::Permission, &info.permission), (Text::Grantee, &info.grantee)]);
+        let texts = texts(&[
+            (Text::Name, name),
+            (Text::Permission, &info.permission),
+            (Text::Grantee, &info.grantee),
+            (Text::Note, info.note.as_deref().unwrap_or_default()),
+        ]);
         Ok(Self { data: None, facts, texts: Texts::collect(texts.into_iter())? })
     }
 

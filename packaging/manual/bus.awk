@@ -55,10 +55,12 @@ in_comment { sub(/^ */, ""); text = text (text == "" ? "" : "\n") $0; next }
 
 /<interface / { print ".Sh THE INTERFACE " toupper(attribute("name")); in_list = 0 }
 /<\/interface>/ { if (in_list) print ".El" }
+/<signal / { method = attribute("name"); taken = ""; about = comment; comment = ""; in_signal = 1 }
+/<\/signal>/ { item("Fn " method taken " Pq signal", about); in_signal = 0 }
 /<method / { method = attribute("name"); taken = given = ""; about = comment; comment = "" }
 /<arg / {
     argument = attribute("type") " " attribute("name")
-    if (attribute("direction") == "in") taken = taken " \"" argument "\""
+    if (in_signal || attribute("direction") == "in") taken = taken " \"" argument "\""
     else given = given (given == "" ? "" : ", ") argument
 }
 /<\/method>/ { item("Fn " method taken (given == "" ? "" : " No -> Pq " given), about) }

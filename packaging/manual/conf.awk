@@ -38,6 +38,8 @@ function close_list() {
 /^[a-z-]+ = / {
     value = $0
     gsub(/"/, "\\(dq", value)
+    # A bracket at the end of a line is none of the value's to mdoc.
+    sub(/\]$/, "]\\\\\\&", value)
     setting[++settings] = value
     seen_setting = 1
 }

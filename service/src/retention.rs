@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokenvault_core::Error;
 use tokenvault_core::audit::Mark;
+use tokenvault_core::hex;
 use tokenvault_core::port::{Cancelled, Progress};
 
 use crate::bus::blocking;
@@ -62,7 +63,7 @@ pub async fn tell_last_head(service: &Service) {
 }
 
 fn tell(head: &Mark) {
-    let chain: String = head.chain.iter().map(|byte| format!("{byte:02x}")).collect();
+    let chain = hex::encode(&head.chain);
     log::info!(
         MESSAGE_ID = event::AUDIT_HEAD, TOKENVAULT_SEQ = head.seq, TOKENVAULT_CHAIN = chain.as_str();
         "the newest record of the audit log is {}:{chain}", head.seq

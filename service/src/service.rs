@@ -14,12 +14,16 @@ use crate::journal::RefusedAdmins;
 use crate::login::Logins;
 use crate::metrics::Metrics;
 use crate::operation::Operations;
+use crate::subscription::Subscriptions;
 use crate::sys::LockedArena;
 use crate::tpm::HeardSealer;
 use crate::value::{Pipes, Portions};
 
 /// Most bytes of large replies that are not written yet, of all users together.
 const REPLY_BYTES: usize = 32 << 20;
+
+/// Long values of one user that come in at one time: each keeps the store's writer as busy as many small ones.
+const UPLOADS: usize = 2;
 
 /// The parts of the daemon, by role. Handlers hold one reference to it.
 pub struct Service {
@@ -37,6 +41,8 @@ pub struct Service {
     pub sealer: HeardSealer,
     /// Turns at work that blocks.
     pub turns: Turns,
+    /// Turns at taking in long values.
+    pub uploads: Turns,
     /// Who is listened to less.
     pub pace: Pace,
     /// Told when a vault that was open may be opened again by itself.
@@ -53,6 +59,10 @@ pub struct Service {
     pub metrics: Metrics,
     /// Work that takes longer than a call may.
     pub operations: Operations,
+    /// Who is told of changes.
+    pub subscriptions: Arc<Subscriptions>,
+    /// Told when something may expire sooner than was thought.
+    pub expiry_changed: Arc<Notify>,
     /// Who is logged in.
     pub logins: Logins,
     /// When the daemon started.
@@ -99,6 +109,7 @@ impl Service {
             users,
             sealer,
             turns: Turns::default(),
+            uploads: Turns::of_each(UPLOADS),
             pace: Pace::default(),
             reopen: Notify::new(),
             settings_changed: Notify::new(),
@@ -107,6 +118,8 @@ impl Service {
             source,
             metrics: Metrics::default(),
             operations: Operations::default(),
+            subscriptions: Arc::default(),
+            expiry_changed: Arc::new(Notify::new()),
             logins,
             started: Instant::now(),
             door_limits: watch::Sender::new(DoorLimits::of(&config.limits)),
@@ -139,6 +152,7 @@ impl Service {
         self.door_limits.send_replace(DoorLimits::of(&config.limits));
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         self.settings_changed.notify_one();
+        self.expiry_changed.notify_one();
     }
 
     /// `ok`, `none`, or what is wrong with the bus connection.

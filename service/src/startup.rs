@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zbus::export::async_trait::async_trait;
 
-use crate::bus::{Front, HotCalls, hands_out, is_served, serve};
+use crate::bus::{Front, HotCalls, encode, hands_out, is_served, serve};
 use crate::caller::{Identity, Kind, Limiter, UserError, Users, is_contained};
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
@@ -28,7 +28,7 @@ use crate::sys::listen::Passed;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
 use crate::value::{Claim, Pipes};
-use crate::{bus_link, jobs, journal, login, retention};
+use crate::{bus_link, expiry, jobs, journal, login, retention};
 
 /// How long callers wait for the first attempt at the TPM before they are told that the vault is sealed, and the service
 /// manager for that at the bus before it hears that the daemon answers.
@@ -106,6 +106,7 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
         config: config.clone(),
     });
     service.resume_leases(&mut passed);
+    tell_subscribers(&service);
 
     let (stop, stopping) = watch::channel(false);
     let (cut, cut_off) = watch::channel(false);
@@ -281,6 +282,19 @@ impl door::Host for Host {
     }
 }
 
+/// Has subscribers told what the vault and its work have to say.
+fn tell_subscribers(service: &Arc<Service>) {
+    let (subscriptions, expiry_changed) = (Arc::clone(&service.subscriptions), Arc::clone(&service.expiry_changed));
+    service.vault.on_announcement(move |announcement| {
+        if expiry::is_affected(&announcement) {
+            expiry_changed.notify_one();
+        }
+        subscriptions.announce(announcement);
+    });
+    let subscriptions = Arc::clone(&service.subscriptions);
+    service.operations.on_change(move |uid, view| subscriptions.tell_operation(uid, encode::operation(view)));
+}
+
 /// Starts opening the vault, and waits a moment for the first attempt.
 async fn open_vault(service: &Arc<Service>) {
     let tried = Arc::new(Notify::new());
@@ -302,6 +316,7 @@ async fn start_jobs(
     tokio::spawn(jobs::commit_audit(Arc::clone(service)));
     tokio::spawn(retention::keep_short(Arc::clone(service)));
     tokio::spawn(retention::tell_head(Arc::clone(service)));
+    tokio::spawn(expiry::tell(Arc::clone(service)));
     let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
     tokio::spawn(login::watch(Arc::clone(service), config.bus.clone()));
     if tokio::time::timeout(FIRST_ATTEMPT, joined.notified()).await.is_err() {

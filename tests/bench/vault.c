@@ -1,5 +1,6 @@
 /* Callers of the vault through libtokenvault; the address is TOKENVAULT_ADDRESS.
  *     vault [LOAD OPTIONS] get|put PREFIX COUNT BYTES    names are PREFIX and a number below COUNT
+ *     vault [LOAD OPTIONS] expire PREFIX COUNT BYTES     the same as put, of what ends a minute later
  *     vault [LOAD OPTIONS] validate PREFIX COUNT BYTES   tokens that it has issued itself, a few; what it says of them is
  *                                                        fetched as well */
 #include "load.h"
@@ -12,7 +13,10 @@
 
 #include <tokenvault.h>
 
-static const char *const USAGE = "vault [LOAD OPTIONS] get|put|validate PREFIX COUNT BYTES";
+static const char *const USAGE = "vault [LOAD OPTIONS] get|put|expire|validate PREFIX COUNT BYTES";
+
+/* Microseconds until what is put ends. */
+#define TTL_USEC 60000000
 
 /* Tokens each caller that validates has issued. */
 #define ISSUED 64
@@ -24,6 +28,7 @@ struct caller {
     uint64_t count, first;
     size_t bytes;
     int puts, validates;
+    tokenvault_put_options options;
     char issued[ISSUED][128];
     char value[4096];
 };
@@ -54,7 +59,10 @@ static void *open_caller(const struct load_place *place) {
     struct caller *caller = calloc(1, sizeof *caller);
     if (!caller)
         abort();
-    caller->puts = !strcmp(load_word(place, 0, USAGE), "put");
+    int expires = !strcmp(load_word(place, 0, USAGE), "expire");
+    caller->puts = expires || !strcmp(load_word(place, 0, USAGE), "put");
+    caller->options.size = sizeof caller->options;
+    caller->options.ttl_usec = expires ? TTL_USEC : 0;
     caller->validates = !strcmp(load_word(place, 0, USAGE), "validate");
     caller->prefix = load_word(place, 1, USAGE);
     caller->count = strtoull(load_word(place, 2, USAGE), NULL, 10);
@@ -95,7 +103,7 @@ static int call(void *argument, uint64_t turn) {
     uint64_t number = caller->puts ? (caller->first + turn) % caller->count : load_pick(turn, caller->number, caller->count);
     snprintf(name, sizeof name, "%s%06" PRIu64, caller->prefix, number);
     if (caller->puts) {
-        if (tokenvault_put(caller->client, name, caller->value, caller->bytes, NULL, NULL))
+        if (tokenvault_put(caller->client, name, caller->value, caller->bytes, &caller->options, NULL))
             return complain(caller->client);
         return 0;
     }

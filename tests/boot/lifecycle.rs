@@ -156,6 +156,7 @@ fn metrics_are_written_for_a_collector_where_there_is_one_and_wake_no_vault() {
     const PAGE: &str = "/var/lib/prometheus/node-exporter/tokenvault.prom";
     let machine = serving();
     assert_eq!(machine.root("systemctl is-enabled tokenvault-metrics.timer; true").succeeds(), "disabled");
+    assert_eq!(machine.root("systemctl is-enabled tokenvault-notify.timer; true").succeeds(), "disabled");
     machine.root("systemctl start tokenvault-metrics.service").succeeds();
     machine.root(&format!("test -e {PAGE}")).fails();
     // The directory of a collector, which is its own user's.

@@ -15,7 +15,7 @@ const MALLORY: (&str, &str) = ("mallory", "");
 const HOOK: &str = "/etc/shadow-maint/userdel-post.d/tokenvault";
 
 /// Every method that has to do with what somebody stores, and a command that calls it.
-const CALLS: [(&str, &str); 17] = [
+const CALLS: [(&str, &str); 20] = [
     ("Get", "tokenvault get prod/api-key"),
     ("Get", "tokenvault get mail/password"),
     ("Put", "printf forged | tokenvault put prod/api-key"),
@@ -23,6 +23,7 @@ const CALLS: [(&str, &str); 17] = [
     ("Generate", "tokenvault generate prod/api-key"),
     ("Describe", "tokenvault describe prod/api-key"),
     ("List", "tokenvault list"),
+    ("Subscribe", "tokenvault list --follow"),
     ("Annotate", "tokenvault annotate prod/api-key --attribute forged=yes"),
     ("Rename", "tokenvault mv prod/api-key prod/mine"),
     ("Delete", "tokenvault rm prod/api-key"),
@@ -31,6 +32,8 @@ const CALLS: [(&str, &str); 17] = [
     ("Share", "tokenvault share prod/api-key unit:app.service"),
     ("Unshare", "tokenvault unshare prod/api-key unit:app.service"),
     ("Shares", "tokenvault shares prod/api-key"),
+    ("Offer", "tokenvault offer prod/api-key"),
+    ("Redeem", "printf 0000-0000-0000 | tokenvault redeem --reveal"),
     ("Fetches", "tokenvault fetches prod/api-key"),
     ("State", "printf alices-password | tokenvault unlock --password-fd 0 --recovery-out $HOME/code"),
 ];

@@ -381,6 +381,7 @@ static void bad_objects(void *none)
     CHECK(tokenvault_value_class(none) == NULL && tokenvault_value_content_type(none) == NULL);
     CHECK(tokenvault_value_permission(none) == NULL && tokenvault_value_is_shared(none) == 0);
     CHECK(tokenvault_value_is_current(none) == 0 && tokenvault_value_requires_purpose(none) == 0);
+    CHECK(tokenvault_value_note(none) == NULL);
     CHECK(tokenvault_value_grantee(none) == NULL && tokenvault_value_uses_left(none) == -1);
     CHECK(tokenvault_value_id(none) == NULL && tokenvault_value_kind(none) == NULL);
     CHECK(tokenvault_value_subject(none) == NULL && tokenvault_value_audience(none) == NULL);

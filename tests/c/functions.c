@@ -169,6 +169,7 @@ static void sharing_is_for_root(void)
     CHECK(tokenvault_list_len(list) == 0);
     tokenvault_list_free(list);
     CHECK(tokenvault_describe(client, "c/one", NULL, &value) == 0);
+    CHECK(tokenvault_value_note(value)[0] == 0);
     CHECK(tokenvault_value_grantee(value)[0] == 0 && tokenvault_value_uses_left(value) == -1);
     tokenvault_value_free(value);
 }

@@ -1,8 +1,9 @@
-/* shares.c - machine tokens shared with units, as root. */
+/* shares.c - machine tokens shared with units and users, as root. */
 #include "check.h"
 
 #define APP "unit:app.service"
 #define WEB "unit:web@1.service"
+#define USER "user:alice"
 
 static const tokenvault_value *row(const tokenvault_list *list, const char *grantee)
 {
@@ -19,6 +20,7 @@ int main(void)
     tokenvault_value *value = NULL;
     FRESH(tokenvault_share_options, options);
     FRESH(tokenvault_token_options, machine);
+    FRESH(tokenvault_list_options, filter);
     machine.owner = "machine";
     CHECK(tokenvault_client_open(NULL, &client) == 0);
     CHECK(tokenvault_put(client, "key", "secret", 6, NULL, NULL) == 0);
@@ -47,6 +49,22 @@ int main(void)
     CHECK(tokenvault_list_shares(client, "key", NULL, &list) == 0);
     CHECK(tokenvault_list_len(list) == 0);
     tokenvault_list_free(list);
+    options.permission = "write";
+    options.note = "for the night run";
+    CHECK(tokenvault_share(client, "key", USER, &options) == 0);
+    CHECK(tokenvault_list_shares(client, "key", NULL, &list) == 0);
+    CHECK(strcmp(tokenvault_value_note(row(list, USER)), "for the night run") == 0);
+    CHECK(strcmp(tokenvault_value_permission(row(list, USER)), "write") == 0);
+    tokenvault_list_free(list);
+    options.note = "two\nlines";
+    CHECK(tokenvault_share(client, "key", USER, &options) == TOKENVAULT_ERROR_INVALID_ARGS);
+    CHECK(tokenvault_share(client, "key", "user:root", NULL) == TOKENVAULT_ERROR_INVALID_ARGS);
+    CHECK(tokenvault_unshare(client, "key", USER) == 0);
+    filter.shared_with_me = 1;
+    CHECK(tokenvault_list_tokens(client, &filter, &list) == 0 && tokenvault_list_len(list) == 0);
+    tokenvault_list_free(list);
+    filter.shared_with_me = 2;
+    CHECK(tokenvault_list_tokens(client, &filter, &list) == TOKENVAULT_ERROR_INVALID_ARGS);
     tokenvault_client_close(client);
     client = NULL;
     return 0;

@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use crate::notify::Notifications;
 use crate::process::Process;
 use crate::program;
+use crate::record;
 use crate::sys;
 use crate::user::{DAEMON, UserDatabase};
 use crate::wait::{self, PATIENCE};
@@ -96,6 +97,9 @@ impl Daemon {
             }
         };
         users.apply(&mut command);
+        if record::is_wanted() {
+            command.env("TOKENVAULT_LOG", "debug");
+        }
         if under == BY_MANAGER {
             let (names, fds): (Vec<_>, Vec<_>) = notify.kept().into_iter().unzip();
             command.env("LISTEN_FDS", fds.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
@@ -153,6 +157,8 @@ impl Drop for Daemon {
             {
                 eprintln!("--- end of the daemon's log ---\n{}\n---", tail.join("\n"));
             }
+        } else if record::is_wanted() {
+            record::calls(&self.log());
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod polkit;
 pub mod process;
 pub mod program;
 pub mod raw;
+pub mod record;
 pub mod search;
 pub mod service_manager;
 pub mod stage;

@@ -116,6 +116,12 @@ impl UserDatabase {
         fs::write(&self.passwd, change(&passwd)).expect("writing the user database");
     }
 
+    /// The same of groups.
+    pub fn edit_groups(&self, change: impl FnOnce(&str) -> String) {
+        let groups = fs::read_to_string(&self.group).expect("the groups");
+        fs::write(&self.group, change(&groups)).expect("writing the groups");
+    }
+
     /// Makes a command see this database instead of the machine's.
     pub fn apply(&self, command: &mut Command) {
         command

@@ -35,7 +35,7 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         dry_run: args.dry_run.then_some(true),
         clock_is_right: clock_is_right.then_some(true),
     };
-    let report = context.client()?.cleanup(&options)?;
+    let report = delete(context, &options)?;
     if report.held_back > 0 {
         context.output.warn(&format!(
             "{} stay because nothing says that the clock is right; look at 'date', then add --clock-is-right",
@@ -55,6 +55,27 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         return Ok(());
     }
     context.output.fields(&fields(&report))
+}
+
+/// Has it done until nothing is left, and says how far it is.
+fn delete(context: &Context, options: &CleanupOptions) -> Result<CleanupInfo, Failure> {
+    let client = context.client()?;
+    let mut progress = context.output.progress();
+    let mut all = client.cleanup(options)?;
+    while all.more {
+        progress.show(&format!("{} deleted", all.versions + all.shares + all.offers + all.issued));
+        let next = client.cleanup(options)?;
+        all = CleanupInfo {
+            tokens: all.tokens + next.tokens,
+            versions: all.versions + next.versions,
+            shares: all.shares + next.shares,
+            offers: all.offers + next.offers,
+            issued: all.issued + next.issued,
+            ..next
+        };
+    }
+    progress.clear();
+    Ok(all)
 }
 
 fn counted(count: u64, one: &str, many: &str) -> String {

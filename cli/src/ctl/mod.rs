@@ -9,6 +9,7 @@ mod daemon;
 mod doctor;
 mod init;
 mod metrics;
+mod notify;
 mod operation;
 mod reload;
 mod seal;
@@ -61,6 +62,7 @@ enum Command {
     #[command(subcommand)]
     Credential(credential::Command),
     Metrics(metrics::Args),
+    Notify(notify::Args),
     Reload(reload::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -114,6 +116,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Cleanup(args) => cleanup::run(&context, args),
         Command::Credential(command) => credential::run(&context, command),
         Command::Metrics(args) => metrics::run(&context, args),
+        Command::Notify(args) => notify::run(&context, args),
         Command::Reload(args) => reload::run(&context, args),
         Command::Config(command) => config::run(&context, command),
         Command::Completion(args) => completion::run(&context, args, NAME),

@@ -8,7 +8,6 @@ use tokenvault_proto::{ErrorCode, Findings, OperationInfo};
 
 use crate::common::Context;
 use crate::failure::Failure;
-use crate::progress::Progress;
 
 /// Waits between questions: the first, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
@@ -26,7 +25,7 @@ pub struct Ended {
 /// # Errors
 /// When the daemon cannot be asked any more.
 pub fn wait(context: &Context, client: &Client, id: u64, steps: &str) -> Result<Ended, Failure> {
-    let mut progress = Progress::new(context.output.is_quiet());
+    let mut progress = context.output.progress();
     let mut pause = PAUSE.0;
     loop {
         let info = client.operation(id)?;

@@ -3,6 +3,7 @@
 mod fields;
 mod json;
 mod pager;
+mod progress;
 mod table;
 mod text;
 
@@ -12,6 +13,7 @@ use std::os::fd::AsFd as _;
 
 pub use fields::Fields;
 pub use json::{JsonMode, SCHEMA, defuse, document};
+pub use progress::Progress;
 pub use table::{Align, Table};
 pub use text::{bytes, escape, minute, minute_or_never, moment, moment_or_never, span};
 
@@ -57,6 +59,11 @@ impl Output {
     /// Whether nothing is to be said but what went wrong.
     pub const fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// A line that says how far long work is.
+    pub fn progress(&self) -> Progress {
+        Progress::new(self.quiet)
     }
 
     /// Whether JSON was asked for.

@@ -15,4 +15,4 @@ pub use number::{
     attempts, characters, descriptor, digits, expected_version, kept_versions, quota, records, rows, slot, uid, uses,
     version,
 };
-pub use time::{time, time_ago, time_ahead, time_or_never};
+pub use time::{time, time_ago, time_ahead, time_now, time_or_never};

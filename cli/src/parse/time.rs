@@ -16,6 +16,11 @@ pub fn time(text: &str) -> Result<u64, Malformed> {
     time_in(text, TimeZone::system())
 }
 
+/// What the clock of this machine shows, microseconds since the epoch; a clock before 1970 counts as 1970.
+pub fn time_now() -> u64 {
+    u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default()
+}
+
 /// As [`time`], or `never`, which the vault writes as 0.
 ///
 /// # Errors

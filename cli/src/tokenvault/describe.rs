@@ -34,6 +34,7 @@ fn fields(token: &TokenInfo) -> Fields {
     fields.add("Name", &token.name);
     fields.add("Owner", &token.owner);
     fields.add("Permission", &token.permission);
+    fields.add("Note", token.note.as_deref().unwrap_or_default());
     fields.add("Version", token.version.to_string());
     fields.add("Size", bytes(token.size));
     fields.add("Class", &token.class);

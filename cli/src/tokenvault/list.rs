@@ -4,12 +4,13 @@ use serde::Serialize;
 use tokenvault_client::Client;
 use tokenvault_proto::{ListOptions, PAGE_MAX, Plain, TokenInfo};
 
+use super::follow::{self, Followed};
 use crate::common::Context;
 use crate::failure::Failure;
 use crate::output::{Align, Table, bytes, escape, minute, minute_or_never};
 use crate::parse::{self, Attribute};
 
-/// List tokens, sorted by name, without their values
+/// List tokens, sorted by name, without their values: your own, or those that are shared with you
 #[derive(clap::Args)]
 pub struct Args {
     /// Only names that start with this
@@ -31,6 +32,18 @@ pub struct Args {
     /// Whose tokens: user:NAME, uid:N, or machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
+
+    /// What others share with you, instead of your own
+    #[arg(long, conflicts_with_all = ["owner", "follow"])]
+    shared_with_me: bool,
+
+    /// Print every change after the list as it happens, each on a line, until interrupted
+    ///
+    /// With --json=short the list is one line and each change another: "event" (token-changed, token-expiring), "owner", "name",
+    /// and "change" and "version", or "expires". A version of 0 says that there is no token of that name any more. When something
+    /// could not be told, after a restart of the daemon for one, the whole list is printed again.
+    #[arg(long, short, conflicts_with_all = ["attributes", "expires_before", "limit"])]
+    follow: bool,
 }
 
 #[derive(Serialize)]
@@ -40,20 +53,36 @@ struct Tokens<'a> {
 
 /// Prints the list.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    let limit = args.limit;
+    let (limit, follows, shared_with_me) = (args.limit, args.follow, args.shared_with_me);
     let options = ListOptions {
         prefix: args.prefix,
         attributes: parse::collect(args.attributes)?,
         owner: args.owner,
         expires_before: args.expires_before,
+        shared_with_me: shared_with_me.then_some(true),
         ..ListOptions::default()
     };
-    let tokens = first_by_name(fetch(&context.client()?, options)?, limit);
+    if follows {
+        return follow::run(
+            context,
+            &Followed {
+                prefix: options.prefix.clone(),
+                owner: options.owner.clone(),
+                list: &|client: &Client| Ok(first_by_name(fetch(client, options.clone())?, None)),
+                print: &|tokens: &[TokenInfo]| print(context, tokens, false),
+            },
+        );
+    }
+    print(context, &first_by_name(fetch(&context.client()?, options)?, limit), shared_with_me)
+}
+
+fn print(context: &Context, tokens: &[TokenInfo], shared_with_me: bool) -> Result<(), Failure> {
     if context.output.wants_json() {
         return context.output.json(&Tokens { tokens: tokens.iter().map(Plain).collect() });
     }
     let count = tokens.len();
-    context.output.table(&table(&tokens), &format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" }))
+    let table = if shared_with_me { table_of_shared(tokens) } else { table(tokens) };
+    context.output.table(&table, &format!("{count} {} listed.", if count == 1 { "token" } else { "tokens" }))
 }
 
 /// Asks for one page after the other. The vault, which keeps names encrypted, gives tokens in the order they were first put:
@@ -75,7 +104,7 @@ fn fetch(client: &Client, mut options: ListOptions) -> Result<Vec<TokenInfo>, Fa
 
 /// Sorts by name, then cuts.
 fn first_by_name(mut tokens: Vec<TokenInfo>, limit: Option<u32>) -> Vec<TokenInfo> {
-    tokens.sort_by(|a, b| a.name.cmp(&b.name));
+    tokens.sort_by(|a, b| (&a.name, &a.owner).cmp(&(&b.name, &b.owner)));
     if let Some(limit) = limit {
         tokens.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
@@ -103,6 +132,31 @@ fn table(tokens: &[TokenInfo]) -> Table {
             minute(token.updated),
             minute_or_never(token.expires),
             attributes.join(" "),
+        ]);
+    }
+    table
+}
+
+/// Those of others, who may have given them the same names.
+fn table_of_shared(tokens: &[TokenInfo]) -> Table {
+    let mut table = Table::new(&[
+        ("NAME", Align::Left),
+        ("OWNER", Align::Left),
+        ("PERMISSION", Align::Left),
+        ("SIZE", Align::Right),
+        ("UPDATED", Align::Left),
+        ("EXPIRES", Align::Left),
+        ("NOTE", Align::Left),
+    ]);
+    for token in tokens {
+        table.row([
+            escape(&token.name),
+            escape(&token.owner),
+            escape(&token.permission),
+            bytes(token.size),
+            minute(token.updated),
+            minute_or_never(token.expires),
+            escape(token.note.as_deref().unwrap_or_default()),
         ]);
     }
     table

@@ -4,6 +4,7 @@ mod annotate;
 mod describe;
 mod fetches;
 mod filter;
+mod follow;
 mod generate;
 mod get;
 mod held_up;

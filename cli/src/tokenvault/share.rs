@@ -8,16 +8,19 @@ use crate::completion::token_names;
 use crate::failure::Failure;
 use crate::parse;
 
-/// Share a token: a machine token with a unit, which is given it by LoadCredential= in its file
+/// Share a token with a user or a group of this machine, or a machine token with a unit
 ///
-/// The unit's file names the token, and the socket of the vault: LoadCredential=NAME:/run/tokenvault/credentials
+/// Whom it is shared with gets it by 'tokenvault get NAME --owner user:YOU', and sees it in 'tokenvault list --shared-with-me'.
+/// A unit is given it by LoadCredential= in its file, which names the token and the socket of the vault:
+/// LoadCredential=NAME:/run/tokenvault/credentials
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the token; without '/' for a unit
     #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
-    /// With whom: unit:NAME.service, an instance by its own name. A share they have already is replaced
+    /// With whom: user:NAME, uid:N, group:NAME, or unit:NAME.service, an instance by its own name. A share they have already is
+    /// replaced
     grantee: String,
 
     /// What they may do: read, see and fetch it; write, also put new versions, which a unit cannot [default: read]
@@ -32,6 +35,10 @@ pub struct Args {
     #[arg(long, value_name = "COUNT", value_parser = parse::uses, allow_hyphen_values = true)]
     uses: Option<u32>,
 
+    /// A few words for those it is shared with, one line of at most 1024 bytes
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+
     /// Whose token: machine, the system's, which root keeps; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
@@ -39,7 +46,7 @@ pub struct Args {
 
 /// Shares it.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    let Args { name, grantee, permission, expires, uses, owner } = args;
-    context.client()?.share(&name, &grantee, &ShareOptions { owner, permission, expires, uses })?;
+    let Args { name, grantee, permission, expires, uses, note, owner } = args;
+    context.client()?.share(&name, &grantee, &ShareOptions { owner, permission, expires, uses, note })?;
     context.output.done()
 }

@@ -44,6 +44,7 @@ fn table(shares: &[ShareInfo]) -> Table {
         ("CREATED", Align::Left),
         ("EXPIRES", Align::Left),
         ("USES LEFT", Align::Right),
+        ("NOTE", Align::Left),
     ]);
     for share in shares {
         table.row([
@@ -52,6 +53,7 @@ fn table(shares: &[ShareInfo]) -> Table {
             minute(share.created),
             minute_or_never(share.expires),
             share.uses_left.map_or_else(|| "any".to_owned(), |uses| uses.to_string()),
+            escape(share.note.as_deref().unwrap_or_default()),
         ]);
     }
     table

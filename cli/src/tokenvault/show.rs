@@ -10,7 +10,6 @@ use tokenvault_proto::{Plain, TokenInfo};
 use crate::common::Context;
 use crate::failure::Failure;
 use crate::output::{SCHEMA, bytes, defuse};
-use crate::progress::Progress;
 use crate::secret::SecretBytes;
 
 /// Longest value that is read whole before it is written.
@@ -64,14 +63,15 @@ fn end(context: &Context, last: Option<u8>, newline: bool) -> Result<(), Failure
 
 /// Writes a long value as it comes; its last byte.
 fn write_pieces(context: &Context, mut value: ValueStream) -> Result<Option<u8>, Failure> {
-    let mut progress = Progress::new(context.output.is_quiet() || context.output.is_terminal());
+    let mut progress = context.output.progress();
     let (mut piece, mut last, mut told) = (SecretBytes::zeroed(PIECE_BYTES), None, Instant::now());
     loop {
         let count = value.read(piece.expose_mut())?;
         let Some(read) = piece.expose().get(..count).filter(|read| !read.is_empty()) else { return Ok(last) };
         context.output.write(read)?;
         last = read.last().copied();
-        if told.elapsed() >= TOLD_AFTER {
+        // Beside the value itself there is no room for the line.
+        if told.elapsed() >= TOLD_AFTER && !context.output.is_terminal() {
             progress.show(&format!("{} of {}", bytes(value.count()), bytes(value.info().size)));
             told = Instant::now();
         }
@@ -101,7 +101,8 @@ fn write_json(context: &Context, value: &Value) -> Result<(), Failure> {
         base64: text.is_none().then_some(Base64(value.data())),
     };
     let attributes: usize = info.attributes.iter().map(|(key, value)| key.len() + value.len() + 16).sum();
-    let strings = info.name.len() + info.content_type.len() + attributes + value.data().len();
+    let note = info.note.as_ref().map_or(0, String::len);
+    let strings = info.name.len() + info.content_type.len() + note + attributes + value.data().len();
     let capacity = METADATA_BYTES + ESCAPED_BYTES * strings;
     let mut json = SecretBytes::with_capacity(capacity);
     let mut safe = SecretBytes::with_capacity(capacity);

@@ -14,7 +14,7 @@ pub struct Args {
     #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 
-    /// With whom it is shared, as 'tokenvault shares' shows it
+    /// With whom it is shared, as 'tokenvault shares' shows it, or uid:N; also whoever is no longer there
     grantee: String,
 
     /// Whose token: machine, the system's, which root keeps; by default your own

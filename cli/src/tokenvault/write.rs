@@ -22,7 +22,8 @@ pub struct WriteArgs {
     #[arg(long, value_name = "CLASS", value_parser = ["machine", "login"])]
     class: Option<String>,
 
-    /// Whose token: machine, the system's, which root keeps; by default your own
+    /// Whose token: user:NAME or uid:N for one that is shared with you for writing, machine for the system's, which root keeps;
+    /// by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 

@@ -1,8 +1,8 @@
 //! `org.tokenvault1.Admin`: slots, sealing, credentials, audit log, configuration.
 
 use tokenvault_proto::{
-    AddSlotOptions, AuditInfo, AuditOptions, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions,
-    SlotInfo, UnsealOptions, VerifyAuditOptions,
+    AddSlotOptions, AuditInfo, AuditOptions, CleanupInfo, CleanupOptions, CredentialTest, ExpiringInfo,
+    ExpiringOptions, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions, VerifyAuditOptions,
 };
 
 use crate::client::Client;
@@ -90,6 +90,15 @@ impl Client {
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn cleanup(&self, options: &CleanupOptions) -> Result<CleanupInfo, Error> {
         self.call(&method::CLEANUP, options)
+    }
+
+    /// One page of the tokens of all owners that expire soon, and where the next begins: empty after the last. A page may have no
+    /// rows and not be the last.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn expiring(&self, options: &ExpiringOptions) -> Result<(Vec<ExpiringInfo>, String), Error> {
+        self.call(&method::EXPIRING, options)
     }
 
     /// Reads the configuration again.

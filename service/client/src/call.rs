@@ -1,7 +1,7 @@
 //! One call from beginning to end: connect if need be, send, repeat what may be repeated, decode.
 
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use zbus::message::{Body, Type};
 use zbus::{DynamicType, Fd, Message};
 
 use crate::client::{Client, Turn};
-use crate::connection::{Failure, Prepared};
+use crate::connection::{Connection, Failure, Prepared};
 use crate::error::Error;
 use crate::head::Head;
 use crate::method::Method;
@@ -140,6 +140,24 @@ impl Client {
             Failure::Late => Error::late(method.member, self.deadline_of(method), method.repeatable),
         }
     }
+}
+
+/// Has a connection ask something outside of a client's turns; the whole reply.
+pub(crate) fn ask_on<B>(
+    connection: &mut Connection,
+    (method, deadline): (&Method, Duration),
+    body: &B,
+) -> Result<Message, Error>
+where
+    B: Serialize + DynamicType,
+{
+    let call = prepare(connection.head(method), body, None)?;
+    let reply = connection.exchange(call, Instant::now() + deadline).map_err(|failure| match failure {
+        Failure::Unsent(cause) => Error::unsent(&cause),
+        Failure::Lost(cause) => Error::lost(method.member, &cause, method.repeatable),
+        Failure::Late => Error::late(method.member, deadline, method.repeatable),
+    })?;
+    if reply.message_type() == Type::Error { Err(Error::from_reply(&reply)) } else { Ok(reply) }
 }
 
 /// Builds the message. What cannot be encoded is the caller's mistake.

@@ -13,7 +13,7 @@ use crate::sys::Birth;
 use crate::turn::{self, Turns};
 
 /// Longer than any program waits; keeps a deadline within what clocks can count.
-const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How long opening may take.
 const OPEN_DEADLINE: Duration = Duration::from_secs(25);
 

@@ -3,22 +3,28 @@
 //! There is no runtime and no thread: the calling thread sends, waits and receives. A call whose value fits its pipe, as
 //! nearly all do, is three system calls: to send, to wait, to receive.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
+use tokenvault_proto::BUS_NAME;
 use zbus::Message;
 use zbus::message::Type;
 
 use crate::deadline;
+use crate::error::Error;
 use crate::head::{Call, Head};
 use crate::inbox::Inbox;
 use crate::method::Method;
 use crate::peer::Answers;
 use crate::pipe::Rest;
 use crate::stream::Stream;
+
+/// The name of a bus on itself.
+const THE_BUS: &str = "org.freedesktop.DBus";
 
 /// A greeted connection.
 pub(crate) struct Connection {
@@ -29,6 +35,10 @@ pub(crate) struct Connection {
     destination: Option<&'static str>,
     /// The number of the last message that went out.
     serial: NonZeroU32,
+    /// Signals that came while something else was waited for.
+    signals: VecDeque<Message>,
+    /// Whose signals are taken: on a bus, the vault's name there.
+    vault: Option<String>,
 }
 
 /// A call, ready to be sent.
@@ -52,7 +62,91 @@ pub(crate) enum Failure {
 impl Connection {
     /// On what was greeted; `inbox` has what came behind the greeting.
     pub(crate) fn new(stream: Stream, inbox: Inbox, destination: Option<&'static str>) -> Self {
-        Self { stream, inbox, answers: Answers::default(), destination, serial: NonZeroU32::MIN }
+        let (answers, serial, signals) = (Answers::default(), NonZeroU32::MIN, VecDeque::new());
+        Self { stream, inbox, answers, destination, serial, signals, vault: None }
+    }
+
+    /// From now on signals are taken of whoever sent this.
+    pub(crate) fn take_signals_of(&mut self, sender: Option<&str>) {
+        self.vault = sender.map(str::to_owned);
+        self.inbox.take_signals();
+    }
+
+    /// Has the bus tell when the vault leaves it; at the vault's own socket its connection ends.
+    pub(crate) fn follow_owner(&mut self, until: Instant) -> Result<(), Error> {
+        if self.destination.is_none() {
+            return Ok(());
+        }
+        let rule = format!("type='signal',sender='{THE_BUS}',member='NameOwnerChanged',arg0='{BUS_NAME}'");
+        let head = Head {
+            path: "/org/freedesktop/DBus",
+            interface: THE_BUS,
+            member: "AddMatch",
+            destination: Some(THE_BUS),
+            serial: next(&mut self.serial),
+            interactive: false,
+        };
+        let call = head.call(&rule).map_err(|error| Error::deaf(&cause(&error)))?;
+        let reply = self.exchange(Prepared { call, rest: None }, until).map_err(|failure| match failure {
+            Failure::Unsent(cause) | Failure::Lost(cause) => Error::deaf(&cause),
+            Failure::Late => Error::deaf("no answer"),
+        })?;
+        if reply.message_type() == Type::Error { Err(Error::from_reply(&reply)) } else { Ok(()) }
+    }
+
+    /// Whether a signal says that the vault has left the bus. Anybody can send what looks like it, but only the bus as the bus.
+    pub(crate) fn says_that_it_left(&self, signal: &Message) -> bool {
+        let header = signal.header();
+        if self.vault.is_none() || header.sender().is_none_or(|sender| sender.as_str() != THE_BUS) {
+            return false;
+        }
+        let owners = signal.body().deserialize::<(String, String, String)>();
+        owners.is_ok_and(|(name, old, _)| name == BUS_NAME && Some(old) == self.vault)
+    }
+
+    /// Waits for a signal; `None` when the time passes first.
+    pub(crate) fn await_signal(&mut self, until: Instant) -> Result<Option<Message>, String> {
+        loop {
+            if let Some(signal) = self.signals.pop_front() {
+                return Ok(Some(signal));
+            }
+            while let Some(message) = self.inbox.next().map_err(|error| cause(&error))? {
+                self.heed(message).map_err(|error| cause(&error))?;
+            }
+            if !self.signals.is_empty() {
+                continue;
+            }
+            // What is here already is taken also where nobody waits.
+            match self.stream.receive_now(&mut self.inbox).map_err(|errno| errno.desc().to_owned())? {
+                Some(0) => return Err("closed".to_owned()),
+                Some(_) => continue,
+                None => {}
+            }
+            let mut nothing = Sending { bytes: &[], is_begun: true, fds: Vec::new(), rest: None };
+            match self.send_and_receive(&mut nothing, until) {
+                Ok(Some(0)) => return Err("closed".to_owned()),
+                Ok(_) => {}
+                Err(Errno::ETIMEDOUT) => return Ok(None),
+                Err(errno) => return Err(errno.desc().to_owned()),
+            }
+        }
+    }
+
+    /// Keeps a signal of the vault, answers what asks for it, and drops everything else.
+    fn heed(&mut self, message: Message) -> Result<(), zbus::Error> {
+        if message.message_type() != Type::Signal {
+            return self.answers.answer(&message, || next(&mut self.serial));
+        }
+        let is_ours = match (&self.vault, message.header().sender()) {
+            (None, None) => true,
+            (Some(vault), Some(sender)) => vault == sender.as_str() || sender.as_str() == THE_BUS,
+            _ => false,
+        };
+        if is_ours {
+            // The vault sends no more than it was told have been read.
+            self.signals.push_back(message);
+        }
+        Ok(())
     }
 
     /// The head of the next call through this door.
@@ -88,9 +182,7 @@ impl Connection {
                 if is_reply && message.header().reply_serial() == Some(serial) && sending.bytes.is_empty() {
                     return Ok(message);
                 }
-                self.answers
-                    .answer(&message, || next(&mut self.serial))
-                    .map_err(|error| sending.failed(cause(&error)))?;
+                self.heed(message).map_err(|error| sending.failed(cause(&error)))?;
             }
             let received = self.send_and_receive(&mut sending, until);
             if received.map_err(|errno| sending.broken(errno))? == Some(0) {
@@ -126,6 +218,12 @@ impl Connection {
             }
         }
         Ok(true)
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 

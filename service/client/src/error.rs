@@ -68,6 +68,12 @@ impl Error {
         Self::new(ErrorCode::Failed, message)
     }
 
+    /// The connection signals came through is gone.
+    pub(crate) fn deaf(cause: &str) -> Self {
+        let message = format!("the connection was lost ({cause}); subscribe again, then read again what you list");
+        Self::new(ErrorCode::Unavailable, message)
+    }
+
     /// A system call of this process failed.
     pub(crate) fn local(doing: &str, cause: &dyn std::fmt::Display) -> Self {
         Self::new(ErrorCode::Failed, format!("cannot {doing}: {cause}"))

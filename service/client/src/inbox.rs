@@ -27,12 +27,18 @@ pub(crate) struct Inbox {
     start: usize,
     end: usize,
     fds: VecDeque<OwnedFd>,
+    takes_signals: bool,
 }
 
 impl Inbox {
     /// Nothing received yet.
     pub(crate) fn new() -> Self {
-        Self { buffer: vec![0; USUAL_ROOM], start: 0, end: 0, fds: VecDeque::new() }
+        Self { buffer: vec![0; USUAL_ROOM], start: 0, end: 0, fds: VecDeque::new(), takes_signals: false }
+    }
+
+    /// From now on signals are given out too.
+    pub(crate) fn take_signals(&mut self) {
+        self.takes_signals = true;
     }
 
     /// What waits.
@@ -109,9 +115,11 @@ impl Inbox {
         Ok(Some(message))
     }
 
-    /// Whether the first message is a call or a reply. Others are not taken apart: on a bus anybody can send any.
+    /// Whether the first message is a call or a reply, or a signal where these are awaited. Others are not taken apart: on a bus
+    /// anybody can send any.
     fn concerns_us(&self) -> bool {
-        self.bytes().get(1).is_some_and(|kind| (1..=3).contains(kind))
+        let last = if self.takes_signals { 4 } else { 3 };
+        self.bytes().get(1).is_some_and(|kind| (1..=last).contains(kind))
     }
 
     /// As many as the first message, which is `len` bytes long, says are its own.

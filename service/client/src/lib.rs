@@ -29,6 +29,7 @@ mod method;
 mod peer;
 mod pipe;
 mod stream;
+mod subscription;
 mod sys;
 mod text;
 mod tokens;
@@ -40,13 +41,14 @@ mod value_stream;
 pub use client::Client;
 pub use error::Error;
 pub use issuer::Issued;
+pub use subscription::{Notice, Subscription};
 pub use tokenvault_proto as proto;
 pub use tokenvault_proto::{
     AddSlotOptions, Address, AddressError, AnnotateOptions, AuditInfo, AuditOptions, CredentialTest, DeleteOptions,
-    DescribeOptions, ErrorCode, FetchInfo, FetchesOptions, GenerateOptions, GetOptions, Health, IssueOptions,
-    IssuedInfo, IssuedOptions, ListOptions, LoginState, OfferInfo, OfferOptions, OperationInfo, PutOptions,
-    RedeemOptions, RemoveSlotOptions, RevokeAllOptions, ShareInfo, ShareOptions, SlotInfo, Status, TokenInfo,
-    UnsealOptions, ValidateOptions, VerifyAuditOptions, VersionInfo, WhoAmI,
+    DescribeOptions, ErrorCode, ExpiringInfo, ExpiringOptions, FetchInfo, FetchesOptions, GenerateOptions, GetOptions,
+    Health, IssueOptions, IssuedInfo, IssuedOptions, ListOptions, LoginState, OfferInfo, OfferOptions, OperationInfo,
+    PutOptions, RedeemOptions, RemoveSlotOptions, RevokeAllOptions, ShareInfo, ShareOptions, SlotInfo, Status,
+    TokenInfo, UnsealOptions, ValidateOptions, VerifyAuditOptions, VersionInfo, WhoAmI,
 };
 pub use value::Value;
 pub use value_stream::ValueStream;

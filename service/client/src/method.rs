@@ -9,6 +9,9 @@ const DEADLINE: Duration = Duration::from_secs(25);
 /// Admin calls wait for people (polkit), for a TPM and for the disk.
 const ADMIN_DEADLINE: Duration = Duration::from_secs(120);
 
+/// As long as the vault takes for a long value at its defaults, when it waits for others before it.
+const LONG_VALUE_DEADLINE: Duration = Duration::from_secs(600);
+
 /// A method of the vault.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Method {
@@ -48,12 +51,16 @@ pub(crate) const HEALTH: Method = read(MANAGER_INTERFACE, "Health");
 pub(crate) const METRICS: Method = read(MANAGER_INTERFACE, "Metrics");
 pub(crate) const OPERATION: Method = read(MANAGER_INTERFACE, "Operation");
 pub(crate) const CANCEL: Method = read(MANAGER_INTERFACE, "Cancel");
+pub(crate) const SUBSCRIBE: Method = read(MANAGER_INTERFACE, "Subscribe");
+pub(crate) const UNSUBSCRIBE: Method = read(MANAGER_INTERFACE, "Unsubscribe");
 
 pub(crate) const GET: Method = read(TOKENS_INTERFACE, "Get");
 pub(crate) const DESCRIBE: Method = read(TOKENS_INTERFACE, "Describe");
 pub(crate) const VERSIONS: Method = read(TOKENS_INTERFACE, "Versions");
 pub(crate) const LIST: Method = read(TOKENS_INTERFACE, "List");
 pub(crate) const PUT: Method = write("Put");
+/// Of a value that does not fit into a pipe, and comes in piece by piece.
+pub(crate) const PUT_LONG: Method = Method { deadline: LONG_VALUE_DEADLINE, ..PUT };
 pub(crate) const GENERATE: Method = write("Generate");
 pub(crate) const ROLLBACK: Method = write("Rollback");
 pub(crate) const ANNOTATE: Method = write("Annotate");
@@ -98,4 +105,5 @@ pub(crate) const SET_USER: Method = admin("SetUser", false);
 pub(crate) const FREEZE_USER: Method = admin("FreezeUser", false);
 pub(crate) const PURGE_USER: Method = admin("PurgeUser", false);
 pub(crate) const ADOPT_USER: Method = admin("AdoptUser", false);
+pub(crate) const EXPIRING: Method = admin("Expiring", true);
 pub(crate) const RELOAD: Method = admin("Reload", false);

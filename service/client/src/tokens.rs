@@ -46,7 +46,7 @@ impl Client {
         }
         // It is written while the call is under way: if this program is killed, the vault must not take a part of it for the whole.
         let options = PutOptions { size: Some(value.len() as u64), ..options.clone() };
-        self.call_with_value(&method::PUT, value, |pipe| (Text(name), pipe, &options))
+        self.call_with_value(&method::PUT_LONG, value, |pipe| (Text(name), pipe, &options))
     }
 
     /// Has the vault make a value, stores it and returns it.

@@ -14,6 +14,10 @@ pub enum Error {
     /// Missing, another's, expired: one answer.
     #[error("no such token")]
     NotFound,
+    /// What was shared with the caller, and no longer is: a share that has ended. The same answer; but who had it guesses
+    /// nothing.
+    #[error("no such token")]
+    ShareOver,
     /// The token is there, and is not shared with that grantee.
     #[error("the token is not shared with that grantee; 'Shares' lists with whom it is")]
     NotShared,
@@ -49,6 +53,9 @@ pub enum Error {
     /// Login class, and its owner has not unlocked.
     #[error("the login-class tokens of this user are locked; run 'tokenvault unlock'")]
     Locked,
+    /// The same of somebody else's token.
+    #[error("the token is of class 'login' and opens while its owner is logged in; ask them to log in")]
+    OwnerLocked,
     /// The store failed verification.
     #[error("the vault is quarantined: {0}")]
     Quarantined(String),

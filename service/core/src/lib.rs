@@ -4,12 +4,14 @@
 //! world comes in through the traits of [`port`]; who is asking comes in as a [`Caller`] value, made once at the edge.
 #![forbid(unsafe_code)]
 
+pub mod announcement;
 pub mod audit;
 pub mod caller;
 pub mod crypto;
 mod cursor;
 pub mod error;
 pub mod grantee;
+pub mod hex;
 pub mod issued;
 pub mod keyring;
 pub mod login;

@@ -133,6 +133,7 @@ pub fn is_auditor(caller: Standing) -> bool {
 pub fn judge_grantee(owner: u32, grantee: &Grantee) -> Decision {
     match grantee {
         Grantee::Unit(_) if owner == 0 => Decision::Allow,
+        Grantee::User(_) | Grantee::Group(_) => Decision::Allow,
         Grantee::Unit(_) => Decision::Deny(
             "only machine tokens are shared with units; store it as one ('--owner machine'), which root and administrators can",
         ),
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn units_are_given_machine_tokens_only() {
-        let unit = Grantee::parse("unit:app.service").unwrap();
+        let unit = Grantee::Unit(crate::unit::UnitName::parse("app.service").unwrap());
         assert_eq!(judge_grantee(0, &unit), Decision::Allow);
         assert!(matches!(judge_grantee(1000, &unit), Decision::Deny(_)));
     }

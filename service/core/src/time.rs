@@ -30,6 +30,11 @@ impl Timestamp {
         self.0 / USEC_PER_DAY
     }
 
+    /// The beginning of a day, counted from the epoch; `None` past the end of time.
+    pub fn from_day(day: u64) -> Option<Self> {
+        day.checked_mul(USEC_PER_DAY).map(Self)
+    }
+
     /// The day this lies in, rounded up: on that day number, and not before, the point has certainly passed.
     pub fn day_rounded_up(self) -> i64 {
         i64::try_from(self.0.div_ceil(USEC_PER_DAY)).unwrap_or(i64::MAX)

@@ -77,6 +77,9 @@ impl std::error::Error for OptionError {}
 
 /// An option dictionary. What is set of it serialises to the wire, unless no message can carry it.
 pub trait Dictionary: Sized + Default {
+    /// Its keys.
+    const KEYS: &'static [&'static str];
+
     /// Decodes the dictionary of a call.
     ///
     /// # Errors
@@ -112,6 +115,8 @@ macro_rules! options {
         }
 
         impl $crate::dictionary::Dictionary for $name {
+            const KEYS: &'static [&'static str] = &[$($key),*];
+
             fn from_dict(
                 dict: std::collections::HashMap<String, zbus::OwnedVariant>,
             ) -> Result<Self, $crate::dictionary::OptionError> {

@@ -9,6 +9,7 @@ mod audit;
 mod claims;
 mod dictionary;
 mod error;
+mod expiring;
 mod findings;
 mod option;
 mod place;
@@ -21,6 +22,7 @@ pub use audit::{AUDIT_DAMAGED, AuditInfo, AuditOptions, FetchInfo, FetchesOption
 pub use claims::Claims;
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};
+pub use expiring::{ExpiringInfo, ExpiringOptions};
 pub use findings::{Finding, Findings};
 pub use option::{
     AddSlotOptions, AdoptUserOptions, AnnotateOptions, CleanupOptions, DeleteOptions, DescribeOptions, GenerateOptions,
@@ -81,6 +83,10 @@ pub const PAGE_MAX: u32 = 1000;
 pub const GENERATE_LENGTH_DEFAULT: u32 = 32;
 /// Most that `length` can ask for, characters.
 pub const GENERATE_LENGTH_MAX: u32 = 4096;
+/// What `TokenChanged` says when something was not told, with no owner and no name: the subscription has ended.
+pub const CHANGE_LOST: &str = "lost";
+/// Most signals under way to one subscriber: `Subscribe` says that those so far were read.
+pub const SIGNALS_MAX: usize = 128;
 /// State of a user whose tokens are given to nobody.
 pub const USER_FROZEN: &str = "frozen";
 /// State of every other user.

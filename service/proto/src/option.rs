@@ -18,7 +18,7 @@ options! {
         expect_version: u64 = "expect-version",
         /// `machine` (default), `login`.
         class: String = "class",
-        /// Whose token: `machine`; default the caller's own.
+        /// Whose token: `user:NAME`, `uid:N`, `machine`; default the caller's own.
         owner: String = "owner",
         /// Media type of the value.
         content_type: String = "content-type",
@@ -169,6 +169,8 @@ options! {
         expires: u64 = "expires",
         /// How often it may be used.
         uses: u32 = "uses",
+        /// A few words for the grantee.
+        note: String = "note",
     }
 }
 

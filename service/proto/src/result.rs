@@ -34,6 +34,8 @@ results! {
         ?
         /// When the version expires, microseconds since the epoch; absent: never.
         expires: u64 = "expires",
+        /// What its owner says about it to those it is shared with; absent: nothing.
+        note: String = "note",
     }
 }
 
@@ -57,7 +59,7 @@ results! {
 results! {
     /// One share of a token.
     ShareInfo {
-        /// With whom, `unit:NAME.service`.
+        /// With whom: `user:NAME`, `group:NAME`, `unit:NAME.service`.
         grantee: String = "grantee",
         /// `read` or `write`.
         permission: String = "permission",
@@ -68,6 +70,8 @@ results! {
         expires: u64 = "expires",
         /// How often it may still be used; absent: without a limit.
         uses_left: u32 = "uses-left",
+        /// A few words for the grantee; absent: none.
+        note: String = "note",
     }
 }
 
@@ -208,6 +212,8 @@ results! {
         held_back: u64 = "held-back",
         /// Tokens that stay because their rows do not open where they stand.
         damaged: u64 = "damaged",
+        /// Whether there is more than is deleted at once: to be called again.
+        more: bool = "more",
     }
 }
 
@@ -312,11 +318,13 @@ mod tests {
         permission: String,
         require_purpose: bool,
         expires: Option<u64>,
+        note: Option<String>,
     }
 
     fn pair(expires: Option<u64>) -> (TokenInfo, Reference) {
         let attributes = BTreeMap::from([("env".to_owned(), "prod".to_owned()), ("é".to_owned(), String::new())]);
         let (name, owner, class) = ("prod/api-key".to_owned(), "uid:1000".to_owned(), "machine".to_owned());
+        let note = expires.map(|_| "für später".to_owned());
         let (content_type, permission) = ("text/plain".to_owned(), "owner".to_owned());
         let (version, size, created, updated, shared, require_purpose) = (3, 256, 5, u64::MAX, true, false);
         let reference = Reference {
@@ -333,6 +341,7 @@ mod tests {
             permission: permission.clone(),
             require_purpose,
             expires,
+            note: note.clone(),
         };
         let info = TokenInfo {
             name,
@@ -348,6 +357,7 @@ mod tests {
             permission,
             require_purpose,
             expires,
+            note,
         };
         (info, reference)
     }

@@ -8,18 +8,21 @@ use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::unit::UnitName;
 use tokenvault_core::vault::Event;
 use tokenvault_proto::{
-    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, NoOptions, RemoveSlotOptions, SlotInfo,
-    UnsealOptions, UserInfo,
+    AddSlotOptions, AuditInfo, CleanupInfo, CleanupOptions, CredentialTest, ExpiringInfo, NoOptions, RemoveSlotOptions,
+    SlotInfo, UnsealOptions, UserInfo,
 };
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, audit, decode, encode, slots, users};
+use super::{Desk, Options, Refusal, audit, decode, encode, expiring, slots, users};
 use crate::caller::Kind;
 use crate::credential;
 use crate::reload::reload;
 use crate::value::incoming::EmptyValue;
+
+/// Deletions after which a cleanup is answered, and is to be called again: seconds of work, where clients wait two minutes.
+const CLEANED_AT_ONCE: u64 = 8_192;
 
 /// The interface.
 pub struct Admin(pub Desk);
@@ -206,11 +209,27 @@ impl Admin {
                     }
                 };
                 let vault = Arc::clone(&self.0.service.vault);
-                let request = CleanupRequest { owner, dry_run, clock_is_right };
+                let request = CleanupRequest { owner, dry_run, clock_is_right, most: Some(CLEANED_AT_ONCE) };
                 let report = blocking(move || vault.cleanup(&call.caller, request)).await?;
                 Ok(encode::cleanup(report, dry_run))
             })
             .await
+    }
+
+    /// Lists tokens of all owners that expire soon, or have expired, a page at a time: those for which a moment that lies as long
+    /// before as `expiring-before` in the configuration names, or the end itself, came within a time.
+    ///
+    /// Filter: `since` t (0) and `until` t (now): after the one, and not after the other. Who asks from time to time gives the
+    /// `until` of the last time as `since`, and is told of each once. `after` s: `next` of the page before; an empty `next` is
+    /// the end. Keys: `name` s, `owner` s, `version` t, `expires` t.
+    #[zbus(out_args("tokens", "next"))]
+    async fn expiring(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        filter: Options,
+    ) -> Result<(Vec<ExpiringInfo>, String), Refusal> {
+        let desk = &self.0;
+        desk.serve_admin(&header, Kind::Read, "Expiring", |call| expiring::list(desk, call, filter)).await
     }
 
     /// Lists the users that have stored something or were taken in, by uid.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokenvault_core::audit::{AuditFilter, AuditPage, AuditRequest, ChainFault, Mark, Outcome, Whole};
+use tokenvault_core::hex;
 use tokenvault_core::name::TokenName;
 use tokenvault_core::vault::{Event, Vault};
 use tokenvault_core::{Error, Timestamp};
@@ -96,12 +97,16 @@ pub async fn verify(desk: &Desk, call: Call, options: Options) -> Result<u64, Er
     desk.service.operations.begin(&caller, "VerifyAudit", work)
 }
 
+fn chain_of(digits: &str) -> Option<[u8; 32]> {
+    hex::decode(digits)?.try_into().ok()
+}
+
 fn mark(options: VerifyAuditOptions) -> Result<Option<Mark>, Error> {
     match (options.seq, options.chain) {
         (None, None) => Ok(None),
         (Some(seq), Some(chain)) => {
             let malformed = || Error::InvalidArgs("option 'chain' must have 64 hex digits, as in the journal".into());
-            Ok(Some(Mark { seq, chain: decode::hex(&chain).ok_or_else(malformed)? }))
+            Ok(Some(Mark { seq, chain: chain_of(&chain).ok_or_else(malformed)? }))
         }
         _ => Err(Error::InvalidArgs("give 'seq' and 'chain' of a record, or neither".into())),
     }
@@ -122,5 +127,5 @@ fn walk(vault: &Vault, mark: Option<Mark>, watch: &Watch) -> Ended {
 fn found(whole: &Whole) -> Findings {
     let Whole { records, first, last } = whole;
     let found = Findings::default().with("records", *records).with("first", *first);
-    found.with("last", last.seq).with("chain", encode::hex(&last.chain))
+    found.with("last", last.seq).with("chain", hex::encode(&last.chain))
 }

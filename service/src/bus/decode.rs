@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use tokenvault_core::crypto::pad::VALUE_BYTES_MAX;
-use tokenvault_core::grantee::Grantee;
 use tokenvault_core::name::{Attributes, ContentType, Hint, NamePrefix, TokenName};
 use tokenvault_core::owner::Owner;
 use tokenvault_core::token::generate::{Charset, Recipe};
-use tokenvault_core::token::{
-    Annotation, Class, Expiry, GetRequest, ListRequest, NamedRequest, Permission, PutMode, PutOptions, ShareRequest,
-};
+use tokenvault_core::token::{Annotation, Class, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions};
 use tokenvault_core::{Error, Secret, Timestamp};
 use tokenvault_proto as proto;
 use tokenvault_proto::Dictionary;
@@ -156,6 +153,7 @@ pub async fn put_options(service: &Service, asker: u32, options: proto::PutOptio
         expect_version: options.expect_version,
         class,
         owner: owner_or_miss(service, asker, options.owner.as_deref()).await?,
+        groups: Vec::new(),
         content_type: options.content_type.as_deref().map(ContentType::parse).transpose()?,
         attributes: options.attributes.map(Attributes::parse).transpose()?,
         expiry,
@@ -199,55 +197,23 @@ pub fn limit(limit: Option<u32>) -> Result<usize, Error> {
     }
 }
 
-/// 32 bytes from 64 hex digits.
-pub fn hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    let digits = text.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(pair?, 16).ok()?;
-    }
-    (digits && text.len() == 2 * bytes.len()).then_some(bytes)
-}
-
-/// `List`.
-pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) -> Result<ListRequest, Error> {
+/// `List`, and whether what is shared with the caller is meant, whoever owns it.
+pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) -> Result<(ListRequest, bool), Error> {
     let limit = limit(options.limit)?;
-    // Nothing is shared yet, so what is shared with the caller are nobody's tokens.
-    let owner = match (options.shared_with_me, options.owner.as_deref()) {
-        (Some(true), Some(_)) => return Err(Error::InvalidArgs("give 'owner' or 'shared-with-me', not both".into())),
-        (Some(true), None) => Owner::Nobody,
-        (_, text) => owner_or_miss(service, asker, text).await?,
-    };
-    Ok(ListRequest {
+    let with_me = options.shared_with_me == Some(true);
+    if with_me && options.owner.is_some() {
+        return Err(Error::InvalidArgs("give 'owner' or 'shared-with-me', not both".into()));
+    }
+    let owner = owner_or_miss(service, asker, options.owner.as_deref()).await?;
+    let request = ListRequest {
         owner,
         prefix: NamePrefix::parse(options.prefix.as_deref().unwrap_or_default())?,
         attributes: Attributes::parse(options.attributes.unwrap_or_default())?,
         expires_before: options.expires_before.map(Timestamp::from_usec),
         limit,
         after: options.after.unwrap_or_default(),
-    })
-}
-
-/// `Share`.
-pub async fn share(
-    service: &Service,
-    asker: u32,
-    (name, grantee): (&str, &str),
-    options: proto::ShareOptions,
-) -> Result<ShareRequest, Error> {
-    let permission = match options.permission.as_deref() {
-        None => Permission::Read,
-        Some(word) => Permission::parse(word)
-            .ok_or_else(|| Error::InvalidArgs("option 'permission' must be 'read' or 'write'".into()))?,
     };
-    Ok(ShareRequest {
-        token: named(service, asker, name, options.owner.as_deref()).await?,
-        grantee: Grantee::parse(grantee)?,
-        permission,
-        expires: options.expires.map(Timestamp::from_usec),
-        uses: options.uses,
-    })
+    Ok((request, with_me))
 }
 
 /// `Annotate`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenvault_core::Error;
+use tokenvault_core::caller::Door;
 use tokenvault_core::vault::{Event, Reply};
 use tokio::sync::oneshot;
 use zbus::message::{Flags, Header};
@@ -14,6 +15,7 @@ use super::{Refusal, dispatch};
 use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
 use crate::journal;
 use crate::service::Service;
+use crate::subscription::Place;
 use crate::value::BusPlace;
 
 /// Longest reply that is not counted by its bytes.
@@ -34,12 +36,32 @@ pub struct Desk {
     /// The parts of the daemon.
     pub service: Arc<Service>,
     front: Front,
+    /// The connection it stands at.
+    link: u64,
 }
 
 impl Desk {
     /// A desk at a door.
-    pub const fn new(service: Arc<Service>, front: Front) -> Self {
-        Self { service, front }
+    pub fn new(service: Arc<Service>, front: Front) -> Self {
+        let link = service.subscriptions.new_link();
+        Self { service, front, link }
+    }
+
+    /// What subscribes from the connection it stands at: the client there, or the one that has this name on the bus.
+    pub fn place(&self, sender: Option<&str>) -> Place {
+        let name = match &self.front {
+            Front::Socket(_) => String::new(),
+            Front::Bus(_) => sender.unwrap_or_default().to_owned(),
+        };
+        Place { link: self.link, name }
+    }
+
+    /// Has the subscription of a client on the bus end when it leaves; at the private door its connection does.
+    pub async fn follow_leaving(&self, place: &Place) -> Result<(), Error> {
+        let Front::Bus(callers) = &self.front else { return Ok(()) };
+        let (service, link) = (Arc::clone(&self.service), self.link);
+        let forget = move |name: &str| service.subscriptions.leave(&Place { link, name: name.to_owned() });
+        callers.follow_leaving(forget, &place.name).await
     }
 
     /// Lets a call in, works on it, and turns what went wrong into a refusal.
@@ -146,6 +168,19 @@ impl Desk {
     /// Has a call paid for that is none of any handler's.
     pub async fn charge(&self, header: &Header<'_>) -> Result<(), Refusal> {
         self.serve(header, Kind::Read, |_call| async { Ok(()) }).await
+    }
+
+    /// Who is calling; `None` where the bus does not say.
+    pub async fn uid(&self, header: &Header<'_>) -> Option<u32> {
+        self.identify(header).await.ok().map(|identity| identity.uid)
+    }
+
+    /// The door that calls come in at.
+    pub const fn door(&self) -> Door {
+        match self.front {
+            Front::Socket(_) => Door::Socket,
+            Front::Bus(_) => Door::Bus,
+        }
     }
 
     async fn identify(&self, header: &Header<'_>) -> Result<Identity, Error> {

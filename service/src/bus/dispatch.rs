@@ -25,7 +25,7 @@ use zbus::names::{InterfaceName, MemberName};
 use zbus::object_server::{DispatchResult, Interface, SignalEmitter};
 use zbus::{BoxDBusError, Connection, Message, ObjectServer, OwnedVariant, Variant, fdo};
 
-use super::{Desk, Refusal};
+use super::{Desk, Refusal, trace};
 use crate::caller::InFlight;
 use crate::metrics::Method;
 use crate::value::Portion;
@@ -181,7 +181,9 @@ async fn answer<I: Interface>(
         }
     };
     let method = Method::find(&I::name(), &member);
-    desk.service.metrics.calls.count(method, refused, begun.elapsed());
+    let took = begun.elapsed();
+    desk.service.metrics.calls.count(method, refused, took);
+    trace::note(desk, &message, refused, took).await;
 }
 
 /// Has the handler of a call answer it; what it was refused with. An error is still to be answered.

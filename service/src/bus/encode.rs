@@ -12,7 +12,7 @@ use tokenvault_proto as proto;
 
 use crate::operation::{State, View};
 
-/// A token, for one who owns it.
+/// A token, for its owner or for somebody with whom it is shared.
 pub fn token(info: &TokenInfo) -> proto::TokenInfo {
     proto::TokenInfo {
         name: info.name.clone(),
@@ -26,8 +26,9 @@ pub fn token(info: &TokenInfo) -> proto::TokenInfo {
         updated: info.updated.as_usec(),
         expires: info.expires.map(tokenvault_core::Timestamp::as_usec),
         shared: info.shared,
-        permission: "owner".to_owned(),
+        permission: info.grant.as_ref().map_or("owner", |grant| grant.permission.as_str()).to_owned(),
         require_purpose: info.require_purpose,
+        note: info.grant.as_ref().and_then(|grant| note(&grant.note)),
     }
 }
 
@@ -50,7 +51,12 @@ pub fn share(info: &ShareInfo) -> proto::ShareInfo {
         created: info.created.as_usec(),
         expires: info.expires.map(tokenvault_core::Timestamp::as_usec),
         uses_left: info.uses_left,
+        note: note(&info.note),
     }
+}
+
+fn note(note: &str) -> Option<String> {
+    (!note.is_empty()).then(|| note.to_owned())
 }
 
 /// Something that was issued.
@@ -164,15 +170,10 @@ pub fn operation(view: View) -> proto::OperationInfo {
     }
 }
 
-/// Bytes as hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// What was deleted because it had expired.
 pub fn cleanup(report: CleanupReport, dry_run: bool) -> proto::CleanupInfo {
-    let CleanupReport { tokens, versions, shares, offers, issued, held_back, damaged } = report;
-    proto::CleanupInfo { tokens, versions, shares, offers, issued, dry_run, held_back, damaged }
+    let CleanupReport { tokens, versions, shares, offers, issued, held_back, damaged, more } = report;
+    proto::CleanupInfo { tokens, versions, shares, offers, issued, dry_run, held_back, damaged, more }
 }
 
 /// A user.

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use tokenvault_core::Error;
+use tokenvault_core::hex;
 use tokenvault_core::vault::{State, Vault, VaultId};
 use tokenvault_proto::{self as proto, NoOptions};
-use zbus::interface;
 use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, interface};
 
 use super::desk::blocking;
+use super::subscriptions::{self, Line};
 use super::{Desk, Options, Refusal, decode, encode};
 use crate::caller::Kind;
 use crate::metrics;
@@ -174,6 +177,74 @@ impl Manager {
             .await
     }
 
+    /// Has the caller's connection told, by signals to it alone, what becomes of the tokens that it may see, until it
+    /// unsubscribes or is closed. What happens while the vault is being asked is told; what happened before is not: subscribe
+    /// first, then list.
+    ///
+    /// At most 128 signals are sent ahead: to subscribe again says that those so far were read. Who does not is told by a
+    /// `TokenChanged` with the change `lost` that something was not told, and that the subscription has ended; subscribe, and
+    /// list again. So it is where its user could not be told for a while, since an administrator had disabled or frozen it.
+    ///
+    /// Errors: AccessDenied for who is disabled or frozen; LimitsExceeded.
+    async fn subscribe(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+        options: Options,
+    ) -> Result<(), Refusal> {
+        let (desk, line) = (&self.0, Line::back(&header, connection));
+        desk.serve(&header, Kind::Read, |call| subscriptions::subscribe(desk, call, line, options)).await
+    }
+
+    /// Ends the subscription of the caller's connection, if there is one.
+    async fn unsubscribe(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+        options: Options,
+    ) -> Result<(), Refusal> {
+        let (desk, line) = (&self.0, Line::back(&header, connection));
+        desk.serve(&header, Kind::Read, |_call| async move { subscriptions::unsubscribe(desk, &line, options) }).await
+    }
+
+    /// A token has changed; told after that is durable, to subscribers who are its owner, may read it by a share, or administer
+    /// the vault, where it is one of the machine's. Of one token in the order in which it happened.
+    ///
+    /// `version` is the current one after it; 0: there is no token of that name any more. `change`: `put`, `generated`,
+    /// `rolled-back`, `annotated`, `version-deleted`; `deleted`, `expired`; `renamed`, first with the name that it had and
+    /// version 0, then with the one that it has. With an empty name, of all tokens of the owner: `adopted` when another owner
+    /// has them now, or this one has another's; `purged`. With neither owner nor name: `lost`.
+    #[zbus(signal)]
+    pub(super) async fn token_changed(
+        emitter: &SignalEmitter<'_>,
+        owner: &str,
+        name: &str,
+        change: &str,
+        version: u64,
+    ) -> zbus::Result<()>;
+
+    /// A token expires soon: once for each time that `expiring-before` in the configuration names, and for each version. It is
+    /// told to whom `TokenChanged` is.
+    #[zbus(signal)]
+    pub(super) async fn token_expiring(
+        emitter: &SignalEmitter<'_>,
+        owner: &str,
+        name: &str,
+        expires: u64,
+    ) -> zbus::Result<()>;
+
+    /// A token was shared with the subscriber, by its owner.
+    #[zbus(signal)]
+    pub(super) async fn token_shared(emitter: &SignalEmitter<'_>, owner: &str, name: &str) -> zbus::Result<()>;
+
+    /// Long work has begun, gone on or ended; told to who began it, and to administrators. Keys: those of `Operation`.
+    #[zbus(signal)]
+    pub(super) async fn operation_changed(
+        emitter: &SignalEmitter<'_>,
+        id: u64,
+        operation: &proto::OperationInfo,
+    ) -> zbus::Result<()>;
+
     /// Cancels such work: it ends soon, or has ended already. Errors: NotFound.
     async fn cancel(&self, #[zbus(header)] header: Header<'_>, id: u64, options: Options) -> Result<(), Refusal> {
         self.0
@@ -202,5 +273,5 @@ impl Manager {
 }
 
 fn vault_id(id: Option<VaultId>) -> String {
-    id.map(|id| encode::hex(&id)).unwrap_or_default()
+    id.map(|id| hex::encode(&id)).unwrap_or_default()
 }

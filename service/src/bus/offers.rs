@@ -1,18 +1,25 @@
 //! The methods of `Tokens` about offers.
 
 use tokenvault_core::Error;
+use tokenvault_core::policy::Action;
 use tokenvault_core::token::Redeemed;
 use tokenvault_proto::{self as proto, OfferOptions, RedeemOptions};
 use zbus::OwnedFd;
 
 use super::call::Call;
-use super::{Desk, Options, attachments, decode, decode_issued, encode};
+use super::{Desk, Options, attachments, decode, decode_issued, encode, shared};
 use crate::caller::Kind;
 
 /// `Offer`.
-pub async fn offer(desk: &Desk, call: Call, name: &str, options: Options) -> Result<(String, proto::OfferInfo), Error> {
+pub async fn offer(
+    desk: &Desk,
+    mut call: Call,
+    name: &str,
+    options: Options,
+) -> Result<(String, proto::OfferInfo), Error> {
     let options = decode::options::<OfferOptions>(options)?;
     let request = decode_issued::offer(&desk.service, call.caller.uid, name, options).await?;
+    shared::refuse_grantee(desk, &mut call, &request.token, ("Offer", Action::Share)).await?;
     let offered = desk.committed(|reply| desk.service.vault.offer(&call.caller, request, reply)).await?;
     Ok((offered.code.to_string(), encode::offer(&offered)))
 }

@@ -30,15 +30,18 @@ impl Refusal {
     pub const fn code_of(error: &Error) -> ErrorCode {
         match error {
             Error::InvalidArgs(_) => ErrorCode::InvalidArgs,
-            Error::NotFound | Error::NotShared | Error::NoOffer | Error::OfferOver | Error::NoOperation(_) => {
-                ErrorCode::NotFound
-            }
+            Error::NotFound
+            | Error::ShareOver
+            | Error::NotShared
+            | Error::NoOffer
+            | Error::OfferOver
+            | Error::NoOperation(_) => ErrorCode::NotFound,
             Error::AccessDenied(_) => ErrorCode::AccessDenied,
             Error::InteractionRequired(_) => ErrorCode::InteractiveAuthorizationRequired,
             Error::Exists => ErrorCode::Exists,
             Error::Conflict { .. } => ErrorCode::Conflict,
             Error::Sealed(_) => ErrorCode::Sealed,
-            Error::Locked => ErrorCode::Locked,
+            Error::Locked | Error::OwnerLocked => ErrorCode::Locked,
             Error::Quarantined(_) | Error::AuditBroken(_) => ErrorCode::Quarantined,
             Error::LimitsExceeded { .. } => ErrorCode::LimitsExceeded,
             Error::Unavailable(_) | Error::Cancelled => ErrorCode::Unavailable,

@@ -1,32 +1,36 @@
 //! The methods of `Tokens` about shares.
 
 use tokenvault_core::Error;
-use tokenvault_core::grantee::Grantee;
+use tokenvault_core::grantee::GranteeText;
+use tokenvault_core::policy::Action;
 use tokenvault_core::token::ShareInfo;
 use tokenvault_proto::{self as proto, DescribeOptions, ShareOptions};
 
 use super::call::Call;
-use super::{Desk, Options, decode, encode};
+use super::{Desk, Options, decode, decode_share, encode, shared};
 
 /// `Share`.
-pub async fn share(desk: &Desk, call: Call, name: &str, grantee: &str, options: Options) -> Result<(), Error> {
+pub async fn share(desk: &Desk, mut call: Call, name: &str, grantee: &str, options: Options) -> Result<(), Error> {
     let options = decode::options::<ShareOptions>(options)?;
-    let request = decode::share(&desk.service, call.caller.uid, (name, grantee), options).await?;
+    let request = decode_share::share(&desk.service, call.caller.uid, (name, grantee), options).await?;
+    shared::refuse_grantee(desk, &mut call, &request.token, ("Share", Action::Share)).await?;
     desk.committed(|reply| desk.service.vault.share(&call.caller, request, reply)).await
 }
 
 /// `Unshare`.
-pub async fn unshare(desk: &Desk, call: Call, name: &str, grantee: &str, options: Options) -> Result<(), Error> {
+pub async fn unshare(desk: &Desk, mut call: Call, name: &str, grantee: &str, options: Options) -> Result<(), Error> {
     let options = decode::options::<DescribeOptions>(options)?;
     let request = decode::named(&desk.service, call.caller.uid, name, options.owner.as_deref()).await?;
-    let grantee = Grantee::parse(grantee)?;
-    desk.committed(|reply| desk.service.vault.unshare(&call.caller, request, &grantee, reply)).await
+    let grantee = GranteeText::parse(grantee)?;
+    shared::refuse_grantee(desk, &mut call, &request, ("Unshare", Action::Share)).await?;
+    desk.committed(|reply| desk.service.vault.unshare(&call.caller, request, grantee, reply)).await
 }
 
 /// `Shares`.
-pub async fn shares(desk: &Desk, call: Call, name: &str, options: Options) -> Result<Vec<proto::ShareInfo>, Error> {
+pub async fn shares(desk: &Desk, mut call: Call, name: &str, options: Options) -> Result<Vec<proto::ShareInfo>, Error> {
     let options = decode::options::<DescribeOptions>(options)?;
     let request = decode::named(&desk.service, call.caller.uid, name, options.owner.as_deref()).await?;
+    shared::refuse_grantee(desk, &mut call, &request, ("Shares", Action::Share)).await?;
     let shares = desk.service.vault.shares(&call.caller, &request)?;
     desk.count_reply(call.caller.uid, shares.iter().map(ShareInfo::reply_bytes).sum())?;
     Ok(shares.iter().map(encode::share).collect())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokenvault_core::Error;
 use tokenvault_core::name::TokenName;
+use tokenvault_core::policy::Action;
 use tokenvault_core::token::{PutRequest, VersionInfo};
 use tokenvault_proto::{
     self as proto, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
@@ -13,7 +14,7 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, attachments, decode, encode, fetches, offers, shares};
+use super::{Desk, Options, Refusal, attachments, decode, encode, fetches, offers, shared, shares};
 use crate::caller::Kind;
 use crate::value::Received;
 
@@ -24,15 +25,19 @@ pub struct Tokens(pub Desk);
 #[interface(name = "org.tokenvault1.Tokens")]
 impl Tokens {
     /// Stores the value that is read from the pipe, or from a memfd sealed against writing and shrinking, as a new version.
-    /// Answers its number once it is durable. A value of more than 64 KiB, up to 16 MiB, is taken in as it comes: its writer has to
-    /// make progress, and the version is there when all of it is.
+    /// Answers its number once it is durable. A value of more than 64 KiB, up to 16 MiB, is taken in as it comes: its writer has
+    /// to make progress, and the version is there when all of it is. Of one user two such values come in at a time, others wait.
     ///
     /// Options: `mode` s: `upsert` (default), `create`, `replace`. `expect-version` t: write only when this is the current
-    /// version, 0: when there is none. `class` s: `machine` (default), `login`. `owner` s: `machine`. `content-type` s.
-    /// `attributes` a{ss}. `ttl` t: microseconds until the version expires, or `expires` t: when. `keep-versions` u: how many
-    /// are kept (10). `require-purpose` b: whether readers must name one. `size` t: bytes of the value; one of another length is
-    /// refused, as when its writer was killed. What is not given stays as it is on a live token;
-    /// an expiry belongs to the value and does not stay.
+    /// version, 0: when there is none. `class` s: `machine` (default), `login`. `owner` s: `machine`, or as in Get.
+    /// `content-type` s. `attributes` a{ss}. `ttl` t: microseconds until the version expires, or `expires` t: when.
+    /// `keep-versions` u: how many are kept (10). `require-purpose` b: whether readers must name one. `size` t: bytes of the
+    /// value; one of another length is refused, as when its writer was killed. What is not given stays as it is on a live
+    /// token; an expiry belongs to the value and does not stay.
+    ///
+    /// To a token that is shared with the caller with permission `write` a version is added, which counts against its owner's
+    /// quota and is a use of the share. It expires when the version before it would have; what is known of the token is its
+    /// owner's to say, and so are all options but `mode`, `expect-version`, `content-type` and `size`.
     ///
     /// Errors: InvalidArgs, Exists, Conflict, NotFound (`replace`), AccessDenied, Locked, LimitsExceeded, Timeout, Unavailable.
     #[zbus(out_args("version"))]
@@ -44,13 +49,14 @@ impl Tokens {
         options: Options,
     ) -> Result<u64, Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let name = TokenName::parse(name)?;
                 let options = decode::options::<PutOptions>(options)?;
                 let size = options.size;
-                let options = decode::put_options(service, call.caller.uid, options).await?;
+                let mut options = decode::put_options(service, call.caller.uid, options).await?;
                 service.vault.check_open()?;
+                options.groups = shared::groups_to_put(&self.0, &mut call, options.owner, &name).await?;
                 let (received, portion) = decode::value(service, call.caller.uid, value).await?;
                 let value = match received {
                     Received::Whole(value) => value,
@@ -86,13 +92,14 @@ impl Tokens {
         options: Options,
     ) -> Result<(OwnedFd, proto::TokenInfo), Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let name = TokenName::parse(name)?;
                 let options = decode::options::<GenerateOptions>(options)?;
                 let recipe = decode::recipe(&options)?;
-                let options = decode::put_options(service, call.caller.uid, options.put()).await?;
+                let mut options = decode::put_options(service, call.caller.uid, options.put()).await?;
                 service.vault.check_open()?;
+                options.groups = shared::groups_to_put(&self.0, &mut call, options.owner, &name).await?;
                 let uid = call.caller.uid;
                 let place = self.0.bus_place(&call).await?;
                 let value = Arc::new(recipe.generate(service.vault.memory()).map_err(Error::from)?);
@@ -117,11 +124,15 @@ impl Tokens {
     }
 
     /// Hands out a value through a pipe, and what is known of it. A reader that gets fewer bytes than `size` was too slow: the
-    /// pipe was withdrawn, and what it read is not the value. So it is with a value of more than 64 KiB whose token is deleted, or that
-    /// is found to be damaged, while it is read.
+    /// pipe was withdrawn, and what it read is not the value. So it is with a value of more than 64 KiB whose token is deleted
+    /// while it is read, whose owner or reader is disabled or, with class `login`, logs out, or that is found to be damaged.
     ///
     /// Options: `owner` s: `user:NAME`, `uid:NUMBER`, `machine`; default the caller's own. `version` t: this one instead of the
-    /// current. `purpose` s and `app` s: written to the audit log.
+    /// current, for the owner. `purpose` s and `app` s: written to the audit log.
+    ///
+    /// Another's token is handed out where it is shared with the caller, or with a group the caller is a member of; that is a use
+    /// of the share, where they are counted: of many who want the last one, one gets it. Described with it are `permission` s,
+    /// `read` or `write`, and `note` s, which the owner gave with the share.
     ///
     /// Errors: NotFound for what is missing, expired, or another's; AccessDenied when a purpose is required; Locked.
     #[zbus(out_args("value", "token"))]
@@ -136,6 +147,9 @@ impl Tokens {
                 let service = &self.0.service;
                 let options = decode::options::<GetOptions>(options)?;
                 let request = decode::get(&service.users, call.caller.uid, name, options).await?;
+                if shared::is_foreign(&call.caller, request.owner) {
+                    return shared::get(&self.0, call, request).await;
+                }
                 let place = self.0.bus_place(&call).await?;
                 let opened = service.vault.get(&call.caller, &request, |size| {
                     let len = usize::try_from(size).unwrap_or(usize::MAX);
@@ -151,7 +165,7 @@ impl Tokens {
             .await
     }
 
-    /// Describes a token without its value. Options: `owner` s.
+    /// Describes a token without its value, also one that is shared with the caller; it is no use of the share. Options: `owner` s.
     #[zbus(out_args("token"))]
     async fn describe(
         &self,
@@ -164,8 +178,13 @@ impl Tokens {
                 let options = decode::options::<DescribeOptions>(options)?;
                 let service = &self.0.service;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
-                let info = service.vault.describe(&call.caller, &request)?;
-                self.0.count_reply(call.caller.uid, info.reply_bytes())?;
+                let uid = call.caller.uid;
+                let info = if shared::is_foreign(&call.caller, request.owner) {
+                    shared::describe(&self.0, call, &request).await?
+                } else {
+                    service.vault.describe(&call.caller, &request)?
+                };
+                self.0.count_reply(uid, info.reply_bytes())?;
                 Ok(encode::token(&info))
             })
             .await
@@ -173,8 +192,8 @@ impl Tokens {
 
     /// Lists tokens in the order they were first put, a page at a time. Metadata only.
     ///
-    /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s. `shared-with-me` b.
-    /// `expires-before` t. `limit` u: most rows of the page (100, at most 1000); it has fewer where these
+    /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s: of another, what is shared with the
+    /// caller. `shared-with-me` b: that of every owner, in the order it was shared. `expires-before` t. `limit` u: most rows of the page (100, at most 1000); it has fewer where these
     /// would be over 256 KiB, and at least one. `after` s: `next` of the page before; an empty `next` is the end.
     #[zbus(out_args("tokens", "next"))]
     async fn list(
@@ -186,10 +205,13 @@ impl Tokens {
             .serve(&header, Kind::Read, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<ListOptions>(filter)?;
-                let request = decode::list(service, call.caller.uid, options).await?;
+                let (request, with_me) = decode::list(service, call.caller.uid, options).await?;
                 let (vault, uid) = (Arc::clone(&service.vault), call.caller.uid);
                 // A filter may have to open every name the caller has: it blocks, and takes turns.
                 let listed = async {
+                    if with_me || shared::is_foreign(&call.caller, request.owner) {
+                        return shared::list(&self.0, call, request, !with_me).await;
+                    }
                     let turn = service.turns.take(uid).await?;
                     blocking(move || {
                         let page = vault.list(&call.caller, &request);
@@ -212,11 +234,12 @@ impl Tokens {
     /// `keep-versions` u. `require-purpose` b. `owner` s.
     async fn annotate(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<AnnotateOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 let change = decode::annotation(options)?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Annotate", Action::Write)).await?;
                 self.0.committed(|reply| service.vault.annotate(&call.caller, request, change, reply)).await
             })
             .await
@@ -231,11 +254,12 @@ impl Tokens {
         options: Options,
     ) -> Result<(), Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, from, options.owner.as_deref()).await?;
                 let to = TokenName::parse(to)?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Rename", Action::Write)).await?;
                 self.0.committed(|reply| service.vault.rename(&call.caller, request, to, reply)).await
             })
             .await
@@ -244,11 +268,12 @@ impl Tokens {
     /// Deletes a token. Options: `version` t: only that one; with its last version the token goes. `owner` s.
     async fn delete(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DeleteOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 decode::version(options.version)?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Delete", Action::Write)).await?;
                 self.0.committed(|reply| service.vault.delete(&call.caller, request, options.version, reply)).await
             })
             .await
@@ -263,10 +288,11 @@ impl Tokens {
         options: Options,
     ) -> Result<Vec<proto::VersionInfo>, Refusal> {
         self.0
-            .serve(&header, Kind::Read, |call| async move {
+            .serve(&header, Kind::Read, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Versions", Action::Read)).await?;
                 let versions = service.vault.versions(&call.caller, &request)?;
                 self.0.count_reply(call.caller.uid, versions.iter().map(VersionInfo::reply_bytes).sum())?;
                 Ok(versions.iter().map(encode::version).collect())
@@ -284,11 +310,12 @@ impl Tokens {
         options: Options,
     ) -> Result<u64, Refusal> {
         self.0
-            .serve(&header, Kind::Write, |call| async move {
+            .serve(&header, Kind::Write, |mut call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<DescribeOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 decode::version(Some(version))?;
+                shared::refuse_grantee(&self.0, &mut call, &request, ("Rollback", Action::Write)).await?;
                 let info =
                     self.0.committed(|reply| service.vault.rollback(&call.caller, request, version, reply)).await?;
                 Ok(info.version)
@@ -299,10 +326,16 @@ impl Tokens {
     /// Shares a token with somebody else. A share the grantee has already is replaced. Shares follow a rename of the token, and
     /// end with it: also when it expires, whatever is stored under its name afterwards.
     ///
-    /// Grantee: `unit:NAME.service`, a service of the system's service manager by its full name, an instance by its own; it is
-    /// given the value by `LoadCredential=` in its unit file. Only machine tokens are shared with units, by root and
-    /// administrators. Options: `permission` s: `read` (default). `expires` t: when the share ends. `uses` u: how often it may be
-    /// used. `owner` s.
+    /// Grantee: `user:NAME`, `uid:NUMBER`, `group:NAME`: users and groups of this machine, whose number and name must both still
+    /// be what they are now when the share is used. Whom it is shared with fetches and describes the token, names its owner for
+    /// that, and can neither share it on nor change what is known of it. What is shared with a user ends with Admin.FreezeUser.
+    /// `unit:NAME.service`, a service of the system's service manager by its full name, an instance by its own; it is given the
+    /// value by `LoadCredential=` in its unit file. Only machine tokens are shared with units, by root and administrators, and no
+    /// token with `/` in its name.
+    ///
+    /// Options: `permission` s: `read` (default); `write`, not for units: Put and Generate too. `expires` t: when the share ends.
+    /// `uses` u: how often it may be used; its value fetched, or a version put. `note` s: a few words for the grantee, at most
+    /// 1024 bytes without control characters. `owner` s.
     ///
     /// Errors: InvalidArgs, AccessDenied, NotFound, LimitsExceeded.
     async fn share(
@@ -316,7 +349,8 @@ impl Tokens {
         desk.serve(&header, Kind::Write, |call| shares::share(desk, call, name, grantee, options)).await
     }
 
-    /// Ends a share: nothing is given out for it any more. Options: `owner` s. Errors: NotFound when there is none.
+    /// Ends a share: nothing is given out for it any more. Grantee: as Shares lists it, also when it is no longer there, or by
+    /// `uid:NUMBER`; where a name means two, both shares end. Options: `owner` s. Errors: NotFound when there is none.
     async fn unshare(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -364,7 +398,7 @@ impl Tokens {
         desk.serve(&header, Kind::Read, |call| offers::redeem(desk, call, code, options)).await
     }
 
-    /// Lists with whom a token is shared, for those who may share it. Options: `owner` s.
+    /// Lists with whom a token is shared, for those who may share it; what has ended is left out. Options: `owner` s.
     #[zbus(out_args("shares"))]
     async fn shares(
         &self,
@@ -391,6 +425,6 @@ impl Tokens {
         options: Options,
     ) -> Result<(Vec<proto::FetchInfo>, String), Refusal> {
         let desk = &self.0;
-        desk.serve(&header, Kind::Read, |call| fetches::fetches(desk, call, name, options)).await
+        desk.serve(&header, Kind::Write, |call| fetches::fetches(desk, call, name, options)).await
     }
 }

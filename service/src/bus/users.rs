@@ -84,7 +84,12 @@ pub async fn purge(desk: &Desk, call: Call, uid: u32, options: Options) -> Resul
 pub async fn adopt(desk: &Desk, call: Call, uid: u32, options: Options) -> Result<(), Error> {
     let options = decode::options::<AdoptUserOptions>(options)?;
     let to = named(&desk.service, options.to_uid.unwrap_or(uid)).await;
-    work(desk, (uid, true), move |service| service.vault.adopt_user(&call.caller, uid, &to)).await
+    let adopt = move |service: &Arc<Service>| {
+        service.vault.adopt_user(&call.caller, uid, &to)?;
+        service.subscriptions.judge_again(to.uid);
+        Ok(())
+    };
+    work(desk, (uid, true), adopt).await
 }
 
 /// What the user database says of a uid.
@@ -105,6 +110,7 @@ async fn work(
 ) -> Result<(), Error> {
     let change = move |service: &Arc<Service>| {
         work(service)?;
+        service.subscriptions.judge_again(uid);
         // Also one that was parked over a restart and is not open again yet. A sealed vault has none open.
         if closes_login {
             let _was_open = service.lock_login(&daemon(), uid);

@@ -2,7 +2,7 @@
 //!
 //! The bus is asked once for each unique name, over a connection of our own: a handler that awaited an answer on the
 //! connection it is served from could hang everyone. An answer is kept until the bus connection goes; then the whole cache
-//! goes with it. Nothing is dropped when a caller leaves (`NameOwnerChanged` is not listened to), and nothing needs to be: a
+//! goes with it. Nothing of it is dropped when a caller leaves, and nothing needs to be: a
 //! bus never gives a unique name twice (D-Bus specification, "Message Bus Names"), and a message has no other sender than the
 //! connection it came from, whose credentials the bus took when that was made. So an entry is true of every message that
 //! can ever bear its name; those of connections that are gone only take room, which is bounded.
@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokenvault_core::Error;
 use tokenvault_core::caller::Door;
 use tokio::sync::{OnceCell, Semaphore};
+use zbus::export::ordered_stream::OrderedStreamExt;
 use zbus::fdo::DBusProxy;
 use zbus::names::{BusName, UniqueName};
 
@@ -54,13 +55,16 @@ pub struct BusCallers {
     polkit: Polkit,
     known: Mutex<HashMap<String, Answer>>,
     questions: Semaphore,
+    /// Whether those who leave the bus are followed.
+    follows: OnceCell<()>,
 }
 
 impl BusCallers {
     /// Asks over `bus`, which must not be the connection that serves.
     pub fn new(bus: DBusProxy<'static>) -> Self {
         let polkit = Polkit::new(bus.clone());
-        Self { bus, polkit, known: Mutex::default(), questions: Semaphore::new(QUESTIONS) }
+        let (known, questions, follows) = (Mutex::default(), Semaphore::new(QUESTIONS), OnceCell::new());
+        Self { bus, polkit, known, questions, follows }
     }
 
     /// Who permits what root alone may otherwise.
@@ -85,6 +89,40 @@ impl BusCallers {
             self.forget(sender.as_str(), &answer);
         }
         Ok(said?)
+    }
+
+    /// Has `forget` called with every name that leaves the bus from now on, as long as the connection lasts; and at once, where
+    /// it has left already, with this one. The first `forget` stays.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the bus does not answer.
+    pub async fn follow_leaving(&self, forget: impl Fn(&str) + Send + 'static, name: &str) -> Result<(), Error> {
+        let unavailable = |why: &str| Error::Unavailable(format!("the bus does not say who leaves it: {why}; retry"));
+        let asked = async {
+            let _permit = self.questions.acquire().await.map_err(|error| zbus::Error::Failure(error.to_string()))?;
+            self.follows
+                .get_or_try_init(|| async {
+                    // The last argument is the new owner: there is none.
+                    let mut leaving = self.bus.receive_name_owner_changed_with_args(&[(2, "")]).await?;
+                    tokio::spawn(async move {
+                        while let Some(left) = leaving.next().await {
+                            if let Ok(left) = left.args() {
+                                forget(left.name.as_str());
+                            }
+                        }
+                    });
+                    zbus::Result::Ok(())
+                })
+                .await?;
+            Ok(self.bus.name_has_owner(BusName::try_from(name)?).await?)
+        };
+        let asked: Result<zbus::Result<bool>, _> = tokio::time::timeout(DEADLINE, asked).await;
+        match asked {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(unavailable("the caller has left")),
+            Ok(Err(error)) => Err(unavailable(&error.to_string())),
+            Err(_) => Err(unavailable(&format!("no answer within {} s", DEADLINE.as_secs()))),
+        }
     }
 
     /// The next call asks again.

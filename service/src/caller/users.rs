@@ -4,10 +4,11 @@
 //! was found is kept for a minute, or until somebody edits this machine's own users; ten minutes longer while the directory
 //! does not answer. A uid without an entry is not a user of the vault. Root is root, whatever the database says.
 
+use std::ffi::CString;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::unistd::{Group, Uid, User};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 use super::cache::{Cache, DEADLINE, THREADS};
 use super::local::LocalFile;
@@ -41,6 +42,9 @@ pub struct Users {
     names: Cache<u32, Arc<str>>,
     uids: Cache<String, u32>,
     gids: Cache<String, u32>,
+    /// Names of uids that callers choose.
+    chosen: Cache<u32, Arc<str>>,
+    groups: Cache<u32, Arc<[u32]>>,
     /// Of those who ask for uids.
     turns: Turns,
 }
@@ -52,6 +56,8 @@ impl Default for Users {
             names: Cache::new(LocalFile::new(PASSWD, UID_FIELD)),
             uids: Cache::new(LocalFile::new(PASSWD, NAME_FIELD)),
             gids: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
+            chosen: Cache::new(LocalFile::new(PASSWD, UID_FIELD)),
+            groups: Cache::new(LocalFile::new(GROUP, NAME_FIELD)),
             turns: Turns::of(2 * THREADS),
         }
     }
@@ -137,6 +143,40 @@ impl Users {
         self.gids.get(name.to_owned(), ask).await
     }
 
+    /// The name of a uid that `asker` has chosen: one look-up at a time for each, as with [`Users::uid`].
+    ///
+    /// # Errors
+    /// As [`Users::name`].
+    pub async fn name_for(&self, asker: u32, uid: u32) -> Result<Arc<str>, UserError> {
+        if let Some(name) = self.known_name(uid) {
+            return Ok(name);
+        }
+        if DYNAMIC_UIDS.contains(&uid) {
+            return Err(UserError::Unknown);
+        }
+        let turn = self.turn(asker).await?;
+        let ask = move || {
+            let answer = found(User::from_uid(Uid::from_raw(uid)), |user| user.name.into());
+            drop(turn);
+            answer
+        };
+        self.chosen.get(uid, ask).await
+    }
+
+    /// The groups the database puts a uid in, its primary one included.
+    ///
+    /// # Errors
+    /// As [`Users::name`].
+    pub async fn groups(&self, uid: u32) -> Result<Arc<[u32]>, UserError> {
+        let ask = move || {
+            let user = found(User::from_uid(Uid::from_raw(uid)), |user| user)?;
+            let name = CString::new(user.name).map_err(|_| UserError::Unknown)?;
+            let gids = getgrouplist(&name, user.gid).map_err(failed)?;
+            Ok(gids.into_iter().map(Gid::as_raw).collect())
+        };
+        self.groups.get(uid, ask).await
+    }
+
     /// The gid of a group's name.
     ///
     /// # Errors
@@ -172,6 +212,19 @@ mod tests {
         assert_eq!(users.name(3_999_999_999).await, Err(UserError::Unknown));
         assert_eq!(users.uid(7, "root").await, Ok(0));
         assert_eq!(users.uid(7, "no such user here").await, Err(UserError::Unknown));
+    }
+
+    #[tokio::test]
+    async fn groups_and_chosen_uids_are_those_of_the_database() {
+        let users = Users::default();
+        let root = users.groups(0).await.unwrap();
+        assert!(root.contains(&0), "{root:?}");
+        assert_eq!(users.groups(3_999_999_999).await, Err(UserError::Unknown));
+        assert_eq!(users.name_for(7, 0).await.as_deref(), Ok("root"));
+        assert_eq!(users.name_for(7, 1).await.as_deref(), Ok("daemon"));
+        for uid in [3_999_999_999, 61_184] {
+            assert_eq!(users.name_for(7, uid).await, Err(UserError::Unknown));
+        }
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(super) struct ConfigFile {
     #[serde(default)]
     pub audit: AuditTable,
     #[serde(default)]
+    pub notify: NotifyTable,
+    #[serde(default)]
     pub limits: LimitsTable,
 }
 
@@ -71,6 +73,12 @@ pub(super) struct AuditTable {
     pub records: Option<u64>,
     pub bytes: Option<u64>,
     pub days: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct NotifyTable {
+    pub expiring_before: Option<Vec<String>>,
 }
 
 macro_rules! limits {
@@ -133,6 +141,10 @@ limits! {
     pipe_seconds = 5;
     /// Seconds a request may take.
     request_seconds = 5;
+    /// Most connections of one uid that are told of changes.
+    subscriptions = 16;
+    /// Most connections that are told of changes.
+    subscriptions_total = 1_024;
     /// Seconds after the start of the daemon that units wait for the vault to open.
     credential_seconds = 45;
 }

@@ -8,6 +8,7 @@ use tokenvault_core::policy::Role;
 use tokenvault_proto::LIBEXEC_DIR;
 use tokenvault_tpm::Tcti;
 
+use super::distance::{DAY_USEC, distances};
 use super::file::{AuditReads, ConfigFile, DefaultRole, Enrol, Limits};
 use super::{Bus, Config, ConfigError, DEFAULT_FILES, DROP_IN_DIR, Source, absolute};
 
@@ -45,6 +46,7 @@ fn defaults() -> Config {
         audit_records: 1_000_000,
         audit_bytes: 256 << 20,
         audit_days: 0,
+        expiring_before: vec![7 * DAY_USEC, DAY_USEC],
         limits: Limits::default(),
     }
 }
@@ -127,6 +129,9 @@ fn apply(config: &mut Config, file: &ConfigFile) -> Result<(), ConfigError> {
     config.audit_records = file.audit.records.unwrap_or(config.audit_records);
     config.audit_bytes = file.audit.bytes.unwrap_or(config.audit_bytes);
     config.audit_days = file.audit.days.unwrap_or(config.audit_days);
+    if let Some(words) = &file.notify.expiring_before {
+        config.expiring_before = distances(words)?;
+    }
     config.limits.apply(&file.limits);
     let Limits { value_bytes, attachment_bytes, .. } = config.limits;
     for (key, bytes) in [("value-bytes", value_bytes), ("attachment-bytes", attachment_bytes)] {

@@ -4,6 +4,7 @@
 //! the order of their names; or exactly one file with `--config`. TOML; an unknown key is refused with file and line. No
 //! secret is ever a setting.
 
+mod distance;
 mod file;
 mod merge;
 
@@ -71,6 +72,8 @@ pub struct Config {
     pub audit_bytes: u64,
     /// Days they are kept.
     pub audit_days: u64,
+    /// How long before a token expires it is told so, microseconds.
+    pub expiring_before: Vec<u64>,
     /// Limits; 0 is off.
     pub limits: Limits,
 }
@@ -102,6 +105,7 @@ impl Config {
             audit_records: _,
             audit_bytes: _,
             audit_days: _,
+            expiring_before: _,
             limits,
         } = self;
         let mut keys = Vec::new();

@@ -24,7 +24,7 @@ const METHODS: [(&str, &[&str]); 5] = [
         ],
     ),
     (ISSUER_INTERFACE, &["Validate", "Issue", "Revoke", "RevokeAll", "Issued"]),
-    (MANAGER_INTERFACE, &["Status", "WhoAmI", "Health", "Metrics", "Operation", "Cancel"]),
+    (MANAGER_INTERFACE, &["Status", "WhoAmI", "Health", "Metrics", "Operation", "Cancel", "Subscribe", "Unsubscribe"]),
     (LOGIN_INTERFACE, &["State", "Enrol", "Unlock", "Lock", "SetKey", "Recover", "Lease"]),
     (
         ADMIN_INTERFACE,
@@ -45,6 +45,7 @@ const METHODS: [(&str, &[&str]); 5] = [
             "FreezeUser",
             "PurgeUser",
             "AdoptUser",
+            "Expiring",
         ],
     ),
 ];

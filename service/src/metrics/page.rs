@@ -92,6 +92,9 @@ fn about_the_log(service: &Service, text: &mut Text) {
     let waiting = u64::try_from(service.vault.audit_waiting()).unwrap_or(u64::MAX);
     let help = "Records of the audit log that are not written yet.";
     text.gauge("tokenvault_audit_waiting", help).sample(&[], waiting);
+    let subscriptions = u64::try_from(service.subscriptions.count()).unwrap_or(u64::MAX);
+    let help = "Connections that are told of changes.";
+    text.gauge("tokenvault_subscriptions", help).sample(&[], subscriptions);
     let running = u64::try_from(service.operations.running()).unwrap_or(u64::MAX);
     text.gauge("tokenvault_operations_running", "Long work that is under way.").sample(&[], running);
 }

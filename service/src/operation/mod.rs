@@ -6,7 +6,7 @@ mod entry;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokenvault_core::port::{Cancelled, Progress};
@@ -24,12 +24,43 @@ const RUNNING_OF_ONE: usize = 2;
 const KEPT: Duration = Duration::from_secs(60 * 60);
 const KEPT_MAX: usize = 64;
 
+/// How often somebody is told how far work is; of its beginning and its end always.
+const TELL: Duration = Duration::from_secs(1);
+
+/// Takes how an operation stands that a uid began. It must be quick.
+type Listener = Box<dyn Fn(u32, View) + Send + Sync>;
+
 /// What work that was begun is told, and tells.
-pub struct Watch(Arc<Entry>);
+pub struct Watch {
+    id: u64,
+    entry: Arc<Entry>,
+    listener: Arc<OnceLock<Listener>>,
+    told: Mutex<Instant>,
+}
+
+impl Watch {
+    fn tell(&self) {
+        if let Some(listener) = self.listener.get() {
+            listener(self.entry.uid, self.entry.view(self.id));
+        }
+    }
+}
 
 impl Progress for Watch {
     fn report(&self, done: u64, total: u64) -> Result<(), Cancelled> {
-        self.0.report(done, total)
+        let reported = self.entry.report(done, total);
+        let is_due = {
+            let (mut told, now) = (self.told.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+            let is_due = now.duration_since(*told) >= TELL;
+            if is_due {
+                *told = now;
+            }
+            is_due
+        };
+        if is_due {
+            self.tell();
+        }
+        reported
     }
 }
 
@@ -42,19 +73,28 @@ struct Table {
 }
 
 /// All operations.
-pub struct Operations(Mutex<Table>);
+pub struct Operations {
+    table: Mutex<Table>,
+    listener: Arc<OnceLock<Listener>>,
+}
 
 impl Default for Operations {
     fn default() -> Self {
         // A number of an earlier run of the daemon must not be that of another operation now.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(Mutex::new(Table { next: since.as_secs().saturating_mul(1_000), entries: BTreeMap::new() }))
+        let table = Table { next: since.as_secs().saturating_mul(1_000), entries: BTreeMap::new() };
+        Self { table: Mutex::new(table), listener: Arc::default() }
     }
 }
 
 impl Operations {
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets who is told how operations stand, and which uid began them. The first one stays.
+    pub fn on_change(&self, listener: impl Fn(u32, View) + Send + Sync + 'static) {
+        let _first_stays = self.listener.set(Box::new(listener));
     }
 
     /// Begins work, on a thread that may block; its number. `operation` is the method that it is begun by.
@@ -68,13 +108,15 @@ impl Operations {
         work: impl FnOnce(&Watch) -> Ended + Send + 'static,
     ) -> Result<u64, Error> {
         let (id, entry) = self.enter(caller.uid, operation, Instant::now())?;
+        let watch = Watch { id, entry, listener: Arc::clone(&self.listener), told: Mutex::new(Instant::now()) };
+        watch.tell();
         tokio::task::spawn_blocking(move || {
-            let watch = Watch(entry);
             // The panic's hook has logged where.
             let ended = catch_unwind(AssertUnwindSafe(|| work(&watch))).unwrap_or_else(|_| {
                 Err((Error::Internal(format!("{operation} ended in a fault of the daemon")), Findings::default()))
             });
-            watch.0.end(ended, Instant::now());
+            watch.entry.end(ended, Instant::now());
+            watch.tell();
         });
         Ok(id)
     }

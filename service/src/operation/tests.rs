@@ -42,6 +42,23 @@ async fn work_is_watched_and_its_findings_are_kept() {
 }
 
 #[tokio::test]
+async fn its_beginning_and_its_end_are_told_with_who_began_it() {
+    let (operations, heard) = (Operations::default(), Arc::new(Mutex::new(Vec::new())));
+    let hears = Arc::clone(&heard);
+    operations.on_change(move |uid, view| hears.lock().unwrap().push((uid, view.id, view.outcome.is_some())));
+    let id = operations.begin(&caller(7), "VerifyAudit", |watch: &Watch| {
+        watch.report(1, 2).unwrap();
+        Ok(Findings::default())
+    });
+    let id = id.unwrap();
+    ended(&operations, id).await;
+    while heard.lock().unwrap().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*heard.lock().unwrap(), [(7, id, false), (7, id, true)], "a step a second at most");
+}
+
+#[tokio::test]
 async fn only_who_began_it_and_root_see_and_cancel_it() {
     let operations = Operations::default();
     let work = |watch: &Watch| loop {

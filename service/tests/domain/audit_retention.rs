@@ -26,7 +26,7 @@ fn shorten(home: &Home) -> u64 {
 
 /// Somebody says that the clock is right.
 fn trust_the_clock(home: &Home) {
-    let request = CleanupRequest { owner: None, dry_run: true, clock_is_right: true };
+    let request = CleanupRequest { dry_run: true, clock_is_right: true, ..CleanupRequest::default() };
     home.vault().cleanup(&daemon(), request).unwrap();
 }
 

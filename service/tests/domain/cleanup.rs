@@ -8,7 +8,7 @@ use crate::fixture::*;
 
 const WEEK: u64 = 7 * DAY;
 const NOTHING: CleanupReport =
-    CleanupReport { tokens: 0, versions: 0, shares: 0, offers: 0, issued: 0, held_back: 0, damaged: 0 };
+    CleanupReport { tokens: 0, versions: 0, shares: 0, offers: 0, issued: 0, held_back: 0, damaged: 0, more: false };
 /// What has ended is found by whole days.
 const SURELY: u64 = WEEK + DAY;
 
@@ -60,6 +60,28 @@ fn what_has_expired_is_deleted_a_week_later_and_not_before() {
     assert_eq!(cleanup(&home, trusted()), NOTHING);
     home.check_counters();
     assert!(verified(&home).is_ok());
+}
+
+#[test]
+fn a_cleanup_that_is_to_delete_only_so_much_says_that_there_is_more() {
+    let home = home_with_tokens();
+    home.alice().put_with("ends-too", b"1", for_a_day()).unwrap();
+    home.bob().put_with("ends", b"1", for_a_day()).unwrap();
+    home.alice().issue(IssueRequest { ttl: DAY, ..plain() }).unwrap();
+    home.clock.advance_usec(DAY + SURELY);
+    let some = CleanupRequest { most: Some(1), ..trusted() };
+    let mut all = CleanupReport { more: true, ..NOTHING };
+    let mut calls = 0;
+    while all.more {
+        let report = cleanup(&home, some);
+        all.tokens += report.tokens;
+        all.issued += report.issued;
+        all.more = report.more;
+        calls += 1;
+    }
+    assert_eq!((all.tokens, all.issued), (3, 1));
+    assert_eq!(calls, 3, "what was issued, the tokens, and that there is nothing more");
+    assert_eq!(cleanup(&home, trusted()), NOTHING);
 }
 
 #[test]

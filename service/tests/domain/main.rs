@@ -14,7 +14,10 @@
 mod fixture;
 
 mod annotate;
+mod announcement;
 mod attachment;
+mod attachment_ends;
+mod attachment_shared;
 mod attachment_tamper;
 mod audit;
 mod audit_read;
@@ -22,6 +25,7 @@ mod audit_retention;
 mod audit_tamper;
 mod cleanup;
 mod credential;
+mod due;
 mod expiry;
 mod fetches;
 mod get_hot;
@@ -40,6 +44,7 @@ mod rename;
 mod seal;
 mod share;
 mod share_tamper;
+mod sharing;
 mod slot;
 mod slot_tamper;
 mod tamper;

@@ -2,7 +2,6 @@
 
 use tokenvault_core::Timestamp;
 use tokenvault_core::audit::Outcome;
-use tokenvault_core::grantee::Grantee;
 use tokenvault_core::owner::Owner;
 use tokenvault_core::policy::Role;
 use tokenvault_core::token::{Expiry, Permission, PutOptions, SHARES_MAX, ShareRequest};
@@ -116,14 +115,10 @@ fn impossible_shares_are_refused() {
         assert_eq!(refused(root.share_with("key", WEB, expires, uses)), Refused::InvalidArgs);
     }
     assert_eq!(refused(root.share_with("key", WEB, Some(Timestamp::from_usec(u64::MAX)), None)), Refused::InvalidArgs);
-    let request = ShareRequest {
-        token: root.named("key"),
-        grantee: Grantee::parse(WEB).unwrap(),
-        permission: Permission::Write,
-        expires: None,
-        uses: None,
-    };
-    assert_eq!(refused(wait(|reply| home.vault().share(&root.caller, request, reply))), Refused::InvalidArgs);
+    let request = ShareRequest { permission: Permission::Write, ..root.share_request("key", WEB) };
+    assert_eq!(refused(root.share_as(request)), Refused::InvalidArgs);
+    root.put("a/b", b"k").unwrap();
+    assert_eq!(refused(root.share("a/b", WEB)), Refused::InvalidArgs, "no unit can ask for it");
     assert_eq!(grantees(&home, "key"), [APP]);
 }
 

@@ -54,6 +54,7 @@ fn a_description_tells_everything_that_was_given() {
         expires: None,
         require_purpose: true,
         shared: false,
+        grant: None,
     };
     assert_eq!(put, expected);
     assert_eq!(alice.describe("ci/deploy").unwrap(), expected);

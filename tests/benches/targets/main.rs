@@ -17,6 +17,7 @@
 
 mod bus;
 mod chip;
+mod cleanup;
 mod crowd;
 mod disk;
 mod flood;
@@ -64,7 +65,7 @@ pub struct Bench {
 type Group = (&'static str, fn(&mut Bench, &mut Report));
 
 /// In the order they are measured: those that only read come first.
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 11] = [
     ("latency", latency::measure),
     ("processes", processes::measure),
     ("library", library::measure),
@@ -74,6 +75,7 @@ const GROUPS: [Group; 10] = [
     ("crowd", crowd::measure),
     ("flood", flood::measure),
     ("writes", writes::measure),
+    ("cleanup", cleanup::measure),
     ("sync", sync::measure),
 ];
 

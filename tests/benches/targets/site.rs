@@ -68,6 +68,11 @@ impl Site {
         self.call("put", user, Door::Socket, prefix, count)
     }
 
+    /// The same of tokens that end a minute later.
+    pub fn expire(&self, user: User, prefix: &str, count: u64) -> Load {
+        self.call("expire", user, Door::Socket, prefix, count)
+    }
+
     fn call(&self, call: &str, user: User, door: Door, prefix: &str, count: u64) -> Load {
         let words = [call, prefix, &count.to_string(), &VALUE_BYTES.to_string()];
         Load::new(self.program.clone(), user, &words).with("TOKENVAULT_ADDRESS", self.vault.address_text(door))

@@ -57,7 +57,9 @@ options! {
         expect_version: u64, attributes: Texts, owner: Text, expires: u64, keep_versions: u32, require_purpose: c_int,
     }
     /// `tokenvault_list_options`.
-    struct ListOptions { prefix: Text, owner: Text, attributes: Texts, expires_before: u64, limit: u64, }
+    struct ListOptions {
+        prefix: Text, owner: Text, attributes: Texts, expires_before: u64, limit: u64, shared_with_me: c_int,
+    }
     /// `tokenvault_token_options`.
     struct TokenOptions { owner: Text, }
     /// `tokenvault_annotate_options`.
@@ -67,7 +69,7 @@ options! {
     /// `tokenvault_delete_options`.
     struct DeleteOptions { owner: Text, version: u64, }
     /// `tokenvault_share_options`.
-    struct ShareOptions { owner: Text, permission: Text, expires: u64, uses: u32, }
+    struct ShareOptions { owner: Text, permission: Text, expires: u64, uses: u32, note: Text, }
     /// `tokenvault_offer_options`.
     struct OfferOptions { owner: Text, ttl: u64, attempts: u32, }
     /// `tokenvault_redeem_options`.
@@ -141,6 +143,7 @@ functions! {
     fn tokenvault_value_scope(*const Value, usize) -> Text;
     fn tokenvault_value_attempts_left(*const Value) -> i64;
     fn tokenvault_value_grantee(*const Value) -> Text;
+    fn tokenvault_value_note(*const Value) -> Text;
     fn tokenvault_value_uses_left(*const Value) -> i64;
     fn tokenvault_status(*mut Client, *mut *mut Info) -> c_int;
     fn tokenvault_whoami(*mut Client, *mut *mut Info) -> c_int;

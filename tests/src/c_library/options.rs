@@ -97,13 +97,14 @@ impl Memory {
     }
 
     pub(super) fn list(&mut self, options: &proto::ListOptions) -> abi::ListOptions {
-        assert!(options.after.is_none() && options.shared_with_me.is_none(), "the C library has no pages");
+        assert!(options.after.is_none(), "the C library has no pages");
         abi::ListOptions {
             prefix: self.optional(options.prefix.as_ref()),
             owner: self.optional(options.owner.as_ref()),
             attributes: self.attributes(options.attributes.as_ref()),
             expires_before: number(options.expires_before),
             limit: number(options.limit).into(),
+            shared_with_me: yes_or_no(options.shared_with_me),
             ..abi::ListOptions::default()
         }
     }
@@ -126,6 +127,7 @@ impl Memory {
             permission: self.optional(options.permission.as_ref()),
             expires: number(options.expires),
             uses: number(options.uses),
+            note: self.optional(options.note.as_ref()),
             ..abi::ShareOptions::default()
         }
     }

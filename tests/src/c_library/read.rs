@@ -74,6 +74,7 @@ pub(super) fn token_info(value: *const abi::Value) -> TokenInfo {
         permission: text(c!(tokenvault_value_permission(value))),
         require_purpose: c!(tokenvault_value_requires_purpose(value)) == 1,
         expires: expires(value),
+        note: note(value),
     }
 }
 
@@ -94,7 +95,12 @@ pub(super) fn share_info(value: *const abi::Value) -> ShareInfo {
         created: c!(tokenvault_value_created(value)),
         expires: expires(value),
         uses_left: u32::try_from(c!(tokenvault_value_uses_left(value))).ok(),
+        note: note(value),
     }
+}
+
+fn note(value: *const abi::Value) -> Option<String> {
+    Some(text(c!(tokenvault_value_note(value)))).filter(|note| !note.is_empty())
 }
 
 pub(super) fn issued_info(value: *const abi::Value) -> IssuedInfo {

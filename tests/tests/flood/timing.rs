@@ -37,6 +37,12 @@ fn a_foreign_token_takes_as_long_as_a_missing_one() {
     for number in 0..100 {
         alice.put(&format!("secret/{number:04}"), &[b'v'; 200], &Default::default()).unwrap();
     }
+    // What is shared with others, and what else is shared with him, must not tell either.
+    for number in (0..100).step_by(2) {
+        alice.share(&format!("secret/{number:04}"), "user:carol", &Default::default()).unwrap();
+    }
+    alice.put("lent", b"v", &Default::default()).unwrap();
+    alice.share("lent", "user:bob", &Default::default()).unwrap();
     vault.client(BOB, Door::Socket).put("own", b"v", &Default::default()).unwrap();
     let wire = vault.wire(BOB, Door::Socket);
     let time = |name: &str| {

@@ -148,14 +148,17 @@ through_both_doors! {
         vault.settings().extra = "audit.records = 100\n".into();
         vault.write_configuration();
         root.reload().unwrap();
-        let pruned = AuditOptions { operation: Some("PruneAudit".into()), ..defaults() };
-        let records = wait::until("the log to be cut", || {
-            Some(audit(&root, &pruned)).filter(|records| !records.is_empty())
+        // It may be cut again between two pages of a look: what is compared is of a look without that.
+        let (pruned, first) = wait::until("a log that begins where it was cut", || {
+            let records = audit(&root, &defaults());
+            let pruned = records.iter().rfind(|record| record.operation == "PruneAudit").cloned()?;
+            (records[0].seq == pruned.version + 1).then_some((pruned, records[0].seq))
         });
-        assert_eq!((records[0].door.as_str(), records[0].count), ("daemon", records[0].version));
-        assert_eq!(audit(&root, &defaults())[0].seq, records[0].version + 1);
+        assert_eq!(pruned.door, "daemon");
+        assert!((1..=pruned.version).contains(&pruned.count), "{pruned:?}");
         let info = ended(&root, root.verify_audit(&defaults()).unwrap());
-        assert_eq!((info.state.as_str(), info.result.number("first")), ("done", Some(records[0].version + 1)));
+        assert_eq!(info.state, "done");
+        assert!(info.result.number("first") >= Some(first), "{info:?}");
     }
 
     fn what_an_administrator_changes_is_in_the_log_and_in_the_journal(door) {
@@ -173,7 +176,7 @@ through_both_doors! {
         }
         assert!(!vault.log().contains("had Slots done"), "who only looks changes nothing");
         let refusal = refused(root.unseal(&[7; 32], &defaults()));
-        assert_eq!(refusal.code(), ErrorCode::AccessDenied);
+        assert_eq!(refusal.code(), ErrorCode::InvalidArgs, "no slot of it takes a secret: {refusal}");
         assert_eq!(vault.log().matches("had Unseal done").count(), 1, "what was refused was not done");
     }
 

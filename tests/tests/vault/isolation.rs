@@ -98,6 +98,9 @@ through_both_doors! {
         let vault = Vault::builder().limit("misses-per-second", 0).start();
         let alice = vault.client(ALICE, door);
         alice.put("secret", b"of alice", &PutOptions { attributes: attributes(&[("k", "v")]), ..defaults() }).unwrap();
+        // What is shared with a third one is as foreign.
+        alice.share("secret", "user:carol", &defaults()).unwrap();
+        alice.share("secret", "group:carol", &defaults()).unwrap();
         let before = alice.describe("secret", &defaults()).unwrap();
 
         for stranger in [BOB, ROOT] {

@@ -181,6 +181,7 @@ fn estimated(row: &TokenInfo) -> usize {
         expires: row.expires.map(Timestamp::from_usec),
         require_purpose: row.require_purpose,
         shared: false,
+        grant: None,
     };
     domain.reply_bytes()
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use tokenvault_proto::LOGIN_INTERFACE;
+use tokenvault_proto::{ISSUER_INTERFACE, LOGIN_INTERFACE};
 use tokenvault_tests::{Refusal, pipe};
 use zbus::{Fd, Message, OwnedVariant, Variant};
 
@@ -17,12 +17,23 @@ const NAMES: [&str; 2] = ["machine-class", "login-class"];
 /// Whose tokens are meant.
 const OWNERS: [Option<&str>; 4] = [None, Some("uid:4242"), Some("user:mallory"), Some("user:alice")];
 
-const TOKENS: [&str; 14] = [
+const TOKENS: [&str; 16] = [
     "Get", "Describe", "List", "Versions", "Put", "Generate", "Annotate", "Rename", "Rollback", "Share", "Unshare",
-    "Shares", "Fetches", "Delete",
+    "Shares", "Offer", "Redeem", "Fetches", "Delete",
 ];
+const ISSUER: [&str; 5] = ["Validate", "Issued", "Issue", "Revoke", "RevokeAll"];
 /// Those that close something come last.
 const LOGIN: [&str; 7] = ["State", "Unlock", "SetKey", "Recover", "Enrol", "Lease", "Lock"];
+
+/// What alice was told, and the newcomer knows.
+struct Known {
+    /// Opens her login key.
+    recovery: String,
+    /// Gives the value of her first token, once.
+    offer: String,
+    /// A token that she issued, and its id.
+    issued: (String, String),
+}
 
 /// A method of `Tokens`, about a token.
 fn ask_for_token(wire: &Wire, method: &str, name: &str, owner: Option<&str>) -> Result<Message, Refusal> {
@@ -37,6 +48,17 @@ fn ask_for_token(wire: &Wire, method: &str, name: &str, owner: Option<&str>) -> 
         "Rollback" => wire.call(TOKENS_INTERFACE, method, &(name, 1_u64, options)),
         "Share" | "Unshare" => wire.call(TOKENS_INTERFACE, method, &(name, "unit:app.service", options)),
         _ => wire.call(TOKENS_INTERFACE, method, &(name, options)),
+    }
+}
+
+/// `Redeem`, and a method of `Issuer`, about what alice has given out.
+fn ask_for_given_out(wire: &Wire, method: &str, known: &Known) -> Result<Message, Refusal> {
+    let (options, (token, id)) = (HashMap::<&str, Variant<'static>>::new(), &known.issued);
+    match method {
+        "Redeem" => wire.call(TOKENS_INTERFACE, method, &(&known.offer, options)),
+        "Validate" => wire.call(ISSUER_INTERFACE, method, &(token, options)),
+        "Revoke" => wire.call(ISSUER_INTERFACE, method, &(id, options)),
+        _ => wire.call(ISSUER_INTERFACE, method, &options),
     }
 }
 
@@ -73,14 +95,18 @@ impl Figure {
     }
 
     /// Every method, as one who has the uid or is root, with and without saying whose tokens are meant.
-    fn ask_everything(&mut self, wire: &Wire, owners: &[Option<&str>], recovery: &str) {
+    fn ask_everything(&mut self, wire: &Wire, owners: &[Option<&str>], known: &Known) {
         for (method, owner) in TOKENS.into_iter().flat_map(|method| owners.iter().map(move |owner| (method, *owner))) {
-            for name in NAMES {
+            for name in NAMES.into_iter().filter(|_| method != "Redeem") {
                 self.note(format!("{method} of {name} of {owner:?}"), ask_for_token(wire, method, name, owner));
             }
         }
+        // What root is given a code for, or issues itself, has nothing to do with the uid.
+        for method in ["Redeem"].into_iter().chain(ISSUER).filter(|_| owners.contains(&None)) {
+            self.note(method.to_owned(), ask_for_given_out(wire, method, known));
+        }
         for method in LOGIN {
-            self.note(method.to_owned(), ask_for_login(wire, method, recovery));
+            self.note(method.to_owned(), ask_for_login(wire, method, &known.recovery));
         }
     }
 }
@@ -91,11 +117,15 @@ fn is_empty(what: &str, reply: &Message) -> bool {
         let (rows, next): (Vec<HashMap<String, OwnedVariant>>, String) = reply.body().deserialize().unwrap();
         return rows.is_empty() && next.is_empty();
     }
+    if what == "Validate" {
+        let (valid, claims): (bool, HashMap<String, OwnedVariant>) = reply.body().deserialize().unwrap();
+        return !valid && claims.is_empty();
+    }
     matches!(what, "Lease" | "Lock")
 }
 
-/// A vault in which alice has a token of each class and is logged in; her recovery code, and what keeps her logged in.
-fn vault_of_alice() -> (Vault, String, std::os::fd::OwnedFd) {
+/// A vault in which alice has a token of each class and is logged in; what she was told, and what keeps her logged in.
+fn vault_of_alice() -> (Vault, Known, std::os::fd::OwnedFd) {
     let vault = Vault::builder().limit("misses-per-second", 0).limit("writes-per-second", 0).start();
     let alice = vault.client(ALICE, Door::Socket);
     let recovery = alice.enrol_login(ALICE.uid, &KEY).unwrap().to_string();
@@ -108,7 +138,11 @@ fn vault_of_alice() -> (Vault, String, std::os::fd::OwnedFd) {
     }
     let (read, write) = pipe::open();
     vault.client(ROOT, Door::Socket).lease_login(ALICE.uid, read).unwrap();
-    (vault, recovery, write)
+    let issued = alice.issue(&defaults()).unwrap();
+    let issued = (issued.token.to_string(), issued.id);
+    let (offer, _) = alice.offer(NAMES[0], &defaults()).unwrap();
+    let offer = offer.to_string();
+    (vault, Known { recovery, offer, issued }, write)
 }
 
 /// What the user database says of alice's uid becomes known: the daemon is restarted, with the logins that are open.
@@ -123,17 +157,22 @@ fn hand_over(vault: &mut Vault, name: Option<&'static str>) {
 
 /// The uid has no name. The bus lets nobody in who has none.
 fn ask_as_nobody(figure: &mut Figure) {
-    let (mut vault, recovery, _logged_in) = vault_of_alice();
+    let (mut vault, known, _logged_in) = vault_of_alice();
     hand_over(&mut vault, None);
     let nobody = vault.wire(NEWCOMER, Door::Socket);
-    figure.ask_everything(&nobody, &[None, OWNERS[1]], &recovery);
+    figure.ask_everything(&nobody, &[None, OWNERS[1]], &known);
 }
 
 /// The uid has the name of a newcomer, who asks, and for whom root does when it logs him in; then it is alice's again.
 fn ask_for_a_newcomer(door: Door, asking: User, owners: &[Option<&str>], figure: &mut Figure) {
-    let (mut vault, recovery, _logged_in) = vault_of_alice();
+    let (mut vault, known, _logged_in) = vault_of_alice();
     hand_over(&mut vault, Some(NEWCOMER.name));
-    figure.ask_everything(&vault.wire(asking, door), owners, &recovery);
+    let wire = vault.wire(asking, door);
+    figure.ask_everything(&wire, owners, &known);
+    if asking == NEWCOMER {
+        let no_options = HashMap::<&str, Variant<'static>>::new();
+        figure.note("Subscribe".to_owned(), wire.call(MANAGER_INTERFACE, "Subscribe", &no_options));
+    }
 
     vault.users().hand_over(ALICE.uid, Some(ALICE.name)).unwrap();
     vault.restart();
@@ -141,6 +180,9 @@ fn ask_for_a_newcomer(door: Door, asking: User, owners: &[Option<&str>], figure:
     let (alice, mut control) = (vault.wire(ALICE, door), Figure::default());
     for method in ["Get", "Describe", "List ", "Versions"] {
         control.note(method.to_owned(), ask_for_token(&alice, method.trim(), NAMES[0], None));
+    }
+    for method in ["Validate", "Issued", "Redeem"] {
+        control.note(method.to_owned(), ask_for_given_out(&alice, method, &known));
     }
     assert_eq!(control.reads.len(), control.calls, "what was asked for is there: {:?}", control.reads);
 }
@@ -169,7 +211,8 @@ fn s8_who_gets_a_used_uid_gets_nothing_with_it() {
 #[test]
 fn every_method_is_among_those_that_are_asked() {
     let vault = Vault::start();
-    for (interface, asked) in [(TOKENS_INTERFACE, &TOKENS[..]), (LOGIN_INTERFACE, &LOGIN)] {
+    for (interface, asked) in [(TOKENS_INTERFACE, &TOKENS[..]), (ISSUER_INTERFACE, &ISSUER), (LOGIN_INTERFACE, &LOGIN)]
+    {
         assert_eq!(methods(&vault, interface), asked.iter().map(|name| (*name).to_owned()).collect(), "{interface}");
     }
 }

@@ -9,6 +9,7 @@ use crate::common::*;
 
 /// Runs a command to its end with `input` on its standard input.
 pub fn run_with(vault: &Vault, user: User, door: Door, arguments: &[&str], input: &[u8]) -> Output {
+    tokenvault_tests::record::command(door, arguments);
     let mut command = vault.command(user, arguments[0], door);
     command.args(&arguments[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

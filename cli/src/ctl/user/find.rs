@@ -92,7 +92,8 @@ pub fn uid_on_this_machine(word: &str) -> Result<u32, Failure> {
     }
 }
 
-fn uid(word: &str) -> Option<u32> {
+/// The uid that a word is, if it is one.
+pub fn uid(word: &str) -> Option<u32> {
     word.strip_prefix("uid:").unwrap_or(word).parse().ok()
 }
 

@@ -21,8 +21,11 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     for user in &found {
         client.freeze_user(user.uid)?;
     }
-    if found.is_empty() {
-        context.output.note("the vault has nothing of this user");
+    match find::uid(&args.user) {
+        // Who never stored anything is none the vault lists, and may have been shared with.
+        Some(uid) if found.is_empty() => client.freeze_user(uid)?,
+        None if found.is_empty() => context.output.note("the vault has nothing of this user"),
+        _ => {}
     }
     context.output.done()
 }

@@ -42,8 +42,8 @@ impl Outcome {
     /// The outcome an error stands for.
     pub const fn of(error: &Error) -> Self {
         match error {
-            Error::NotFound | Error::NotShared | Error::NoOffer | Error::OfferOver => Self::NotFound,
-            Error::AccessDenied(_) | Error::InteractionRequired(_) | Error::Locked => Self::Denied,
+            Error::NotFound | Error::ShareOver | Error::NotShared | Error::NoOffer | Error::OfferOver => Self::NotFound,
+            Error::AccessDenied(_) | Error::InteractionRequired(_) | Error::Locked | Error::OwnerLocked => Self::Denied,
             _ => Self::Failed,
         }
     }

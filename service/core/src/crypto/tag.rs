@@ -6,7 +6,7 @@
 
 use crate::Secret;
 use crate::crypto::{CryptoError, kdf, mac};
-use crate::grantee::Grantee;
+use crate::grantee::Key;
 use crate::name::TokenName;
 use crate::port::{AttributeTag, SecretMemory, Tag};
 
@@ -33,7 +33,7 @@ pub fn name_tag(principal_index: &Secret, name: &TokenName) -> Tag {
 }
 
 /// Tag of a grantee, under the keyring's index key: the same whoever shares with it, so that what is shared with one is found.
-pub fn grantee_tag(index: &Secret, grantee: &Grantee) -> Tag {
+pub(crate) fn grantee_tag(index: &Secret, grantee: Key<'_>) -> Tag {
     let (kind, name) = grantee.kind_and_name();
     mac::compute(index, &[b"tv1/tag/grantee\0", kind.as_bytes(), b"\0", name.as_bytes()])
 }

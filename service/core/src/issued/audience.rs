@@ -35,7 +35,7 @@ pub enum Audience {
     Group(#[n(0)] Named),
 }
 
-/// Whether a caller is of an audience.
+/// Whether a caller is of an audience, or is meant by a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership<'a> {
     /// It is.

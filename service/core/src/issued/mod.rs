@@ -17,6 +17,7 @@ mod text;
 mod validate;
 mod validate_counted;
 
+pub(crate) use audience::Membership;
 pub use audience::{Audience, Named};
 pub use hot::HotIssued;
 pub(crate) use hot::HotShelf;

@@ -43,27 +43,12 @@ pub enum Checked {
     ToCount,
 }
 
-/// What was found, and who issued it.
+/// What was found in the store, and who issued it; whether it may be kept.
 struct Found {
     issuer: Arc<Principal>,
-    what: What,
-}
-
-/// Where it was found.
-enum What {
-    /// It lay opened.
-    Hot(Arc<HotIssued>),
-    /// In the store; whether it may be kept.
-    Read(Box<(IssuedRow, IssuedMeta)>, Option<Ticket>),
-}
-
-impl Found {
-    fn audience(&self) -> &Audience {
-        match &self.what {
-            What::Hot(token) => token.audience(),
-            What::Read(read, _) => &read.1.audience,
-        }
-    }
+    row: IssuedRow,
+    meta: IssuedMeta,
+    ticket: Option<Ticket>,
 }
 
 impl Vault {
@@ -80,9 +65,12 @@ impl Vault {
         }
         let Presented::Token(id, _) = &request.presented else { return None };
         let open = self.open().ok()?;
-        self.judged_cached(&open, caller, Owner::Own)?;
-        let Look::Found(token) = self.hot_issued.find(open.opening, *id) else { return None };
-        let issuer = open.principals.find_by_id(token.principal)?;
+        let own = self.judged_cached(&open, caller, Owner::Own)?;
+        let look = self.hot_issued.find(open.opening, *id);
+        // Looked for whether or not the token is here, so that the time it takes tells nobody which.
+        let issued_by = if let Look::Found(token) = &look { token.principal } else { own.id };
+        let issuer = open.principals.find_by_id(issued_by)?;
+        let Look::Found(token) = look else { return None };
         if !may_validate(caller, &issuer, token.audience(), None).is_some_and(|may| may) {
             return None;
         }
@@ -109,16 +97,10 @@ impl Vault {
         self.judged(&open, caller, Owner::Own, Action::Read).inspect_err(refused)?;
         let Some(id) = request.presented.id() else { return Ok(self.not_valid(caller, None)) };
         let Some(found) = self.find_issued(&open, request, id)? else { return Ok(self.not_valid(caller, Some(id))) };
-        match may_validate(caller, &found.issuer, found.audience(), group) {
+        match may_validate(caller, &found.issuer, &found.meta.audience, group) {
             Some(true) => {}
-            Some(false) => {
-                // As if it were not here: he is told nothing, after as much work as for what there is not.
-                if matches!(found.what, What::Hot(_)) {
-                    self.read_issued(&open, id)?;
-                }
-                return Ok(self.not_valid(caller, Some(id)));
-            }
-            None => return Ok(Checked::AskGroup(group_of(found.audience()))),
+            Some(false) => return Ok(self.not_valid(caller, Some(id))),
+            None => return Ok(Checked::AskGroup(group_of(&found.meta.audience))),
         }
         let issuer = Arc::clone(&found.issuer);
         let token = self.keep_found(found, id);
@@ -136,40 +118,27 @@ impl Vault {
         Ok(Checked::Valid(token, receipt.map(Box::new)))
     }
 
-    /// Looks for what has an id and is of the kind of what is presented, whoever asks.
+    /// Looks in the store for what has an id and is of the kind of what is presented, whoever asks, and whether or not it lies
+    /// opened.
     fn find_issued(&self, open: &OpenVault, request: &ValidateRequest, id: IssuedId) -> Result<Option<Found>, Error> {
-        let look = match request.presented.kind() {
-            Some(Kind::Token) => self.hot_issued.find(open.opening, id),
-            _ => Look::Busy,
-        };
-        let ticket = match look {
-            Look::Found(token) => {
-                let issuer = self.issuer(open, token.principal)?;
-                return Ok(Some(Found { issuer, what: What::Hot(token) }));
-            }
-            Look::Missing(ticket) => Some(ticket),
-            Look::Busy => None,
+        let ticket = match self.hot_issued.find(open.opening, id) {
+            Look::Missing(ticket) => Some(ticket).filter(|_| request.presented.kind() == Some(Kind::Token)),
+            Look::Found(_) | Look::Busy => None,
         };
         let Some((row, meta, issuer)) = self.read_issued(open, id)? else { return Ok(None) };
         if request.presented.kind() != Some(kind_of(&row)?) {
             return Ok(None);
         }
-        Ok(Some(Found { issuer, what: What::Read(Box::new((row, meta)), ticket) }))
+        Ok(Some(Found { issuer, row, meta, ticket }))
     }
 
     /// What was found, ready to be compared, and kept where that may be.
     fn keep_found(&self, found: Found, id: IssuedId) -> Arc<HotIssued> {
-        match found.what {
-            What::Hot(token) => token,
-            What::Read(read, ticket) => {
-                let (row, meta) = *read;
-                let token = Arc::new(HotIssued::new(&row, meta, &found.issuer));
-                if let Some(ticket) = ticket {
-                    self.hot_issued.keep(ticket, id, Arc::clone(&token));
-                }
-                token
-            }
+        let token = Arc::new(HotIssued::new(&found.row, found.meta, &found.issuer));
+        if let Some(ticket) = found.ticket {
+            self.hot_issued.keep(ticket, id, Arc::clone(&token));
         }
+        token
     }
 
     /// Who issued something.

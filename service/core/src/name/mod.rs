@@ -4,9 +4,11 @@
 //! Refusals say which rule was broken and where, and never repeat the offending text: it may hold terminal controls.
 
 mod attributes;
+mod note;
 mod text;
 
 pub use attributes::{ATTRIBUTE_KEY_BYTES_MAX, ATTRIBUTE_VALUE_BYTES_MAX, ATTRIBUTES_MAX, Attributes};
+pub use note::{NOTE_BYTES_MAX, Note};
 pub use text::{CONTENT_TYPE_BYTES_MAX, ContentType, HINT_BYTES_MAX, Hint};
 
 use crate::Error;

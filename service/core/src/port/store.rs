@@ -65,6 +65,8 @@ pub enum MetaKey {
     AuditBase,
     /// The last time that is known to have been right, encrypted.
     TrustedTime,
+    /// Up to which time it was told what expires, encrypted.
+    ToldExpiry,
 }
 
 /// One way of opening the vault.
@@ -286,6 +288,9 @@ pub trait ReadTx {
     fn login(&self, principal: i64) -> Result<Option<Vec<u8>>, StoreError>;
     /// A token by the tag of its name.
     fn token(&self, principal: i64, name_tag: &Tag) -> Result<Option<TokenRow>, StoreError>;
+    /// The row number of the token whose name has a tag, or else of another, if there is any, with its tag: what looks for one
+    /// that is not there then has as much to do. Nothing else of a token is read.
+    fn token_id_or_other(&self, name_tag: &Tag) -> Result<Option<(i64, Tag)>, StoreError>;
     /// A token and the whole of one version (`None`: the current one) in one step: the read path.
     fn token_with_value(
         &self,
@@ -307,6 +312,8 @@ pub trait ReadTx {
     fn versions(&self, token: i64) -> Result<Vec<VersionHead>, StoreError>;
     /// The share of a token with one grantee.
     fn share(&self, token: i64, grantee_tag: &Tag) -> Result<Option<ShareRow>, StoreError>;
+    /// The shares of a grantee with number above `after`, ascending; at most `limit`.
+    fn shares_with(&self, grantee_tag: &Tag, after: i64, limit: usize) -> Result<Vec<ShareRow>, StoreError>;
     /// All shares of a token, by number.
     fn shares(&self, token: i64) -> Result<Vec<ShareRow>, StoreError>;
     /// Tokens of a principal with row number above `after`, ascending, with the head of the current version; at most `limit`.
@@ -444,6 +451,11 @@ pub trait WriteJob: Send {
     /// Whether this job frees space or revokes something, and so is let through on a full disk and in a full store.
     fn frees(&self) -> bool {
         false
+    }
+
+    /// Bytes it writes, where they are so many that a commit should end soon.
+    fn bytes(&self) -> usize {
+        0
     }
 
     /// Whether plaintext-bearing pages must be gone from the log soon afterwards (a delete).

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Caller;
+use crate::announcement::Happened;
 use crate::error::Error;
 use crate::policy::Action;
 use crate::port::WriteTx;
@@ -23,14 +24,15 @@ impl Vault {
         };
         let event = Event::new(caller, "Annotate").about(request.owner.uid(caller), request.name.as_str());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
-        self.write(event, Effect::Grows, reply, move |tx| {
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let found = shelf.find(tx, &request.name)?;
             let version = found.row.current;
             annotate(&vault, tx, shelf, found, &change)?;
-            vault.record_mutation(&open, tx, &audited, version)
+            vault.record_mutation(&open, tx, &audited, version)?;
+            Ok(((), shelf.announce(tx, &request.name, Happened::Annotated)?))
         });
     }
 }

@@ -32,6 +32,8 @@ pub struct CleanupRequest {
     pub dry_run: bool,
     /// Whether whoever asks says that the wall clock is right.
     pub clock_is_right: bool,
+    /// After so many deletions, and what is left of a step, it ends; `None`: when all is deleted.
+    pub most: Option<u64>,
 }
 
 /// What was deleted, or would be.
@@ -51,6 +53,8 @@ pub struct CleanupReport {
     pub held_back: u64,
     /// Tokens that stay because their rows do not open where they stand.
     pub damaged: u64,
+    /// Whether there is more than is deleted at once: to be called again.
+    pub more: bool,
 }
 
 impl CleanupReport {
@@ -61,6 +65,10 @@ impl CleanupReport {
         self.offers += other.offers;
         self.issued += other.issued;
         self.damaged += other.damaged;
+    }
+
+    const fn deletions(&self) -> u64 {
+        self.versions + self.shares + self.offers + self.issued
     }
 }
 
@@ -75,13 +83,15 @@ struct Run<'a> {
     open: Arc<OpenVault>,
     caller: Caller,
     principal: Option<i64>,
+    most: Option<u64>,
     /// What has ended by this day is deleted.
     day: i64,
     report: CleanupReport,
 }
 
 impl Vault {
-    /// Deletes what ended a week ago or more. Blocks, in steps between which others write.
+    /// Deletes what ended a week ago or more, as much as is asked for. Blocks, in steps
+    /// between which others write.
     ///
     /// # Errors
     /// When the vault is not open, or the store cannot be read or written; what was deleted before stays so.
@@ -105,6 +115,7 @@ impl Vault {
             open: Arc::clone(&open),
             caller: caller.clone(),
             principal,
+            most: request.most,
             day: last_day(trusted),
             report: CleanupReport::default(),
         };
@@ -114,15 +125,10 @@ impl Vault {
         } else {
             self.keep_trusted_time(&open)?;
             run.delete()?;
+            run.report.more = run.is_full(&run.report);
         }
-        for find in [VERSIONS, SHARES] {
-            let mut held_back = 0;
-            let begin = Ending { day: run.day, token: 0, principal: 0, row: i64::MAX };
-            run.walk(find, last_day(wall), Some(begin), |_, page| {
-                held_back += page.len() as u64;
-                Ok(())
-            })?;
-            run.report.held_back += held_back;
+        if !run.report.more {
+            run.count_held_back(last_day(wall))?;
         }
         Ok(run.report)
     }
@@ -134,20 +140,40 @@ fn last_day(now: Timestamp) -> i64 {
 }
 
 impl Run<'_> {
-    /// Goes through what has ended by `day`, a page at a time.
+    fn is_full(&self, report: &CleanupReport) -> bool {
+        self.most.is_some_and(|most| report.deletions() >= most)
+    }
+
+    /// Counts what would be deleted if the wall clock were known to be right.
+    fn count_held_back(&mut self, wall: i64) -> Result<(), Error> {
+        for find in [VERSIONS, SHARES] {
+            let mut held_back = 0;
+            let begin = Ending { day: self.day, token: 0, principal: 0, row: i64::MAX };
+            self.walk(find, wall, Some(begin), |_, page| {
+                held_back += page.len() as u64;
+                Ok(true)
+            })?;
+            self.report.held_back += held_back;
+        }
+        Ok(())
+    }
+
+    /// Goes through what has ended by `day`, a page at a time, for as long as `see` says.
     fn walk(
         &self,
         find: Find,
         day: i64,
         mut after: Option<Ending>,
-        mut see: impl FnMut(&Self, Vec<Ending>) -> Result<(), Error>,
+        mut see: impl FnMut(&Self, Vec<Ending>) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         loop {
             let mut page = self.vault.read(|tx| Ok(find(tx, day, after, STEP)?))?;
             let Some(last) = page.last().copied() else { return Ok(()) };
             after = Some(last);
             page.retain(|ending| self.principal.is_none_or(|principal| ending.principal == principal));
-            see(self, page)?;
+            if !see(self, page)? {
+                return Ok(());
+            }
         }
     }
 
@@ -166,7 +192,7 @@ impl Run<'_> {
                     Ok(())
                 })?;
             }
-            Ok(())
+            Ok(true)
         })?;
         self.walk(SHARES, self.day, None, |run, page| {
             for share in page {
@@ -176,7 +202,7 @@ impl Run<'_> {
                 })?;
                 report.shares += u64::from(current.is_some_and(|head| !ended(head.expires_day, run.day)));
             }
-            Ok(())
+            Ok(true)
         })?;
         self.report.add(report);
         Ok(())
@@ -198,6 +224,9 @@ impl Run<'_> {
             }
             for (principal, rows) in principals.into_iter().filter(|_| !dry_run) {
                 self.delete_issued(principal, rows)?;
+            }
+            if !dry_run && self.is_full(&self.report) {
+                return Ok(());
             }
         }
     }
@@ -221,8 +250,11 @@ impl Run<'_> {
     }
 
     fn delete(&mut self) -> Result<(), Error> {
-        let mut report = CleanupReport::default();
+        let mut report = self.report;
         for find in [VERSIONS, SHARES] {
+            if self.is_full(&report) {
+                break;
+            }
             self.walk(find, self.day, None, |run, page| {
                 let mut tokens: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
                 for ending in page {
@@ -231,10 +263,10 @@ impl Run<'_> {
                 for (principal, tokens) in tokens {
                     report.add(run.delete_or_skip(principal, tokens)?);
                 }
-                Ok(())
+                Ok(!run.is_full(&report))
             })?;
         }
-        self.report.add(report);
+        self.report = report;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Caller;
+use crate::announcement::{Announcement, Happened};
 use crate::error::Error;
 use crate::policy::Action;
 use crate::port::WriteTx;
@@ -25,19 +26,25 @@ impl Vault {
         // An expired token is gone for everyone; its owner's Delete takes away what it still holds of the quota.
         let reply: Reply<bool> =
             Box::new(|found| reply(found.and_then(|found| found.then_some(()).ok_or(Error::NotFound))));
-        self.write(event, Effect::Erases, reply, move |tx| {
+        self.write_announced(event, Effect::Erases, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let found = shelf.find_any(tx, &request.name)?.ok_or(Error::NotFound)?;
             let live = !found.version.is_expired(shelf.now);
+            let grantees = shelf.grantees(tx, &found)?;
             match version {
                 Some(_) if !live => return Err(Error::NotFound),
                 Some(version) => delete_version(tx, &shelf, found, version)?,
                 None => delete_token(tx, &found)?.count(tx, &principal)?,
             }
             vault.record_mutation(&open, tx, &audited, version.unwrap_or(0))?;
-            Ok(live)
+            let mut said = shelf.announce(tx, &request.name, Happened::VersionDeleted)?;
+            // Of an expired one it was said when it did.
+            if live && said.is_empty() {
+                said.push(Announcement::gone(principal.uid, request.name.as_str(), Happened::Deleted, grantees));
+            }
+            Ok((live, said))
         });
     }
 }

@@ -8,6 +8,7 @@ use crate::name::TokenName;
 use crate::port::{ReadTx, TokenRow, VersionHead, WriteTx};
 use crate::principal::Principal;
 use crate::token::metadata::{Class, Records, TokenMeta, VersionMeta};
+use crate::token::share::Permission;
 use crate::{Timestamp, vault::OpenVault};
 
 /// A token as its caller sees it, without the value.
@@ -37,6 +38,17 @@ pub struct TokenInfo {
     pub require_purpose: bool,
     /// Whether it is shared with anyone.
     pub shared: bool,
+    /// What a grantee may do; `None` for its owner.
+    pub grant: Option<Grant>,
+}
+
+/// What somebody else than its owner is told of a token beside that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// What they may do.
+    pub permission: Permission,
+    /// What the owner says about it; empty when nothing.
+    pub note: String,
 }
 
 impl TokenInfo {
@@ -84,6 +96,7 @@ impl Found {
             expires: self.version.expires,
             require_purpose: self.meta.require_purpose,
             shared: self.meta.shared,
+            grant: None,
         })
     }
 }

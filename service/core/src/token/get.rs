@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::crypto::chunk::CHUNK_BYTES;
 use crate::crypto::{pad, tag, wrap};
 use crate::error::Error;
 use crate::policy::Action;
@@ -58,9 +57,9 @@ impl Vault {
         Some(filled)
     }
 
-    /// Fetches a value. `make_place` is asked for a place for as many bytes before they are decrypted: all of a value that lies in a
-    /// row, and of one in chunks the longest chunk. The read is noted for
-    /// the audit log before this returns; where the log is to be durable, the value comes with a receipt for [`Vault::settle`].
+    /// Fetches a value. `make_place` is asked for a place for as many bytes before they are decrypted: all of a value that lies
+    /// in a row, and of one in chunks the longest chunk. The read is noted for the audit log before this returns; where the log
+    /// is to be durable, the value comes with a receipt for [`Vault::settle`].
     ///
     /// # Errors
     /// See [`Error`]; missing, foreign and expired are all [`Error::NotFound`]. And what `make_place` fails with.
@@ -102,7 +101,7 @@ impl Vault {
                 let place = make_place(token.info.size)?;
                 (token, place)
             }
-            None => match self.read_token(&shelf, request, make_place)? {
+            None => match self.read_token(&shelf, (caller, request), make_place)? {
                 Taken::Token(token, place) => (token, place),
                 Taken::Chunks(opened) => return Ok(opened),
             },
@@ -119,7 +118,7 @@ impl Vault {
     fn read_token<P>(
         &self,
         shelf: &Shelf<'_>,
-        request: &GetRequest,
+        (caller, request): (&Caller, &GetRequest),
         make_place: impl FnOnce(u64) -> Result<P, Error>,
     ) -> Result<Taken<P>, Error> {
         let (principal, records) = (shelf.principal, shelf.records());
@@ -150,8 +149,8 @@ impl Vault {
         let value = match stored {
             Stored::Row(value) => value,
             Stored::Chunked(_) => {
-                let place = make_place(info.size.min(CHUNK_BYTES as u64))?;
-                let value = self.open_stored(shelf, &found, &stored)?;
+                let place = make_place(stored.at_once(info.size))?;
+                let value = self.open_stored((shelf, caller), &found, &stored)?;
                 return Ok(Taken::Chunks(Opened { info, value, place, receipt: None }));
             }
         };
@@ -172,7 +171,7 @@ impl Vault {
 }
 
 /// What the audit log is told of a request.
-fn event(caller: &Caller, request: &GetRequest) -> Event {
+pub(super) fn event(caller: &Caller, request: &GetRequest) -> Event {
     let mut event = Event::new(caller, "Get").about(request.owner.uid(caller), request.name.as_str());
     request.app.as_str().clone_into(&mut event.app);
     request.purpose.as_str().clone_into(&mut event.purpose);
@@ -180,7 +179,7 @@ fn event(caller: &Caller, request: &GetRequest) -> Event {
 }
 
 /// Whether a version that was found may be given out for what the caller says it wants it for.
-fn check(info: &TokenInfo, now: Timestamp, request: &GetRequest) -> Result<(), Error> {
+pub(super) fn check(info: &TokenInfo, now: Timestamp, request: &GetRequest) -> Result<(), Error> {
     if info.is_expired(now) {
         return Err(Error::NotFound);
     }

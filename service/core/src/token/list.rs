@@ -82,7 +82,7 @@ impl Vault {
     }
 }
 
-fn matches(found: &Found, request: &ListRequest) -> bool {
+pub(super) fn matches(found: &Found, request: &ListRequest) -> bool {
     let expires_in_time = match request.expires_before {
         Some(limit) => found.version.expires.is_some_and(|expires| expires < limit),
         None => true,

@@ -6,10 +6,12 @@
 pub mod generate;
 
 mod annotate;
+mod announce;
 mod attachment;
 mod cleanup;
 mod delete;
 mod describe;
+mod due;
 mod found;
 mod get;
 mod list;
@@ -26,7 +28,8 @@ mod version;
 
 pub use attachment::{Attachment, OpenedValue, SealedChunk, Upload};
 pub use cleanup::{CleanupReport, CleanupRequest};
-pub use found::TokenInfo;
+pub use due::{Ahead, DuePass, DueRequest, DueToken};
+pub use found::{Grant, TokenInfo};
 pub use get::Opened;
 pub use list::{PAGE_BYTES_MAX, Page};
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
@@ -35,7 +38,7 @@ pub use request::{
     Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,
 };
 pub use share::{
-    Credential, CredentialGrant, CredentialRefusal, CredentialReply, Permission, SHARES_MAX, ShareInfo, ShareMeta,
-    ShareRequest,
+    Asked, Credential, CredentialGrant, CredentialRefusal, CredentialReply, Fetched, Permission, SHARES_MAX, ShareInfo,
+    ShareMeta, ShareRequest, Used,
 };
 pub use version::VersionInfo;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::Caller;
 use crate::Secret;
+use crate::announcement::{Announcement, Happened};
 use crate::crypto::{pad, tag};
 use crate::error::Error;
 use crate::name::TokenName;
@@ -15,7 +16,7 @@ use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::{Class, TokenMeta, VersionMeta};
 use crate::token::offer::drop_offers;
 use crate::token::request::{KEEP_VERSIONS_DEFAULT, PutMode, PutOptions, PutRequest, check_keep_versions};
-use crate::token::share::drop_shares;
+use crate::token::share::{Foreign, Right, drop_shares};
 use crate::token::usage::{self, Change};
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
 
@@ -51,15 +52,32 @@ impl Vault {
             Err(error) => return reply(Err(error)),
         };
         let event = Event::new(caller, operation).about(options.owner.uid(caller), name.as_str());
-        let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
-        self.write(event, Effect::Grows, reply, move |tx| {
-            let principal = vault.judged_writer(&open, tx, &caller, options.owner)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
-            let put = Put { vault: &vault, shelf, name: &name, options: &options };
-            let info = put.store(tx, &Body::Value(&value))?;
-            vault.record_mutation(&open, tx, &audited, info.version)?;
-            Ok(info)
+        let (vault, audited) = (Arc::clone(self), event.clone());
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
+            let wanted = Wanted { event: &audited, name: &name, options: &options };
+            let right = vault.right_to_put(&open, tx, &wanted.asked())?;
+            vault.put_in(&open, tx, (&wanted, &right), &Body::Value(&value))
         });
+    }
+
+    /// Stores a value inside a transaction, by the right the caller has.
+    pub(super) fn put_in(
+        &self,
+        open: &OpenVault,
+        tx: &mut dyn WriteTx,
+        (wanted, right): (&Wanted<'_>, &Right),
+        value: &Body<'_>,
+    ) -> Result<(TokenInfo, Vec<Announcement>), Error> {
+        let Wanted { event, name, options } = *wanted;
+        let shelf = Shelf { open, principal: right.owner(), now: self.now() };
+        let info = match right {
+            Right::Owner(_) => Put { vault: self, shelf, name, options }.store(tx, value)?,
+            Right::Grantee(reach) => self.put_as_grantee(open, tx, reach, (name, options, value))?,
+        };
+        self.record_mutation(open, tx, event, info.version)?;
+        let happened = if event.operation == "Generate" { Happened::Generated } else { Happened::Put };
+        let said = shelf.announce_stored(tx, name, (&info, happened))?;
+        Ok((info, said))
     }
 
     fn check_value(&self, value: &Secret, options: &PutOptions) -> Result<(), Error> {
@@ -95,6 +113,26 @@ impl Vault {
             return Ok(principal);
         }
         self.enrol(open, tx, caller, owner)
+    }
+}
+
+/// A `Put` as it was asked for.
+pub(super) struct Wanted<'a> {
+    /// By whom, and what the audit log is told of it.
+    pub event: &'a Event,
+    pub name: &'a TokenName,
+    pub options: &'a PutOptions,
+}
+
+impl<'a> Wanted<'a> {
+    /// The token, which may be another's.
+    pub const fn asked(&self) -> Foreign<'a> {
+        Foreign {
+            caller: &self.event.caller,
+            groups: self.options.groups.as_slice(),
+            owner: self.options.owner,
+            name: self.name,
+        }
     }
 }
 

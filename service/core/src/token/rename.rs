@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Caller;
+use crate::announcement::{Announcement, Happened};
 use crate::crypto::tag;
 use crate::error::Error;
 use crate::name::TokenName;
@@ -24,12 +25,13 @@ impl Vault {
         let mut event = Event::new(caller, "Rename").about(request.owner.uid(caller), request.name.as_str());
         event.renamed_to = Some(to.as_str().to_owned());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
-        self.write(event, Effect::Grows, reply, move |tx| {
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             rename(&vault, tx, shelf, &request.name, &to)?;
-            vault.record_mutation(&open, tx, &audited, 0)
+            vault.record_mutation(&open, tx, &audited, 0)?;
+            Ok(((), renamed(tx, shelf, &request.name, &to)?))
         });
     }
 }
@@ -57,6 +59,22 @@ fn rename(
     counted.added += usage::of_token(&row, &meta);
     counted.freed += usage::of_token(&found.row, &found.meta);
     counted.count_within_quota(tx, vault, shelf.principal)
+}
+
+/// What is said: of the name that nothing has any more, then of the one that it has now.
+fn renamed(
+    tx: &mut dyn WriteTx,
+    shelf: Shelf<'_>,
+    from: &TokenName,
+    to: &TokenName,
+) -> Result<Vec<Announcement>, Error> {
+    if from == to {
+        return Ok(Vec::new());
+    }
+    let here = shelf.announce(tx, to, Happened::Renamed)?;
+    let gone =
+        |here: &Announcement| Announcement::gone(here.owner, from.as_str(), Happened::Renamed, here.grantees.clone());
+    Ok(here.iter().map(gone).chain(here.iter().cloned()).collect())
 }
 
 /// Frees the new name where an expired token still holds it; what is to be counted for that.

@@ -5,6 +5,8 @@
 
 use super::{Page, ShareInfo, TokenInfo, VersionInfo};
 
+/// What a note takes beside its text.
+const NOTE_BYTES: usize = 24;
 /// A token's dictionary with every text empty: its keys, their types, its numbers.
 const TOKEN_BYTES: usize = 400;
 /// What an attribute takes beside its texts.
@@ -20,7 +22,9 @@ impl TokenInfo {
     /// Bytes of a reply that tells this.
     pub fn reply_bytes(&self) -> usize {
         let attributes = self.attributes.iter().map(|(key, value)| ATTRIBUTE_BYTES + key.len() + value.len());
-        TOKEN_BYTES + self.name.len() + self.content_type.len() + attributes.sum::<usize>()
+        let note = self.grant.as_ref().filter(|grant| !grant.note.is_empty());
+        let note = note.map_or(0, |grant| NOTE_BYTES + grant.note.len());
+        TOKEN_BYTES + self.name.len() + self.content_type.len() + attributes.sum::<usize>() + note
     }
 }
 
@@ -34,7 +38,9 @@ impl VersionInfo {
 impl ShareInfo {
     /// Bytes of a row that tells this. So few are kept that a list of all needs no pages.
     pub fn reply_bytes(&self) -> usize {
-        SHARE_BYTES + self.grantee.to_string().len()
+        SHARE_BYTES
+            + self.grantee.to_string().len()
+            + if self.note.is_empty() { 0 } else { NOTE_BYTES + self.note.len() }
     }
 }
 

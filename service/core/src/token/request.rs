@@ -1,6 +1,7 @@
 //! What a caller asks for, decoded and checked, before anything is known of the store.
 
 use crate::error::Error;
+use crate::issued::GroupNow;
 use crate::name::{Attributes, ContentType, Hint, NamePrefix, TokenName};
 use crate::owner::Owner;
 use crate::token::Class;
@@ -82,6 +83,8 @@ pub struct PutOptions {
     pub class: Option<Class>,
     /// Whose token.
     pub owner: Owner,
+    /// What was looked up of the groups that another's token is shared with.
+    pub groups: Vec<GroupNow>,
     /// Media type of the value.
     pub content_type: Option<ContentType>,
     /// Attributes of the token.

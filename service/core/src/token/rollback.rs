@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Caller;
+use crate::announcement::Happened;
 use crate::error::Error;
 use crate::name::{ContentType, TokenName};
 use crate::policy::Action;
@@ -23,13 +24,14 @@ impl Vault {
         };
         let event = Event::new(caller, "Rollback").about(request.owner.uid(caller), request.name.as_str());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
-        self.write(event, Effect::Grows, reply, move |tx| {
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
-            let info = rollback(&vault, tx, shelf, &request.name, version)?;
+            let info = rollback(&vault, tx, (&caller, shelf), &request.name, version)?;
             vault.record_mutation(&open, tx, &audited, info.version)?;
-            Ok(info)
+            let said = shelf.announce_stored(tx, &request.name, (&info, Happened::RolledBack))?;
+            Ok((info, said))
         });
     }
 }
@@ -37,7 +39,7 @@ impl Vault {
 fn rollback(
     vault: &Vault,
     tx: &mut dyn WriteTx,
-    shelf: Shelf<'_>,
+    (caller, shelf): (&Caller, Shelf<'_>),
     name: &TokenName,
     version: u64,
 ) -> Result<TokenInfo, Error> {
@@ -47,7 +49,7 @@ fn rollback(
     if old.version.is_expired(shelf.now) {
         return Err(Error::NotFound);
     }
-    let value = vault.open_stored(&shelf, &old, &stored)?;
+    let value = vault.open_stored((&shelf, caller), &old, &stored)?;
     let options = PutOptions {
         class: Class::from_u8(old.head.class),
         content_type: Some(ContentType::parse(&old.version.content_type)?),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Named, Work, find, refuse_root};
 use crate::Caller;
+use crate::announcement::{Announcement, Happened};
 use crate::error::Error;
 use crate::vault::{Change, Effect, Vault};
 
@@ -45,6 +46,10 @@ impl Vault {
             record.frozen = None;
             tx.update_principal(&keys.with_record(&row, &record)?)?;
             vault.record_mutation(&open, tx, &audited, 0)
-        })
+        })?;
+        // One has them no longer, the other has them now; it may be the same one.
+        let uids = if from == to { vec![to] } else { vec![from, to] };
+        self.announce(uids.into_iter().map(|uid| Announcement::of_all(uid, Happened::Adopted)).collect());
+        Ok(())
     }
 }

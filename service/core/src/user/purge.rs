@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Work, find, refuse_root};
 use crate::Caller;
+use crate::announcement::{Announcement, Happened};
 use crate::error::Error;
 use crate::vault::{Effect, Vault};
 
@@ -44,6 +45,7 @@ impl Vault {
                 Ok(true)
             })?;
             if is_done {
+                self.announce(vec![Announcement::of_all(uid, Happened::Purged)]);
                 return Ok(());
             }
         }

@@ -68,13 +68,17 @@ impl Vault {
     }
 
     /// Freezes the tokens of a user who was deleted, until they are adopted or purged: whoever has the uid next gets none of
-    /// them, whatever the name. Blocks.
+    /// them, whatever the name. What others had shared with it ends. Blocks.
     ///
     /// # Errors
-    /// [`Error::InvalidArgs`] for a uid the vault does not know, and for root.
+    /// [`Error::InvalidArgs`] for a uid the vault does not know and nothing was shared with, and for root.
     pub fn freeze_user(self: &Arc<Self>, caller: &Caller, uid: u32) -> Result<(), Error> {
         refuse_root(uid, "frozen")?;
         let work = Work::new(self, caller, "FreezeUser", uid)?;
+        let is_known = self.read(|tx| Ok(tx.principal(&work.open.keys(self).uid_tag(uid))?))?.is_some();
+        if !is_known && self.end_shares_with(caller, uid)? > 0 {
+            return Ok(());
+        }
         let (vault, open, audited) = (Arc::clone(self), Arc::clone(&work.open), work.event.clone());
         work.write(Effect::Reserved, move |tx| {
             let (row, mut record) = find(&vault, &open, tx, uid)?;
@@ -82,6 +86,7 @@ impl Vault {
             tx.update_principal(&open.keys(&vault).with_record(&row, &record)?)?;
             vault.record_mutation(&open, tx, &audited, 0)
         })?;
+        self.end_shares_with(caller, uid)?;
         work.close_login()
     }
 }

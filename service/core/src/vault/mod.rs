@@ -3,8 +3,10 @@
 //! One request is one method, each in a file of its own under [`crate::token`]; what they share stands here: the keys of an
 //! open vault, the principal of a caller, and the two ways to the store.
 
+mod announced;
 mod audited;
 mod create;
+mod due_mark;
 mod hot;
 mod open;
 mod principals;
@@ -121,6 +123,8 @@ pub struct Vault {
     audit_full: AtomicBool,
     /// Told when records wait for [`Vault::flush_audit`].
     audit_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Told what is announced.
+    announcer: OnceLock<announced::Announcer>,
     /// Told when [`Vault::status`] may say something else than before.
     state_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -148,6 +152,7 @@ impl Vault {
             openings: AtomicU64::new(0),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
+            announcer: OnceLock::new(),
             state_waker: OnceLock::new(),
         })
     }
@@ -164,6 +169,11 @@ impl Vault {
 
     fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
         self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time by which what expires does.
+    pub fn time(&self) -> Timestamp {
+        self.now()
     }
 
     /// The time.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use super::due_mark::Told;
 use super::hot::Ticket;
 use super::principals::Principals;
 use super::trusted_time::Mark;
@@ -10,12 +11,12 @@ use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
 use crate::crypto::tag;
 use crate::error::Error;
-use crate::grantee::Grantee;
+use crate::grantee::{Grantee, Key};
 use crate::keyring::Keyring;
 use crate::login::Unlocked;
 use crate::owner::Owner;
 use crate::policy::{self, Action, Role, Standing};
-use crate::port::{ReadTx, Tag, WriteTx};
+use crate::port::{ReadTx, SecretMemory, Tag, WriteTx};
 use crate::principal::{Principal, PrincipalKeys};
 use crate::slot::SlotKind;
 use crate::{Caller, Secret};
@@ -37,6 +38,8 @@ pub struct OpenVault {
     pub(crate) unlocked: Unlocked,
     /// The last time that is known to have been right, once it was read.
     pub(super) trusted: Mutex<Option<Mark>>,
+    /// Up to when it was told what expires, once it was read.
+    pub(super) told_expiry: Mutex<Option<Told>>,
     /// Which opening of the vault this is, from 1.
     pub(crate) opening: u64,
 }
@@ -54,6 +57,7 @@ impl OpenVault {
             principals: Principals::default(),
             unlocked: Unlocked::default(),
             trusted: Mutex::default(),
+            told_expiry: Mutex::default(),
             opening,
         })
     }
@@ -84,7 +88,17 @@ impl OpenVault {
 
     /// The tag the shares of a grantee are found by.
     pub(crate) fn grantee_tag(&self, grantee: &Grantee) -> Tag {
-        tag::grantee_tag(self.keyring.index(), grantee)
+        self.key_tag(grantee.key())
+    }
+
+    /// The same of what a grantee is found by.
+    pub(crate) fn key_tag(&self, key: Key<'_>) -> Tag {
+        tag::grantee_tag(self.keyring.index(), key)
+    }
+
+    /// The key under which one generation of a principal tags its names.
+    pub(crate) fn names_key(&self, generation: &[u8; 16], memory: &dyn SecretMemory) -> Result<Secret, Error> {
+        Ok(tag::principal_index_key(self.keyring.index(), generation, memory)?)
     }
 }
 

@@ -54,8 +54,27 @@ impl LongValue {
     }
 
     fn new(from: Origin, patience: Duration) -> Self {
-        let longest = patience.checked_mul(PATIENCE);
-        Self { from, patience, until: longest.and_then(|longest| Instant::now().checked_add(longest)) }
+        let mut value = Self { from, patience, until: None };
+        value.begin();
+        value
+    }
+
+    /// How long it may take as a whole.
+    pub const fn longest(&self) -> Duration {
+        self.patience.saturating_mul(PATIENCE)
+    }
+
+    /// Has that time begin.
+    pub fn begin(&mut self) {
+        self.until = Instant::now().checked_add(self.longest());
+    }
+
+    /// Bytes of it, where that is known from the beginning.
+    pub const fn size(&self) -> Option<u64> {
+        match self.from {
+            Origin::Pipe { .. } => None,
+            Origin::File { size, .. } => Some(size),
+        }
     }
 
     /// Fills `room` with what comes next; only the last part may be shorter.
@@ -81,9 +100,9 @@ impl LongValue {
 
     /// Waits for more; whether there is any.
     async fn wait(&mut self) -> Result<bool, ReceiveError> {
-        let Origin::Pipe { source, .. } = &mut self.from else { return Ok(false) };
         let left = self.until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
-        let too_slow = ReceiveError::TooSlow(self.patience.saturating_mul(PATIENCE));
+        let too_slow = ReceiveError::TooSlow(self.longest());
+        let Origin::Pipe { source, .. } = &mut self.from else { return Ok(false) };
         if left.is_zero() {
             return Err(too_slow);
         }

@@ -17,10 +17,15 @@ use crate::sys::{pipe, ready};
 /// How often a reader is looked at in the time it has.
 const LOOKS: u32 = 10;
 
-/// Writes `rest`; gives up, and empties the pipe, when the reader makes no progress for `patience`. Where there is no more to be
-/// had before the end, the reader finds one.
+/// How many times longer than without progress a reader may take for all of it, however well it progresses: what is in memory for
+/// it, and the key of what is not, are held meanwhile.
+const PATIENCE: u32 = 60;
+
+/// Writes `rest`; gives up, and empties the pipe, when the reader makes no progress for `patience`, or too little. Where there is
+/// no more to be had before the end, the reader finds one.
 pub(super) async fn feed(entrance: OwnedFd, rest: Rest, pipe: OwnedFd, patience: Duration, reserved: Reservation) {
-    let written = write_rest(entrance, rest, &pipe, patience).await;
+    let written = timeout(patience.saturating_mul(PATIENCE), write_rest(entrance, rest, &pipe, patience)).await;
+    let written = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     // The write end is closed by now: whatever is left, the reader finds an end.
     match written.and_then(|()| pipe::waiting(&pipe)) {
         Ok(left) => reserved.hold(pipe, left),

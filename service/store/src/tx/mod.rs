@@ -87,6 +87,10 @@ impl ReadTx for Tx<'_> {
         self.run(|c| read::token(c, principal, name_tag))
     }
 
+    fn token_id_or_other(&self, name_tag: &Tag) -> Result<Option<(i64, Tag)>, StoreError> {
+        self.run(|c| read::token_id_or_other(c, name_tag))
+    }
+
     fn token_with_value(
         &self,
         principal: i64,
@@ -122,6 +126,10 @@ impl ReadTx for Tx<'_> {
 
     fn share(&self, token: i64, grantee_tag: &Tag) -> Result<Option<ShareRow>, StoreError> {
         self.run(|c| share::share(c, token, grantee_tag))
+    }
+
+    fn shares_with(&self, grantee_tag: &Tag, after: i64, limit: usize) -> Result<Vec<ShareRow>, StoreError> {
+        self.run(|c| share::shares_with(c, grantee_tag, after, limit))
     }
 
     fn shares(&self, token: i64) -> Result<Vec<ShareRow>, StoreError> {

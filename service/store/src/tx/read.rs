@@ -17,6 +17,7 @@ pub(super) fn meta_name(key: MetaKey) -> &'static str {
         MetaKey::RecoveryConfirmed => "recovery-confirmed",
         MetaKey::AuditBase => "audit-base",
         MetaKey::TrustedTime => "trusted-time",
+        MetaKey::ToldExpiry => "told-expiry",
     }
 }
 
@@ -53,6 +54,18 @@ pub(super) fn token(c: &Connection, principal: i64, name_tag: &Tag) -> Result<Op
     const SQL: &str = "SELECT id, principal, name_tag, current, newest, meta FROM token \
                        WHERE name_tag = ?1 AND principal = ?2";
     one(c, SQL, (name_tag, principal), row::token)
+}
+
+/// The token at a tag, or the next one behind it; behind the last comes the first. Answered by an index alone: nothing is read
+/// of a token that is there.
+pub(super) fn token_id_or_other(c: &Connection, name_tag: &Tag) -> Result<Option<(i64, Tag)>, Fault> {
+    const NEXT: &str = "SELECT id, name_tag FROM token WHERE name_tag >= ?1 ORDER BY name_tag LIMIT 1";
+    const FIRST: Tag = [0; 32];
+    let find = |tag: &Tag| one(c, NEXT, [tag], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(match find(name_tag)? {
+        None => find(&FIRST)?,
+        found => found,
+    })
 }
 
 pub(super) fn token_by_id(c: &Connection, id: i64) -> Result<Option<TokenRow>, Fault> {

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use tokenvault_core::port::{NewShare, ShareRow, Tag};
 
+use super::read::limit_of;
 use super::write::execute_one;
 use crate::fault::Fault;
 use crate::row::{self, all, one};
@@ -10,6 +11,11 @@ use crate::row::{self, all, one};
 pub(super) fn share(c: &Connection, token: i64, grantee_tag: &Tag) -> Result<Option<ShareRow>, Fault> {
     let sql = format!("SELECT {} FROM share WHERE token = ?1 AND grantee_tag = ?2", row::SHARE);
     one(c, &sql, (token, grantee_tag), row::share)
+}
+
+pub(super) fn shares_with(c: &Connection, tag: &Tag, after: i64, limit: usize) -> Result<Vec<ShareRow>, Fault> {
+    let sql = format!("SELECT {} FROM share WHERE grantee_tag = ?1 AND id > ?2 ORDER BY id LIMIT ?3", row::SHARE);
+    all(c, &sql, (tag, after, limit_of(limit)), row::share)
 }
 
 pub(super) fn shares(c: &Connection, token: i64) -> Result<Vec<ShareRow>, Fault> {

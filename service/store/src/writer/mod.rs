@@ -38,6 +38,9 @@ type Job = Box<dyn WriteJob>;
 /// Jobs of one commit. More would only make the first of them wait longer.
 const BATCH: usize = 256;
 
+/// Bytes after which a commit takes no more jobs of those that say how many they write: whoever comes next waits for all of them.
+const BATCH_BYTES: usize = 1 << 20;
+
 /// Everything the writer's thread owns.
 pub(crate) struct Writer {
     connection: Connection,
@@ -76,9 +79,7 @@ impl Writer {
             self.heed_readers();
             match next {
                 Ok(first) => {
-                    let mut jobs = vec![first];
-                    jobs.extend(queue.try_iter().take(BATCH - 1));
-                    self.write(jobs);
+                    self.write(batch_with(first, queue));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -166,6 +167,20 @@ impl Writer {
             _ => {}
         }
     }
+}
+
+/// What is written together with `first`.
+fn batch_with(first: Job, queue: &Receiver<Job>) -> Vec<Job> {
+    let mut bytes = first.bytes();
+    let mut jobs = vec![first];
+    while jobs.len() < BATCH
+        && bytes < BATCH_BYTES
+        && let Ok(job) = queue.try_recv()
+    {
+        bytes += job.bytes();
+        jobs.push(job);
+    }
+    jobs
 }
 
 fn next(queue: &Receiver<Job>, due: Option<Instant>) -> Result<Job, RecvTimeoutError> {

@@ -200,6 +200,7 @@ impl Shelf {
             expires: version.expires,
             require_purpose: token.require_purpose,
             shared: false,
+            grant: None,
         })
     }
 

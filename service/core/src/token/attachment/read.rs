@@ -1,12 +1,12 @@
 //! A stored value on its way out: whole, or chunk by chunk.
 
-use crate::Secret;
 use crate::crypto::{chunk, pad, wrap};
 use crate::error::Error;
 use crate::port::{ReadTx, VersionRow};
 use crate::token::found::{Found, Shelf};
-use crate::token::metadata::VALUE;
+use crate::token::metadata::{Class, Records, VALUE};
 use crate::vault::{OpenVault, Vault};
+use crate::{Caller, Secret};
 
 /// A value that was opened.
 pub enum OpenedValue {
@@ -21,6 +21,11 @@ pub struct Attachment {
     /// Which opening of the vault it was found in: with another one nothing more of it is read.
     opening: u64,
     vault: crate::crypto::VaultId,
+    /// Who reads it.
+    reader: u32,
+    /// The principal whose it is.
+    owner: i64,
+    class: Class,
     content: i64,
     size: u64,
     next: u32,
@@ -47,13 +52,17 @@ impl Stored {
         let first = tx.chunk(content, 0)?.ok_or_else(missing)?;
         Ok((head, Self::Chunked(first)))
     }
+
+    /// Bytes of it that lie in memory at one time, of a value of `size`.
+    pub fn at_once(&self, size: u64) -> u64 {
+        match self {
+            Self::Row(_) => size,
+            Self::Chunked(_) => size.min(chunk::CHUNK_BYTES as u64),
+        }
+    }
 }
 
 impl Attachment {
-    fn new(open: &OpenVault, found: &Found, content: i64, dek: Secret) -> Self {
-        Self { opening: open.opening, vault: open.id, content, size: found.version.size, next: 0, dek }
-    }
-
     /// Bytes in the chunk that comes next; 0 at the end.
     fn next_len(&self) -> usize {
         let left = self.size.saturating_sub(u64::from(self.next) * chunk::CHUNK_BYTES as u64);
@@ -74,30 +83,39 @@ impl Vault {
     /// Reads the next chunk; `None` at the end. Reads a few pages of the store.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the last version that had it was deleted meanwhile; [`Error::Quarantined`] when a chunk does not
-    /// open where it stands; [`Error::Sealed`] when the vault was sealed. What came before is not the value then.
+    /// [`Error::NotFound`] when the last version that had it was deleted meanwhile, or the vault was sealed and opened again;
+    /// [`Error::Sealed`] while it is; [`Error::AccessDenied`] when its owner or its reader was disabled, [`Error::Locked`] when
+    /// its owner has logged out; [`Error::Quarantined`] when a chunk does not open where it stands. What came before is not the
+    /// value then.
     pub fn read_chunk(&self, attachment: &mut Attachment) -> Result<Option<Secret>, Error> {
         if attachment.next_len() == 0 {
             return Ok(None);
         }
-        if self.open()?.opening != attachment.opening {
-            return Err(Error::NotFound);
-        }
-        let (content, number) = (attachment.content, attachment.next);
-        let blob = self.read(|tx| {
-            if !tx.has_content(content)? {
-                return Err(Error::NotFound);
-            }
-            tx.chunk(content, number)?
-                .ok_or_else(|| Error::Quarantined(format!("chunk {number} of content {content} is missing")))
-        })?;
+        let open = self.open()?;
+        let blob = self.read(|tx| self.next_blob(&open, tx, attachment))?;
         attachment.open(&blob, self.memory()).map(Some)
     }
 
-    /// Opens the value of a version that was found, or the first chunk of it.
+    /// The next chunk as it lies in the store, where it may be read still.
+    fn next_blob(&self, open: &OpenVault, tx: &dyn ReadTx, attachment: &Attachment) -> Result<Vec<u8>, Error> {
+        let Attachment { content, next, .. } = *attachment;
+        if open.opening != attachment.opening || !tx.has_content(content)? {
+            return Err(Error::NotFound);
+        }
+        let owner = self.find_principal_by_id(open, tx, attachment.owner)?;
+        let reader = self.find_principal(open, tx, attachment.reader)?;
+        if !owner.active || reader.is_some_and(|reader| !reader.active) {
+            return Err(Error::AccessDenied("who reads the value, or whose it is, was disabled meanwhile".into()));
+        }
+        Records { open, principal: &owner }.check_unlocked(attachment.class)?;
+        let missing = || Error::Quarantined(format!("chunk {next} of content {content} is missing"));
+        tx.chunk(content, next)?.ok_or_else(missing)
+    }
+
+    /// Opens the value of a version that was found for a reader, or the first chunk of it.
     pub(in crate::token) fn open_stored(
         &self,
-        shelf: &Shelf<'_>,
+        (shelf, reader): (&Shelf<'_>, &Caller),
         found: &Found,
         stored: &Stored,
     ) -> Result<OpenedValue, Error> {
@@ -109,7 +127,17 @@ impl Vault {
                 Ok(OpenedValue::Whole(pad::unpad(padded)?))
             }
             (Stored::Chunked(first), Some(content)) => {
-                let mut attachment = Attachment::new(shelf.open, found, content, dek);
+                let mut attachment = Attachment {
+                    opening: shelf.open.opening,
+                    vault: shelf.open.id,
+                    reader: reader.uid,
+                    owner: shelf.principal.id,
+                    class: found.class()?,
+                    content,
+                    size: found.version.size,
+                    next: 0,
+                    dek,
+                };
                 let first = attachment.open(first, self.memory())?;
                 Ok(OpenedValue::Chunked(first, attachment))
             }
@@ -117,21 +145,30 @@ impl Vault {
         }
     }
 
-    /// All of a value that was opened, in memory. For those that are known to be short.
-    pub(in crate::token) fn read_whole(&self, value: OpenedValue) -> Result<Secret, Error> {
-        let (first, mut attachment) = match value {
+    /// All of a value that was opened, in memory. For those that are known to be short. What comes after the first chunk is read
+    /// on `tx`: what was written in the same transaction is seen.
+    pub(in crate::token) fn read_whole(
+        &self,
+        open: &OpenVault,
+        tx: &dyn ReadTx,
+        value: OpenedValue,
+    ) -> Result<Secret, Error> {
+        let (mut part, mut attachment) = match value {
             OpenedValue::Whole(value) => return Ok(value),
             OpenedValue::Chunked(first, attachment) => (first, attachment),
         };
         let size = usize::try_from(attachment.size).map_err(|_| Error::Internal("a value is too long".into()))?;
         let mut whole = Secret::zeroed(self.memory(), size)?;
-        let (mut at, mut part) = (0, Some(first));
-        while let Some(bytes) = part {
-            let end = at + bytes.len();
+        let mut at = 0;
+        loop {
+            let end = at + part.len();
             let room = whole.expose_mut().get_mut(at..end);
-            room.ok_or_else(|| Error::Internal("a value is longer than it is".into()))?.copy_from_slice(bytes.expose());
-            (at, part) = (end, self.read_chunk(&mut attachment)?);
+            room.ok_or_else(|| Error::Internal("a value is longer than it is".into()))?.copy_from_slice(part.expose());
+            if attachment.next_len() == 0 {
+                return Ok(whole);
+            }
+            at = end;
+            part = attachment.open(&self.next_blob(open, tx, &attachment)?, self.memory())?;
         }
-        Ok(whole)
     }
 }

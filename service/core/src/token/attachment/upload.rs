@@ -1,22 +1,23 @@
 //! A large value on its way in.
+//!
+//! It may take minutes, so nothing of the vault's keys is held meanwhile: each step asks again for the open vault, whether it is
+//! the one the value began in, and whether its writer may still write.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use super::body::gone;
+use super::writer::Writer;
 use super::{Body, Content};
 use crate::Caller;
 use crate::crypto::{chunk, pad, random};
 use crate::error::Error;
-use crate::issued::apart_from_tokens;
 use crate::name::TokenName;
 use crate::port::WriteTx;
-use crate::principal::Principal;
 use crate::token::found::{Shelf, TokenInfo};
-use crate::token::put::Put;
+use crate::token::put::{Put, Wanted};
 use crate::token::request::PutOptions;
-use crate::token::usage::Change;
-use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
+use crate::token::share::Right;
+use crate::vault::{Effect, Event, OpenVault, Reply, Vault, VaultId};
 
 /// A chunk, encrypted.
 pub struct SealedChunk {
@@ -27,8 +28,10 @@ pub struct SealedChunk {
 /// What has come of a value so far. Dropped before it was stored, it leaves nothing.
 pub struct Upload {
     vault: Arc<Vault>,
-    open: Arc<OpenVault>,
-    principal: Arc<Principal>,
+    id: VaultId,
+    /// Which opening of the vault it began in: it ends with that.
+    opening: u64,
+    writer: Writer,
     content: Content,
     chunks: u32,
     is_whole: bool,
@@ -53,63 +56,66 @@ impl Vault {
             Ok(begun) => begun,
             Err(error) => return reply(Err(error)),
         };
+        let (id, opening) = (open.id, open.opening);
         let event = Event::new(caller, "Put").about(options.owner.uid(caller), name.as_str());
-        let (vault, upload_open) = (Arc::clone(self), Arc::clone(&open));
-        let reply: Reply<(i64, Arc<Principal>)> = Box::new(move |begun| {
-            reply(begun.map(|(id, principal)| Upload {
+        let vault = Arc::clone(self);
+        let reply: Reply<(i64, Writer)> = Box::new(move |begun| {
+            reply(begun.map(|(content, writer)| Upload {
                 vault,
-                open: upload_open,
-                principal,
-                content: Content { id, size: 0, dek },
+                id,
+                opening,
+                writer,
+                content: Content { id: content, size: 0, dek },
                 chunks: 0,
                 is_whole: false,
                 is_stored: AtomicBool::new(false),
             }));
         });
-        let (vault, caller, name, options) = (Arc::clone(self), caller.clone(), name.clone(), options.clone());
-        self.write(apart_from_tokens(&event), Effect::Grows, reply, move |tx| {
-            let principal = vault.judged_writer(&open, tx, &caller, options.owner)?;
-            let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
-            Put { vault: &vault, shelf, name: &name, options: &options }.check(tx)?;
-            Ok((tx.begin_content(principal.id)?, principal))
+        let (vault, asked, name, options) = (Arc::clone(self), event.clone(), name.clone(), options.clone());
+        self.write(event, Effect::Grows, reply, move |tx| {
+            let wanted = Wanted { event: &asked, name: &name, options: &options };
+            let right = vault.right_to_put(&open, tx, &wanted.asked())?;
+            match &right {
+                Right::Owner(principal) => {
+                    let shelf = Shelf { open: &open, principal, now: vault.now() };
+                    Put { vault: &vault, shelf, name: &name, options: &options }.check(tx)?;
+                }
+                Right::Grantee(reach) => vault.check_put_as_grantee(&open, tx, reach, (&name, &options))?,
+            }
+            let writer = Writer::new(&asked.caller, options.owner, &right);
+            Ok((tx.begin_content(writer.principal)?, writer))
         });
     }
 
     /// Has a version hold what has come. Answers once it is durable, with the token as it is then.
-    pub fn put_upload(
-        self: &Arc<Self>,
-        caller: &Caller,
-        name: TokenName,
-        options: PutOptions,
-        upload: Upload,
-        reply: Reply<TokenInfo>,
-    ) {
+    pub fn put_upload(self: &Arc<Self>, name: TokenName, options: PutOptions, upload: Upload, reply: Reply<TokenInfo>) {
         if !upload.is_whole {
             return reply(Err(Error::Internal("a value was to be stored before its end had come".into())));
         }
+        let open = match upload.still_open() {
+            Ok(open) => open,
+            Err(error) => return reply(Err(error)),
+        };
+        let caller = &upload.writer.caller;
         let event = Event::new(caller, "Put").about(options.owner.uid(caller), name.as_str());
-        let (vault, caller, audited, upload) = (Arc::clone(self), caller.clone(), event.clone(), Arc::new(upload));
+        let (vault, audited, upload) = (Arc::clone(self), event.clone(), Arc::new(upload));
         let stored = Arc::clone(&upload);
         let reply: Reply<TokenInfo> = Box::new(move |result| {
             stored.is_stored.store(result.is_ok(), Ordering::Relaxed);
             reply(result);
         });
-        self.write(event, Effect::Grows, reply, move |tx| {
-            let open = &upload.open;
-            let principal = vault.judged_writer(open, tx, &caller, options.owner)?;
-            let shelf = Shelf { open, principal: &principal, now: vault.now() };
-            let put = Put { vault: &vault, shelf, name: &name, options: &options };
-            let info = put.store(tx, &Body::Content(&upload.content))?;
-            vault.record_mutation(open, tx, &audited, info.version)?;
-            Ok(info)
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
+            let wanted = Wanted { event: &audited, name: &name, options: &options };
+            let right = vault.right_to_put(&open, tx, &wanted.asked())?;
+            vault.put_in(&open, tx, (&wanted, &right), &Body::Content(&upload.content))
         });
     }
 
     /// Lets go of a content that no version is going to have.
-    fn abandon_content(self: &Arc<Self>, principal: &Principal, content: i64) {
+    fn abandon_content(self: &Arc<Self>, principal: i64, content: i64) {
         let vault = Arc::clone(self);
         let forsaken = || self.forsaken.lock().unwrap_or_else(PoisonError::into_inner);
-        forsaken().push((principal.id, content));
+        forsaken().push((principal, content));
         let contents = forsaken().clone();
         let told = contents.clone();
         let reply: Reply<()> = Box::new(move |done| match done {
@@ -148,7 +154,7 @@ impl Upload {
         let size = self.content.size + part.len() as u64;
         self.vault.check_attachment_size(size)?;
         let Content { id: content, dek, .. } = &self.content;
-        let place = chunk::Place { vault: &self.open.id, content: *content, number: self.chunks, is_last };
+        let place = chunk::Place { vault: &self.id, content: *content, number: self.chunks, is_last };
         let body = chunk::seal(dek, &place, part, self.vault.memory())?;
         let number = self.chunks;
         self.content.size = size;
@@ -157,21 +163,31 @@ impl Upload {
         Ok(SealedChunk { number, body })
     }
 
+    /// The vault, as it was when the value began to come.
+    fn still_open(&self) -> Result<Arc<OpenVault>, Error> {
+        let open = self.vault.open()?;
+        if open.opening == self.opening {
+            return Ok(open);
+        }
+        Err(Error::Unavailable("the vault was sealed while the value came; put it again".into()))
+    }
+
     /// Writes chunks, and counts them within the quota. Answers once they are durable.
     pub fn store(&self, chunks: Vec<SealedChunk>, reply: Reply<()>) {
-        if let Err(error) = self.vault.check_open() {
-            return reply(Err(error));
-        }
-        let (vault, principal, content) = (Arc::clone(&self.vault), Arc::clone(&self.principal), self.content.id);
+        let open = match self.still_open() {
+            Ok(open) => open,
+            Err(error) => return reply(Err(error)),
+        };
+        let (vault, writer, content) = (Arc::clone(&self.vault), self.writer.clone(), self.content.id);
         let event = Event::new(&crate::vault::daemon(), "Put");
-        self.vault.write(event, Effect::Grows, reply, move |tx| {
-            tx.principal_by_id(principal.id)?.ok_or_else(gone)?;
-            let bytes = (chunks.len() * chunk::CHUNK_BYTES) as u64;
+        let bytes = chunks.len() * chunk::CHUNK_BYTES;
+        self.vault.write(event, Effect::GrowsBy(bytes), reply, move |tx| {
+            let bytes = bytes as u64;
+            writer.count(&vault, &open, tx, bytes)?;
             for chunk in &chunks {
                 tx.insert_chunk(content, chunk.number, &chunk.body)?;
             }
-            tx.hold_for_content(content, bytes)?;
-            Change { added: bytes, ..Change::default() }.count_within_quota(tx, &vault, &principal)
+            Ok(tx.hold_for_content(content, bytes)?)
         });
     }
 
@@ -184,14 +200,17 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if !self.is_stored.load(Ordering::Relaxed) {
-            self.vault.abandon_content(&self.principal, self.content.id);
+            self.vault.abandon_content(self.writer.principal, self.content.id);
         }
     }
 }
 
 impl Vault {
     /// Refuses a value of `size` bytes that is longer than an attachment may be.
-    fn check_attachment_size(&self, size: u64) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgs`].
+    pub fn check_attachment_size(&self, size: u64) -> Result<(), Error> {
         // Without a limit of its own there is still the one of the format.
         let longest = pad::VALUE_BYTES_MAX as u64;
         let limit = match self.settings().attachment_bytes {

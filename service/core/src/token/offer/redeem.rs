@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::Caller;
 use crate::audit::Outcome;
-use crate::crypto::chunk::CHUNK_BYTES;
 use crate::crypto::mac;
 use crate::error::Error;
 use crate::issued::code::OfferCode;
@@ -95,11 +94,7 @@ impl Vault {
                 }
                 let (found, stored) = self.find_offered(&open, tx, &offer)?;
                 let info = found.info(offer.owner.uid)?;
-                let at_once = match stored {
-                    Stored::Row(_) => info.size,
-                    Stored::Chunked(_) => info.size.min(CHUNK_BYTES as u64),
-                };
-                Ok(OfferedSize { value: info.size, at_once, reply: info.reply_bytes() })
+                Ok(OfferedSize { value: info.size, at_once: stored.at_once(info.size), reply: info.reply_bytes() })
             })
         };
         look().inspect_err(|error| self.note_refusal(&event(caller, request), error))
@@ -151,7 +146,7 @@ impl Vault {
             return Ok(Redeemed::Resized);
         }
         let shelf = Shelf { open, principal: &offer.owner, now: self.now() };
-        let value = self.open_stored(&shelf, &found, &value)?;
+        let value = self.open_stored((&shelf, &event.caller), &found, &value)?;
         replace(tx, open, &offer.owner, &offer.row, &offer.meta.used())?;
         let event = event.about(Some(offer.owner.uid), &found.meta.name);
         self.record_mutation(open, tx, &event, found.head.version)?;

@@ -5,18 +5,18 @@
 
 use std::sync::Arc;
 
+use super::count::use_once;
 use super::{CredentialRefusal, ShareMeta};
 use crate::error::Error;
 use crate::grantee::Grantee;
 use crate::name::TokenName;
 use crate::owner::Owner;
 use crate::policy::Action;
-use crate::port::{ReadTx, ShareRow, Tag, WriteTx};
+use crate::port::{ReadTx, ShareRow, Tag};
 use crate::principal::Principal;
 use crate::token::attachment::Stored;
 use crate::token::found::{Found, Shelf};
 use crate::token::metadata::Class;
-use crate::token::usage::{self, Change};
 use crate::unit::UnitName;
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
 use crate::{Caller, Secret, Timestamp};
@@ -93,7 +93,7 @@ impl Vault {
         let look = self.look_at(&open, &asked)?;
         let shelf = asked.shelf(self, &open);
         // Whether it opens is part of the answer; the value goes no further.
-        self.open_for_unit(&shelf, &look)?;
+        self.read(|tx| Ok(self.open_for_unit((caller, &shelf), tx, &look)))??;
         Ok(CredentialGrant {
             version: look.found.head.version,
             size: look.found.version.size,
@@ -111,7 +111,10 @@ impl Vault {
     fn hand_out(self: &Arc<Self>, open: &OpenVault, asked: &Asked, look: &Look, event: Event, reply: CredentialReply) {
         let shelf = asked.shelf(self, open);
         let version = look.found.head.version;
-        let opened = self.open_for_unit(&shelf, look).and_then(|value| Ok((value, self.note_read(event, version)?)));
+        let opened = self
+            .read(|tx| Ok(self.open_for_unit((&event.caller, &shelf), tx, look)))
+            .unwrap_or_else(|error| Err(error.into()))
+            .and_then(|value| Ok((value, self.note_read(event, version)?)));
         match opened {
             Err(refusal) => reply(Err(refusal)),
             Ok((value, None)) => reply(Ok(Credential { version, value })),
@@ -139,11 +142,11 @@ impl Vault {
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let version = look.found.head.version;
-            let value = match vault.open_for_unit(&shelf, &look) {
+            let value = match vault.open_for_unit((&audited.caller, &shelf), tx, &look) {
                 Ok(value) => value,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            count_down(tx, &shelf, &look)?;
+            use_once(tx, &shelf, &look.row, &look.share)?;
             vault.record_mutation(&open, tx, &audited, version)?;
             Ok(Ok(Credential { version, value }))
         });
@@ -151,26 +154,21 @@ impl Vault {
 }
 
 impl Vault {
-    /// The value, all of it: a unit gets no part of one.
-    fn open_for_unit(&self, shelf: &Shelf<'_>, look: &Look) -> Result<Secret, CredentialRefusal> {
+    /// The value, all of it: a unit gets no part of one. What is not in the row is read on `tx`.
+    fn open_for_unit(
+        &self,
+        (caller, shelf): (&Caller, &Shelf<'_>),
+        tx: &dyn ReadTx,
+        look: &Look,
+    ) -> Result<Secret, CredentialRefusal> {
         let size = look.found.version.size;
         let limit = CREDENTIALS_BYTES_MAX.saturating_sub(look.found.meta.name.len() as u64);
         if size > limit {
             return Err(CredentialRefusal::TooLarge { size, limit });
         }
-        let value = self.open_stored(shelf, &look.found, &look.value)?;
-        Ok(self.read_whole(value)?)
+        let value = self.open_stored((shelf, caller), &look.found, &look.value)?;
+        Ok(self.read_whole(shelf.open, tx, value)?)
     }
-}
-
-fn count_down(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, look: &Look) -> Result<(), Error> {
-    let Some(uses_left) = look.share.uses_left else { return Ok(()) };
-    let share = ShareMeta { uses_left: Some(uses_left.saturating_sub(1)), ..look.share.clone() };
-    let mut row = look.row.clone();
-    shelf.records().seal_share(&mut row, &share)?;
-    tx.update_share(&row)?;
-    let (added, freed) = (usage::of_share(&row), usage::of_share(&look.row));
-    Change { added, freed, ..Change::default() }.count(tx, shelf.principal)
 }
 
 /// A request, and whose shelf it is about.
@@ -209,11 +207,11 @@ impl Asked {
         let row = tx.share(found.row.id, &self.grantee_tag).map_err(Error::from)?;
         let row = row.ok_or(CredentialRefusal::NotShared)?;
         let share = shelf.records().open_share(&row)?;
-        if share.is_expired(shelf.now) {
-            return Err(CredentialRefusal::ShareExpired);
-        }
         if share.uses_left == Some(0) {
             return Err(CredentialRefusal::NoUsesLeft);
+        }
+        if share.is_expired(shelf.now) {
+            return Err(CredentialRefusal::ShareExpired);
         }
         let version = tx.version(found.row.id, found.row.current).map_err(Error::from)?;
         let version = version

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{SHARES_MAX, ShareMeta, ShareRequest, note_shared};
 use crate::Caller;
+use crate::announcement::{Announcement, News};
 use crate::error::Error;
+use crate::grantee::Grantee;
 use crate::policy::{self, Action};
 use crate::port::{NewShare, ReadTx, ShareRow, Tag, WriteTx};
 use crate::token::found::{Found, Shelf};
@@ -24,21 +26,32 @@ impl Vault {
         event.grantee = Some(request.grantee.to_string());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
         let grantee_tag = open.grantee_tag(&request.grantee);
-        self.write(event, Effect::Grows, reply, move |tx| {
+        self.write_announced(event, Effect::Grows, reply, move |tx| {
             let owner = request.token.owner;
             let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
             policy::judge_grantee(principal.uid, &request.grantee).into_result()?;
+            check_not_owner(principal.uid, &request.grantee)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.now() };
             let found = shelf.find(tx, &request.token.name)?;
             let version = found.row.current;
             let counted = store(tx, &shelf, &found, (&grantee_tag, &request))?;
             counted.count_within_quota(tx, &vault, &principal)?;
-            vault.record_mutation(&open, tx, &audited, version)
+            vault.record_mutation(&open, tx, &audited, version)?;
+            let name = request.token.name.as_str().to_owned();
+            let grantees = vec![request.grantee.clone()];
+            Ok(((), vec![Announcement { owner: principal.uid, name, news: News::Shared, grantees }]))
         });
     }
 
     fn check_share(&self, request: &ShareRequest) -> Result<(), Error> {
         request.grantee.check_permission(request.permission)?;
+        if matches!(request.grantee, Grantee::Unit(_)) && request.token.name.as_str().contains('/') {
+            return Err(Error::InvalidArgs(
+                "no unit can ask for a token with '/' in its name, which cannot be the name of a credential's file; share \
+                 one without"
+                    .into(),
+            ));
+        }
         if request.uses == Some(0) {
             return Err(Error::InvalidArgs("option 'uses' must be 1 or more; to end a share, unshare it".into()));
         }
@@ -52,6 +65,16 @@ impl Vault {
             }
         }
         Ok(())
+    }
+}
+
+/// Refuses a grantee who has the token already.
+fn check_not_owner(owner: u32, grantee: &Grantee) -> Result<(), Error> {
+    match grantee {
+        Grantee::User(user) if user.number == owner => Err(Error::InvalidArgs(
+            "the grantee is the owner of the token, who has it already; name somebody else".into(),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -80,6 +103,7 @@ fn store(
         created: shelf.now,
         expires: request.expires,
         uses_left: request.uses,
+        note: request.note.as_str().to_owned(),
     };
     let mut row = ShareRow { id, token, grantee_tag: *grantee_tag, expires_day: None, meta: Vec::new() };
     shelf.records().seal_share(&mut row, &meta)?;

@@ -22,17 +22,19 @@ pub struct ShareInfo {
     pub expires: Option<Timestamp>,
     /// How often it may still be used; `None`: without a limit.
     pub uses_left: Option<u32>,
+    /// A few words for the grantee; empty when there are none.
+    pub note: String,
 }
 
 impl From<ShareMeta> for ShareInfo {
     fn from(meta: ShareMeta) -> Self {
-        let ShareMeta { grantee, permission, created, expires, uses_left } = meta;
-        Self { grantee, permission, created, expires, uses_left }
+        let ShareMeta { grantee, permission, created, expires, uses_left, note } = meta;
+        Self { grantee, permission, created, expires, uses_left, note }
     }
 }
 
 impl Vault {
-    /// The shares of a token that have not expired, in the order they were first granted.
+    /// The shares of a token that have not ended, in the order they were first granted; also those with whom is no longer there.
     ///
     /// # Errors
     /// See [`Error`].
@@ -46,7 +48,7 @@ impl Vault {
             let mut shares = Vec::with_capacity(rows.len());
             for row in &rows {
                 let meta = shelf.records().open_share(row)?;
-                if !meta.is_expired(shelf.now) {
+                if !meta.has_ended(shelf.now) {
                     shares.push(meta.into());
                 }
             }

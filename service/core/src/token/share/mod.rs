@@ -4,22 +4,34 @@
 //! an expired token. Its record is encrypted under the owner's key and bound to its place; it is found by a keyed tag of the
 //! grantee.
 
+mod count;
 mod credential;
+mod denied;
+mod fetch;
+mod gone;
 mod grant;
 mod list;
+mod reach;
 mod record;
 mod refusal;
 mod revoke;
+mod with_me;
+mod write;
 
 pub use credential::{Credential, CredentialGrant, CredentialReply};
+pub use fetch::{Fetched, Used};
 pub use list::ShareInfo;
+pub use reach::Asked;
+pub(in crate::token) use reach::Foreign;
 pub use record::{Permission, ShareMeta};
 pub use refusal::CredentialRefusal;
+pub(in crate::token) use write::{Right, of_the_owner};
 
 use crate::Timestamp;
 use crate::error::Error;
 use crate::grantee::Grantee;
-use crate::port::{ReadTx, TokenRow, WriteTx};
+use crate::name::Note;
+use crate::port::{ReadTx, ShareRow, TokenRow, WriteTx};
 use crate::token::found::{Found, Shelf};
 use crate::token::request::NamedRequest;
 use crate::token::usage::{self, Change};
@@ -40,15 +52,20 @@ pub struct ShareRequest {
     pub expires: Option<Timestamp>,
     /// How often it may be used.
     pub uses: Option<u32>,
+    /// A few words for the grantee.
+    pub note: Note,
 }
 
 /// Takes all shares of a token away; what became free.
 pub(in crate::token) fn drop_shares(tx: &mut dyn WriteTx, token: i64) -> Result<u64, Error> {
     let shares = ReadTx::shares(tx, token)?;
-    for share in &shares {
-        tx.delete_share(share.id)?;
-    }
-    Ok(shares.iter().map(usage::of_share).sum())
+    shares.iter().map(|share| drop_share(tx, share)).sum()
+}
+
+/// Takes a share away; what became free.
+fn drop_share(tx: &mut dyn WriteTx, share: &ShareRow) -> Result<u64, Error> {
+    tx.delete_share(share.id)?;
+    Ok(usage::of_share(share))
 }
 
 /// Takes the shares of a token away that have ended, as `ended` says of their day; how many.
@@ -66,8 +83,7 @@ pub(in crate::token) fn drop_ended_shares(
     let mut freed = 0;
     for share in &gone {
         shelf.records().open_share(share)?;
-        tx.delete_share(share.id)?;
-        freed += usage::of_share(share);
+        freed += drop_share(tx, share)?;
     }
     let mut counted = note_shared(tx, shelf, found, !left.is_empty())?;
     counted.freed += freed;

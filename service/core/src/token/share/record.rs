@@ -58,12 +58,21 @@ pub struct ShareMeta {
     /// How often it may still be used; `None`: without a limit.
     #[n(4)]
     pub uses_left: Option<u32>,
+    /// A few words for the grantee; empty when there are none.
+    #[n(5)]
+    #[cbor(default)]
+    pub note: String,
 }
 
 impl ShareMeta {
     /// Whether it has ended at `now`.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| now >= expires)
+    }
+
+    /// Whether nothing is given for it any more at `now`: it has expired, or its uses are up.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.uses_left == Some(0) || self.is_expired(now)
     }
 }
 

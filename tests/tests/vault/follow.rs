@@ -1,0 +1,140 @@
+//! `tokenvault list --follow` as a process: what it prints, how it ends, and what it does when the vault goes away.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStderr, ChildStdout, Stdio};
+
+use nix::sys::signal::Signal;
+use serde_json::Value as Json;
+use tokenvault_tests::process::Process;
+
+use crate::common::*;
+use crate::run::*;
+
+/// A `list --follow` that runs.
+struct Follower {
+    process: Process,
+    lines: BufReader<ChildStdout>,
+    said: ChildStderr,
+}
+
+impl Follower {
+    fn start(vault: &Vault, user: User, door: Door, options: &[&str]) -> Self {
+        let mut command = vault.command(user, "tokenvault", door);
+        command.args(["list", "--follow"]).args(options);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (lines, said) = (BufReader::new(child.stdout.take().unwrap()), child.stderr.take().unwrap());
+        Self { process: Process::adopt(child), lines, said }
+    }
+
+    /// The next line: a test that waits for one that does not come is ended by its harness.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        assert!(line.ends_with('\n'), "it ended: {line:?}");
+        line
+    }
+
+    /// Names of the list that is printed next.
+    fn listed(&mut self) -> Vec<String> {
+        let list = json(&self.line());
+        let tokens = list["tokens"].as_array().unwrap_or_else(|| panic!("no list: {list}"));
+        tokens.iter().map(|token| token["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Name, change and version of the event that is printed next.
+    fn event(&mut self) -> (String, String, u64) {
+        let event: Json = json(&self.line());
+        assert_eq!((event["schema"].as_str(), event["event"].as_str()), (Some("tokenvault/1"), Some("token-changed")));
+        let text = |key: &str| event[key].as_str().unwrap().to_owned();
+        (text("name"), text("change"), event["version"].as_u64().unwrap())
+    }
+
+    /// Ends it; what it has said on standard error.
+    fn interrupt(mut self) -> String {
+        self.process.signal(Signal::SIGINT);
+        let status = self.process.wait(wait::PATIENCE).expect("it does not end");
+        assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
+        let mut said = String::new();
+        self.said.read_to_string(&mut said).unwrap();
+        said
+    }
+}
+
+fn event(name: &str, change: &str, version: u64) -> (String, String, u64) {
+    (name.to_owned(), change.to_owned(), version)
+}
+
+through_both_doors! {
+    fn the_list_comes_first_and_then_every_change(door) {
+        let vault = Vault::start();
+        let (alice, bob) = (vault.client(ALICE, door), vault.client(BOB, door));
+        alice.put("a", b"1", &defaults()).unwrap();
+        let mut follower = Follower::start(&vault, ALICE, door, &["--json=short"]);
+        assert_eq!(follower.listed(), ["a"]);
+        bob.put("of bob", b"1", &defaults()).unwrap();
+        alice.put("b", b"1", &defaults()).unwrap();
+        alice.rename("a", "c", &defaults()).unwrap();
+        alice.delete("b", &defaults()).unwrap();
+        let told = [event("b", "put", 1), event("a", "renamed", 0), event("c", "renamed", 1), event("b", "deleted", 0)];
+        assert_eq!([(); 4].map(|()| follower.event()), told);
+        assert_eq!(follower.interrupt(), "");
+    }
+
+    fn only_what_is_listed_is_followed(door) {
+        let vault = Vault::start();
+        let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
+        let mut follower = Follower::start(&vault, ALICE, door, &["--prefix", "prod/", "--no-legend"]);
+        // An empty list has no line: the first one shows that it follows.
+        let line = wait::until("a line", || {
+            alice.put("test/b", b"1", &defaults()).unwrap();
+            alice.put("prod/b", b"1", &defaults()).unwrap();
+            Some(follower.line())
+        });
+        assert!(line.contains("  prod/b  put, version ") || line.starts_with("prod/b "), "{line}");
+        assert_eq!(follower.interrupt(), "");
+        let mut follower = Follower::start(&vault, ROOT, door, &["--owner", "machine", "--json=short"]);
+        assert_eq!(follower.listed(), [""; 0]);
+        alice.put("c", b"1", &defaults()).unwrap();
+        root.put("m", b"1", &PutOptions { owner: Some("machine".into()), ..defaults() }).unwrap();
+        assert_eq!(follower.event(), event("m", "put", 1));
+    }
+
+    fn it_lists_anew_after_a_restart(door) {
+        let mut vault = Vault::start();
+        vault.client(ALICE, door).put("a", b"1", &defaults()).unwrap();
+        let mut follower = Follower::start(&vault, ALICE, door, &["--json=short"]);
+        assert_eq!(follower.listed(), ["a"]);
+        vault.stop_daemon();
+        vault.start_daemon();
+        vault.wait_for_state("serving");
+        assert_eq!(follower.listed(), ["a"]);
+        vault.client(ALICE, door).put("b", b"1", &defaults()).unwrap();
+        assert_eq!(follower.event(), event("b", "put", 1));
+        let said = follower.interrupt();
+        assert!(said.lines().count() == 1 && said.contains("waiting for the vault"), "{said}");
+    }
+
+    fn it_ends_when_its_reader_does(door) {
+        let vault = Vault::start();
+        let mut follower = Follower::start(&vault, ALICE, door, &["--json=short"]);
+        assert_eq!(follower.listed(), [""; 0]);
+        let Follower { mut process, lines, said: _said } = follower;
+        // Nothing has to change for it.
+        drop(lines);
+        let status = process.wait(wait::PATIENCE).expect("it does not end");
+        assert_eq!(status.code(), Some(141));
+    }
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused() {
+    let vault = Vault::start();
+    for option in ["--limit=1", "--expires-before=1d", "--attribute=a=b"] {
+        let (status, line) = failed(run(&vault, ALICE, Door::Socket, &["tokenvault", "list", "--follow", option]));
+        assert!(status == 2 && line.contains("--follow"), "{line}");
+    }
+    let (status, line) =
+        failed(run(&vault, ALICE, Door::Socket, &["tokenvault", "--address", "unix:path=/nowhere", "list", "-f"]));
+    assert_eq!(status, 8, "a vault that is not there at first is not waited for: {line}");
+}
