@@ -49,6 +49,15 @@ through_both_doors! {
         assert!(get.seq == records[0].seq + 1 && get.time >= records[0].time && get.count == 1 && get.pid > 0);
         let missed = audit(&root, &AuditOptions { outcome: Some("not-found".into()), ..defaults() });
         assert_eq!((missed.len(), missed[0].uid, missed[0].name.as_str()), (1, BOB.uid, "prod/key"));
+        let of_token = AuditOptions { owner: Some("uid:4242".into()), name: Some("prod/key".into()), ..defaults() };
+        assert_eq!(audit(&root, &of_token).len(), 2, "what Bob missed is not hers");
+        assert_eq!(audit(&root, &AuditOptions { name: Some("prod".into()), ..of_token.clone() }), []);
+        assert_eq!(audit(&root, &AuditOptions { owner: Some("uid:4244".into()), ..of_token.clone() }), []);
+        let from_then = AuditOptions { since: Some(get.time), ..of_token.clone() };
+        assert_eq!(audit(&root, &from_then).len(), 1, "a time counts from itself");
+        let before_then = AuditOptions { until: Some(get.time), ..of_token };
+        let before: Vec<_> = audit(&root, &before_then).into_iter().map(|record| record.operation).collect();
+        assert_eq!(before, ["Put"], "and until before itself");
         let newest = AuditOptions { newest_first: Some(true), limit: Some(1), uid: Some(ALICE.uid), ..defaults() };
         let (page, next) = root.audit(&newest).unwrap();
         assert_eq!((page.len(), page[0].operation.as_str(), next.is_empty()), (1, "Get", false));

@@ -36,6 +36,11 @@ pub fn code<T, E: Coded>(result: Result<T, E>) -> ErrorCode {
     refused(result).code()
 }
 
+/// The wall clock, microseconds since the epoch.
+pub fn now() -> u64 {
+    u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap()
+}
+
 /// How many records the audit log has in the store, as a program beside the daemon sees it.
 pub fn audit_records(vault: &Vault) -> i64 {
     let store = rusqlite::Connection::open(vault.state_directory().join("vault.db")).unwrap();

@@ -31,10 +31,6 @@ fn assert_told((vault, unit, id): (&Vault, &str, &str), cause: &str, next: &str)
     }
 }
 
-fn now() -> u64 {
-    u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap()
-}
-
 /// Makes machine tokens, each shared with the unit of its name and spoilt in its own way.
 fn spoil(vault: &Vault) {
     let (root, soon) = (vault.client(ROOT, Door::Socket), now() + 300_000);

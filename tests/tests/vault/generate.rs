@@ -59,6 +59,37 @@ through_every_client! {
         assert!(info.expires.is_some());
         assert_eq!(code(alice.generate("g", &create)), ErrorCode::Exists);
     }
+
+    fn a_generated_version_is_kept_as_asked(door) {
+        let vault = Vault::start();
+        let alice = door.client(&vault, ALICE);
+        let end = now() + 3_600_000_000;
+        for version in 1..=3 {
+            let options = GenerateOptions {
+                expect_version: (version > 1).then_some(version - 1),
+                content_type: Some("text/plain".into()),
+                expires: Some(end),
+                keep_versions: Some(2),
+                require_purpose: Some(true),
+                class: Some("machine".into()),
+                ..defaults()
+            };
+            assert_eq!(alice.generate("g", &options).unwrap().info().version, version);
+        }
+        let stale = GenerateOptions { expect_version: Some(1), ..defaults() };
+        assert_eq!(code(alice.generate("g", &stale)), ErrorCode::Conflict);
+        let info = alice.describe("g", &defaults()).unwrap();
+        assert_eq!((info.content_type.as_str(), info.expires, info.class.as_str()), ("text/plain", Some(end), "machine"));
+        assert!(info.require_purpose);
+        assert_eq!(code(alice.get("g", &defaults())), ErrorCode::AccessDenied, "it needs a purpose");
+        let of = |version| GetOptions { version: Some(version), purpose: Some("backup".into()), ..defaults() };
+        assert_eq!(code(alice.get("g", &of(1))), ErrorCode::NotFound, "two are kept");
+        assert!(alice.get("g", &of(2)).is_ok());
+        let machine = GenerateOptions { owner: Some("machine".into()), ..defaults() };
+        assert_eq!(code(alice.generate("m", &machine)), ErrorCode::AccessDenied);
+        let made = door.client(&vault, ROOT).generate("m", &machine).unwrap();
+        assert_eq!(made.info().owner, "uid:0");
+    }
 }
 
 through_both_doors! {

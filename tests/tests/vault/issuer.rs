@@ -174,9 +174,14 @@ through_every_client! {
         assert_eq!(listed(IssuedOptions { subject: Some("b".into()), ..defaults() }), "b");
         assert_eq!(listed(IssuedOptions { scopes: words(&["read"]), ..defaults() }), "abc");
         assert_eq!(code_of_kind(alice.issued(&IssuedOptions { kind: Some("x".into()), ..defaults() })), ErrorCode::InvalidArgs);
+        let wrong = RevokeAllOptions { kind: Some("code".into()), audience: Some("mail".into()), ..defaults() };
+        assert_eq!(alice.revoke_all(&wrong).unwrap(), 0);
         assert_eq!(alice.revoke_all(&RevokeAllOptions { subject: Some("b".into()), ..defaults() }).unwrap(), 1);
         assert_eq!(alice.revoke_all(&RevokeAllOptions { scopes: words(&["read"]), ..defaults() }).unwrap(), 2);
         assert_eq!(listed(defaults()), "d");
+        let right = RevokeAllOptions { audience: Some("web".into()), ..wrong };
+        assert_eq!(alice.revoke_all(&right).unwrap(), 1);
+        alice.issue(&about("e")).unwrap();
         assert_eq!(alice.revoke_all(&defaults()).unwrap(), 1);
         assert_eq!(alice.revoke_all(&defaults()).unwrap(), 0);
         assert_eq!(subjects(&bob.issued(&defaults()).unwrap().0), ["of bob"]);

@@ -1,7 +1,6 @@
 //! `--json`: one document for every command, with the keys of the interface and the units that the help promises.
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value as Json;
 use tokenvault_proto::IssueOptions;
@@ -189,7 +188,6 @@ fn every_verb_prints_one_document_with_the_keys_of_the_interface() {
 fn times_are_microseconds_since_the_epoch_and_sizes_bytes() {
     let vault = Vault::start();
     let alice = |arguments: &[&str], input: &[u8]| ok(run_with(&vault, ALICE, Door::Socket, arguments, input));
-    let now = || u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap();
     let before = now();
     alice(&["tokenvault", "put", "t", "--ttl", "90s", "--attribute", "env=prod"], b"five\n");
     let token = json(&alice(&["tokenvault", "describe", "t", "--json"], b""));

@@ -23,6 +23,37 @@ through_every_client! {
         assert_eq!(names(&listed), ["tls/key"]);
     }
 
+    fn every_method_takes_them_for_root_and_nobody_else(door) {
+        let vault = Vault::start();
+        let root = door.client(&vault, ROOT);
+        let machine = DescribeOptions { owner: Some("machine".into()) };
+        for value in [b"1", b"2"] {
+            root.put("key", value, &put_machine()).unwrap();
+        }
+        assert_eq!(root.describe("key", &machine).unwrap().version, 2);
+        assert_eq!(root.versions("key", &machine).unwrap().len(), 2);
+        assert_eq!(root.rollback("key", 1, &machine).unwrap(), 3);
+        let note = AnnotateOptions { owner: machine.owner.clone(), attributes: attributes(&[("env", "prod")]), ..defaults() };
+        let delete = DeleteOptions { owner: machine.owner.clone(), ..defaults() };
+        let alice = door.client(&vault, ALICE);
+        assert_eq!(code(alice.describe("key", &machine)), ErrorCode::NotFound);
+        assert_eq!(code(alice.versions("key", &machine)), ErrorCode::NotFound);
+        for refusal in [
+            code(alice.rollback("key", 1, &machine)),
+            code(alice.annotate("key", &note)),
+            code(alice.rename("key", "other", &machine)),
+            code(alice.delete("key", &delete)),
+        ] {
+            assert_eq!(refusal, ErrorCode::AccessDenied);
+        }
+        root.annotate("key", &note).unwrap();
+        root.rename("key", "other", &machine).unwrap();
+        assert_eq!(root.get("other", &get_machine()).unwrap().data(), b"1");
+        assert_eq!(Some(root.describe("other", &machine).unwrap().attributes), note.attributes);
+        root.delete("other", &delete).unwrap();
+        assert_eq!(code(root.get("other", &get_machine())), ErrorCode::NotFound);
+    }
+
     fn others_neither_write_nor_see_them(door) {
         let vault = Vault::start();
         door.client(&vault, ROOT).put("tls/key", b"k", &put_machine()).unwrap();

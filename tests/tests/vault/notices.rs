@@ -3,16 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::common::*;
 use crate::run::*;
 
 const HOUR: u64 = 3_600_000_000;
-
-fn now() -> u64 {
-    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
-}
 
 /// A vault with a token of Alice's that became due half an hour ago, and one that has long been; when it was last told.
 fn vault_with_something_due() -> Vault {

@@ -52,7 +52,7 @@ through_every_client! {
         assert_eq!((told.note.as_deref(), told.attributes["env"].as_str()), (Some("for the night run"), "prod"));
         assert_eq!(*bob.get("ci/key", &get_of(ALICE)).unwrap().info(), told);
         for filter in [with_me(), ListOptions { owner: of(ALICE), ..defaults() }] {
-            assert_eq!(bob.list(&filter).unwrap().0, [told.clone()], "{filter:?}");
+            assert_eq!(bob.list(&filter).unwrap().0, std::slice::from_ref(&told), "{filter:?}");
         }
         let filter = ListOptions { attributes: attributes(&[("env", "test")]), ..with_me() };
         assert_eq!(bob.list(&filter).unwrap().0, []);
