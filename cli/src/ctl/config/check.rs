@@ -9,6 +9,7 @@ use tokenvault_proto::ErrorCode;
 use crate::common::Context;
 use crate::ctl::daemon;
 use crate::failure::{Failure, describe};
+use crate::output::escape;
 
 /// Exit status of a daemon that does not take its configuration.
 const EX_CONFIG: u8 = 78;
@@ -41,7 +42,9 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         return if ok { Ok(()) } else { Err(Failure::Silent(status)) };
     }
     if ok {
-        return context.output.line("The configuration is good.");
+        context.output.line("The configuration is good.")?;
+        // What is told beside that is hardly meant so.
+        return if message.is_empty() { Ok(()) } else { context.output.line(&escape(cause(&message))) };
     }
     let message = if message.is_empty() { format!("'{}' failed without a word", daemon.display()) } else { message };
     Err(Failure::with_status(status, cause(&message), "correct it and check again"))
