@@ -84,7 +84,7 @@ mod tests {
         let (first, _second) = (turns.take(7).await.unwrap(), turns.take(7).await.unwrap());
         let mut third = Box::pin(turns.take(7));
         assert!(futures_now(&mut third).await.is_none());
-        let others: Vec<_> = (8..100).map(|uid| turns.take(uid)).collect();
+        let others: Vec<_> = (8..20).map(|uid| turns.take(uid)).collect();
         for other in others {
             assert!(futures_now(&mut Box::pin(other)).await.is_some(), "no other uid waits");
         }

@@ -5,11 +5,12 @@ mod common;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use common::*;
 use tempfile::TempDir;
-use tokenvault_core::port::{StoreError, VersionHead, VersionRow, WriteTx};
+use tokenvault_core::port::{JobFailure, Store, StoreError, VersionHead, VersionRow, WriteJob, WriteTx};
 use tokenvault_store::SqliteStore;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -156,4 +157,47 @@ fn others_write_while_a_large_value_is_removed() {
     }
     assert!(between > 5, "only {between} writes came in between");
     wait_until("all of them to go", SOON, || chunks(&store, content) == 0);
+}
+
+/// Writes a row, and says that it is much.
+struct Much {
+    principal: i64,
+    told: Sender<()>,
+}
+
+impl WriteJob for Much {
+    fn run(&mut self, tx: &mut dyn WriteTx) -> Result<(), JobFailure> {
+        tx.add_usage(self.principal, 0, 1).map_err(|_| JobFailure)
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
+        committed.unwrap();
+        self.told.send(()).unwrap();
+    }
+
+    fn bytes(&self) -> usize {
+        600 << 10
+    }
+}
+
+#[test]
+fn a_commit_ends_when_it_has_become_large() {
+    let dir = state();
+    let store = open(dir.path());
+    let principal = add_principal(&store, 1000);
+    let ((running, runs), (release, released)) = (channel(), channel::<()>());
+    let (held, let_go) = job(move |_| {
+        running.send(()).unwrap();
+        let _let_go = released.recv();
+        Ok(())
+    });
+    store.submit(Box::new(held));
+    runs.recv().unwrap();
+    let before = store.counters().commits;
+    let (told, hear) = channel();
+    (0..4).for_each(|_| store.submit(Box::new(Much { principal, told: told.clone() })));
+    drop(release);
+    let_go.recv().unwrap().unwrap();
+    (0..4).for_each(|_| hear.recv().unwrap());
+    assert_eq!(store.counters().commits - before, 2, "two of them are more than a commit takes");
 }

@@ -198,7 +198,7 @@ fn what_was_adopted_is_followed_to_the_uid_it_had_and_no_further() {
 }
 
 #[test]
-fn a_purge_is_where_the_history_of_a_uid_begins_also_when_its_tokens_were_adopted_later() {
+fn a_token_that_was_renamed_and_then_adopted_is_followed_through_both() {
     let home = fetched(&[(ALICE, "x"), (BOB, "y")]);
     let root = home.root().caller;
     home.vault().purge_user(&root, ALICE).unwrap();

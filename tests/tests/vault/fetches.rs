@@ -38,6 +38,11 @@ through_both_doors! {
         assert_eq!(code(bob.fetches("t", &defaults())), ErrorCode::NotFound);
         let foreign = FetchesOptions { owner: Some(format!("uid:{}", ALICE.uid)), ..defaults() };
         assert_eq!(code(bob.fetches("t", &foreign)), ErrorCode::NotFound);
+        alice.share("t", "user:bob", &defaults()).unwrap();
+        bob.get("t", &GetOptions { owner: foreign.owner.clone(), ..defaults() }).unwrap();
+        assert_eq!(code(bob.fetches("t", &foreign)), ErrorCode::AccessDenied, "that is for its owner to see");
+        let newest = &alice.fetches("t", &defaults()).unwrap().0[0];
+        assert_eq!(told(newest), (BOB.uid, BOB.name, "Get", 2, door));
     }
 
     fn who_fetched_machine_tokens_is_shown_to_root(door) {
@@ -57,8 +62,14 @@ through_both_doors! {
         let vault = Vault::start();
         let alice = vault.client(ALICE, door);
         alice.put("t", b"1", &defaults()).unwrap();
+        alice.put("other", b"1", &defaults()).unwrap();
+        alice.get("other", &defaults()).unwrap();
+        let (_, elsewhere) = alice.fetches("other", &FetchesOptions { limit: Some(1), ..defaults() }).unwrap();
+        assert!(!elsewhere.is_empty());
         for options in [
             FetchesOptions { after: Some("nonsense".into()), ..defaults() },
+            FetchesOptions { after: Some("7".into()), ..defaults() },
+            FetchesOptions { after: Some(elsewhere), ..defaults() },
             FetchesOptions { limit: Some(0), ..defaults() },
             FetchesOptions { limit: Some(1_001), ..defaults() },
         ] {
