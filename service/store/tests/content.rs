@@ -24,7 +24,7 @@ fn state() -> TempDir {
 
 /// Begins a content of so many chunks, for which 10 bytes each are held and counted.
 fn begin(store: &SqliteStore, principal: i64, chunks: u32) -> i64 {
-    let (sender, receiver) = std::sync::mpsc::channel();
+    let (sender, receiver) = channel();
     write(store, move |tx| {
         let content = tx.begin_content(principal)?;
         for number in 0..chunks {

@@ -29,7 +29,7 @@ enum Taken<P> {
     /// All of it.
     Token(Arc<HotToken>, P),
     /// The beginning of a value in chunks.
-    Chunks(Opened<P>),
+    Chunks(Box<Opened<P>>),
 }
 
 impl Vault {
@@ -103,7 +103,7 @@ impl Vault {
             }
             None => match self.read_token(&shelf, (caller, request), make_place)? {
                 Taken::Token(token, place) => (token, place),
-                Taken::Chunks(opened) => return Ok(opened),
+                Taken::Chunks(opened) => return Ok(*opened),
             },
         };
         let value = OpenedValue::Whole(self.open_hot(&token)?);
@@ -151,7 +151,7 @@ impl Vault {
             Stored::Chunked(_) => {
                 let place = make_place(stored.at_once(info.size))?;
                 let value = self.open_stored((shelf, caller), &found, &stored)?;
-                return Ok(Taken::Chunks(Opened { info, value, place, receipt: None }));
+                return Ok(Taken::Chunks(Box::new(Opened { info, value, place, receipt: None })));
             }
         };
         let place = make_place(info.size)?;

@@ -45,6 +45,9 @@ impl Stored {
     pub fn find(tx: &dyn ReadTx, row: VersionRow) -> Result<(crate::port::VersionHead, Self), Error> {
         let VersionRow { head, value } = row;
         let Some(content) = head.content else { return Ok((head, Self::Row(value))) };
+        if !value.is_empty() {
+            return Err(Error::Quarantined(format!("a version of token {} has a value twice", head.token)));
+        }
         let missing = || Error::Quarantined(format!("the value of token {} has lost its chunks", head.token));
         if !tx.has_content(content)? {
             return Err(missing());

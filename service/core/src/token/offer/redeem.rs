@@ -53,7 +53,7 @@ pub struct OfferedSize {
 /// What came of it.
 pub enum Redeemed {
     /// The value. The offer is gone.
-    Value(TokenInfo, OpenedValue),
+    Value(Box<TokenInfo>, OpenedValue),
     /// The value does not have as many bytes as there is a place for. The offer is still there.
     Resized,
 }
@@ -150,7 +150,7 @@ impl Vault {
         replace(tx, open, &offer.owner, &offer.row, &offer.meta.used())?;
         let event = event.about(Some(offer.owner.uid), &found.meta.name);
         self.record_mutation(open, tx, &event, found.head.version)?;
-        Ok(Redeemed::Value(found.info(offer.owner.uid)?, value))
+        Ok(Redeemed::Value(Box::new(found.info(offer.owner.uid)?), value))
     }
 
     fn find_offer(&self, open: &OpenVault, tx: &dyn ReadTx, code: &OfferCode) -> Result<Offer, Error> {

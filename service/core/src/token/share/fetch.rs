@@ -32,7 +32,7 @@ pub enum Fetched<P> {
 /// What came of a use that is counted.
 pub enum Used {
     /// The value. The use is spent.
-    Value(TokenInfo, OpenedValue),
+    Value(Box<TokenInfo>, OpenedValue),
     /// The value does not have as many bytes as there is a place for. The use is not spent.
     Resized,
 }
@@ -139,7 +139,7 @@ impl Vault {
                 use_once(tx, &reach.shelf(&vault, &open), &share.row, &share.meta)?;
             }
             vault.record_mutation(&open, tx, &audited, info.version)?;
-            Ok(Ok(Used::Value(info, value)))
+            Ok(Ok(Used::Value(Box::new(info), value)))
         });
     }
 
