@@ -100,7 +100,7 @@ async fn a_writer_that_goes_on_for_ever_is_ended() {
     value.patience = Duration::from_secs(10);
     let writer = std::thread::spawn(move || {
         while write.write_all(b"x").is_ok() {
-            std::thread::yield_now()
+            std::thread::yield_now();
         }
     });
     let mut room = [0; 600];
