@@ -26,6 +26,18 @@ impl SecretBytes {
         Self { bytes, len: 0 }
     }
 
+    /// So many zeros, to be filled in place.
+    pub fn zeroed(len: usize) -> Self {
+        let mut zeros = Self::with_capacity(len);
+        zeros.len = len;
+        zeros
+    }
+
+    /// The bytes, to be filled in place.
+    pub fn expose_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.len).unwrap_or_default()
+    }
+
     /// The bytes.
     pub fn expose(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()

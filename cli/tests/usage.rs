@@ -34,7 +34,7 @@ const BOOLEAN: &str = "write true or false";
 
 /// Every option and operand that is a number, a duration, a time or a truth: where it stands, how it is named in the
 /// refusal, and what is taken. The word stands at the end of the arguments.
-const VALUES: [(&str, &[&str], &str, &str); 50] = [
+const VALUES: [(&str, &[&str], &str, &str); 51] = [
     (TOKENVAULT, &["put", "a", "--ttl"], "--ttl", DURATION),
     (TOKENVAULT, &["put", "a", "--expires"], "--expires", TIME),
     (TOKENVAULT, &["put", "a", "--keep-versions"], "--keep-versions", KEPT),
@@ -63,6 +63,7 @@ const VALUES: [(&str, &[&str], &str, &str); 50] = [
     (TOKENVAULT, &["issue", "--length"], "--length", "write how many digits to make"),
     (TOKENVAULT, &["issue", "--attempts"], "--attempts", ATTEMPTS),
     (TOKENVAULT, &["validate", "--from-fd"], "--from-fd", DESCRIPTOR),
+    (TOKENVAULT, &["fetches", "a", "--limit"], "--limit", "write how many records to list"),
     (TOKENVAULT, &["issued", "--limit"], "--limit", "write how many to list"),
     (TOKENVAULT, &["annotate", "a", "--expires"], "--expires", ", or never"),
     (TOKENVAULT, &["annotate", "a", "--keep-versions"], "--keep-versions", KEPT),

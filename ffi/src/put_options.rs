@@ -81,6 +81,8 @@ impl PutOptions {
             expires: options::number(this.expires_usec),
             keep_versions: options::number(this.keep_versions),
             require_purpose: options::yes_or_no("require_purpose", this.require_purpose)?,
+            // The client knows what it is given.
+            size: None,
         })
     }
 }

@@ -36,6 +36,7 @@ pub async fn reload(service: &Service) -> Result<(), ConfigError> {
 pub fn vault_settings(config: &Config, groups: &Groups) -> Settings {
     Settings {
         value_bytes: config.limits.value_bytes,
+        attachment_bytes: config.limits.attachment_bytes,
         tokens: config.limits.tokens,
         bytes: config.limits.bytes,
         issued: config.limits.issued,

@@ -29,6 +29,9 @@ const CLOCK_TOLERANCE: u64 = 60;
 /// Most bytes of large replies that are not written yet, of all users together.
 const REPLY_BYTES: usize = 32 << 20;
 
+/// Long values of one user that come in at one time: each keeps the store's writer as busy as many small ones.
+const UPLOADS: usize = 2;
+
 /// The parts of the daemon, by role. Handlers hold one reference to it.
 pub struct Service {
     /// The domain.
@@ -45,6 +48,8 @@ pub struct Service {
     pub sealer: HeardSealer,
     /// Turns at work that blocks.
     pub turns: Turns,
+    /// Turns at taking in long values.
+    pub uploads: Turns,
     /// Who is listened to less.
     pub pace: Pace,
     /// Told when a vault that was open may be opened again by itself.
@@ -114,6 +119,7 @@ impl Service {
             users,
             sealer,
             turns: Turns::default(),
+            uploads: Turns::of_each(UPLOADS),
             pace: Pace::default(),
             reopen: Notify::new(),
             settings_changed: Notify::new(),

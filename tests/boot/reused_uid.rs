@@ -17,7 +17,7 @@ const MALLORY: (&str, &str) = ("mallory", "");
 const HOOKS: &str = "/etc/shadow-maint/userdel-pre.d/tokenvault /etc/shadow-maint/userdel-post.d/tokenvault";
 
 /// Every method that has to do with what somebody stores, and a command that calls it.
-const CALLS: [(&str, &str); 19] = [
+const CALLS: [(&str, &str); 20] = [
     ("Get", "tokenvault get prod/api-key"),
     ("Get", "tokenvault get mail/password"),
     ("Put", "printf forged | tokenvault put prod/api-key"),
@@ -36,6 +36,7 @@ const CALLS: [(&str, &str); 19] = [
     ("Shares", "tokenvault shares prod/api-key"),
     ("Offer", "tokenvault offer prod/api-key"),
     ("Redeem", "printf 0000-0000-0000 | tokenvault redeem --reveal"),
+    ("Fetches", "tokenvault fetches prod/api-key"),
     ("State", "printf alices-password | tokenvault unlock --password-fd 0 --recovery-out $HOME/code"),
 ];
 

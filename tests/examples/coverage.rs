@@ -20,7 +20,7 @@ const HEAD: &str = "# Which test covers what\n\n\
     of the results are compared by `vault::json` for every command, and the interface itself by `contract::introspection`.\n";
 
 /// Options of the methods that have any, beside those that say whose token is meant.
-const OPTIONS: [(&str, &[&str]); 27] = [
+const OPTIONS: [(&str, &[&str]); 28] = [
     ("Tokens.Put", proto::PutOptions::KEYS),
     ("Tokens.Generate", proto::GenerateOptions::KEYS),
     ("Tokens.Get", proto::GetOptions::KEYS),
@@ -36,6 +36,7 @@ const OPTIONS: [(&str, &[&str]); 27] = [
     ("Tokens.Share", proto::ShareOptions::KEYS),
     ("Tokens.Offer", proto::OfferOptions::KEYS),
     ("Tokens.Redeem", proto::RedeemOptions::KEYS),
+    ("Tokens.Fetches", proto::FetchesOptions::KEYS),
     ("Issuer.Issue", proto::IssueOptions::KEYS),
     ("Issuer.Validate", proto::ValidateOptions::KEYS),
     ("Issuer.RevokeAll", proto::RevokeAllOptions::KEYS),

@@ -52,6 +52,14 @@ def u64(value):
     return b"\x03" + struct.pack(">Q", value)
 
 
+def i64(value):
+    return b"\x04" + struct.pack(">q", value)
+
+
+def u8(value):
+    return b"\x05" + bytes([value])
+
+
 def derive(key, label, context):
     prk = mac(bytes(32), key)
     return expand(prk, b"tv1/derive/" + label.encode() + b"\0" + context, 32)
@@ -560,6 +568,35 @@ def issued_tags():
     }
 
 
+# --- chunks.json ------------------------------------------------------------------------------------------------------
+
+CHUNK_BYTES = 65536
+
+
+def chunk_aad(content, number, last, vault):
+    return st("chunk") + by(vault) + i64(content) + u64(number) + u8(last)
+
+
+def chunk_blob():
+    filled = b"the end".ljust(CHUNK_BYTES, b"\0")
+    return wrap(KEY, "chunk", chunk_aad(7, 2, 1, VAULT), filled, SALT)
+
+
+def chunk_cases():
+    def chunk(name, outcome=None, content=7, number=2, last=True, vault=VAULT, length=7, **fields):
+        return case(name, outcome, vault=vault, content=content, number=number, last=last, len=length, **fields)
+
+    return [
+        chunk("where it stands", plaintext=b"the end"),
+        chunk("with a zero more, which is filling", plaintext=b"the end\0", length=8),
+        chunk("cut before its end", "Padding", length=6),
+        chunk("of another content", "WrongKey", content=8),
+        chunk("under another number", "WrongKey", number=1),
+        chunk("as one that is not the last", "WrongKey", last=False),
+        chunk("in another vault", "WrongKey", vault=bytes(16)),
+    ]
+
+
 def main():
     check_hpke_against_the_rfc()
     write("wrap.json", "The wrap format; 'blob' opens to 'plaintext' or fails with 'error'.", cases=wrap_cases())
@@ -572,6 +609,8 @@ def main():
           keyring=keyring_rows(), keys={purpose: keyring_key(purpose).hex() for purpose in PURPOSES})
     write("issued.json", "Issued tokens; 'token' is read as 'id' and 'secret', or as nothing. 'tags': what is kept of one.",
           cases=issued_cases(), tags=issued_tags())
+    write("chunks.json", "A chunk of a long value; 'blob' opens to 'plaintext' or fails with 'error'.", key=KEY.hex(),
+          blob=chunk_blob().hex(), cases=chunk_cases())
     write("slots.json", "Slots of the keyring in keys.json; each gives its vault key, or fails with 'error'.",
           vault_id=VAULT.hex(), vk=VK.hex(), cases=slot_cases(), table=slot_table())
 

@@ -10,7 +10,9 @@ use crate::secret::SecretBytes;
 use crate::sys;
 
 /// Most bytes of a value.
-const VALUE_BYTES_MAX: usize = 65_536;
+const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most bytes of nearly every value: room for more is taken only where there is more.
+const SHORT_BYTES_MAX: usize = 65_536;
 /// Most bytes of a passphrase.
 pub const PASSPHRASE_BYTES_MAX: usize = 1_024;
 /// Most bytes of a file with a recovery key.
@@ -52,11 +54,20 @@ impl Source {
 
     /// Reads everything, or `limit` bytes and one more.
     fn read(&self, limit: usize) -> Result<SecretBytes, Failure> {
-        let mut secret = SecretBytes::with_capacity(limit + 1);
-        let result = self.open().and_then(|mut file| secret.fill(&mut file));
-        result.map_err(|error| {
+        self.read_to(limit).map_err(|error| {
             Failure::io(format_args!("cannot read {}", self.name()), &error, "check that it can be read")
-        })?;
+        })
+    }
+
+    fn read_to(&self, limit: usize) -> io::Result<SecretBytes> {
+        let mut file = self.open()?;
+        let mut secret = SecretBytes::with_capacity(limit.min(SHORT_BYTES_MAX) + 1);
+        secret.fill(&mut file)?;
+        if limit > SHORT_BYTES_MAX && secret.expose().len() > SHORT_BYTES_MAX {
+            let beginning = std::mem::replace(&mut secret, SecretBytes::with_capacity(limit + 1));
+            secret.extend(beginning.expose()).map_err(|_| io::Error::from(io::ErrorKind::StorageFull))?;
+            secret.fill(&mut file)?;
+        }
         Ok(secret)
     }
 }
@@ -156,7 +167,7 @@ mod tests {
     #[test]
     fn endless_input_is_refused_after_the_limit() {
         let failure = read_value(&Source::File("/dev/zero".into())).err().unwrap();
-        assert!(failure.line().unwrap().contains("longer than 65536 bytes"));
+        assert!(failure.line().unwrap().contains("longer than 16777216 bytes"));
     }
 
     #[test]

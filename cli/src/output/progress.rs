@@ -30,6 +30,12 @@ impl Progress {
     }
 }
 
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 fn write(text: &str) {
     let mut stderr = std::io::stderr().lock();
     // Who does not see how far it is still sees how it ends.

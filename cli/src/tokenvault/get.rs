@@ -11,7 +11,8 @@ use crate::parse;
 
 /// Write a value to standard output, byte for byte
 ///
-/// Nothing is added to the value. With --json the metadata is printed too, and the value as "value", or as "value-base64"
+/// Nothing is added to the value. One of more than 64 KiB is written as it comes: where the command fails, a part of it may have been
+/// written. With --json the metadata is printed too, and the value as "value", or as "value-base64"
 /// when it is not text.
 #[derive(clap::Args)]
 pub struct Args {
@@ -51,7 +52,7 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let options = GetOptions { owner: args.owner, version: args.version, purpose: args.purpose, app: args.app };
     let value = context
         .client()?
-        .get(&args.name, &options)
+        .get_stream(&args.name, &options)
         .map_err(|error| Failure::of_version(&args.name, args.version, error))?;
-    show::write(context, &value, args.newline)
+    show::write_stream(context, value, args.newline)
 }

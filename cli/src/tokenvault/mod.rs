@@ -2,6 +2,7 @@
 
 mod annotate;
 mod describe;
+mod fetches;
 mod filter;
 mod follow;
 mod generate;
@@ -70,6 +71,7 @@ enum Command {
     Share(share::Args),
     Unshare(unshare::Args),
     Shares(shares::Args),
+    Fetches(fetches::Args),
     Offer(offer::Args),
     Redeem(redeem::Args),
     Issue(issue::Args),
@@ -111,6 +113,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Share(args) => share::run(&context, args),
         Command::Unshare(args) => unshare::run(&context, args),
         Command::Shares(args) => shares::run(&context, args),
+        Command::Fetches(args) => fetches::run(&context, args),
         Command::Offer(args) => offer::run(&context, args),
         Command::Redeem(args) => redeem::run(&context, args),
         Command::Issue(args) => issue::run(&context, args),

@@ -37,6 +37,6 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     show::check_may_be_seen(context, args.reveal, "--reveal")?;
     let code = args.held_up.read("Code")?;
     let options = RedeemOptions { purpose: args.purpose, app: args.app };
-    let value = context.client()?.redeem(&code, &options)?;
-    show::write(context, &value, args.newline)
+    let value = context.client()?.redeem_stream(&code, &options)?;
+    show::write_stream(context, value, args.newline)
 }

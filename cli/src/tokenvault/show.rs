@@ -1,15 +1,23 @@
 //! A value on its way out: raw bytes, or beside the metadata as JSON. Only where the user said that it may be seen.
 
 use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokenvault_client::Value;
+use tokenvault_client::{Value, ValueStream};
 use tokenvault_proto::{Plain, TokenInfo};
 
 use crate::common::Context;
 use crate::failure::Failure;
-use crate::output::{SCHEMA, defuse};
+use crate::output::{SCHEMA, bytes, defuse};
 use crate::secret::SecretBytes;
+
+/// Longest value that is read whole before it is written.
+const WHOLE_BYTES_MAX: u64 = 65_536;
+/// What is read at a time of longer ones.
+const PIECE_BYTES: usize = 65_536;
+/// Whoever waits longer is told how far it is, and again after as long.
+const TOLD_AFTER: Duration = Duration::from_millis(500);
 
 /// Room for the metadata of a token as JSON, beside its name and attributes.
 const METADATA_BYTES: usize = 4_096;
@@ -36,8 +44,38 @@ pub fn write(context: &Context, value: &Value, newline: bool) -> Result<(), Fail
         return write_json(context, value);
     }
     context.output.write(value.data())?;
-    let line_feed = newline || context.output.is_terminal() && !value.data().ends_with(b"\n");
+    end(context, value.data().last().copied(), newline)
+}
+
+/// The same with a value that is still to be read: a long one is written as it comes.
+pub fn write_stream(context: &Context, value: ValueStream, newline: bool) -> Result<(), Failure> {
+    if context.output.wants_json() || value.info().size <= WHOLE_BYTES_MAX {
+        return write(context, &value.read_whole()?, newline);
+    }
+    let last = write_pieces(context, value)?;
+    end(context, last, newline)
+}
+
+fn end(context: &Context, last: Option<u8>, newline: bool) -> Result<(), Failure> {
+    let line_feed = newline || context.output.is_terminal() && last != Some(b'\n');
     if line_feed { context.output.write(b"\n") } else { Ok(()) }
+}
+
+/// Writes a long value as it comes; its last byte.
+fn write_pieces(context: &Context, mut value: ValueStream) -> Result<Option<u8>, Failure> {
+    let mut progress = context.output.progress();
+    let (mut piece, mut last, mut told) = (SecretBytes::zeroed(PIECE_BYTES), None, Instant::now());
+    loop {
+        let count = value.read(piece.expose_mut())?;
+        let Some(read) = piece.expose().get(..count).filter(|read| !read.is_empty()) else { return Ok(last) };
+        context.output.write(read)?;
+        last = read.last().copied();
+        // Beside the value itself there is no room for the line.
+        if told.elapsed() >= TOLD_AFTER && !context.output.is_terminal() {
+            progress.show(&format!("{} of {}", bytes(value.count()), bytes(value.info().size)));
+            told = Instant::now();
+        }
+    }
 }
 
 /// Metadata and value: `value` when it is text, else `value-base64`.

@@ -68,6 +68,7 @@ impl WriteArgs {
             expires: self.expires,
             keep_versions: self.keep_versions,
             require_purpose: self.require_purpose,
+            size: None,
         })
     }
 }

@@ -36,6 +36,7 @@ mod tokens;
 mod turn;
 mod user;
 mod value;
+mod value_stream;
 
 pub use client::Client;
 pub use error::Error;
@@ -44,9 +45,10 @@ pub use subscription::{Notice, Subscription};
 pub use tokenvault_proto as proto;
 pub use tokenvault_proto::{
     AddSlotOptions, Address, AddressError, AnnotateOptions, AuditInfo, AuditOptions, CredentialTest, DeleteOptions,
-    DescribeOptions, ErrorCode, ExpiringInfo, ExpiringOptions, GenerateOptions, GetOptions, Health, IssueOptions,
-    IssuedInfo, IssuedOptions, ListOptions, LoginState, OfferInfo, OfferOptions, OperationInfo, PutOptions,
-    RedeemOptions, RemoveSlotOptions, RevokeAllOptions, ShareInfo, ShareOptions, SlotInfo, Status, TokenInfo,
-    UnsealOptions, ValidateOptions, VerifyAuditOptions, VersionInfo, WhoAmI,
+    DescribeOptions, ErrorCode, ExpiringInfo, ExpiringOptions, FetchInfo, FetchesOptions, GenerateOptions, GetOptions,
+    Health, IssueOptions, IssuedInfo, IssuedOptions, ListOptions, LoginState, OfferInfo, OfferOptions, OperationInfo,
+    PutOptions, RedeemOptions, RemoveSlotOptions, RevokeAllOptions, ShareInfo, ShareOptions, SlotInfo, Status,
+    TokenInfo, UnsealOptions, ValidateOptions, VerifyAuditOptions, VersionInfo, WhoAmI,
 };
 pub use value::Value;
+pub use value_stream::ValueStream;

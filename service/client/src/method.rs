@@ -9,6 +9,9 @@ const DEADLINE: Duration = Duration::from_secs(25);
 /// Admin calls wait for people (polkit), for a TPM and for the disk.
 const ADMIN_DEADLINE: Duration = Duration::from_secs(120);
 
+/// As long as the vault takes for a long value at its defaults, when it waits for others before it.
+const LONG_VALUE_DEADLINE: Duration = Duration::from_secs(600);
+
 /// A method of the vault.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Method {
@@ -56,6 +59,8 @@ pub(crate) const DESCRIBE: Method = read(TOKENS_INTERFACE, "Describe");
 pub(crate) const VERSIONS: Method = read(TOKENS_INTERFACE, "Versions");
 pub(crate) const LIST: Method = read(TOKENS_INTERFACE, "List");
 pub(crate) const PUT: Method = write("Put");
+/// Of a value that does not fit into a pipe, and comes in piece by piece.
+pub(crate) const PUT_LONG: Method = Method { deadline: LONG_VALUE_DEADLINE, ..PUT };
 pub(crate) const GENERATE: Method = write("Generate");
 pub(crate) const ROLLBACK: Method = write("Rollback");
 pub(crate) const ANNOTATE: Method = write("Annotate");
@@ -67,6 +72,7 @@ pub(crate) const SHARES: Method = read(TOKENS_INTERFACE, "Shares");
 
 pub(crate) const OFFER: Method = write("Offer");
 pub(crate) const REDEEM: Method = write("Redeem");
+pub(crate) const FETCHES: Method = read(TOKENS_INTERFACE, "Fetches");
 
 pub(crate) const ISSUE: Method = issuer("Issue");
 pub(crate) const VALIDATE: Method = read(ISSUER_INTERFACE, "Validate");

@@ -12,7 +12,7 @@ use nix::unistd::{pipe2, write};
 use crate::error::Error;
 
 /// What a pipe holds unless it is asked to hold more.
-const PIPE_BYTES: usize = 65536;
+pub(crate) const PIPE_BYTES: usize = 65536;
 
 /// A value on its way.
 pub(crate) struct Outgoing<'v> {

@@ -4,8 +4,8 @@ use std::os::fd::AsFd;
 
 use serde::Serialize;
 use tokenvault_proto::{
-    AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions, OfferInfo, OfferOptions,
-    PutOptions, RedeemOptions, ShareInfo, ShareOptions, TokenInfo, VersionInfo,
+    AnnotateOptions, DeleteOptions, DescribeOptions, FetchInfo, FetchesOptions, GenerateOptions, GetOptions,
+    ListOptions, OfferInfo, OfferOptions, PutOptions, RedeemOptions, ShareInfo, ShareOptions, TokenInfo, VersionInfo,
 };
 use zbus::Type;
 use zeroize::Zeroizing;
@@ -14,8 +14,10 @@ use crate::call;
 use crate::client::Client;
 use crate::error::Error;
 use crate::method::{self, Method};
+use crate::pipe;
 use crate::text::Text;
 use crate::value::Value;
+use crate::value_stream::ValueStream;
 
 impl Client {
     /// The value of a token.
@@ -26,12 +28,25 @@ impl Client {
         self.fetch(&method::GET, name, options)
     }
 
+    /// The same, to be read piece by piece.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn get_stream(&self, name: &str, options: &GetOptions) -> Result<ValueStream, Error> {
+        self.stream(&method::GET, name, options)
+    }
+
     /// Stores `value` as the newest version of a token and returns that version's number.
     ///
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn put(&self, name: &str, value: &[u8], options: &PutOptions) -> Result<u64, Error> {
-        self.call_with_value(&method::PUT, value, |pipe| (Text(name), pipe, options))
+        if value.len() <= pipe::PIPE_BYTES {
+            return self.call_with_value(&method::PUT, value, |pipe| (Text(name), pipe, options));
+        }
+        // It is written while the call is under way: if this program is killed, the vault must not take a part of it for the whole.
+        let options = PutOptions { size: Some(value.len() as u64), ..options.clone() };
+        self.call_with_value(&method::PUT_LONG, value, |pipe| (Text(name), pipe, &options))
     }
 
     /// Has the vault make a value, stores it and returns it.
@@ -131,6 +146,14 @@ impl Client {
         Ok((Zeroizing::new(code), offer))
     }
 
+    /// One page of who fetched a token, the newest first, and where the next begins: empty after the last. A page may have no rows.
+    ///
+    /// # Errors
+    /// A row of the contract's table.
+    pub fn fetches(&self, name: &str, options: &FetchesOptions) -> Result<(Vec<FetchInfo>, String), Error> {
+        self.call(&method::FETCHES, &(Text(name), options))
+    }
+
     /// The value of an offered token, once.
     ///
     /// # Errors
@@ -139,12 +162,34 @@ impl Client {
         self.fetch(&method::REDEEM, code, options)
     }
 
+    /// The same, to be read piece by piece.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn redeem_stream(&self, code: &str, options: &RedeemOptions) -> Result<ValueStream, Error> {
+        self.stream(&method::REDEEM, code, options)
+    }
+
+    fn stream(&self, method: &Method, name: &str, options: &(impl Serialize + Type)) -> Result<ValueStream, Error> {
+        let reply = self.ask(method, self.until(method), &(Text(name), options))?;
+        let (pipe, info): (zbus::OwnedFd, TokenInfo) = call::decode(method, &reply)?;
+        Ok(ValueStream::new(pipe.into(), info, self.deadline_of(method)))
+    }
+
     /// A call that answers with a value. The value is read after other threads may have their turn again.
     fn fetch(&self, method: &Method, name: &str, options: &(impl Serialize + Type)) -> Result<Value, Error> {
         let until = self.until(method);
         let reply = self.ask(method, until, &(Text(name), options))?;
         // Borrowed, since a copy of it would be one more descriptor to make and to close.
-        let (pipe, info): (zbus::Fd<'_>, TokenInfo) = call::decode(method, &reply)?;
-        Value::receive(pipe.as_fd(), info, until)
+        let (read, info): (zbus::Fd<'_>, TokenInfo) = call::decode(method, &reply)?;
+        if info.size > pipe::PIPE_BYTES as u64 {
+            // As long as it comes, it may take its time.
+            let read = read
+                .as_fd()
+                .try_clone_to_owned()
+                .map_err(|error| Error::local("keep the pipe of the value", &error))?;
+            return ValueStream::new(read, info, self.deadline_of(method)).read_whole();
+        }
+        Value::receive(read.as_fd(), info, until)
     }
 }

@@ -34,25 +34,26 @@ impl Value {
         &self.info
     }
 
+    pub(crate) const fn new(data: Zeroizing<Vec<u8>>, info: TokenInfo) -> Self {
+        Self { data, info }
+    }
+
     /// Reads exactly the bytes that `info` announces.
     pub(crate) fn receive(pipe: BorrowedFd<'_>, info: TokenInfo, until: Instant) -> Result<Self, Error> {
-        let size = usize::try_from(info.size)
-            .ok()
-            .filter(|_| info.size <= VALUE_BYTES_MAX)
-            .ok_or_else(|| Error::malformed("Get", &format!("a value of {} bytes", info.size)))?;
+        let size = size(&info)?;
         // One byte more than announced, so that one read shows whether there is more. Allocated once: growing would
         // leave copies behind.
         let mut data = Zeroizing::new(vec![0; size + 1]);
         let mut count = 0;
         while count < size {
             match read_some(pipe, data.get_mut(count..).unwrap_or_default(), until) {
-                Ok(0) | Err(Errno::ETIMEDOUT) => return Err(withdrawn(count, size)),
+                Ok(0) | Err(Errno::ETIMEDOUT) => return Err(withdrawn(count as u64, info.size)),
                 Ok(more) => count += more,
                 Err(errno) => return Err(Error::local("read the value", &errno)),
             }
         }
         if count > size {
-            return Err(Error::malformed("Get", &format!("more than the {size} bytes announced")));
+            return Err(too_long(info.size));
         }
         data.truncate(size);
         Ok(Self { data, info })
@@ -61,7 +62,7 @@ impl Value {
 
 /// Reads what comes next, 0 at the end of the pipe. The daemon fills the pipe before it answers, so nearly always all of the
 /// value is there; if not, it is waited for.
-fn read_some(pipe: BorrowedFd<'_>, buffer: &mut [u8], until: Instant) -> Result<usize, Errno> {
+pub(crate) fn read_some(pipe: BorrowedFd<'_>, buffer: &mut [u8], until: Instant) -> Result<usize, Errno> {
     let readable = || deadline::wait(&mut [PollFd::new(pipe, PollFlags::POLLIN)], until);
     loop {
         let result = match sys::read_now(pipe, buffer) {
@@ -79,7 +80,19 @@ fn read_some(pipe: BorrowedFd<'_>, buffer: &mut [u8], until: Instant) -> Result<
     }
 }
 
-fn withdrawn(count: usize, size: usize) -> Error {
+/// Bytes of a value, where it can be one.
+pub(crate) fn size(info: &TokenInfo) -> Result<usize, Error> {
+    usize::try_from(info.size)
+        .ok()
+        .filter(|_| info.size <= VALUE_BYTES_MAX)
+        .ok_or_else(|| Error::malformed("Get", &format!("a value of {} bytes", info.size)))
+}
+
+pub(crate) fn too_long(size: u64) -> Error {
+    Error::malformed("Get", &format!("more than the {size} bytes announced"))
+}
+
+pub(crate) fn withdrawn(count: u64, size: u64) -> Error {
     let message = format!("only {count} of {size} bytes of the value came in time; try again");
     Error::new(ErrorCode::Timeout, message)
 }

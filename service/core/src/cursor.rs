@@ -1,6 +1,8 @@
 //! The place in a list where its next page begins, as a caller keeps it: encrypted, because row numbers would tell how much
 //! others store.
 
+use zeroize::Zeroizing;
+
 use crate::Secret;
 use crate::crypto::{aad::Aad, wrap};
 use crate::error::Error;
@@ -33,6 +35,18 @@ impl<'a> Cursor<'a> {
     pub fn decode<const NUMBERS: usize>(&self, text: &str) -> Result<[i64; NUMBERS], Error> {
         self.keyed().decode(text)
     }
+
+    /// The text of a place that is more than numbers, in a list about the token of a row.
+    pub fn encode_about(&self, token: i64, place: &[u8]) -> Result<String, Error> {
+        let keyed = self.keyed();
+        Ok(hex::encode(&wrap::seal(keyed.key, keyed.list, keyed.aad().i64(token).as_bytes(), place)?))
+    }
+
+    /// The place such a text stands for.
+    pub fn decode_about(&self, token: i64, text: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let keyed = self.keyed();
+        keyed.open(&keyed.aad().i64(token), text)
+    }
 }
 
 /// The cursor of one list of somebody who may be no principal.
@@ -64,17 +78,25 @@ impl KeyedCursor<'_> {
         if text.is_empty() {
             return Ok([0; NUMBERS]);
         }
-        let refused = || Error::InvalidArgs("option 'after' is not the 'next' of an earlier page".into());
-        let sealed = hex::decode(text).ok_or_else(refused)?;
-        let opened = wrap::open_record(self.key, self.list, self.aad().as_bytes(), &sealed).map_err(|_| refused())?;
+        let opened = self.open(&self.aad(), text)?;
         let mut numbers = [0; NUMBERS];
         let (bytes, rest) = opened.as_chunks::<8>();
         if bytes.len() != NUMBERS || !rest.is_empty() {
-            return Err(refused());
+            return Err(no_place());
         }
         for (number, bytes) in numbers.iter_mut().zip(bytes) {
             *number = i64::from_be_bytes(*bytes);
         }
         Ok(numbers)
     }
+
+    fn open(&self, aad: &Aad, text: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let sealed = hex::decode(text).ok_or_else(no_place)?;
+        wrap::open_record(self.key, self.list, aad.as_bytes(), &sealed).map_err(|_| no_place())
+    }
+}
+
+/// What is not the place of an earlier page, or that of another list.
+pub(crate) fn no_place() -> Error {
+    Error::InvalidArgs("option 'after' is not the 'next' of an earlier page".into())
 }

@@ -49,6 +49,8 @@ pub enum Action {
     Write,
     /// Share, end shares, see them.
     Share,
+    /// See who fetched.
+    History,
 }
 
 /// The answer of [`judge`].
@@ -102,8 +104,12 @@ pub fn judge(caller: Standing, owner: Option<u32>, action: Action) -> Decision {
         return Decision::Deny("machine tokens are shared by root and administrators only");
     }
     match action {
-        Action::Read if own => Decision::Allow,
-        Action::Read => Decision::Hide,
+        Action::Read | Action::History if own => Decision::Allow,
+        Action::History if machine_write => Decision::Allow,
+        Action::History if owner == Some(0) => {
+            Decision::Deny("who fetched machine tokens is shown to root and administrators only")
+        }
+        Action::Read | Action::History => Decision::Hide,
         Action::Write | Action::Share if !own && !machine_write => match owner {
             Some(0) => Decision::Deny("machine tokens are written by root and administrators only"),
             _ => Decision::Hide,

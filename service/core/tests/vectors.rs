@@ -7,7 +7,7 @@ mod common;
 use common::{cases, check, hex, secret, vectors};
 use serde_json::Value;
 use tokenvault_core::Error;
-use tokenvault_core::crypto::{hpke, kdf, pad, tag, wrap};
+use tokenvault_core::crypto::{chunk, hpke, kdf, pad, tag, wrap};
 use tokenvault_core::issued;
 use tokenvault_core::keyring::Keyring;
 use tokenvault_core::name::TokenName;
@@ -24,6 +24,25 @@ fn wrapped_messages_open_or_are_refused_by_cause() {
         check(name, case, value, &expected);
         let record = wrap::open_record(&key, purpose, &aad, &blob).map(|plain| plain.to_vec());
         check(name, case, record, &expected);
+    }
+}
+
+#[test]
+fn chunks_open_where_they_stand_and_nowhere_else() {
+    let file = vectors("chunks.json");
+    let (key, blob) = (secret(&hex(&file["key"])), hex(&file["blob"]));
+    for (name, case) in cases(&file, "cases") {
+        let vault = hex(&case["vault"]).try_into().expect("16 bytes");
+        let place = chunk::Place {
+            vault: &vault,
+            content: case["content"].as_i64().unwrap(),
+            number: case["number"].as_u64().unwrap().try_into().unwrap(),
+            is_last: case["last"].as_bool().unwrap(),
+        };
+        let len = case["len"].as_u64().unwrap().try_into().unwrap();
+        let expected = case["plaintext"].as_str().map(|_| hex(&case["plaintext"])).unwrap_or_default();
+        let opened = chunk::open(&key, &place, len, &blob, &HeapMemory);
+        check(name, case, opened.map(|part| part.expose().to_vec()), &expected);
     }
 }
 

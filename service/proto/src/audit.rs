@@ -42,6 +42,44 @@ options! {
     }
 }
 
+options! {
+    /// Options of `Tokens.Fetches`.
+    FetchesOptions {
+        /// Whose token: `machine`; default the caller's own.
+        owner: String = "owner",
+        /// Rows of this page.
+        limit: u32 = "limit",
+        /// Where the page begins: `next` of the page before.
+        after: String = "after",
+    }
+}
+
+results! {
+    /// A fetch of a token, or several that are alike. What does not apply is empty or 0.
+    FetchInfo {
+        /// When it happened, or the first of a folded run, microseconds since the epoch.
+        time: u64 = "time",
+        /// Who fetched.
+        uid: u32 = "uid",
+        /// The user name of that uid, where the daemon knows it.
+        user: String = "user",
+        /// Number of the version.
+        version: u64 = "version",
+        /// How many equal ones it stands for.
+        count: u64 = "count",
+        /// `bus`, `socket`, `credential`.
+        door: String = "door",
+        /// What the caller said it is.
+        app: String = "app",
+        /// What the caller said it wants the value for.
+        purpose: String = "purpose",
+        /// The unit the service manager asked for.
+        unit: String = "unit",
+        /// `Get`, `Redeem`, `LoadCredential`.
+        operation: String = "operation",
+    }
+}
+
 results! {
     /// One record of the audit log. What does not apply is empty or 0.
     AuditInfo {

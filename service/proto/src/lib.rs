@@ -18,7 +18,7 @@ mod variant;
 mod written_key;
 
 pub use address::{Address, AddressError};
-pub use audit::{AUDIT_DAMAGED, AuditInfo, AuditOptions, OperationInfo, VerifyAuditOptions};
+pub use audit::{AUDIT_DAMAGED, AuditInfo, AuditOptions, FetchInfo, FetchesOptions, OperationInfo, VerifyAuditOptions};
 pub use claims::Claims;
 pub use dictionary::{Dictionary, FieldType, OptionError, Plain, ZERO_BYTE};
 pub use error::{ErrorCode, ErrorEntry};

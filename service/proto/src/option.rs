@@ -32,6 +32,8 @@ options! {
         keep_versions: u32 = "keep-versions",
         /// Whether `Get` must name a purpose.
         require_purpose: bool = "require-purpose",
+        /// Bytes of the value; one of another length is refused.
+        size: u64 = "size",
     }
 }
 
@@ -81,6 +83,7 @@ impl GenerateOptions {
             expires: self.expires,
             keep_versions: self.keep_versions,
             require_purpose: self.require_purpose,
+            size: None,
         }
     }
 }

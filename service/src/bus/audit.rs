@@ -41,7 +41,7 @@ pub async fn audit(desk: &Desk, call: Call, filter: Options) -> Result<(Vec<Audi
 }
 
 /// Whoever looks for what was done a moment ago finds it. Where it cannot be written the rest is shown all the same.
-async fn write_what_waits(desk: &Desk) {
+pub(super) async fn write_what_waits(desk: &Desk) {
     if desk.service.vault.audit_waits() {
         let _kept_in_memory = desk.committed(|reply| desk.service.vault.flush_audit(false, reply)).await;
     }

@@ -16,7 +16,7 @@ use super::Options;
 use crate::caller::{UserError, Users};
 use crate::service::Service;
 use crate::value::Portion;
-use crate::value::incoming::{EmptyValue, IncomingLimits, ReceiveError, Room, receive};
+use crate::value::incoming::{EmptyValue, IncomingLimits, ReceiveError, Received, Room, receive, receive_any};
 
 /// Longest user name that is looked up; LOGIN_NAME_MAX of Linux.
 const USER_NAME_BYTES_MAX: usize = 256;
@@ -27,20 +27,26 @@ pub fn options<T: Dictionary>(options: Options) -> Result<T, Error> {
 }
 
 /// Takes the value of a `Put` of `uid` in, and what it counts for until it is stored.
-pub async fn value(service: &Service, uid: u32, fd: OwnedFd) -> Result<(Secret, Portion), Error> {
+/// Where it is longer than one that lies in a row may be, that is what its beginning counts for.
+pub async fn value(service: &Service, uid: u32, fd: OwnedFd) -> Result<(Received, Portion), Error> {
     let limit = match service.config().limits.value_bytes {
         0 => VALUE_BYTES_MAX,
         limit => usize::try_from(limit).unwrap_or(VALUE_BYTES_MAX).min(VALUE_BYTES_MAX),
     };
     let mut portion = service.pipes.portion_of(uid);
     let room = Room { portion: &mut portion, memory: service.vault.memory() };
-    let value = take(service, fd, room, limit, EmptyValue::Refused).await.map_err(|error| match error {
-        ReceiveError::TooLarge { limit } => {
-            Error::InvalidArgs(format!("the value is longer than {limit} bytes (limit 'value-bytes')"))
-        }
-        error => error.into(),
-    })?;
-    Ok((value, portion))
+    let limits = IncomingLimits { max_bytes: limit, deadline: patience(service), empty: EmptyValue::Refused };
+    Ok((receive_any(fd.into(), limits, room).await?, portion))
+}
+
+/// Refuses a value of another length than was said.
+pub fn check_size(said: Option<u64>, size: u64) -> Result<(), Error> {
+    match said {
+        Some(said) if said != size => Err(Error::InvalidArgs(format!(
+            "the value ended after {size} bytes, and option 'size' says {said}; write all of it"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Takes the secret of a slot in.
@@ -67,11 +73,15 @@ async fn take(
     max_bytes: usize,
     empty: EmptyValue,
 ) -> Result<Secret, ReceiveError> {
-    let deadline = match service.config().limits.pipe_seconds {
+    receive(fd.into(), IncomingLimits { max_bytes, deadline: patience(service), empty }, room).await
+}
+
+/// How long who writes a value may take, or make no progress.
+fn patience(service: &Service) -> Duration {
+    match service.config().limits.pipe_seconds {
         0 => Duration::MAX,
         seconds => Duration::from_secs(seconds),
-    };
-    receive(fd.into(), IncomingLimits { max_bytes, deadline, empty }, room).await
+    }
 }
 
 /// Checks the number of a version.

@@ -1,6 +1,6 @@
 //! From the domain's types to the wire's dictionaries.
 
-use tokenvault_core::audit::AuditEntry;
+use tokenvault_core::audit::{AuditEntry, AuditRecord};
 use tokenvault_core::issued::IssuedInfo;
 use tokenvault_core::login::LoginState;
 use tokenvault_core::policy::Role;
@@ -137,6 +137,22 @@ pub fn audit(entry: AuditEntry) -> proto::AuditInfo {
         unit: record.unit.unwrap_or_default(),
         renamed_to: record.renamed_to,
         grantee: record.grantee,
+    }
+}
+
+/// A fetch, without the name of the user.
+pub fn fetch(record: AuditRecord) -> proto::FetchInfo {
+    proto::FetchInfo {
+        time: record.time.as_usec(),
+        uid: record.uid,
+        user: String::new(),
+        version: record.version,
+        count: record.count,
+        door: record.door().to_owned(),
+        app: record.app,
+        purpose: record.purpose,
+        unit: record.unit.unwrap_or_default(),
+        operation: record.operation,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod attachments;
 mod audit;
 mod call;
 mod decode;
@@ -14,6 +15,7 @@ mod desk;
 mod dispatch;
 pub mod encode;
 mod expiring;
+mod fetches;
 mod get_hot;
 mod hot;
 mod issuer;

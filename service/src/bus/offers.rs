@@ -7,7 +7,7 @@ use tokenvault_proto::{self as proto, OfferOptions, RedeemOptions};
 use zbus::OwnedFd;
 
 use super::call::Call;
-use super::{Desk, Options, decode, decode_issued, encode, shared};
+use super::{Desk, Options, attachments, decode, decode_issued, encode, shared};
 use crate::caller::Kind;
 
 /// `Offer`.
@@ -36,7 +36,7 @@ pub async fn redeem(
     let size = service.vault.look_at_offer(&call.caller, &decode_issued::redeem(code, &options)?)?;
     // What the answer needs comes first: an offer that is gone and was not handed out would be lost.
     let place = desk.bus_place(&call).await?;
-    let len = usize::try_from(size.value).unwrap_or(usize::MAX);
+    let len = usize::try_from(size.at_once).unwrap_or(usize::MAX);
     let room = service.pipes.reserve(uid, len, place).map_err(Error::from)?;
     desk.count_reply(uid, size.reply)?;
     service.limiter.pay(uid, Kind::Write)?;
@@ -47,7 +47,7 @@ pub async fn redeem(
     }
     match redeemed? {
         Redeemed::Value(info, value) => {
-            let fd = room.send(&value).map_err(Error::from)?;
+            let fd = attachments::send(service, room, value)?;
             // What he was offered he may read, and no more.
             Ok((fd.into(), proto::TokenInfo { permission: "read".to_owned(), ..encode::token(&info) }))
         }

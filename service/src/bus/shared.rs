@@ -16,7 +16,7 @@ use zbus::OwnedFd;
 
 use super::call::Call;
 use super::desk::blocking;
-use super::{Desk, decode_issued, encode};
+use super::{Desk, attachments, decode_issued, encode};
 use crate::caller::{Kind, UserError};
 
 /// By so many groups something is looked for in no time; by more of them it blocks, and takes turns.
@@ -32,25 +32,25 @@ pub async fn get(desk: &Desk, mut call: Call, request: GetRequest) -> Result<(Ow
     know_groups(desk, &mut call).await?;
     let (service, caller, uid) = (&desk.service, &call.caller, call.caller.uid);
     let mut place = desk.bus_place(&call).await?;
-    let mut reserve = |info: &TokenInfo| {
-        let len = usize::try_from(info.size).unwrap_or(usize::MAX);
+    let mut reserve = |size: u64| {
+        let len = usize::try_from(size).unwrap_or(usize::MAX);
         service.pipes.reserve(uid, len, place.take()).map_err(Error::from)
     };
     let look = |groups: &[GroupNow]| service.vault.get_shared(caller, &request, groups, &mut reserve);
     let (fetched, groups) = ask(desk, caller, look).await?;
-    let info = match fetched {
+    let (info, at_once) = match fetched {
         Fetched::Opened(opened) => {
             if let Some(receipt) = opened.receipt {
                 desk.committed(|reply| service.vault.settle(receipt, reply)).await?;
             }
             desk.count_reply(uid, opened.info.reply_bytes())?;
-            let fd = opened.place.send(&opened.value).map_err(Error::from)?;
+            let fd = attachments::send(service, opened.place, opened.value)?;
             return Ok((fd.into(), encode::token(&opened.info)));
         }
-        Fetched::Counted(info) => info,
+        Fetched::Counted(info, at_once) => (info, at_once),
     };
     // What the answer needs comes first: a use that is spent on nothing would be lost.
-    let room = reserve(&info)?;
+    let room = reserve(at_once)?;
     desk.count_reply(uid, info.reply_bytes())?;
     service.limiter.pay(uid, Kind::Write)?;
     let used = desk.committed(|reply| service.vault.get_counted(caller, request, groups, info.size, reply)).await;
@@ -59,7 +59,7 @@ pub async fn get(desk: &Desk, mut call: Call, request: GetRequest) -> Result<(Ow
     }
     match used? {
         Used::Value(info, value) => {
-            let fd = room.send(&value).map_err(Error::from)?;
+            let fd = attachments::send(service, room, value)?;
             Ok((fd.into(), encode::token(&info)))
         }
         Used::Resized => {

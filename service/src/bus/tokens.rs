@@ -14,8 +14,9 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, decode, encode, offers, shared, shares};
+use super::{Desk, Options, Refusal, attachments, decode, encode, fetches, offers, shared, shares};
 use crate::caller::Kind;
+use crate::value::Received;
 
 /// The interface.
 pub struct Tokens(pub Desk);
@@ -24,17 +25,19 @@ pub struct Tokens(pub Desk);
 #[interface(name = "org.tokenvault1.Tokens")]
 impl Tokens {
     /// Stores the value that is read from the pipe, or from a memfd sealed against writing and shrinking, as a new version.
-    /// Answers its number once it is durable.
+    /// Answers its number once it is durable. A value of more than 64 KiB, up to 16 MiB, is taken in as it comes: its writer has
+    /// to make progress, and the version is there when all of it is. Of one user two such values come in at a time, others wait.
     ///
     /// Options: `mode` s: `upsert` (default), `create`, `replace`. `expect-version` t: write only when this is the current
     /// version, 0: when there is none. `class` s: `machine` (default), `login`. `owner` s: `machine`, or as in Get.
     /// `content-type` s. `attributes` a{ss}. `ttl` t: microseconds until the version expires, or `expires` t: when.
-    /// `keep-versions` u: how many are kept (10). `require-purpose` b: whether readers must name one. What is not given stays as
-    /// it is on a live token; an expiry belongs to the value and does not stay.
+    /// `keep-versions` u: how many are kept (10). `require-purpose` b: whether readers must name one. `size` t: bytes of the
+    /// value; one of another length is refused, as when its writer was killed. What is not given stays as it is on a live
+    /// token; an expiry belongs to the value and does not stay.
     ///
     /// To a token that is shared with the caller with permission `write` a version is added, which counts against its owner's
     /// quota and is a use of the share. It expires when the version before it would have; what is known of the token is its
-    /// owner's to say, and so are all options but `mode`, `expect-version` and `content-type`.
+    /// owner's to say, and so are all options but `mode`, `expect-version`, `content-type` and `size`.
     ///
     /// Errors: InvalidArgs, Exists, Conflict, NotFound (`replace`), AccessDenied, Locked, LimitsExceeded, Timeout, Unavailable.
     #[zbus(out_args("version"))]
@@ -50,10 +53,19 @@ impl Tokens {
                 let service = &self.0.service;
                 let name = TokenName::parse(name)?;
                 let options = decode::options::<PutOptions>(options)?;
+                let size = options.size;
                 let mut options = decode::put_options(service, call.caller.uid, options).await?;
                 service.vault.check_open()?;
                 options.groups = shared::groups_to_put(&self.0, &mut call, options.owner, &name).await?;
-                let (value, portion) = decode::value(service, call.caller.uid, value).await?;
+                let (received, portion) = decode::value(service, call.caller.uid, value).await?;
+                let value = match received {
+                    Received::Whole(value) => value,
+                    Received::Long(value) => {
+                        let put = attachments::Put { name, options, size, value, beginning: portion };
+                        return attachments::put(&self.0, call, put).await;
+                    }
+                };
+                decode::check_size(size, value.len() as u64)?;
                 let request = PutRequest { name, options, value };
                 let stored = self.0.committed(|reply| {
                     // The value takes memory until the writer is through with it, also when nobody waits for the answer.
@@ -112,7 +124,8 @@ impl Tokens {
     }
 
     /// Hands out a value through a pipe, and what is known of it. A reader that gets fewer bytes than `size` was too slow: the
-    /// pipe was withdrawn, and what it read is not the value.
+    /// pipe was withdrawn, and what it read is not the value. So it is with a value of more than 64 KiB whose token is deleted
+    /// while it is read, whose owner or reader is disabled or, with class `login`, logs out, or that is found to be damaged.
     ///
     /// Options: `owner` s: `user:NAME`, `uid:NUMBER`, `machine`; default the caller's own. `version` t: this one instead of the
     /// current, for the owner. `purpose` s and `app` s: written to the audit log.
@@ -150,7 +163,7 @@ impl Tokens {
                     self.0.committed(|reply| service.vault.settle(receipt, reply)).await?;
                 }
                 self.0.count_reply(call.caller.uid, opened.info.reply_bytes())?;
-                let fd = opened.place.send(&opened.value).map_err(Error::from)?;
+                let fd = attachments::send(service, opened.place, opened.value)?;
                 Ok((fd.into(), encode::token(&opened.info)))
             })
             .await
@@ -400,5 +413,23 @@ impl Tokens {
     ) -> Result<Vec<proto::ShareInfo>, Refusal> {
         let desk = &self.0;
         desk.serve(&header, Kind::Read, |call| shares::shares(desk, call, name, options)).await
+    }
+
+    /// Lists who fetched a token, the newest first, for its owner and for those who administer machine tokens. What the audit log has
+    /// of it: fetches that are alike and within a second are one row.
+    ///
+    /// Options: `owner` s: `machine`. `limit` u: most rows of the page (100, at most 1000). `after` s: `next` of the page before; an
+    /// empty `next` is the end, and a page without rows is not.
+    ///
+    /// Errors: NotFound, AccessDenied, InvalidArgs.
+    #[zbus(out_args("fetches", "next"))]
+    async fn fetches(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: &str,
+        options: Options,
+    ) -> Result<(Vec<proto::FetchInfo>, String), Refusal> {
+        let desk = &self.0;
+        desk.serve(&header, Kind::Write, |call| fetches::fetches(desk, call, name, options)).await
     }
 }

@@ -1,4 +1,5 @@
-//! Turns at work that blocks a thread: one at a time per uid, a few for all, so that no uid takes every thread.
+//! Turns at work that is dear: of each uid a little at a time, of all together no more than there are threads for it, so that no
+//! uid takes all there is.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,8 @@ const IDLE_UIDS_MAX: usize = 1_024;
 /// Who is at work. Waiting is bounded by the calls a uid may have in flight.
 pub struct Turns {
     threads: Arc<Semaphore>,
+    /// Turns that a uid has at one time.
+    of_each: usize,
     uids: Mutex<HashMap<u32, Arc<Semaphore>>>,
 }
 
@@ -32,7 +35,12 @@ impl Default for Turns {
 impl Turns {
     /// Turns at so many threads.
     pub fn of(threads: usize) -> Self {
-        Self { threads: Arc::new(Semaphore::new(threads)), uids: Mutex::default() }
+        Self { threads: Arc::new(Semaphore::new(threads)), of_each: 1, uids: Mutex::default() }
+    }
+
+    /// So many turns of each uid, at work that takes no thread.
+    pub fn of_each(of_each: usize) -> Self {
+        Self { of_each, ..Self::of(Semaphore::MAX_PERMITS) }
     }
 
     /// Waits for a turn of `uid`: first among its own calls, then among the uids.
@@ -51,7 +59,7 @@ impl Turns {
         if uids.len() > IDLE_UIDS_MAX {
             uids.retain(|_, turns| Arc::strong_count(turns) > 1);
         }
-        Arc::clone(uids.entry(uid).or_insert_with(|| Arc::new(Semaphore::new(1))))
+        Arc::clone(uids.entry(uid).or_insert_with(|| Arc::new(Semaphore::new(self.of_each))))
     }
 }
 
@@ -68,6 +76,20 @@ mod tests {
         assert!(turns.take(8).await.is_ok(), "another uid does not");
         drop(first);
         assert!(second.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn where_a_uid_has_more_turns_than_one_it_waits_for_the_next() {
+        let turns = Turns::of_each(2);
+        let (first, _second) = (turns.take(7).await.unwrap(), turns.take(7).await.unwrap());
+        let mut third = Box::pin(turns.take(7));
+        assert!(futures_now(&mut third).await.is_none());
+        let others: Vec<_> = (8..20).map(|uid| turns.take(uid)).collect();
+        for other in others {
+            assert!(futures_now(&mut Box::pin(other)).await.is_some(), "no other uid waits");
+        }
+        drop(first);
+        assert!(third.await.is_ok());
     }
 
     async fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {

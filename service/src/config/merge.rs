@@ -29,7 +29,22 @@ pub fn load(source: &Source) -> Result<Config, ConfigError> {
         let file: ConfigFile = toml::from_str(&text).map_err(|error| describe(&path, &text, &error))?;
         apply(&mut config, file).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
     }
+    if let Some(advice) = advice(&config.limits) {
+        log::warn!("{advice}");
+    }
     Ok(config)
+}
+
+/// What is hardly meant so.
+fn advice(limits: &Limits) -> Option<String> {
+    let Limits { value_bytes, attachment_bytes, .. } = *limits;
+    let usual = Limits::default();
+    (value_bytes > 0 && value_bytes < usual.value_bytes && attachment_bytes == usual.attachment_bytes).then(|| {
+        format!(
+            "'limits.value-bytes' = {value_bytes} refuses no value, longer ones are stored in chunks; to refuse them set \
+             'limits.attachment-bytes' as well"
+        )
+    })
 }
 
 fn defaults() -> Config {
@@ -142,8 +157,11 @@ fn apply(config: &mut Config, file: ConfigFile) -> Result<(), ConfigError> {
         config.expiring_before = distances(words)?;
     }
     config.limits.apply(&file.limits);
-    if config.limits.value_bytes > VALUE_BYTES_MAX as u64 {
-        return Err(ConfigError(format!("'limits.value-bytes' can be at most {VALUE_BYTES_MAX}")));
+    let Limits { value_bytes, attachment_bytes, .. } = config.limits;
+    for (key, bytes) in [("value-bytes", value_bytes), ("attachment-bytes", attachment_bytes)] {
+        if bytes > VALUE_BYTES_MAX as u64 {
+            return Err(ConfigError(format!("'limits.{key}' can be at most {VALUE_BYTES_MAX}")));
+        }
     }
     let Limits { pipe_seconds, request_seconds, credential_seconds, .. } = config.limits;
     for (key, seconds) in [
@@ -223,6 +241,16 @@ mod tests {
             assert!(error.contains(&format!("t.conf:{line}:")), "{error}");
         }
         assert!(load_text("[users]\nenrol-group = \"a:b\"\n").is_err());
+    }
+
+    #[test]
+    fn a_limit_that_refuses_nothing_is_told() {
+        let limits = |text: &str| load_text(&format!("[limits]\n{text}\n")).unwrap().limits;
+        let told = advice(&limits("value-bytes = 1000")).unwrap();
+        assert!(told.contains("= 1000") && told.contains("'limits.attachment-bytes'"), "{told}");
+        for quiet in ["", "value-bytes = 0", "value-bytes = 70000", "value-bytes = 1000\nattachment-bytes = 1000"] {
+            assert_eq!(advice(&limits(quiet)), None, "{quiet}");
+        }
     }
 
     #[test]

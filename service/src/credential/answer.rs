@@ -30,8 +30,8 @@ const STALL: Duration = Duration::from_secs(30);
 /// The reader is gone, or reads nothing.
 pub async fn give(stream: &AsyncFd<OwnedFd>, value: &Secret) -> io::Result<()> {
     let mut rest = value.expose();
-    // As a rule one call does it: the longest value is smaller than what a socket takes. So there is no time at which the end of
-    // the daemon would leave a part of it for the whole.
+    // As a rule one call does it: nearly every value is smaller than what a socket takes. So there is no time at which the end of
+    // the daemon would leave a part of it for the whole. Of one in chunks the daemon's orderly end waits for the rest.
     while !rest.is_empty() {
         let sent = send(stream, rest, STALL).await?;
         rest = rest.get(sent..).unwrap_or_default();

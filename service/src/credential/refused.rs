@@ -61,7 +61,7 @@ impl Refused {
 const fn code_of(refusal: &CredentialRefusal) -> ErrorCode {
     match refusal {
         CredentialRefusal::Vault(error) => Refusal::code_of(error),
-        CredentialRefusal::NoName(_) => ErrorCode::InvalidArgs,
+        CredentialRefusal::NoName(_) | CredentialRefusal::TooLarge { .. } => ErrorCode::InvalidArgs,
         CredentialRefusal::NoToken | CredentialRefusal::TokenExpired => ErrorCode::NotFound,
         _ => ErrorCode::AccessDenied,
     }

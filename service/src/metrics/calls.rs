@@ -20,7 +20,7 @@ const METHODS: [(&str, &[&str]); 5] = [
         TOKENS_INTERFACE,
         &[
             "Get", "Put", "Generate", "Describe", "List", "Annotate", "Rename", "Delete", "Versions", "Rollback",
-            "Share", "Unshare", "Shares", "Offer", "Redeem",
+            "Share", "Unshare", "Shares", "Offer", "Redeem", "Fetches",
         ],
     ),
     (ISSUER_INTERFACE, &["Validate", "Issue", "Revoke", "RevokeAll", "Issued"]),

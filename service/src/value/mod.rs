@@ -8,6 +8,6 @@ pub mod incoming;
 pub mod outgoing;
 mod portion;
 
-pub use incoming::{EmptyValue, IncomingLimits, ReceiveError, Room, receive};
-pub use outgoing::{BusPlace, Claim, Filled, PipeLimits, Pipes, Reservation, SendError};
+pub use incoming::{EmptyValue, IncomingLimits, LongValue, ReceiveError, Received, Room, receive, receive_any};
+pub use outgoing::{BusPlace, Chunks, Claim, Filled, Next, PipeLimits, Pipes, Reservation, SendError};
 pub use portion::{OverPortion, Portion, Portions};

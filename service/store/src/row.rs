@@ -16,7 +16,7 @@ pub(crate) const AUDIT: &str = "seq, record, chain";
 macro_rules! token_and_head {
     () => {
         "t.id, t.principal, t.name_tag, t.current, t.newest, t.meta, \
-         v.id, v.class, v.expires_day, v.stored_bytes, v.meta, v.dek"
+         v.id, v.class, v.expires_day, v.stored_bytes, v.meta, v.dek, v.content"
     };
 }
 pub(crate) use token_and_head;
@@ -35,13 +35,13 @@ pub(crate) use issued_columns;
 /// Columns of a version without its value.
 macro_rules! head {
     () => {
-        "id, class, expires_day, stored_bytes, meta, dek"
+        "id, class, expires_day, stored_bytes, meta, dek, content"
     };
 }
 pub(crate) use head;
 
 /// Columns of a head.
-pub(crate) const HEAD_COLUMNS: usize = 6;
+pub(crate) const HEAD_COLUMNS: usize = 7;
 
 const VERSION_BITS: u32 = 28;
 const VERSION_MASK: i64 = (1 << VERSION_BITS) - 1;
@@ -57,6 +57,22 @@ pub(crate) fn version_key(token: i64, version: u64) -> Option<i64> {
 pub(crate) fn version_keys(token: i64) -> Option<(i64, i64)> {
     let first = version_key(token, 1)?;
     Some((first, first | VERSION_MASK))
+}
+
+const CHUNK_BITS: u32 = 9;
+const CHUNK_MASK: i64 = (1 << CHUNK_BITS) - 1;
+const LAST_CONTENT: i64 = i64::MAX >> CHUNK_BITS;
+
+/// Row number of a chunk, or `None` where there cannot be one.
+pub(crate) fn chunk_key(content: i64, number: u32) -> Option<i64> {
+    let number = Some(i64::from(number)).filter(|number| *number <= CHUNK_MASK)?;
+    (1..=LAST_CONTENT).contains(&content).then_some(content << CHUNK_BITS | number)
+}
+
+/// First and last row number the chunks of a content can have.
+pub(crate) const fn chunk_keys(content: i64) -> (i64, i64) {
+    let first = content << CHUNK_BITS;
+    (first, first | CHUNK_MASK)
 }
 
 /// The one row a statement finds, if any.
@@ -86,7 +102,7 @@ pub(crate) fn signed(number: u64) -> Result<i64, Fault> {
     i64::try_from(number).map_err(|_| Fault::internal("a number is out of the store's range"))
 }
 
-fn unsigned<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(crate) fn unsigned<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let number: i64 = row.get(column)?;
     T::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }
@@ -141,6 +157,7 @@ pub(crate) fn version_head(row: &Row<'_>, from: usize) -> rusqlite::Result<Versi
         stored_bytes: unsigned(row, from + 3)?,
         meta: row.get(from + 4)?,
         dek: row.get(from + 5)?,
+        content: row.get(from + 6)?,
     })
 }
 
@@ -186,6 +203,16 @@ mod tests {
         let (first, _) = version_keys(8).unwrap();
         assert!(last < first);
         assert_eq!(version_key(7, VERSION_MASK as u64), Some(last));
+    }
+
+    #[test]
+    fn a_chunk_out_of_range_has_no_key_and_those_of_two_contents_never_meet() {
+        assert!(chunk_keys(7).1 < chunk_keys(8).0);
+        assert_eq!(chunk_key(7, 511), Some(chunk_keys(7).1));
+        assert_eq!(chunk_key(7, 512), None);
+        for content in [i64::MIN, -1, 0, LAST_CONTENT + 1, i64::MAX] {
+            assert_eq!(chunk_key(content, 0), None);
+        }
     }
 
     #[test]

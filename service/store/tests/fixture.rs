@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use common::*;
-use tokenvault_core::port::{AuditRow, IssuedRow, KeyringRow, MetaKey, NewShare, ShareRow, SlotRow, TokenRow};
+use tokenvault_core::port::{
+    AuditRow, IssuedRow, KeyringRow, MetaKey, NewShare, ShareRow, SlotRow, TokenRow, VersionHead, VersionRow,
+};
 use tokenvault_store::{SCHEMA, SqliteStore};
 
 fn fixture(schema: u32) -> PathBuf {
@@ -52,6 +54,12 @@ fn issued(kind: u8) -> IssuedRow {
     }
 }
 
+/// A version whose value lies in chunks.
+fn in_chunks() -> VersionRow {
+    let row = version_row(3, 2, b"");
+    VersionRow { head: VersionHead { content: Some(1), ..row.head }, ..row }
+}
+
 /// At least one row of every kind, a value with overflow pages, and numbers that were given and deleted.
 fn fill(store: &SqliteStore) {
     write(store, |tx| {
@@ -81,7 +89,15 @@ fn fill(store: &SqliteStore) {
         tx.update_share(&share())?;
         tx.set_login(alice, &noise(6, 200))?;
         (0..3).try_for_each(|kind| tx.insert_issued(&issued(kind)))?;
-        tx.add_issued(alice, 3)
+        tx.add_issued(alice, 3)?;
+        let content = tx.begin_content(alice)?;
+        (0..2).try_for_each(|number| tx.insert_chunk(content, number, &noise(20 + u64::from(number), 300)))?;
+        tx.hold_for_content(content, 600)?;
+        tx.use_content(content)?;
+        tx.insert_version(&in_chunks())?;
+        // Gone, and left over.
+        tx.begin_content(alice)?;
+        tx.begin_content(alice).map(drop)
     })
     .unwrap();
 }
@@ -113,6 +129,15 @@ fn check(store: &SqliteStore, written_by: u32) {
     write(store, |tx| tx.delete_issued(&issued(2).tag).map(drop)).unwrap();
     write(store, |tx| tx.insert_issued(&issued(2))).unwrap();
     assert_eq!(read(store, |tx| tx.offers(3)).len(), 1);
+    assert_eq!(read(store, |tx| tx.version(3, 2)), (written_by >= 6).then(in_chunks));
+    assert_eq!(read(store, |tx| tx.has_content(1)), written_by >= 6);
+    assert_eq!(read(store, |tx| tx.chunk(1, 1)), (written_by >= 6).then(|| noise(21, 300)));
+    write(store, move |tx| {
+        let content = tx.begin_content(1)?;
+        assert_eq!(content, if written_by < 6 { 1 } else { 4 }, "the number of a content is not given again");
+        tx.abandon_content(content).map(drop)
+    })
+    .unwrap();
     write(store, |tx| tx.set_login(1, b"anew")).unwrap();
     assert_eq!(read(store, |tx| tx.login(1)), Some(b"anew".to_vec()));
     write(store, move |tx| {

@@ -84,7 +84,8 @@ fn what_changed_while_it_was_read_does_not_lie_there() {
     let (home, alice, request) = opened();
     alice.put("b", b"another").unwrap();
     let meanwhile = || alice.put("a", b"changed").map(drop);
-    assert_eq!(alice.open_when("a", meanwhile).unwrap().value.expose(), b"value", "it was read before");
+    let opened = alice.open_when("a", meanwhile).unwrap().value;
+    assert_eq!(alice.read_on(opened).unwrap(), b"value", "it was read before");
     finds_nothing(&home, &alice, &request);
     alice.get("a").unwrap();
     finds(&home, &alice, &request, b"changed");
@@ -150,7 +151,8 @@ fn what_was_read_with_the_keys_of_another_opening_does_not_lie_there() {
         home.vault().seal(&daemon()).unwrap();
         home.unseal()
     };
-    assert_eq!(alice.open_when("a", meanwhile).unwrap().value.expose(), b"another");
+    let opened = alice.open_when("a", meanwhile).unwrap().value;
+    assert_eq!(alice.read_on(opened).unwrap(), b"another");
     home.settle();
     alice.describe("a").unwrap();
     finds_nothing(&home, &alice, &request);

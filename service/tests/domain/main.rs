@@ -15,6 +15,10 @@ mod fixture;
 
 mod annotate;
 mod announcement;
+mod attachment;
+mod attachment_ends;
+mod attachment_shared;
+mod attachment_tamper;
 mod audit;
 mod audit_read;
 mod audit_retention;
@@ -25,6 +29,7 @@ mod credential;
 mod deleted;
 mod due;
 mod expiry;
+mod fetches;
 mod get_hot;
 mod hot;
 mod isolation;

@@ -176,7 +176,7 @@ fn a_token_brought_back_under_another_number_does_not_open() {
 fn a_version_copied_under_a_new_number_is_not_one() {
     let mut home = written();
     home.tamper(|file| {
-        let copy = "INSERT INTO version SELECT ?1, class, expires_day, stored_bytes, meta, dek, value FROM version WHERE id = ?2";
+        let copy = "INSERT INTO version SELECT ?1, class, expires_day, stored_bytes, meta, dek, value, content FROM version WHERE id = ?2";
         file.change(copy, (Database::version_row(1, 7), A1));
     });
     assert_eq!(refused(home.alice().get_version("a", 7)), Refused::Quarantined);

@@ -72,7 +72,7 @@ through_both_doors! {
     }
 
     fn a_value_over_its_size_is_refused_and_not_cut(door) {
-        let vault = Vault::builder().limit("value-bytes", 1000).start();
+        let vault = Vault::builder().limit("value-bytes", 1000).limit("attachment-bytes", 1000).start();
         let wire = vault.wire(ALICE, door);
         assert_eq!(put(&wire, pipe::holding(&[7; 1000])).unwrap(), 1);
         let text = assert_refused(put(&wire, pipe::holding(&[7; 1001])), "one byte too many");

@@ -303,7 +303,7 @@ fn without_a_daemon_the_next_step_is_said() {
 
 #[test]
 fn no_value_is_in_an_error_or_the_environment_of_the_command() {
-    let vault = Vault::builder().limit("value-bytes", 10).start();
+    let vault = Vault::builder().limit("value-bytes", 10).limit("attachment-bytes", 10).start();
     let put = ["tokenvault", "put", "t"];
     let (status, line) = failed(run_with(&vault, ALICE, Door::Socket, &put, b"hunter2hunter2"));
     assert_eq!(status, 2);

@@ -17,7 +17,7 @@ enum Answer {
 }
 
 /// Methods that name a token, except those that would make it.
-const METHODS: [&str; 13] = [
+const METHODS: [&str; 14] = [
     "Get",
     "Describe",
     "Versions",
@@ -28,6 +28,7 @@ const METHODS: [&str; 13] = [
     "Share",
     "Unshare",
     "Shares",
+    "Fetches",
     "Offer",
     "Replace",
     "PutExpecting",

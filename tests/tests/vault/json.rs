@@ -12,6 +12,7 @@ const TOKEN: &str =
     "name owner version size class content-type attributes created updated shared permission require-purpose";
 const VERSION: &str = "version size created current";
 const ISSUED: &str = "id kind subject audience scopes claims issued expires issuer";
+const FETCH: &str = "time uid user version count door app purpose unit operation";
 const STATUS: &str = "state reason protection vault-id recovery-confirmed disk-theft machine-theft tokens bytes \
                       quota-tokens quota-bytes next-step";
 
@@ -30,6 +31,7 @@ const TOKENVAULT: &[Case] = &[
     (&["describe", "a"], &[TOKEN], ""),
     (&["list"], &["tokens"], TOKEN),
     (&["versions", "a"], &["versions"], VERSION),
+    (&["fetches", "a"], &["fetches"], FETCH),
     (&["annotate", "a", "--content-type", "text/plain"], &[], ""),
     (&["rollback", "a", "1"], &["name version"], ""),
     (&["mv", "a", "c"], &[], ""),

@@ -10,6 +10,7 @@
 
 mod common;
 
+mod attachments;
 mod attributes;
 mod audit;
 mod audit_log;
@@ -31,6 +32,7 @@ mod doctor;
 mod errors;
 mod expiry;
 mod fetched_again;
+mod fetches;
 mod follow;
 mod generate;
 mod isolation;

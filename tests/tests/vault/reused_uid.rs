@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use tokenvault_proto::{ISSUER_INTERFACE, LOGIN_INTERFACE};
+use tokenvault_proto::{FetchesOptions, ISSUER_INTERFACE, LOGIN_INTERFACE};
 use tokenvault_tests::{Refusal, pipe};
 use zbus::{Fd, Message, OwnedVariant, Variant};
 
@@ -17,9 +17,9 @@ const NAMES: [&str; 2] = ["machine-class", "login-class"];
 /// Whose tokens are meant.
 const OWNERS: [Option<&str>; 4] = [None, Some("uid:4242"), Some("user:mallory"), Some("user:alice")];
 
-const TOKENS: [&str; 15] = [
+const TOKENS: [&str; 16] = [
     "Get", "Describe", "List", "Versions", "Put", "Generate", "Annotate", "Rename", "Rollback", "Share", "Unshare",
-    "Shares", "Offer", "Redeem", "Delete",
+    "Shares", "Offer", "Redeem", "Fetches", "Delete",
 ];
 const ISSUER: [&str; 5] = ["Validate", "Issued", "Issue", "Revoke", "RevokeAll"];
 /// Those that close something come last.
@@ -31,6 +31,8 @@ struct Known {
     recovery: String,
     /// Gives the value of her first token, once.
     offer: String,
+    /// Where the first page of who fetched her first token ended.
+    fetches: String,
     /// A token that she issued, and its id.
     issued: (String, String),
 }
@@ -51,8 +53,12 @@ fn ask_for_token(wire: &Wire, method: &str, name: &str, owner: Option<&str>) -> 
     }
 }
 
-/// `Redeem`, and a method of `Issuer`, about what alice has given out.
+/// `Redeem`, `Fetches` from where alice stopped, and a method of `Issuer`, about what alice has given out.
 fn ask_for_given_out(wire: &Wire, method: &str, known: &Known) -> Result<Message, Refusal> {
+    if method == "Fetches" {
+        let after = HashMap::from([("after", Variant::from(known.fetches.clone()))]);
+        return wire.call(TOKENS_INTERFACE, method, &(NAMES[0], after));
+    }
     let (options, (token, id)) = (HashMap::<&str, Variant<'static>>::new(), &known.issued);
     match method {
         "Redeem" => wire.call(TOKENS_INTERFACE, method, &(&known.offer, options)),
@@ -102,7 +108,7 @@ impl Figure {
             }
         }
         // What root is given a code for, or issues itself, has nothing to do with the uid.
-        for method in ["Redeem"].into_iter().chain(ISSUER).filter(|_| owners.contains(&None)) {
+        for method in ["Redeem", "Fetches"].into_iter().chain(ISSUER).filter(|_| owners.contains(&None)) {
             self.note(method.to_owned(), ask_for_given_out(wire, method, known));
         }
         for method in LOGIN {
@@ -142,7 +148,9 @@ fn vault_of_alice() -> (Vault, Known, std::os::fd::OwnedFd) {
     let issued = (issued.token.to_string(), issued.id);
     let (offer, _) = alice.offer(NAMES[0], &defaults()).unwrap();
     let offer = offer.to_string();
-    (vault, Known { recovery, offer, issued }, write)
+    let (_, fetches) = alice.fetches(NAMES[0], &FetchesOptions { limit: Some(1), ..defaults() }).unwrap();
+    assert!(!fetches.is_empty());
+    (vault, Known { recovery, offer, fetches, issued }, write)
 }
 
 /// What the user database says of alice's uid becomes known: the daemon is restarted, with the logins that are open.
@@ -181,7 +189,7 @@ fn ask_for_a_newcomer(door: Door, asking: User, owners: &[Option<&str>], figure:
     for method in ["Get", "Describe", "List ", "Versions"] {
         control.note(method.to_owned(), ask_for_token(&alice, method.trim(), NAMES[0], None));
     }
-    for method in ["Validate", "Issued", "Redeem"] {
+    for method in ["Validate", "Issued", "Fetches", "Redeem"] {
         control.note(method.to_owned(), ask_for_given_out(&alice, method, &known));
     }
     assert_eq!(control.reads.len(), control.calls, "what was asked for is there: {:?}", control.reads);

@@ -10,11 +10,11 @@ use crate::vault::{Event, Vault};
 /// Most records that are looked at for one page: each is decrypted, and a filter may take none of them.
 pub const SCANNED_MAX: usize = 4_096;
 /// Rows read at a time.
-const STEP: usize = 256;
+pub(super) const STEP: usize = 256;
 /// A row's dictionary with every text empty: its keys, their types, its numbers; an upper estimate, as for lists of tokens.
-const ROW_BYTES: usize = 640;
+pub(super) const ROW_BYTES: usize = 640;
 /// What surrounds the rows of a page.
-const PAGE_BYTES: usize = 96;
+pub(super) const PAGE_BYTES: usize = 96;
 
 /// What somebody wants to see of the log.
 #[derive(Debug, Clone, Default)]

@@ -9,6 +9,7 @@
 
 mod allowance;
 mod chain;
+mod fetches;
 mod filter;
 mod list;
 mod queue;
@@ -18,6 +19,7 @@ mod retention;
 mod verify;
 
 pub use chain::{AuditKey, LET_GO_MAX};
+pub use fetches::{FetchesPage, FetchesRequest};
 pub use filter::AuditFilter;
 pub use list::{AuditEntry, AuditPage, AuditRequest, SCANNED_MAX};
 pub use queue::{AuditQueue, FOLD_DENIALS_USEC, FOLD_READS_USEC, NotNoted};

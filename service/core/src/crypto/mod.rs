@@ -5,6 +5,7 @@
 
 pub mod aad;
 pub mod base62;
+pub mod chunk;
 pub mod crc32;
 mod error;
 pub mod hpke;

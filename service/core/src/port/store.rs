@@ -163,6 +163,8 @@ pub struct VersionHead {
     pub meta: Vec<u8>,
     /// DEK, wrapped.
     pub dek: Vec<u8>,
+    /// Number of the content whose chunks are its value; `None`: the value is in the row.
+    pub content: Option<i64>,
 }
 
 /// One version with its value.
@@ -339,6 +341,10 @@ pub trait ReadTx {
     fn issued_by(&self, principal: i64, after: (i64, i64), limit: usize) -> Result<Vec<IssuedRow>, StoreError>;
     /// The offers of a token.
     fn offers(&self, token: i64) -> Result<Vec<IssuedRow>, StoreError>;
+    /// Whether a version has this content.
+    fn has_content(&self, content: i64) -> Result<bool, StoreError>;
+    /// A chunk of a content, encrypted; they are counted from 0.
+    fn chunk(&self, content: i64, number: u32) -> Result<Option<Vec<u8>>, StoreError>;
     /// The newest audit link.
     fn audit_head(&self) -> Result<Option<AuditRow>, StoreError>;
     /// Audit links with `seq > after`, ascending; at most `limit`.
@@ -404,8 +410,25 @@ pub trait WriteTx: ReadTx {
     fn insert_version(&mut self, row: &VersionRow) -> Result<(), StoreError>;
     /// Replaces everything of a version but its value and number.
     fn update_version(&mut self, head: &VersionHead) -> Result<(), StoreError>;
-    /// Removes one version; its head, if there was one.
+    /// Removes one version; its head, if there was one. A content that no version has any more is removed some time later.
     fn delete_version(&mut self, token: i64, version: u64) -> Result<Option<VersionHead>, StoreError>;
+    /// Begins a content, of a value that comes in for a principal; its number, which never comes again. No version has it yet. It
+    /// ends with [`WriteTx::use_content`], with [`WriteTx::abandon_content`], or when the store is opened the next time.
+    fn begin_content(&mut self, principal: i64) -> Result<i64, StoreError>;
+    /// Adds a chunk to a content that was begun and has not ended.
+    fn insert_chunk(&mut self, content: i64, number: u32, body: &[u8]) -> Result<(), StoreError>;
+    /// Notes that so many more bytes are counted for the principal of such a content.
+    fn hold_for_content(&mut self, content: i64, bytes: u64) -> Result<(), StoreError>;
+    /// One more version has a content, which ends its beginning; its principal and the bytes that were held for it. `None`: there
+    /// is none any more.
+    fn use_content(&mut self, content: i64) -> Result<Option<(i64, u64)>, StoreError>;
+    /// Ends a content without a version, if it was begun and has not ended; its principal and the bytes that were held for it.
+    fn abandon_content(&mut self, content: i64) -> Result<Option<(i64, u64)>, StoreError>;
+    /// The same with all of them, and the counters of their principals. The store does this by itself when it is opened.
+    fn abandon_all_contents(&mut self) -> Result<(), StoreError>;
+    /// Removes up to `chunks` chunks of a content that no version has and nobody writes, or such a content without chunks. The store
+    /// does this by itself.
+    fn sweep_contents(&mut self, chunks: usize) -> Result<(), StoreError>;
     /// Appends to the audit chain; `seq` must follow the head.
     fn append_audit(&mut self, row: &AuditRow) -> Result<(), StoreError>;
     /// Removes audit links with `seq <= up_to`; how many.
@@ -432,6 +455,11 @@ pub trait WriteJob: Send {
     /// Whether this job frees space or revokes something, and so is let through on a full disk and in a full store.
     fn frees(&self) -> bool {
         false
+    }
+
+    /// Bytes it writes, where they are so many that a commit should end soon.
+    fn bytes(&self) -> usize {
+        0
     }
 
     /// Whether plaintext-bearing pages must be gone from the log soon afterwards (a delete).

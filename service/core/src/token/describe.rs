@@ -1,13 +1,30 @@
 //! `Describe`: a token without its value.
 
+use std::sync::Arc;
+
 use crate::Caller;
 use crate::error::Error;
 use crate::policy::Action;
+use crate::principal::Principal;
 use crate::token::found::{Shelf, TokenInfo};
 use crate::token::request::NamedRequest;
 use crate::vault::{Event, Vault};
 
 impl Vault {
+    /// The owner of a live token with which a caller may do something, and the number of its row.
+    pub(crate) fn owner_of(
+        &self,
+        caller: &Caller,
+        request: &NamedRequest,
+        action: Action,
+    ) -> Result<(Arc<Principal>, i64), Error> {
+        let open = self.open()?;
+        let principal = self.judged(&open, caller, request.owner, action)?.ok_or(Error::NotFound)?;
+        let shelf = Shelf { open: &open, principal: &principal, now: self.moment() };
+        let token = self.read(|tx| shelf.find(tx, &request.name).map(|found| found.row.id))?;
+        Ok((principal, token))
+    }
+
     /// Describes the current version of a token.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::crypto::{pad, tag, wrap};
 use crate::error::Error;
 use crate::policy::Action;
-use crate::port::VersionRow;
+use crate::token::attachment::{OpenedValue, Stored};
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::VALUE;
 use crate::token::request::GetRequest;
@@ -17,11 +17,19 @@ pub struct Opened<P> {
     /// The token and version it is of.
     pub info: Arc<TokenInfo>,
     /// The value.
-    pub value: Secret,
+    pub value: OpenedValue,
     /// What was made for it.
     pub place: P,
     /// To be settled before the value leaves, where the audit log is to be durable.
     pub receipt: Option<Receipt>,
+}
+
+/// What was read of a token, and what was made for its value.
+enum Taken<P> {
+    /// All of it.
+    Token(Arc<HotToken>, P),
+    /// The beginning of a value in chunks.
+    Chunks(Box<Opened<P>>),
 }
 
 impl Vault {
@@ -49,8 +57,9 @@ impl Vault {
         Some(filled)
     }
 
-    /// Fetches a value. `make_place` is asked for a place for as many bytes before they are decrypted. The read is noted for
-    /// the audit log before this returns; where the log is to be durable, the value comes with a receipt for [`Vault::settle`].
+    /// Fetches a value. `make_place` is asked for a place for as many bytes before they are decrypted: all of a value that lies
+    /// in a row, and of one in chunks the longest chunk. The read is noted for the audit log before this returns; where the log
+    /// is to be durable, the value comes with a receipt for [`Vault::settle`].
     ///
     /// # Errors
     /// See [`Error`]; missing, foreign and expired are all [`Error::NotFound`]. And what `make_place` fails with.
@@ -92,9 +101,12 @@ impl Vault {
                 let place = make_place(token.info.size)?;
                 (token, place)
             }
-            None => self.read_token(&shelf, request, make_place)?,
+            None => match self.read_token(&shelf, (caller, request), make_place)? {
+                Taken::Token(token, place) => (token, place),
+                Taken::Chunks(opened) => return Ok(*opened),
+            },
         };
-        let value = self.open_hot(&token)?;
+        let value = OpenedValue::Whole(self.open_hot(&token)?);
         let info = Arc::clone(&token.info);
         if let Some(ticket) = ticket {
             self.keep_hot(ticket, request.name.as_str(), token);
@@ -106,24 +118,26 @@ impl Vault {
     fn read_token<P>(
         &self,
         shelf: &Shelf<'_>,
-        request: &GetRequest,
+        (caller, request): (&Caller, &GetRequest),
         make_place: impl FnOnce(u64) -> Result<P, Error>,
-    ) -> Result<(Arc<HotToken>, P), Error> {
+    ) -> Result<Taken<P>, Error> {
         let (principal, records) = (shelf.principal, shelf.records());
         let name_tag = tag::name_tag(&principal.index_key, &request.name);
-        let (row, version, current) = self
+        let (row, (head, stored), current) = self
             .read(|tx| {
                 let Some((row, version)) = tx.token_with_value(principal.id, &name_tag, request.version)? else {
                     return Ok(None);
                 };
-                if version.head.version == row.current {
-                    return Ok(Some((row, version, None)));
-                }
-                let current = tx.version_head(row.id, row.current)?;
-                Ok(current.map(|current| (row, version, Some(current))))
+                let current = match version.head.version == row.current {
+                    true => None,
+                    false => match tx.version_head(row.id, row.current)? {
+                        None => return Ok(None),
+                        current => current,
+                    },
+                };
+                Ok(Some((row, Stored::find(tx, version)?, current)))
             })?
             .ok_or(Error::NotFound)?;
-        let VersionRow { head, value } = version;
         let found = Found::open(records, row, head)?;
         // A token whose current version has expired is gone, and its older versions with it.
         let superseding = current.map(|head| records.open_version(&head)).transpose()?;
@@ -132,10 +146,18 @@ impl Vault {
         }
         let info = Arc::new(found.info(principal.uid)?);
         check(&info, found.version.is_expired(&shelf.now), request)?;
+        let value = match stored {
+            Stored::Row(value) => value,
+            Stored::Chunked(_) => {
+                let place = make_place(stored.at_once(info.size))?;
+                let value = self.open_stored((shelf, caller), &found, &stored)?;
+                return Ok(Taken::Chunks(Box::new(Opened { info, value, place, receipt: None })));
+            }
+        };
         let place = make_place(info.size)?;
         let aad = records.value_aad(found.row.id, found.head.version);
         let key = wrap::message_key(&self.open_dek(shelf, &found)?, VALUE, aad.as_bytes(), &value, self.memory())?;
-        Ok((Arc::new(HotToken::new(info, found.version.end(), key, aad, value)), place))
+        Ok(Taken::Token(Arc::new(HotToken::new(info, found.version.end(), key, aad, value)), place))
     }
 
     /// Decrypts the value of a token that lies opened.
@@ -143,17 +165,8 @@ impl Vault {
         Ok(pad::unpad(wrap::open_again(&token.key, token.aad.as_bytes(), &token.value, self.memory())?)?)
     }
 
-    fn open_dek(&self, shelf: &Shelf<'_>, found: &Found) -> Result<Secret, Error> {
+    pub(super) fn open_dek(&self, shelf: &Shelf<'_>, found: &Found) -> Result<Secret, Error> {
         shelf.records().open_dek((&found.row, &found.meta), (&found.head, &found.version), self.memory())
-    }
-
-    /// Decrypts the value of a version that was found.
-    pub(super) fn open_value(&self, shelf: &Shelf<'_>, found: &Found, value: &[u8]) -> Result<Secret, Error> {
-        let records = shelf.records();
-        let dek = self.open_dek(shelf, found)?;
-        let aad = records.value_aad(found.row.id, found.head.version);
-        let padded = wrap::open(&dek, VALUE, aad.as_bytes(), value, self.memory())?;
-        Ok(pad::unpad(padded)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
-use crate::crypto::{CryptoError, aad::Aad, wrap};
+use crate::crypto::{CryptoError, aad::Aad, chunk, wrap};
 use crate::error::Error;
 use crate::moment::{Deadline, End, Moment};
 use crate::port::{TokenRow, VersionHead};
@@ -166,9 +166,13 @@ impl Records<'_> {
             .u8(u8::from(token.require_purpose))
             .u64(version.size);
         // What was stored before there were deadlines is bound to none.
-        match version.deadline {
+        let aad = match version.deadline {
             Some(deadline) => aad.bytes(deadline.boot.as_bytes()).u64(deadline.since_boot_usec),
             None => aad,
+        };
+        match head.content {
+            None => aad,
+            Some(content) => aad.i64(content).u64(chunk::count(version.size)),
         }
     }
 
@@ -227,6 +231,17 @@ impl Records<'_> {
             Some(Class::Machine) => Ok(work(&self.principal.machine_key)?),
             Some(Class::Login) => Ok(work(&*self.open.unlocked.key(self.principal).ok_or(Error::Locked)?)?),
             None => Err(Error::Quarantined(format!("a version of token {} has an unknown class", head.token))),
+        }
+    }
+
+    /// Refuses what could not be sealed or opened now.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] for class `login` while its owner has not unlocked.
+    pub fn check_unlocked(&self, class: Class) -> Result<(), Error> {
+        match class {
+            Class::Machine => Ok(()),
+            Class::Login => self.open.unlocked.key(self.principal).map(drop).ok_or(Error::Locked),
         }
     }
 

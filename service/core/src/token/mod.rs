@@ -7,6 +7,7 @@ pub mod generate;
 
 mod annotate;
 mod announce;
+mod attachment;
 mod cleanup;
 mod delete;
 mod describe;
@@ -25,6 +26,7 @@ mod share;
 pub(crate) mod usage;
 mod version;
 
+pub use attachment::{Attachment, OpenedValue, SealedChunk, Upload};
 pub use cleanup::{CleanupReport, CleanupRequest};
 pub use due::{Ahead, DuePass, DueRequest, DueToken};
 pub use found::{Grant, TokenInfo};

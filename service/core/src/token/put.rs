@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use crate::Caller;
 use crate::Secret;
-use crate::announcement::Happened;
-use crate::crypto::{pad, random, tag, wrap};
+use crate::announcement::{Announcement, Happened};
+use crate::crypto::{pad, tag};
 use crate::error::Error;
 use crate::name::TokenName;
 use crate::policy::Action;
 use crate::port::{NewToken, ReadTx, TokenRow, VersionHead, VersionRow, WriteTx};
 use crate::principal::Principal;
+use crate::token::attachment::Body;
 use crate::token::found::{Found, Shelf, TokenInfo};
-use crate::token::metadata::{Class, TokenMeta, VALUE, VersionMeta};
+use crate::token::metadata::{Class, TokenMeta, VersionMeta};
 use crate::token::offer::drop_offers;
 use crate::token::request::{KEEP_VERSIONS_DEFAULT, PutMode, PutOptions, PutRequest, check_keep_versions};
 use crate::token::share::{Foreign, Right, drop_shares};
@@ -51,23 +52,32 @@ impl Vault {
             Err(error) => return reply(Err(error)),
         };
         let event = Event::new(caller, operation).about(options.owner.uid(caller), name.as_str());
-        let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
-        let happened = if operation == "Generate" { Happened::Generated } else { Happened::Put };
+        let (vault, audited) = (Arc::clone(self), event.clone());
         self.write_announced(event, Effect::Grows, reply, move |tx| {
-            let asked = Foreign { caller: &caller, groups: &options.groups, owner: options.owner, name: &name };
-            let right = vault.right_to_put(&open, tx, &asked)?;
-            let info = match &right {
-                Right::Owner(principal) => {
-                    let shelf = Shelf { open: &open, principal, now: vault.moment() };
-                    Put { vault: &vault, shelf, name: &name, options: &options }.store(tx, &value)?
-                }
-                Right::Grantee(reach) => vault.put_as_grantee(&open, tx, reach, (&asked, &options, &value))?,
-            };
-            let shelf = Shelf { open: &open, principal: right.owner(), now: vault.moment() };
-            vault.record_mutation(&open, tx, &audited, info.version)?;
-            let said = shelf.announce_stored(&vault, tx, &name, (&info, happened))?;
-            Ok((info, said))
+            let wanted = Wanted { event: &audited, name: &name, options: &options };
+            let right = vault.right_to_put(&open, tx, &wanted.asked())?;
+            vault.put_in(&open, tx, (&wanted, &right), &Body::Value(&value))
         });
+    }
+
+    /// Stores a value inside a transaction, by the right the caller has.
+    pub(super) fn put_in(
+        &self,
+        open: &OpenVault,
+        tx: &mut dyn WriteTx,
+        (wanted, right): (&Wanted<'_>, &Right),
+        value: &Body<'_>,
+    ) -> Result<(TokenInfo, Vec<Announcement>), Error> {
+        let Wanted { event, name, options } = *wanted;
+        let shelf = Shelf { open, principal: right.owner(), now: self.moment() };
+        let info = match right {
+            Right::Owner(_) => Put { vault: self, shelf, name, options }.store(tx, value)?,
+            Right::Grantee(reach) => self.put_as_grantee(open, tx, reach, (name, options, value))?,
+        };
+        self.record_mutation(open, tx, event, info.version)?;
+        let happened = if event.operation == "Generate" { Happened::Generated } else { Happened::Put };
+        let said = shelf.announce_stored(self, tx, name, (&info, happened))?;
+        Ok((info, said))
     }
 
     fn check_value(&self, value: &Secret, options: &PutOptions) -> Result<(), Error> {
@@ -83,6 +93,11 @@ impl Vault {
         if value.len() as u64 > limit {
             return Err(Error::InvalidArgs(format!("the value is longer than {limit} bytes (limit 'value-bytes')")));
         }
+        self.check_put(options)
+    }
+
+    /// Checks what comes with a value.
+    pub(super) fn check_put(&self, options: &PutOptions) -> Result<(), Error> {
         options.keep_versions.map(check_keep_versions).transpose().map(|_| ())
     }
 
@@ -101,6 +116,26 @@ impl Vault {
     }
 }
 
+/// A `Put` as it was asked for.
+pub(super) struct Wanted<'a> {
+    /// By whom, and what the audit log is told of it.
+    pub event: &'a Event,
+    pub name: &'a TokenName,
+    pub options: &'a PutOptions,
+}
+
+impl<'a> Wanted<'a> {
+    /// The token, which may be another's.
+    pub const fn asked(&self) -> Foreign<'a> {
+        Foreign {
+            caller: &self.event.caller,
+            groups: self.options.groups.as_slice(),
+            owner: self.options.owner,
+            name: self.name,
+        }
+    }
+}
+
 /// One `Put` inside its transaction.
 pub(super) struct Put<'a> {
     pub vault: &'a Vault,
@@ -110,7 +145,16 @@ pub(super) struct Put<'a> {
 }
 
 impl Put<'_> {
-    pub(super) fn store(&self, tx: &mut dyn WriteTx, value: &Secret) -> Result<TokenInfo, Error> {
+    /// Refuses what [`Put::store`] would, as far as it can be told without the value.
+    pub(super) fn check(&self, tx: &dyn ReadTx) -> Result<(), Error> {
+        let existing = self.shelf.find_any(tx, self.name)?;
+        self.check_preconditions(existing.as_ref())?;
+        self.options.expiry.resolve(&self.shelf.now)?;
+        let live = existing.as_ref().filter(|found| !found.version.is_expired(&self.shelf.now));
+        self.shelf.records().check_unlocked(self.class(live)?)
+    }
+
+    pub(super) fn store(&self, tx: &mut dyn WriteTx, value: &Body<'_>) -> Result<TokenInfo, Error> {
         let existing = self.shelf.find_any(tx, self.name)?;
         self.check_preconditions(existing.as_ref())?;
         let (mut row, before) = match existing {
@@ -121,14 +165,14 @@ impl Put<'_> {
         let meta = self.token_meta(live);
         row.newest += 1;
         row.current = row.newest;
-        let version = self.version_meta(live, value)?;
+        let version = self.version_meta(live, value.size())?;
         let class = self.class(live)?;
         if let Some(found) = &before
             && found.meta.require_purpose != meta.require_purpose
         {
             self.shelf.rewrap(tx, (&found.row, &found.meta), (&row, &meta), self.vault.memory())?;
         }
-        let head = self.insert_version(tx, (&row, &meta), (&version, class), value)?;
+        let (head, held) = self.insert_version(tx, (&row, &meta), (&version, class), value)?;
         self.shelf.records().seal_token(&mut row, &meta)?;
         tx.update_token(&row)?;
         if before.as_ref().is_none_or(|found| found.meta.attributes != meta.attributes) {
@@ -145,7 +189,7 @@ impl Put<'_> {
             tokens: i64::from(before.is_none()),
             issued: withdrawn.issued,
             added: usage::of_token(&row, &meta) + usage::of_version(&head),
-            freed: dropped + before.map_or(0, |found| usage::of_token(&found.row, &found.meta)),
+            freed: dropped + held + before.map_or(0, |found| usage::of_token(&found.row, &found.meta)),
         };
         change.count_within_quota(tx, self.vault, self.shelf.principal)?;
         Found { row, meta, head, version }.info(self.shelf.principal.uid)
@@ -203,14 +247,14 @@ impl Put<'_> {
         }
     }
 
-    fn version_meta(&self, live: Option<&Found>, value: &Secret) -> Result<VersionMeta, Error> {
+    fn version_meta(&self, live: Option<&Found>, size: u64) -> Result<VersionMeta, Error> {
         let content_type = match &self.options.content_type {
             Some(content_type) => content_type.as_str().to_owned(),
             None => live.map(|found| found.version.content_type.clone()).unwrap_or_default(),
         };
         let end = self.options.expiry.resolve(&self.shelf.now)?;
         Ok(VersionMeta {
-            size: value.len() as u64,
+            size,
             created: self.shelf.now.time,
             expires: end.map(|end| end.at),
             content_type,
@@ -218,32 +262,31 @@ impl Put<'_> {
         })
     }
 
+    /// The version as it is stored, and the bytes that were counted for it before.
     fn insert_version(
         &self,
         tx: &mut dyn WriteTx,
         (row, meta): (&TokenRow, &TokenMeta),
         (version, class): (&VersionMeta, Class),
-        value: &Secret,
-    ) -> Result<VersionHead, Error> {
-        let (records, memory) = (self.shelf.records(), self.vault.memory());
-        let dek = random::secret(memory, 32)?;
-        let padded = pad::pad(value.expose(), memory)?;
-        let aad = records.value_aad(row.id, row.current);
-        let sealed = wrap::seal(&dek, VALUE, aad.as_bytes(), padded.expose())?;
+        value: &Body<'_>,
+    ) -> Result<(VersionHead, u64), Error> {
+        let records = self.shelf.records();
         let mut head = VersionHead {
             token: row.id,
             version: row.current,
             class: class.as_u8(),
             expires_day: None,
-            stored_bytes: padded.len() as u64,
+            stored_bytes: 0,
             meta: Vec::new(),
             dek: Vec::new(),
+            content: None,
         };
+        let placed = value.place(tx, &records, &mut head, self.vault.memory())?;
         records.seal_version(&mut head, version)?;
-        records.seal_dek((row, meta), (&mut head, version), &dek)?;
-        let row = VersionRow { head, value: sealed };
+        records.seal_dek((row, meta), (&mut head, version), placed.dek.secret())?;
+        let row = VersionRow { head, value: placed.value };
         tx.insert_version(&row)?;
-        Ok(row.head)
+        Ok((row.head, placed.held))
     }
 }
 

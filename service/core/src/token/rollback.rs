@@ -7,7 +7,8 @@ use crate::announcement::Happened;
 use crate::error::Error;
 use crate::name::{ContentType, TokenName};
 use crate::policy::Action;
-use crate::port::{VersionRow, WriteTx};
+use crate::port::WriteTx;
+use crate::token::attachment::{Body, Content, OpenedValue, Stored};
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::Class;
 use crate::token::put::Put;
@@ -27,7 +28,7 @@ impl Vault {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
-            let info = rollback(&vault, tx, shelf, &request.name, version)?;
+            let info = rollback(&vault, tx, (&caller, shelf), &request.name, version)?;
             vault.record_mutation(&open, tx, &audited, info.version)?;
             let said = shelf.announce_stored(&vault, tx, &request.name, (&info, Happened::RolledBack))?;
             Ok((info, said))
@@ -38,22 +39,31 @@ impl Vault {
 fn rollback(
     vault: &Vault,
     tx: &mut dyn WriteTx,
-    shelf: Shelf<'_>,
+    (caller, shelf): (&Caller, Shelf<'_>),
     name: &TokenName,
     version: u64,
 ) -> Result<TokenInfo, Error> {
     let current = shelf.find(tx, name)?;
-    let VersionRow { head, value } = tx.version(current.row.id, version)?.ok_or(Error::NotFound)?;
+    let (head, stored) = Stored::find(tx, tx.version(current.row.id, version)?.ok_or(Error::NotFound)?)?;
     let old = Found::open(shelf.records(), current.row, head)?;
     if old.version.is_expired(&shelf.now) {
         return Err(Error::NotFound);
     }
-    let value = vault.open_value(&shelf, &old, &value)?;
+    let value = vault.open_stored((&shelf, caller), &old, &stored)?;
     let options = PutOptions {
         class: Class::from_u8(old.head.class),
         content_type: Some(ContentType::parse(&old.version.content_type)?),
         expiry: old.version.end().map_or(Expiry::Never, Expiry::With),
         ..PutOptions::default()
     };
-    Put { vault, shelf, name, options: &options }.store(tx, &value)
+    let put = Put { vault, shelf, name, options: &options };
+    match (value, old.head.content) {
+        (OpenedValue::Whole(value), _) => put.store(tx, &Body::Value(&value)),
+        (OpenedValue::Chunked(..), None) => Err(Error::Internal("a value in chunks has no content".into())),
+        // The chunks stay where they are: both versions have them.
+        (OpenedValue::Chunked(..), Some(id)) => {
+            let content = Content { id, size: old.version.size, dek: vault.open_dek(&shelf, &old)? };
+            put.store(tx, &Body::Content(&content))
+        }
+    }
 }

@@ -62,8 +62,10 @@ pub enum Enrolment {
 /// What an administrator can set. 0 switches a limit off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Longest value, bytes.
+    /// Longest value that lies in a row, bytes.
     pub value_bytes: u64,
+    /// Longest value that is kept in chunks, bytes.
+    pub attachment_bytes: u64,
     /// Most tokens of a principal.
     pub tokens: u64,
     /// Most stored bytes of a principal, metadata included.
@@ -90,6 +92,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             value_bytes: 65_536,
+            attachment_bytes: 16 << 20,
             tokens: 10_000,
             bytes: 64 << 20,
             issued: 100_000,
@@ -122,6 +125,8 @@ pub struct Vault {
     seen: Mutex<BTreeSet<u32>>,
     /// Issued tokens that were validated lately.
     pub(crate) hot_issued: HotShelf,
+    /// Contents that nobody finished and that could not be let go of yet, with their principals.
+    pub(crate) forsaken: Mutex<Vec<(i64, i64)>>,
     /// How often keys were made ready to be used.
     openings: AtomicU64,
     /// Set while the audit log cannot take records because there is no space for them.
@@ -160,6 +165,7 @@ impl Vault {
             hot: hot::HotTokens::default(),
             seen: Mutex::default(),
             hot_issued: HotShelf::default(),
+            forsaken: Mutex::default(),
             openings: AtomicU64::new(0),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),

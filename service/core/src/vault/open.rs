@@ -188,7 +188,7 @@ impl Vault {
                 self.note_seen(own);
                 match action {
                     Action::Read => own.standing_to_read(),
-                    Action::Write | Action::Share => own.standing(&self.settings(), caller),
+                    Action::Write | Action::Share | Action::History => own.standing(&self.settings(), caller),
                 }
             }
             None => self.standing_of_stranger(caller),

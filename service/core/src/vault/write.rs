@@ -15,6 +15,8 @@ pub type Reply<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
 pub(crate) enum Effect {
     /// Adds or changes.
     Grows,
+    /// Adds so many bytes at once, with few of which a commit should end.
+    GrowsBy(usize),
     /// Adds or changes, but must go on when the disk is full: the audit log's records.
     Reserved,
     /// Takes something away for good.
@@ -68,7 +70,14 @@ where
     }
 
     fn frees(&self) -> bool {
-        self.effect != Effect::Grows
+        !matches!(self.effect, Effect::Grows | Effect::GrowsBy(_))
+    }
+
+    fn bytes(&self) -> usize {
+        match self.effect {
+            Effect::GrowsBy(bytes) => bytes,
+            Effect::Grows | Effect::Reserved | Effect::Erases => 0,
+        }
     }
 
     fn erases(&self) -> bool {

@@ -6,6 +6,7 @@
 //! refused by kind, before a byte is read.
 
 mod kind;
+mod long;
 mod pipe;
 
 use std::io;
@@ -18,6 +19,8 @@ use tokenvault_core::Secret;
 use tokenvault_core::port::{SecretMemory, SecretMemoryExhausted};
 
 use self::kind::Source;
+pub use self::long::{LongValue, Part};
+use self::pipe::Drained;
 use super::portion::{OverPortion, Portion};
 
 /// What an empty value means to the method that takes it.
@@ -60,6 +63,12 @@ pub enum ReceiveError {
     /// The writer did not finish in time.
     #[error("the value did not end within {0:?}; write it and close every copy of the write end")]
     Timeout(Duration),
+    /// The writer of a long value made no progress.
+    #[error("nothing more of the value came for {0:?}; write it and close every copy of the write end")]
+    Stalled(Duration),
+    /// The writer of a long value made too little progress.
+    #[error("the value did not end within {0:?}, however steadily it came; write it faster")]
+    TooSlow(Duration),
     /// The descriptor could not be read.
     #[error("the value could not be read: {0}")]
     Io(#[from] io::Error),
@@ -77,7 +86,9 @@ impl From<ReceiveError> for tokenvault_core::Error {
             ReceiveError::WrongKind(_) | ReceiveError::Empty | ReceiveError::TooLarge { .. } => {
                 Self::InvalidArgs(error.to_string())
             }
-            ReceiveError::Timeout(_) => Self::Timeout(error.to_string()),
+            ReceiveError::Timeout(_) | ReceiveError::Stalled(_) | ReceiveError::TooSlow(_) => {
+                Self::Timeout(error.to_string())
+            }
             ReceiveError::Io(_) => Self::Unavailable(format!("{error}; retry")),
             ReceiveError::Portion(error) => error.into(),
             ReceiveError::Memory(error) => error.into(),
@@ -105,17 +116,46 @@ impl Room<'_> {
 ///
 /// # Errors
 /// See [`ReceiveError`].
-pub async fn receive(fd: OwnedFd, limits: IncomingLimits, mut room: Room<'_>) -> Result<Secret, ReceiveError> {
+pub async fn receive(fd: OwnedFd, limits: IncomingLimits, room: Room<'_>) -> Result<Secret, ReceiveError> {
+    match receive_any(fd, limits, room).await? {
+        Received::Whole(value) => Ok(value),
+        Received::Long(_) => Err(ReceiveError::TooLarge { limit: limits.max_bytes }),
+    }
+}
+
+/// A value, or the beginning of one that is longer than what is taken in one piece.
+pub enum Received {
+    /// All of it.
+    Whole(Secret),
+    /// It has more than [`IncomingLimits::max_bytes`].
+    Long(LongValue),
+}
+
+/// Takes a value in, and where it is longer than the limit as much of it as is asked for later.
+///
+/// # Errors
+/// See [`ReceiveError`].
+pub async fn receive_any(fd: OwnedFd, limits: IncomingLimits, mut room: Room<'_>) -> Result<Received, ReceiveError> {
+    let limit = limits.max_bytes;
     let value = match kind::examine(&fd)? {
-        Source::Pipe => tokio::time::timeout(limits.deadline, pipe::drain(fd, limits.max_bytes, room))
-            .await
-            .map_err(|_| ReceiveError::Timeout(limits.deadline))??,
-        Source::SealedFile { size } => copy_file(&fd, size, limits.max_bytes, &mut room)?,
+        Source::SealedFile { size } if size > limit as u64 => {
+            return Ok(Received::Long(LongValue::of_file(fd, size, limits.deadline)));
+        }
+        Source::SealedFile { size } => copy_file(&fd, size, limit, &mut room)?,
+        Source::Pipe => {
+            let drained = tokio::time::timeout(limits.deadline, pipe::drain(fd, limit, room)).await;
+            match drained.map_err(|_| ReceiveError::Timeout(limits.deadline))?? {
+                Drained::Whole(value) => value,
+                Drained::Beginning(beginning, source) => {
+                    return Ok(Received::Long(LongValue::of_pipe(beginning, source, limits.deadline)));
+                }
+            }
+        }
     };
     if value.is_empty() && limits.empty == EmptyValue::Refused {
         return Err(ReceiveError::Empty);
     }
-    Ok(value)
+    Ok(Received::Whole(value))
 }
 
 /// Copies a sealed memory file. Its pages are in memory and stay what they are, so this neither waits nor races.

@@ -22,18 +22,72 @@ const STEP: usize = 16 * pipe::PAGE;
 /// How long to leave a pipe alone that claims to have ended and has not.
 const REOPENED_PAUSE: Duration = Duration::from_millis(20);
 
+/// What was taken of a value in one piece.
+pub(super) enum Drained {
+    /// All of it.
+    Whole(Secret),
+    /// As many bytes as are taken so, or fewer; there are more.
+    Beginning(Secret, Source),
+}
+
 /// Reads to the end, at most `limit` bytes.
-pub(super) async fn drain(fd: OwnedFd, limit: usize, room: Room<'_>) -> Result<Secret, ReceiveError> {
-    let theirs = ready::watch(fd, Interest::READABLE)?;
-    let (ours, entrance) = pipe::new()?;
+pub(super) async fn drain(fd: OwnedFd, limit: usize, room: Room<'_>) -> Result<Drained, ReceiveError> {
+    let mut source = Source::new(fd)?;
     let mut collected = Collected::new(limit, room)?;
-    loop {
-        match move_when_ready(&theirs, &entrance).await? {
-            0 => return collected.finish(),
-            moved => collected.take(&ours, moved)?,
+    while source.wait().await? {
+        if collected.len + source.waiting > limit {
+            return Ok(Drained::Beginning(collected.finish()?, source));
         }
+        collected.take(&mut source)?;
         // A writer faster than we are must not keep this thread for itself.
         tokio::task::coop::consume_budget().await;
+    }
+    collected.finish().map(Drained::Whole)
+}
+
+/// Their pipe, and ours through which its bytes go.
+pub(super) struct Source {
+    theirs: AsyncFd<OwnedFd>,
+    entrance: OwnedFd,
+    ours: OwnedFd,
+    /// Bytes in our pipe.
+    waiting: usize,
+}
+
+impl Source {
+    fn new(fd: OwnedFd) -> io::Result<Self> {
+        let theirs = ready::watch(fd, Interest::READABLE)?;
+        let (ours, entrance) = pipe::new()?;
+        Ok(Self { theirs, entrance, ours, waiting: 0 })
+    }
+
+    /// Whether there are bytes that can be read without waiting.
+    pub(super) const fn has_bytes(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// Waits for bytes, where there are none; whether any came before the end.
+    pub(super) async fn wait(&mut self) -> io::Result<bool> {
+        if self.waiting == 0 {
+            self.waiting = move_when_ready(&self.theirs, &self.entrance).await?;
+        }
+        Ok(self.waiting > 0)
+    }
+
+    /// Reads what is there into `room`, as far as it goes; how much.
+    pub(super) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let most = room.len().min(self.waiting);
+        let mut len = 0;
+        while let Some(rest) = room.get_mut(len..most).filter(|rest| !rest.is_empty()) {
+            match read(&self.ours, rest) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => len += count,
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.waiting -= len;
+        Ok(len)
     }
 }
 
@@ -70,21 +124,11 @@ impl<'a> Collected<'a> {
         Ok(Self { limit, room, bytes, len: 0 })
     }
 
-    /// Takes the `count` bytes that wait in our own pipe.
-    fn take(&mut self, ours: &OwnedFd, count: usize) -> Result<(), ReceiveError> {
-        let end = self.len + count;
-        if end > self.limit {
-            return Err(ReceiveError::TooLarge { limit: self.limit });
-        }
+    /// Takes the bytes that wait, for which the limit has room.
+    fn take(&mut self, source: &mut Source) -> Result<(), ReceiveError> {
+        let end = self.len + source.waiting;
         self.make_room(end)?;
-        while let Some(rest) = self.bytes.expose_mut().get_mut(self.len..end).filter(|rest| !rest.is_empty()) {
-            match read(ours, rest) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                Ok(count) => self.len += count,
-                Err(Errno::EINTR) => {}
-                Err(error) => return Err(io::Error::from(error).into()),
-            }
-        }
+        self.len += source.read(self.bytes.expose_mut().get_mut(self.len..end).unwrap_or_default())?;
         Ok(())
     }
 

@@ -7,18 +7,25 @@ use std::time::{Duration, Instant};
 use nix::unistd::write;
 use tokenvault_core::Secret;
 use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
 
-use super::Reservation;
+use super::chunks::Rest;
+use super::{Next, Reservation};
 use crate::sys::{pipe, ready};
 
 /// How often a reader is looked at in the time it has.
 const LOOKS: u32 = 10;
 
-/// Writes `rest`; gives up, and empties the pipe, when the reader makes no progress for `patience`.
-pub(super) async fn feed(entrance: OwnedFd, rest: Secret, pipe: OwnedFd, patience: Duration, reserved: Reservation) {
-    let written = write_all(entrance, &rest, &pipe, patience).await;
-    drop(rest);
+/// How many times longer than without progress a reader may take for all of it, however well it progresses: what is in memory for
+/// it, and the key of what is not, are held meanwhile.
+const PATIENCE: u32 = 60;
+
+/// Writes `rest`; gives up, and empties the pipe, when the reader makes no progress for `patience`, or too little. Where there is
+/// no more to be had before the end, the reader finds one.
+pub(super) async fn feed(entrance: OwnedFd, rest: Rest, pipe: OwnedFd, patience: Duration, reserved: Reservation) {
+    let written = timeout(patience.saturating_mul(PATIENCE), write_rest(entrance, rest, &pipe, patience)).await;
+    let written = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     // The write end is closed by now: whatever is left, the reader finds an end.
     match written.and_then(|()| pipe::waiting(&pipe)) {
         Ok(left) => reserved.hold(pipe, left),
@@ -26,8 +33,27 @@ pub(super) async fn feed(entrance: OwnedFd, rest: Secret, pipe: OwnedFd, patienc
     }
 }
 
-async fn write_all(entrance: OwnedFd, rest: &Secret, pipe: &OwnedFd, patience: Duration) -> io::Result<()> {
+async fn write_rest(entrance: OwnedFd, rest: Rest, pipe: &OwnedFd, patience: Duration) -> io::Result<()> {
     let entrance = ready::watch(entrance, Interest::WRITABLE)?;
+    let Rest { now, then } = rest;
+    write_all(&entrance, now, pipe, patience).await?;
+    let Some(mut chunks) = then else { return Ok(()) };
+    loop {
+        let asked = tokio::task::spawn_blocking(move || {
+            let next = chunks.next();
+            (chunks, next)
+        });
+        let (back, next) = asked.await.map_err(io::Error::other)?;
+        match next {
+            Some(Next::Part(part)) => write_all(&entrance, part, pipe, patience).await?,
+            Some(Next::End) => return Ok(()),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        chunks = back;
+    }
+}
+
+async fn write_all(entrance: &AsyncFd<OwnedFd>, rest: Secret, pipe: &OwnedFd, patience: Duration) -> io::Result<()> {
     let mut written = 0;
     while let Some(left) = rest.expose().get(written..).filter(|left| !left.is_empty()) {
         // There is room only when a whole page was read, and a slow reader may go on for long within one.

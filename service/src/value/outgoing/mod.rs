@@ -8,6 +8,7 @@
 //! is not read, one looks for what is free while somebody waits.
 
 mod bus;
+mod chunks;
 mod claim;
 mod feeder;
 mod finder;
@@ -28,6 +29,7 @@ use tokenvault_core::port::{SecretMemory, SecretMemoryExhausted};
 use tokio::sync::Notify;
 
 use self::bus::PlaceId;
+pub use self::chunks::{Chunks, Next};
 pub use self::claim::Claim;
 use self::ledger::{Ledger, Looked};
 pub use self::place::BusPlace;

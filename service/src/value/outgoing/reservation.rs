@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokenvault_core::Secret;
 
 use super::bus::PlaceId;
+use super::chunks::{Chunks, Rest};
 use super::ledger::{Admitted, Held};
 use super::place::BusPlace;
 use super::portion::Portion;
@@ -35,7 +36,7 @@ pub struct Filled {
     kept: OwnedFd,
     len: usize,
     /// What did not fit, and where it goes.
-    rest: Option<(OwnedFd, Secret)>,
+    rest: Option<(OwnedFd, Rest)>,
 }
 
 impl Reservation {
@@ -67,6 +68,19 @@ impl Reservation {
         self.fill_pipe((read, write), room, value)
     }
 
+    /// A pipe for a value in chunks, of which the room reserved is for one; its read end. What comes after the `first` is asked for
+    /// as it is read.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send_chunks(self, first: Secret, then: impl Chunks) -> Result<OwnedFd, SendError> {
+        let (read, write) = pipe::new()?;
+        let (kept, len) = (read.try_clone()?, first.len());
+        pipe::set_nonblocking(&write)?;
+        let rest = Some((write, Rest { now: first, then: Some(Box::new(then)) }));
+        Ok(Filled { reserved: self, read, kept, len, rest }.hand_out())
+    }
+
     /// Fills a pipe that is empty and has `room`. What does not fit stays in memory for a task to write as it is read. Tasks are
     /// not counted: each has a pipe and a portion, which are. When someone has used up what the kernel gives the daemon's
     /// pipes, every long value needs one.
@@ -84,7 +98,7 @@ impl Reservation {
                 let rest = Secret::copy_from(self.shared.memory.as_ref(), rest)?;
                 pipe::set_nonblocking(&write)?;
                 write.write_all(first)?;
-                Some((write.into(), rest))
+                Some((write.into(), Rest { now: rest, then: None }))
             }
             _ => {
                 // The pipe is empty and has room for all of it: this does not block.

@@ -129,6 +129,65 @@ async fn read_slowly(pipe: OwnedFd, first: usize) -> Vec<u8> {
     tokio::task::spawn_blocking(read).await.unwrap()
 }
 
+/// Chunks of a value, and what comes where they end.
+struct Parts(Vec<Option<Next>>);
+
+impl Chunks for Parts {
+    fn next(&mut self) -> Option<Next> {
+        if self.0.is_empty() { None } else { self.0.remove(0) }
+    }
+}
+
+fn parts(count: usize, end: Option<Next>) -> Parts {
+    let parts = (0..count).map(|_| Some(Next::Part(secret(65_536))));
+    Parts(parts.chain([end]).collect())
+}
+
+async fn read_in_chunks(pipes: &Pipes, then: Parts) -> Vec<u8> {
+    let read = pipes.reserve(1000, 65_536, None).unwrap().send_chunks(secret(65_536), then).unwrap();
+    let bytes = tokio::task::spawn_blocking(move || read_all(read)).await.unwrap();
+    until_nothing_is_unread(pipes).await;
+    bytes
+}
+
+#[tokio::test]
+async fn a_value_in_chunks_comes_out_whole() {
+    let pipes = pipes(PipeLimits::default());
+    let bytes = read_in_chunks(&pipes, parts(9, Some(Next::End))).await;
+    assert!(bytes == secret(65_536).expose().repeat(10));
+}
+
+#[tokio::test]
+async fn a_value_whose_chunks_are_not_to_be_had_ends_before_its_size() {
+    let pipes = pipes(PipeLimits::default());
+    let bytes = read_in_chunks(&pipes, parts(3, None)).await;
+    assert!(bytes.len() <= 4 * 65_536 && secret(65_536).expose().repeat(4).starts_with(&bytes));
+}
+
+#[tokio::test]
+async fn a_value_in_chunks_that_is_not_read_on_is_withdrawn() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(200), ..PipeLimits::default() });
+    let read = pipes.reserve(1000, 65_536, None).unwrap();
+    let mut pipe = File::from(read.send_chunks(secret(65_536), parts(9, Some(Next::End))).unwrap());
+    let begin = move || {
+        pipe.read_exact(&mut vec![0; 100_000]).unwrap();
+        pipe
+    };
+    let pipe = tokio::task::spawn_blocking(begin).await.unwrap();
+    until_nothing_is_unread(&pipes).await;
+    assert!(read_all(pipe.into()).is_empty());
+}
+
+#[tokio::test]
+async fn a_reader_that_progresses_for_ever_comes_to_an_end() {
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(50), ..PipeLimits::default() });
+    let read = pipes.reserve(1000, 65_536, None).unwrap();
+    let read = read.send_chunks(secret(65_536), parts(99, Some(Next::End))).unwrap();
+    let bytes = read_slowly(read, 0).await;
+    assert!(bytes.len() < 40 * 65_536, "{} bytes", bytes.len());
+    until_nothing_is_unread(&pipes).await;
+}
+
 #[tokio::test]
 async fn a_value_that_does_not_fit_is_fed_as_it_is_read() {
     let pipes = pipes(PipeLimits::default());

@@ -1,8 +1,9 @@
 //! The port's transactions over one SQLite connection.
 //!
-//! The statements are in [`read`], [`list`], [`ending`], [`share`], [`issued`], [`mod@write`] and [`write_token`]; here is only
-//! what they share: an error that concerns the file ends the transaction for good, whatever the work makes of it.
+//! The statements are in [`read`], [`list`], [`ending`], [`share`], [`issued`], [`content`], [`mod@write`] and [`write_token`];
+//! here is only what they share: an error that concerns the file ends the transaction for good, whatever the work makes of it.
 
+mod content;
 mod ending;
 mod issued;
 mod list;
@@ -20,6 +21,8 @@ use tokenvault_core::port::{
 };
 
 use crate::fault::{Fault, breaks_batch, duplicate};
+
+pub(crate) use content::{has_open_contents, left_over};
 
 /// A transaction that somebody else began and will end.
 pub(crate) struct Tx<'c> {
@@ -167,6 +170,14 @@ impl ReadTx for Tx<'_> {
         self.run(|c| issued::offers(c, token))
     }
 
+    fn has_content(&self, content: i64) -> Result<bool, StoreError> {
+        self.run(|c| content::has_content(c, content))
+    }
+
+    fn chunk(&self, content: i64, number: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.run(|c| content::chunk(c, content, number))
+    }
+
     fn audit_head(&self) -> Result<Option<AuditRow>, StoreError> {
         self.run(read::audit_head)
     }
@@ -287,6 +298,34 @@ impl WriteTx for Tx<'_> {
 
     fn add_issued(&mut self, principal: i64, issued: i64) -> Result<(), StoreError> {
         self.run(|c| issued::add_issued(c, principal, issued))
+    }
+
+    fn begin_content(&mut self, principal: i64) -> Result<i64, StoreError> {
+        self.run(|c| content::begin_content(c, principal))
+    }
+
+    fn insert_chunk(&mut self, content: i64, number: u32, body: &[u8]) -> Result<(), StoreError> {
+        self.run(|c| content::insert_chunk(c, content, number, body))
+    }
+
+    fn hold_for_content(&mut self, content: i64, bytes: u64) -> Result<(), StoreError> {
+        self.run(|c| content::hold_for_content(c, content, bytes))
+    }
+
+    fn use_content(&mut self, content: i64) -> Result<Option<(i64, u64)>, StoreError> {
+        self.run(|c| content::use_content(c, content))
+    }
+
+    fn abandon_content(&mut self, content: i64) -> Result<Option<(i64, u64)>, StoreError> {
+        self.run(|c| content::abandon_content(c, content))
+    }
+
+    fn abandon_all_contents(&mut self) -> Result<(), StoreError> {
+        self.run(content::abandon_all_contents)
+    }
+
+    fn sweep_contents(&mut self, chunks: usize) -> Result<(), StoreError> {
+        self.run(|c| content::sweep_contents(c, chunks))
     }
 
     fn append_audit(&mut self, row: &AuditRow) -> Result<(), StoreError> {

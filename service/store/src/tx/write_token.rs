@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 use tokenvault_core::port::{AttributeTag, NewToken, TokenRow, VersionHead, VersionRow};
 
-use super::read;
 use super::write::{execute, execute_one};
+use super::{content, read};
 use crate::fault::Fault;
 use crate::row::{self, signed};
 
@@ -21,6 +21,7 @@ pub(super) fn update_token(c: &Connection, row: &TokenRow) -> Result<(), Fault> 
 
 pub(super) fn delete_token(c: &Connection, id: i64) -> Result<(), Fault> {
     let range = row::version_keys(id).ok_or_else(|| Fault::internal("a token's number is out of range"))?;
+    content::release_all(c, range)?;
     execute(c, "DELETE FROM version WHERE id BETWEEN ?1 AND ?2", range)?;
     execute(c, "DELETE FROM attribute WHERE token = ?1", [id])?;
     execute(c, "DELETE FROM share WHERE token = ?1", [id])?;
@@ -36,11 +37,13 @@ pub(super) fn set_attributes(c: &Connection, token: i64, tags: &[AttributeTag]) 
 }
 
 pub(super) fn insert_version(c: &Connection, row: &VersionRow) -> Result<(), Fault> {
-    const SQL: &str = "INSERT INTO version (id, class, expires_day, stored_bytes, meta, dek, value) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    const SQL: &str = "INSERT INTO version (id, class, expires_day, stored_bytes, meta, dek, value, content) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let head = &row.head;
     let stored = signed(head.stored_bytes)?;
-    execute_one(c, SQL, (key_of(head)?, head.class, head.expires_day, stored, &head.meta, &head.dek, &row.value))
+    let columns =
+        (key_of(head)?, head.class, head.expires_day, stored, &head.meta, &head.dek, &row.value, head.content);
+    execute_one(c, SQL, columns)
 }
 
 pub(super) fn update_version(c: &Connection, head: &VersionHead) -> Result<(), Fault> {
@@ -54,6 +57,7 @@ pub(super) fn delete_version(c: &Connection, token: i64, version: u64) -> Result
     let head = read::version_head(c, token, version)?;
     if let Some(head) = &head {
         execute_one(c, "DELETE FROM version WHERE id = ?1", [key_of(head)?])?;
+        head.content.map_or(Ok(()), |content| content::release(c, content))?;
     }
     Ok(head)
 }

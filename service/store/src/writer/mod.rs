@@ -3,12 +3,14 @@
 //! - [`batch`] runs jobs inside one transaction.
 //! - [`space`] decides what is still written when the disk is full.
 //! - [`health`] decides what follows an I/O error.
+//! - [`sweep`] removes what is left over of large values.
 //! - [`wal`] keeps the write-ahead log short and free of deleted rows.
 
 mod batch;
 mod health;
 mod queue;
 mod space;
+mod sweep;
 mod wal;
 
 use std::sync::Arc;
@@ -28,12 +30,16 @@ pub(crate) use queue::Queue;
 
 use batch::Ended;
 use health::Health;
+use sweep::Sweep;
 use wal::Wal;
 
 type Job = Box<dyn WriteJob>;
 
 /// Jobs of one commit. More would only make the first of them wait longer.
 const BATCH: usize = 256;
+
+/// Bytes after which a commit takes no more jobs of those that say how many they write: whoever comes next waits for all of them.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Everything the writer's thread owns.
 pub(crate) struct Writer {
@@ -43,6 +49,7 @@ pub(crate) struct Writer {
     reserve: Reserve,
     limit: space::Limit,
     wal: Wal,
+    sweep: Sweep,
     health: Health,
 }
 
@@ -58,7 +65,7 @@ impl Writer {
         let limit = space::Limit::new(&connection, store_bytes)?;
         // A log that is there at the start may hold rows whose deletion was acknowledged before a crash.
         let wal = Wal::new(directory.wal_bytes() > 0);
-        Ok(Self { connection, directory, shared, reserve, limit, wal, health: Health::default() })
+        Ok(Self { connection, directory, shared, reserve, limit, wal, sweep: Sweep::new(), health: Health::default() })
     }
 
     /// Writes until the queue is closed and empty.
@@ -66,18 +73,18 @@ impl Writer {
         if !self.reserve.restore() {
             log::warn!("no room for the reserve: only deletes are written until there is space");
         }
+        self.abandon_contents();
         loop {
-            let next = next(queue, self.wal.due());
+            let next = next(queue, self.wal.due().into_iter().chain(self.sweep.due()).min());
             self.heed_readers();
             match next {
                 Ok(first) => {
-                    let mut jobs = vec![first];
-                    jobs.extend(queue.try_iter().take(BATCH - 1));
-                    self.write(jobs);
+                    self.write(batch_with(first, queue));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.sweep(Instant::now());
             self.tend(Instant::now());
         }
         self.tend_last();
@@ -112,6 +119,7 @@ impl Writer {
         if written > 0 {
             self.shared.count_commit(written);
             self.wal.committed(Instant::now(), batch::erases(jobs, &ended));
+            self.sweep.committed(Instant::now());
             // A batch that wrote nothing says nothing about the disk.
             self.health.committed();
         }
@@ -159,6 +167,20 @@ impl Writer {
             _ => {}
         }
     }
+}
+
+/// What is written together with `first`.
+fn batch_with(first: Job, queue: &Receiver<Job>) -> Vec<Job> {
+    let mut bytes = first.bytes();
+    let mut jobs = vec![first];
+    while jobs.len() < BATCH
+        && bytes < BATCH_BYTES
+        && let Ok(job) = queue.try_recv()
+    {
+        bytes += job.bytes();
+        jobs.push(job);
+    }
+    jobs
 }
 
 fn next(queue: &Receiver<Job>, due: Option<Instant>) -> Result<Job, RecvTimeoutError> {

@@ -116,6 +116,7 @@ pub fn add_principal(store: &SqliteStore, uid: u32) -> i64 {
 
 pub fn version_row(token: i64, version: u64, value: &[u8]) -> VersionRow {
     let head = VersionHead {
+        content: None,
         token,
         version,
         class: 0,

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::Caller;
 use crate::audit::Outcome;
 use crate::crypto::mac;
 use crate::error::Error;
@@ -14,12 +15,12 @@ use crate::issued::{IssuedMeta, Kind, apart_from_tokens, replace};
 use crate::name::Hint;
 use crate::owner::Owner;
 use crate::policy::Action;
-use crate::port::{IssuedRow, ReadTx, TokenRow, VersionRow, WriteTx};
+use crate::port::{IssuedRow, ReadTx, TokenRow, WriteTx};
 use crate::principal::Principal;
+use crate::token::attachment::{OpenedValue, Stored};
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::Records;
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
-use crate::{Caller, Secret};
 
 /// `Redeem`.
 pub struct RedeemRequest {
@@ -43,6 +44,8 @@ impl RedeemRequest {
 pub struct OfferedSize {
     /// Bytes of the value.
     pub value: u64,
+    /// Bytes of it that lie in memory at one time.
+    pub at_once: u64,
     /// Bytes of a reply that tells what is known of the token.
     pub reply: usize,
 }
@@ -50,7 +53,7 @@ pub struct OfferedSize {
 /// What came of it.
 pub enum Redeemed {
     /// The value. The offer is gone.
-    Value(TokenInfo, Secret),
+    Value(Box<TokenInfo>, OpenedValue),
     /// The value does not have as many bytes as there is a place for. The offer is still there.
     Resized,
 }
@@ -89,8 +92,9 @@ impl Vault {
                 if !offer.meta.is_live(&self.moment()) {
                     return Err(offer.is_over(&open, code));
                 }
-                let info = self.find_offered(&open, tx, &offer)?.0.info(offer.owner.uid)?;
-                Ok(OfferedSize { value: info.size, reply: info.reply_bytes() })
+                let (found, stored) = self.find_offered(&open, tx, &offer)?;
+                let info = found.info(offer.owner.uid)?;
+                Ok(OfferedSize { value: info.size, at_once: stored.at_once(info.size), reply: info.reply_bytes() })
             })
         };
         look().inspect_err(|error| self.note_refusal(&event(caller, request), error))
@@ -142,11 +146,11 @@ impl Vault {
             return Ok(Redeemed::Resized);
         }
         let shelf = Shelf { open, principal: &offer.owner, now: self.moment() };
-        let value = self.open_value(&shelf, &found, &value)?;
+        let value = self.open_stored((&shelf, &event.caller), &found, &value)?;
         replace(tx, open, &offer.owner, &offer.row, &offer.meta.used())?;
         let event = event.about(Some(offer.owner.uid), &found.meta.name);
         self.record_mutation(open, tx, &event, found.head.version)?;
-        Ok(Redeemed::Value(found.info(offer.owner.uid)?, value))
+        Ok(Redeemed::Value(Box::new(found.info(offer.owner.uid)?), value))
     }
 
     fn find_offer(&self, open: &OpenVault, tx: &dyn ReadTx, code: &OfferCode) -> Result<Offer, Error> {
@@ -160,10 +164,10 @@ impl Vault {
     }
 
     /// The token of an offer and its value, still encrypted.
-    fn find_offered(&self, open: &OpenVault, tx: &dyn ReadTx, offer: &Offer) -> Result<(Found, Vec<u8>), Error> {
+    fn find_offered(&self, open: &OpenVault, tx: &dyn ReadTx, offer: &Offer) -> Result<(Found, Stored), Error> {
         let missing = || Error::Quarantined(format!("the token of offer {} is missing", offer.row.id));
         let token: TokenRow = tx.token_by_id(offer.row.token.ok_or_else(missing)?)?.ok_or_else(missing)?;
-        let VersionRow { head, value } = tx.version(token.id, token.current)?.ok_or_else(missing)?;
+        let (head, value) = Stored::find(tx, tx.version(token.id, token.current)?.ok_or_else(missing)?)?;
         let found = Found::open(Records { open, principal: &offer.owner }, token, head)?;
         if found.version.is_expired(&self.moment()) { Err(Error::NoOffer) } else { Ok((found, value)) }
     }

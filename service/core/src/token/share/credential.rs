@@ -12,8 +12,9 @@ use crate::grantee::Grantee;
 use crate::name::TokenName;
 use crate::owner::Owner;
 use crate::policy::Action;
-use crate::port::{ReadTx, ShareRow, Tag, VersionRow};
+use crate::port::{ReadTx, ShareRow, Tag};
 use crate::principal::Principal;
+use crate::token::attachment::Stored;
 use crate::token::found::{Found, Shelf};
 use crate::token::metadata::Class;
 use crate::unit::UnitName;
@@ -22,6 +23,9 @@ use crate::{Caller, Secret, Timestamp};
 
 /// What the audit log has for the purpose, also where a token requires that one is named: the unit and its file name it.
 const PURPOSE: &str = "LoadCredential";
+
+/// What systemd takes of all credentials of a unit, bytes, with their names; a longer one by itself fails the unit.
+const CREDENTIALS_BYTES_MAX: u64 = 1 << 20;
 
 /// A value on its way to a unit.
 pub struct Credential {
@@ -89,7 +93,7 @@ impl Vault {
         let look = self.look_at(&open, &asked)?;
         let shelf = asked.shelf(self, &open);
         // Whether it opens is part of the answer; the value goes no further.
-        self.open_value(&shelf, &look.found, &look.value)?;
+        self.read(|tx| Ok(self.open_for_unit((caller, &shelf), tx, &look)))??;
         Ok(CredentialGrant {
             version: look.found.head.version,
             size: look.found.version.size,
@@ -108,10 +112,11 @@ impl Vault {
         let shelf = asked.shelf(self, open);
         let version = look.found.head.version;
         let opened = self
-            .open_value(&shelf, &look.found, &look.value)
+            .read(|tx| Ok(self.open_for_unit((&event.caller, &shelf), tx, look)))
+            .unwrap_or_else(|error| Err(error.into()))
             .and_then(|value| Ok((value, self.note_read(event, version)?)));
         match opened {
-            Err(error) => reply(Err(error.into())),
+            Err(refusal) => reply(Err(refusal)),
             Ok((value, None)) => reply(Ok(Credential { version, value })),
             Ok((value, Some(receipt))) => self.settle(
                 receipt,
@@ -137,14 +142,32 @@ impl Vault {
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let version = look.found.head.version;
-            let value = match vault.open_value(&shelf, &look.found, &look.value) {
+            let value = match vault.open_for_unit((&audited.caller, &shelf), tx, &look) {
                 Ok(value) => value,
-                Err(error) => return Ok(Err(error.into())),
+                Err(refusal) => return Ok(Err(refusal)),
             };
             use_once(tx, &shelf, &look.row, &look.share)?;
             vault.record_mutation(&open, tx, &audited, version)?;
             Ok(Ok(Credential { version, value }))
         });
+    }
+}
+
+impl Vault {
+    /// The value, all of it: a unit gets no part of one. What is not in the row is read on `tx`.
+    fn open_for_unit(
+        &self,
+        (caller, shelf): (&Caller, &Shelf<'_>),
+        tx: &dyn ReadTx,
+        look: &Look,
+    ) -> Result<Secret, CredentialRefusal> {
+        let size = look.found.version.size;
+        let limit = CREDENTIALS_BYTES_MAX.saturating_sub(look.found.meta.name.len() as u64);
+        if size > limit {
+            return Err(CredentialRefusal::TooLarge { size, limit });
+        }
+        let value = self.open_stored((shelf, caller), &look.found, &look.value)?;
+        Ok(self.read_whole(shelf.open, tx, value)?)
     }
 }
 
@@ -191,8 +214,9 @@ impl Asked {
             return Err(CredentialRefusal::ShareExpired);
         }
         let version = tx.version(found.row.id, found.row.current).map_err(Error::from)?;
-        let VersionRow { value, .. } = version
+        let version = version
             .ok_or_else(|| Error::Quarantined(format!("token {} has lost its current version", found.row.id)))?;
+        let (_, value) = Stored::find(tx, version)?;
         Ok(Look { found, value, row, share })
     }
 }
@@ -200,7 +224,7 @@ impl Asked {
 /// What was found of a token and its share.
 struct Look {
     found: Found,
-    value: Vec<u8>,
+    value: Stored,
     row: ShareRow,
     share: ShareMeta,
 }

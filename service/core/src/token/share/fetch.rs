@@ -8,29 +8,31 @@ use std::sync::Arc;
 use super::Permission;
 use super::count::use_once;
 use super::reach::{Asked, Foreign, Reach, of_another};
+use crate::Caller;
 use crate::error::Error;
 use crate::issued::{GroupNow, apart_from_tokens};
 use crate::owner::Owner;
 use crate::policy::Action;
 use crate::port::ReadTx;
+use crate::token::attachment::{OpenedValue, Stored};
 use crate::token::found::TokenInfo;
 use crate::token::get::{Opened, check, event};
 use crate::token::request::{GetRequest, NamedRequest};
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
-use crate::{Caller, Secret};
 
 /// What came of fetching something that is shared.
 pub enum Fetched<P> {
     /// The value.
     Opened(Opened<P>),
-    /// Uses are counted: when there is a place for a value of this, it is to be had by [`Vault::get_counted`].
-    Counted(TokenInfo),
+    /// Uses are counted: when there is a place for so many bytes, which lie in memory at one time, the value is to be had by
+    /// [`Vault::get_counted`].
+    Counted(TokenInfo, u64),
 }
 
 /// What came of a use that is counted.
 pub enum Used {
     /// The value. The use is spent.
-    Value(TokenInfo, Secret),
+    Value(Box<TokenInfo>, OpenedValue),
     /// The value does not have as many bytes as there is a place for. The use is not spent.
     Resized,
 }
@@ -45,20 +47,22 @@ impl Vault {
         caller: &Caller,
         request: &GetRequest,
         groups: &[GroupNow],
-        make_place: impl FnOnce(&TokenInfo) -> Result<P, Error>,
+        make_place: impl FnOnce(u64) -> Result<P, Error>,
     ) -> Result<Asked<Fetched<P>>, Error> {
         let open = self.open()?;
         let event = event(caller, request);
         let fetched = self
             .reach_value(&open, caller, request, groups)
-            .and_then(|asked| asked.and_then(|reached| self.fetch_shared(&open, request, reached, make_place)))
+            .and_then(|asked| {
+                asked.and_then(|reached| self.fetch_shared(&open, (caller, request), reached, make_place))
+            })
             .inspect_err(|error| self.note_refusal(&event, error))?;
         fetched.and_then(|fetched| match fetched {
             Fetched::Opened(mut opened) => {
                 opened.receipt = self.note_read(event, opened.info.version)?;
                 Ok(Fetched::Opened(opened))
             }
-            counted @ Fetched::Counted(_) => Ok(counted),
+            counted @ Fetched::Counted(..) => Ok(counted),
         })
     }
 
@@ -68,7 +72,7 @@ impl Vault {
         caller: &Caller,
         request: &GetRequest,
         groups: &[GroupNow],
-    ) -> Result<Asked<(Reach, Vec<u8>)>, Error> {
+    ) -> Result<Asked<(Reach, Stored)>, Error> {
         self.judged(open, caller, Owner::Own, Action::Read)?;
         let foreign = Foreign { caller, groups, owner: request.owner, name: &request.name };
         self.read(|tx| {
@@ -83,19 +87,20 @@ impl Vault {
     fn fetch_shared<P>(
         &self,
         open: &OpenVault,
-        request: &GetRequest,
-        (reach, value): (Reach, Vec<u8>),
-        make_place: impl FnOnce(&TokenInfo) -> Result<P, Error>,
+        (caller, request): (&Caller, &GetRequest),
+        (reach, value): (Reach, Stored),
+        make_place: impl FnOnce(u64) -> Result<P, Error>,
     ) -> Result<Fetched<P>, Error> {
         let shelf = reach.shelf(self, open);
         let info = reach.info()?;
         check_version(&info, request)?;
         check(&info, reach.found.version.is_expired(&shelf.now), request)?;
         if reach.share_for(Permission::Read).is_none_or(|share| share.meta.uses_left.is_some()) {
-            return Ok(Fetched::Counted(info));
+            let at_once = value.at_once(info.size);
+            return Ok(Fetched::Counted(info, at_once));
         }
-        let place = make_place(&info)?;
-        let value = self.open_value(&shelf, &reach.found, &value).map_err(of_another)?;
+        let place = make_place(value.at_once(info.size))?;
+        let value = self.open_stored((&shelf, caller), &reach.found, &value).map_err(of_another)?;
         Ok(Fetched::Opened(Opened { info: Arc::new(info), value, place, receipt: None }))
     }
 
@@ -134,7 +139,7 @@ impl Vault {
                 use_once(tx, &reach.shelf(&vault, &open), &share.row, &share.meta)?;
             }
             vault.record_mutation(&open, tx, &audited, info.version)?;
-            Ok(Ok(Used::Value(info, value)))
+            Ok(Ok(Used::Value(Box::new(info), value)))
         });
     }
 
@@ -145,7 +150,7 @@ impl Vault {
         caller: &Caller,
         request: &GetRequest,
         groups: &[GroupNow],
-    ) -> Result<(Reach, TokenInfo, Secret), Error> {
+    ) -> Result<(Reach, TokenInfo, OpenedValue), Error> {
         self.judged_in(open, tx, caller, Owner::Own, Action::Read)?;
         let foreign = Foreign { caller, groups, owner: request.owner, name: &request.name };
         // It was shared a moment ago.
@@ -157,7 +162,7 @@ impl Vault {
         let (shelf, info) = (reach.shelf(self, open), reach.info()?);
         check_version(&info, request)?;
         check(&info, reach.found.version.is_expired(&shelf.now), request)?;
-        let value = self.open_value(&shelf, &reach.found, &value_of(tx, &reach)?).map_err(of_another)?;
+        let value = self.open_stored((&shelf, caller), &reach.found, &value_of(tx, &reach)?).map_err(of_another)?;
         Ok((reach, info, value))
     }
 
@@ -184,12 +189,12 @@ impl Vault {
 }
 
 /// The value of the current version, still encrypted.
-fn value_of(tx: &dyn ReadTx, reach: &Reach) -> Result<Vec<u8>, Error> {
+fn value_of(tx: &dyn ReadTx, reach: &Reach) -> Result<Stored, Error> {
     let row = &reach.found.row;
     let version = tx.version(row.id, row.current)?;
-    version
-        .map(|version| version.value)
-        .ok_or_else(|| Error::Quarantined(format!("token {} has lost its current version", row.id)))
+    let version =
+        version.ok_or_else(|| Error::Quarantined(format!("token {} has lost its current version", row.id)))?;
+    Stored::find(tx, version).map(|(_, value)| value)
 }
 
 /// What was shared is the token as it is now, and not what it was before that.

@@ -25,7 +25,7 @@ pub use reach::Asked;
 pub(in crate::token) use reach::Foreign;
 pub use record::{Permission, ShareMeta};
 pub use refusal::CredentialRefusal;
-pub(in crate::token) use write::Right;
+pub(in crate::token) use write::{Right, of_the_owner};
 
 use crate::Timestamp;
 use crate::error::Error;

@@ -26,6 +26,16 @@ pub enum CredentialRefusal {
     /// The share was used as often as it may be.
     #[error("the uses of the share with the unit are up")]
     NoUsesLeft,
+    /// It is longer than systemd takes.
+    #[error(
+        "the value of the machine token has {size} bytes, and systemd takes {limit} of a credential together with its name"
+    )]
+    TooLarge {
+        /// Bytes of the value.
+        size: u64,
+        /// Most bytes that a value of this name may have.
+        limit: u64,
+    },
     /// Something that has nothing to do with the share.
     #[error(transparent)]
     Vault(#[from] Error),
@@ -44,6 +54,10 @@ impl CredentialRefusal {
             }
             Self::NotShared | Self::ShareExpired | Self::NoUsesLeft => format!("run '{share}'"),
             Self::LoginClass => format!("run 'tokenvault put {id} --owner machine --class machine'"),
+            Self::TooLarge { .. } => {
+                "have the unit fetch it with 'tokenvault get', or store what the unit needs of it as a token of its own"
+                    .into()
+            }
             Self::Vault(_) => "run 'tokenvaultctl status'".into(),
         }
     }
@@ -53,7 +67,7 @@ impl CredentialRefusal {
         match self {
             Self::NoToken | Self::TokenExpired | Self::NoName(_) => Error::NotFound,
             // Nothing is written down of what is no refusal of policy; the text stays with this one.
-            Self::Vault(_) => Error::Internal(String::new()),
+            Self::Vault(_) | Self::TooLarge { .. } => Error::Internal(String::new()),
             Self::LoginClass | Self::NotShared | Self::ShareExpired | Self::NoUsesLeft => {
                 Error::AccessDenied(self.to_string())
             }

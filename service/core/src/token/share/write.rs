@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::Permission;
 use super::count::use_once;
 use super::reach::{Asked, Foreign, Reach, of_another};
-use crate::Secret;
 use crate::error::Error;
+use crate::name::TokenName;
 use crate::owner::Owner;
 use crate::policy::Action;
-use crate::port::WriteTx;
+use crate::port::{ReadTx, WriteTx};
 use crate::principal::Principal;
+use crate::token::attachment::Body;
 use crate::token::found::TokenInfo;
 use crate::token::put::Put;
 use crate::token::request::{Expiry, PutOptions};
@@ -70,24 +71,42 @@ impl Vault {
         open: &OpenVault,
         tx: &mut dyn WriteTx,
         reach: &Reach,
-        (asked, options, value): (&Foreign<'_>, &PutOptions, &Secret),
+        (name, options, value): (&TokenName, &PutOptions, &Body<'_>),
     ) -> Result<TokenInfo, Error> {
-        check_options(options)?;
         let shelf = reach.shelf(self, open);
-        let kept = PutOptions {
-            mode: options.mode,
-            expect_version: options.expect_version,
-            content_type: options.content_type.clone(),
-            expiry: reach.found.version.end().map_or(Expiry::Never, Expiry::With),
-            ..PutOptions::default()
-        };
-        let put = Put { vault: self, shelf, name: asked.name, options: &kept };
+        let kept = options_of_a_grantee(reach, options)?;
+        let put = Put { vault: self, shelf, name, options: &kept };
         let info = put.store(tx, value).map_err(|error| of_the_owner(of_another(error)))?;
         if let Some(share) = reach.share_for(Permission::Write) {
             use_once(tx, &shelf, &share.row, &share.meta)?;
         }
         Ok(TokenInfo { grant: reach.info()?.grant, ..info })
     }
+
+    /// Refuses what [`Vault::put_as_grantee`] would, as far as it can be told without the value.
+    pub(in crate::token) fn check_put_as_grantee(
+        &self,
+        open: &OpenVault,
+        tx: &dyn ReadTx,
+        reach: &Reach,
+        (name, options): (&TokenName, &PutOptions),
+    ) -> Result<(), Error> {
+        let kept = options_of_a_grantee(reach, options)?;
+        let put = Put { vault: self, shelf: reach.shelf(self, open), name, options: &kept };
+        put.check(tx).map_err(of_another)
+    }
+}
+
+/// What a grantee may say of a version, and what stays as it is.
+fn options_of_a_grantee(reach: &Reach, options: &PutOptions) -> Result<PutOptions, Error> {
+    check_options(options)?;
+    Ok(PutOptions {
+        mode: options.mode,
+        expect_version: options.expect_version,
+        content_type: options.content_type.clone(),
+        expiry: reach.found.version.end().map_or(Expiry::Never, Expiry::With),
+        ..PutOptions::default()
+    })
 }
 
 /// Refuses what is the owner's to say.
@@ -109,7 +128,7 @@ fn check_options(options: &PutOptions) -> Result<(), Error> {
 }
 
 /// A quota that is not the caller's is not told in numbers.
-fn of_the_owner(error: Error) -> Error {
+pub(in crate::token) fn of_the_owner(error: Error) -> Error {
     match error {
         Error::LimitsExceeded { limit, .. } => {
             Error::LimitsExceeded { limit, retry: "it is the quota of the token's owner; ask them to make room".into() }
