@@ -45,6 +45,20 @@ through_both_doors! {
         assert_eq!(vault.client(ROOT, door).health().unwrap().clock, "ok");
     }
 
+    fn a_clock_that_something_synchronises_takes_no_time_back(door) {
+        let mut vault = Vault::start();
+        let synchronised = CleanupOptions { clock_is_synchronised: Some(true), ..defaults() };
+        restart_off_by(&mut vault, "+2h");
+        vault.client(ROOT, door).cleanup(&synchronised).unwrap();
+        assert_eq!(vault.client(ROOT, door).health().unwrap().clock, "ok");
+        restart_off_by(&mut vault, "+0");
+        vault.client(ROOT, door).cleanup(&synchronised).unwrap();
+        let health = vault.client(ROOT, door).health().unwrap();
+        assert!(health.clock.contains("behind"), "{}", health.clock);
+        trust(&vault);
+        assert_eq!(vault.client(ROOT, door).health().unwrap().clock, "ok");
+    }
+
     fn a_clock_ten_years_ahead_hides_what_ends_and_loses_nothing(door) {
         let mut vault = Vault::start();
         vault.client(ALICE, door).put("ends", b"v", &PutOptions { ttl: Some(HOUR), ..defaults() }).unwrap();

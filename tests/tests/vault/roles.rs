@@ -268,8 +268,9 @@ fn a_group_that_is_not_there_gives_nobody_a_role_and_is_told() {
     assert!(ok(checked).contains("good"), "it starts all the same");
     // It counts as soon as it is there and the configuration is read again.
     vault.users().edit_groups(|groups| format!("{groups}wheel-of-nobody:x:{}:\n", ALICE.uid));
-    // That it was not there is kept for a moment.
+    // That it was not there is kept for a moment; and the file is read anew only in another second of its date.
     wait::until("the group to be found", || {
+        vault.users().edit_groups(str::to_owned);
         // Each is a write.
         match vault.client(ROOT, Door::Socket).reload() {
             Err(error) if error.code() == ErrorCode::LimitsExceeded => {}
