@@ -109,6 +109,9 @@ fn the_address_option_wins_over_the_variable() {
     assert!(line(&output).contains("/elsewhere/bus"));
 }
 
+/// Most bytes of a value.
+const LONGEST: usize = 16 << 20;
+
 /// Runs `tokenvault put` with `input` on standard input.
 fn put(args: &[&str], input: &[u8]) -> Output {
     let mut child = command(TOKENVAULT, ["put", "name"].iter().chain(args))
@@ -124,11 +127,12 @@ fn put(args: &[&str], input: &[u8]) -> Output {
 
 #[test]
 fn values_that_cannot_be_stored_are_refused_before_the_vault_is_asked() {
+    let too_long = vec![b'x'; LONGEST + 1];
     for (args, input, cause) in [
         (&[][..], &b""[..], "the value is empty"),
         (&["--strip-newline"], b"\n", "the value is empty"),
-        (&[], &[b'x'; 65_537], "is longer than 65536 bytes"),
-        (&["--from-file", "/dev/zero"], b"", "is longer than 65536 bytes"),
+        (&[], &too_long, "is longer than 16777216 bytes"),
+        (&["--from-file", "/dev/zero"], b"", "is longer than 16777216 bytes"),
         (&["--from-file", "/nowhere/file"], b"", "cannot read '/nowhere/file'"),
         (&["--from-file", "/"], b"", "cannot read '/'"),
     ] {
@@ -144,7 +148,7 @@ fn values_that_cannot_be_stored_are_refused_before_the_vault_is_asked() {
 #[test]
 fn a_value_that_can_be_stored_reaches_the_vault() {
     assert_eq!(put(&[], b"hunter2\n").status.code(), Some(8));
-    assert_eq!(put(&[], &[b'x'; 65_536]).status.code(), Some(8));
+    assert_eq!(put(&[], &vec![b'x'; LONGEST]).status.code(), Some(8));
     assert_eq!(put(&["--from-fd", "0"], b"hunter2").status.code(), Some(8));
     assert_eq!(put(&["--from-file", "-"], b"hunter2").status.code(), Some(8));
 }

@@ -15,7 +15,7 @@ use tokenvaultd::{directories, journal, sandbox, sys};
 const WORKER_THREADS_MAX: usize = 4;
 /// Threads for what blocks: user database, filtered lists, TPM. More than a user database that hangs can take of them; the
 /// rest waits its turn.
-const BLOCKING_THREADS_MAX: usize = 48;
+const BLOCKING_THREADS_MAX: usize = 96;
 
 /// Keeps the tokens of this machine's users and services, sealed to its TPM.
 #[derive(Debug, Parser)]

@@ -161,7 +161,7 @@ static void sharing_is_for_root(void)
     tokenvault_value *value = NULL;
     FRESH(tokenvault_share_options, options);
     options.uses = 1;
-    CHECK(tokenvault_share(client, "c/one", "unit:app.service", &options) == TOKENVAULT_ERROR_ACCESS_DENIED);
+    CHECK(tokenvault_share(client, "c/one", "unit:app.service", &options) == TOKENVAULT_ERROR_INVALID_ARGS);
     CHECK(tokenvault_share(client, "c/one", "user:root", NULL) == TOKENVAULT_ERROR_INVALID_ARGS);
     CHECK(tokenvault_unshare(client, "c/one", "unit:app.service") == TOKENVAULT_ERROR_NOT_FOUND);
     CHECK(tokenvault_unshare_with(client, "c/one", "unit:app.service", NULL) == TOKENVAULT_ERROR_NOT_FOUND);

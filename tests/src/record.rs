@@ -1,7 +1,7 @@
 //! What the tests have asked of the programs, for the table that says which test covers what (`make coverage`).
 //!
 //! Where the environment names a file, the daemons under test log every call, and what they logged is appended to the file when
-//! they end; commands are appended as they are run. Only of tests that have not failed.
+//! they end, of tests that have not failed; commands are appended as they are run.
 
 use std::fs::File;
 use std::io::Write;

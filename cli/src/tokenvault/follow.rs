@@ -85,10 +85,15 @@ fn follow(context: &Context, followed: &Followed<'_>) -> Result<String, Failure>
                 Next::ListAgain => (followed.print)(&(followed.list)(&client)?)?,
             },
             Ok(None) => wait(&subscription)?,
-            Err(error) if error.code() == ErrorCode::Unavailable => return Ok(error.to_string()),
+            Err(error) if passes(error.code()) => return Ok(error.to_string()),
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Whether what a vault says passes by itself: it was stopped, or is busy.
+const fn passes(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::Unavailable | ErrorCode::Timeout | ErrorCode::LimitsExceeded)
 }
 
 /// Waits for a signal, or for the reader of standard output to go away.

@@ -20,7 +20,7 @@ use super::{Desk, attachments, decode_issued, encode};
 use crate::caller::{Kind, UserError};
 
 /// By so many groups something is looked for in no time; by more of them it blocks, and takes turns.
-const FEW_GROUPS: usize = 32;
+pub(super) const FEW_GROUPS: usize = 32;
 
 /// Whether a token of `owner` is not the caller's own.
 pub fn is_foreign(caller: &Caller, owner: Owner) -> bool {

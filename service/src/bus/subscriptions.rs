@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokenvault_core::announcement::News;
 use tokenvault_core::caller::Door;
 use tokenvault_core::policy::{self, Action};
+use tokenvault_core::vault::Listening;
 use tokenvault_core::{Caller, Error};
 use tokenvault_proto::{CHANGE_LOST, NoOptions, OBJECT_PATH};
 use tokio::sync::oneshot;
@@ -16,8 +17,9 @@ use zbus::object_server::SignalEmitter;
 use super::call::Call;
 use super::decode_issued::group_now;
 use super::manager::Manager;
-use super::shared::know_groups;
+use super::shared::{FEW_GROUPS, know_groups};
 use super::{Desk, Options, decode, trace};
+use crate::caller::Kind;
 use crate::service::Service;
 use crate::subscription::{Most, Next, Subscription, Told};
 
@@ -98,7 +100,7 @@ pub async fn subscribe(desk: &Desk, mut call: Call, line: Line, options: Options
         let (subscription, is_new) = service.subscriptions.enter(&place, (&call.caller, call.contained), most)?;
         let give_up = || service.subscriptions.give_up(&subscription);
         if is_new {
-            let listening = service.vault.listen(&call.caller).inspect_err(|_| give_up())?;
+            let listening = listen(desk, &call).inspect_err(|_| give_up())?;
             let (service, subscription, line) = (Arc::clone(service), Arc::clone(&subscription), line.clone());
             tokio::spawn(async move {
                 deliver(service, subscription, line).await;
@@ -116,6 +118,17 @@ pub async fn subscribe(desk: &Desk, mut call: Call, line: Line, options: Options
         }
         // Another call of this connection, which came before, could not be told who leaves, and has ended it.
     }
+}
+
+/// Has the vault know that somebody listens. Of many groups that is work, which is paid for and blocks: no other call of the
+/// connection may come in between, so it takes no turn.
+fn listen(desk: &Desk, call: &Call) -> Result<Listening, Error> {
+    let look = || desk.service.vault.listen(&call.caller);
+    if call.caller.gids.len() <= FEW_GROUPS {
+        return look();
+    }
+    desk.service.limiter.pay(call.caller.uid, Kind::Write)?;
+    tokio::task::block_in_place(look)
 }
 
 /// Waits until what is being written is told: whom it is shared with was asked when perhaps nobody listened, and a list that the

@@ -55,10 +55,17 @@ pub fn notify(states: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
-/// Has the service manager told where other work goes on in this thread: it may let one wait.
+/// Has the service manager told where other work goes on in this thread: it may let one wait. In a thread of its own, which is
+/// to be had whatever others wait for.
 pub async fn aside(tell: impl FnOnce() + Send + 'static) {
-    if let Err(error) = tokio::task::spawn_blocking(tell).await {
-        log::warn!("the service manager could not be notified: {error}");
+    let (told, is_told) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("notify".into()).spawn(move || {
+        tell();
+        let _nobody_may_wait = told.send(());
+    });
+    match thread {
+        Ok(_) => drop(is_told.await),
+        Err(error) => log::warn!("the service manager could not be notified: {error}"),
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokenvault_core::Error;
 use tokenvault_core::port::{DeletionNote, DeletionNotes};
 use tokenvault_core::token::CleanupRequest;
 use tokenvault_core::user::{NameNow, Named};
+use tokenvault_core::{Error, Timestamp};
 
 use crate::fixture::*;
 use crate::isolation::{assert_all, every_answer};
@@ -202,6 +202,7 @@ fn what_is_left_while_the_vault_is_open_is_heeded_when_it_looks_again() {
 fn a_note_means_whom_there_was_when_it_was_left_and_not_who_came_after() {
     let (home, notes) = home_with_notes();
     home.clock.advance_usec(DAY);
+    home.vault().heed_new_deletions();
     somebody(&home, 2001).renamed("alice").put("t", b"the next one's").unwrap();
     let time = START.checked_add_usec(SECOND).unwrap();
     notes.left.lock().unwrap().push(DeletionNote { id: "1".into(), user: "alice".into(), uid: None, time });
@@ -266,4 +267,32 @@ fn a_note_with_a_uid_means_who_has_it_under_another_name_too() {
     });
     home.vault().heed_new_deletions();
     assert_eq!(notes.frozen(), [(ALICE, true)]);
+}
+
+#[test]
+fn a_note_with_a_date_of_long_ago_means_whom_there_was_before_the_vault_was_opened() {
+    let (home, notes) = home_with_notes();
+    seal(&home);
+    // The clock was wrong then and is right now.
+    let time = Timestamp::from_usec(START.as_usec() - DAY);
+    notes.left.lock().unwrap().push(DeletionNote { id: "1".into(), user: "alice".into(), uid: None, time });
+    home.unseal().unwrap();
+    assert_eq!(notes.frozen(), [(ALICE, true)]);
+}
+
+#[test]
+fn what_was_shared_with_a_uid_ends_also_where_the_next_one_has_stored_something() {
+    const CAROL: u32 = 4244;
+    let (home, notes) = home_with_notes();
+    home.bob().share_with("t", &format!("uid:{CAROL}"), None, None).unwrap();
+    home.clock.advance_usec(DAY);
+    home.vault().heed_new_deletions();
+    home.clock.advance_usec(DAY);
+    somebody(&home, CAROL).put("t", b"the next one's").unwrap();
+    let time = START.checked_add_usec(DAY + SECOND).unwrap();
+    notes.left.lock().unwrap().push(DeletionNote { id: "1".into(), user: "carol".into(), uid: Some(CAROL), time });
+    home.vault().heed_new_deletions();
+    assert_eq!(notes.frozen(), []);
+    assert_eq!(home.bob().shares("t").unwrap(), []);
+    assert_eq!(somebody(&home, CAROL).get("t").unwrap(), b"the next one's");
 }

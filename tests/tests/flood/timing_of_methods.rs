@@ -15,8 +15,8 @@ const PAIRS: usize = 20_000;
 /// How many of each kind are asked for in turns.
 const NAMES: usize = 100;
 
-const METHODS: [&str; 9] =
-    ["Describe", "Versions", "Shares", "Unshare", "Rollback", "Rename", "Annotate", "Delete", "Offer"];
+const METHODS: [&str; 10] =
+    ["Describe", "Versions", "Shares", "Unshare", "Rollback", "Rename", "Annotate", "Delete", "Offer", "Fetches"];
 
 /// The time of one refusal.
 fn time(wire: &Wire, method: &str, name: &str) -> f64 {

@@ -1,6 +1,6 @@
 //! A large value, encrypted in chunks that only open together and in their order.
 //!
-//! Each chunk is a message of its own in the format of [`wrap`](super::wrap): its key comes by HKDF from the key of the value, a
+//! Each chunk is a message of its own in the format of [`wrap`]: its key comes by HKDF from the key of the value, a
 //! random salt, and where the chunk stands: in which vault and content, its number, and whether it is the last one. So a chunk
 //! that is moved, doubled or taken from another value does not open, and neither does a value that was cut short or made
 //! longer, as in STREAM (Hoang, Reyhanitabar, Rogaway, Vizár: "Online Authenticated-Encryption and its Nonce-Reuse

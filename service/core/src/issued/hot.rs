@@ -144,7 +144,9 @@ impl HotShelf {
         if books.opening != ticket.opening || books.writes_begun != ticket.writes_begun {
             return;
         }
-        books.make_room(token.principal);
+        if !books.tokens.contains_key(&id) {
+            books.make_room(token.principal);
+        }
         let issuer = token.principal;
         if books.tokens.insert(id, token).is_none() {
             *books.of_issuers.entry(issuer).or_default() += 1;

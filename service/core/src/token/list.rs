@@ -20,7 +20,7 @@ pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 const STEP: usize = 128;
 const STEP_MIN: usize = 32;
 /// About as many rows are looked at for a page. One that has fewer tokens than were asked for, or none, may not be the last.
-const LOOKED_AT_MAX: usize = 2_048;
+pub(in crate::token) const LOOKED_AT_MAX: usize = 2_048;
 const CURSOR: &str = "list-cursor";
 
 /// A page of tokens, in the order they were first put. It may have none and not be the last.

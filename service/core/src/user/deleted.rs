@@ -79,7 +79,11 @@ impl Vault {
     pub(crate) fn heed_deletions(self: &Arc<Self>, open: &Arc<OpenVault>) {
         let Some(notes) = self.deletion_notes.get() else { return };
         let _turn = self.heeding.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.tell_heeded(&self.try_heed_deletions(open));
+        let (begun, heeded) = (self.now(), self.try_heed_deletions(open));
+        if heeded.is_ok() {
+            open.note_heeded(begun);
+        }
+        notes.tell_heeded(&heeded);
     }
 
     /// What goes wrong with one note keeps no other from being heeded.
@@ -119,25 +123,28 @@ impl Vault {
     fn heed(self: &Arc<Self>, open: &Arc<OpenVault>, note: &DeletionNote, all: &Meant) -> Result<(), Error> {
         let by_name = all.by_name.get(&note.user).into_iter().flatten();
         let by_uid = note.uid.and_then(|uid| all.by_uid.get(&uid));
-        let present = by_name.chain(by_uid).filter(|(_, enrolled)| !self.came_after(*enrolled, note));
+        let present = by_name.chain(by_uid).filter(|(_, enrolled)| !self.came_after(open, *enrolled, note));
         let uids: BTreeSet<u32> = present.map(|(uid, _)| *uid).collect();
         let frozen: Vec<_> = uids.iter().map(|uid| self.freeze_deleted(open, *uid)).collect();
-        // Who has stored nothing may have been shared with; whoever is known by that uid now has come after the note.
-        let is_nobody = |uid: &u32| *uid != 0 && !all.by_uid.contains_key(uid);
-        if let Some(uid) = note.uid.filter(is_nobody) {
+        // Who has stored nothing may have been shared with. What was shared since with whoever came after the note ends too: nobody
+        // can tell it from what was before.
+        let remains = |uid: &u32| *uid != 0 && !uids.contains(uid);
+        if let Some(uid) = note.uid.filter(remains) {
             self.end_shares_with(&daemon(), open, uid)?;
         }
         frozen.into_iter().collect()
     }
 
-    /// Whether somebody was certainly taken in after a note was left: where the clock is wrong nobody was.
-    fn came_after(&self, enrolled: Timestamp, note: &DeletionNote) -> bool {
-        note.time < enrolled && enrolled <= self.wall() && self.clock_is_behind_usec() == 0
+    /// Whether somebody was certainly taken in after a note was left: under this opening, after a look that found nothing left to
+    /// heed. Where the clock is wrong nobody was; nor by a note's date alone, which a clock has written that may have been.
+    fn came_after(&self, open: &OpenVault, enrolled: Timestamp, note: &DeletionNote) -> bool {
+        open.heeded_by(enrolled) && note.time < enrolled && enrolled <= self.wall() && self.clock_is_behind_usec() == 0
     }
 
     /// Whatever comes of the writing, nobody is given these tokens by the present keys.
     fn freeze_deleted(self: &Arc<Self>, open: &Arc<OpenVault>, uid: u32) -> Result<(), Error> {
         let work = Work::with(self, Arc::clone(open), &daemon(), "FreezeUser", uid);
+        let is_told = open.withholds(uid);
         open.withhold(uid, true);
         drop(Change::begin(open, uid));
         let written = self.without_hot(uid, || {
@@ -151,7 +158,7 @@ impl Vault {
         }
         // While the vault is not open no login is.
         let _was_open = work.close_login();
-        if let Some(notes) = self.deletion_notes.get() {
+        if let Some(notes) = self.deletion_notes.get().filter(|_| written.is_ok() || !is_told) {
             notes.tell_frozen(uid, &written);
         }
         written

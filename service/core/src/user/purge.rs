@@ -6,7 +6,7 @@ use super::{Work, find, refuse_root};
 use crate::Caller;
 use crate::announcement::{Announcement, Happened};
 use crate::error::Error;
-use crate::vault::{Effect, Vault};
+use crate::vault::{Change, Effect, Vault};
 
 /// Tokens, and what was issued, deleted in one write: others write in between.
 const STEP: usize = 100;
@@ -49,6 +49,8 @@ impl Vault {
                 Ok(true)
             })?;
             if is_done {
+                work.open.withhold(uid, false);
+                drop(Change::begin(&work.open, uid));
                 self.announce(vec![Announcement::of_all(uid, Happened::Purged, Vec::new())]);
                 return Ok(());
             }

@@ -95,8 +95,9 @@ impl Vault {
             return Ok(());
         }
         work.freeze()?;
-        self.end_shares_with(caller, &work.open, uid)?;
-        work.close_login()
+        let ended = self.end_shares_with(caller, &work.open, uid);
+        work.close_login()?;
+        ended.map(|_count| ())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::policy::{self, Action, Role, Standing};
 use crate::port::{PrincipalRow, ReadTx, SecretMemory, Tag, WriteTx};
 use crate::principal::{Principal, PrincipalKeys};
 use crate::slot::SlotKind;
-use crate::{Caller, Secret};
+use crate::{Caller, Secret, Timestamp};
 
 /// An open vault: dropped with its last request, and its keys wiped, when the vault is sealed.
 pub struct OpenVault {
@@ -38,6 +38,8 @@ pub struct OpenVault {
     pub(crate) unlocked: Unlocked,
     /// Whose tokens are nobody's though that is not written down yet.
     withheld: RwLock<BTreeSet<u32>>,
+    /// When the last look at the notes about deleted users began that left none of them unheeded.
+    heeded: Mutex<Option<Timestamp>>,
     /// Up to when it was told what expires, once it was read.
     pub(super) told_expiry: Mutex<Option<Told>>,
     /// Which opening of the vault this is, from 1.
@@ -57,6 +59,7 @@ impl OpenVault {
             principals: Principals::default(),
             unlocked: Unlocked::default(),
             withheld: RwLock::default(),
+            heeded: Mutex::default(),
             told_expiry: Mutex::default(),
             opening,
         })
@@ -99,6 +102,16 @@ impl OpenVault {
     /// Whether that is so of a uid.
     pub(crate) fn withholds(&self, uid: u32) -> bool {
         self.withheld.read().unwrap_or_else(PoisonError::into_inner).contains(&uid)
+    }
+
+    /// A look at the notes about deleted users that began then has left none of them unheeded.
+    pub(crate) fn note_heeded(&self, begun: Timestamp) {
+        *self.heeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+    }
+
+    /// Whether such a look had begun by then.
+    pub(crate) fn heeded_by(&self, time: Timestamp) -> bool {
+        self.heeded.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|begun| begun <= time)
     }
 
     /// The principal of a row.

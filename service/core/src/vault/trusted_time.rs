@@ -141,8 +141,10 @@ impl Vault {
         let bytes = wrap::open_record(open.users_key(), PURPOSE, aad(open).as_bytes(), &sealed)?;
         let written = Written::decode(&bytes)
             .ok_or_else(|| Error::Quarantined("the trusted time is not as long as one is".into()))?;
+        let now = self.clock.boottime_usec();
         let then = written.boot.filter(|(_, id)| *id == self.clock.boot()).map(|(since_boot, _)| since_boot);
-        self.high_water.set(written.time, then.unwrap_or_else(|| self.clock.boottime_usec()));
+        // In a time namespace the boot clock may show less than it did.
+        self.high_water.set(written.time, then.map_or(now, |then| then.min(now)));
         Ok(())
     }
 

@@ -24,7 +24,8 @@ const PATIENCE: u32 = 60;
 /// Writes `rest`; gives up, and empties the pipe, when the reader makes no progress for `patience`, or too little. Where there is
 /// no more to be had before the end, the reader finds one.
 pub(super) async fn feed(entrance: OwnedFd, rest: Rest, pipe: OwnedFd, patience: Duration, reserved: Reservation) {
-    let written = timeout(patience.saturating_mul(PATIENCE), write_rest(entrance, rest, &pipe, patience)).await;
+    let written =
+        timeout(patience.saturating_mul(PATIENCE), write_rest(entrance, rest, (&pipe, patience), &reserved)).await;
     let written = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     // The write end is closed by now: whatever is left, the reader finds an end.
     match written.and_then(|()| pipe::waiting(&pipe)) {
@@ -33,14 +34,22 @@ pub(super) async fn feed(entrance: OwnedFd, rest: Rest, pipe: OwnedFd, patience:
     }
 }
 
-async fn write_rest(entrance: OwnedFd, rest: Rest, pipe: &OwnedFd, patience: Duration) -> io::Result<()> {
+async fn write_rest(
+    entrance: OwnedFd,
+    rest: Rest,
+    (pipe, patience): (&OwnedFd, Duration),
+    reserved: &Reservation,
+) -> io::Result<()> {
     let entrance = ready::watch(entrance, Interest::WRITABLE)?;
     let Rest { now, then } = rest;
     write_all(&entrance, now, pipe, patience).await?;
     let Some(mut chunks) = then else { return Ok(()) };
     loop {
+        // Each is read and decrypted: that blocks, and a reader has hundreds of them.
+        let turn = reserved.turn().await?;
         let asked = tokio::task::spawn_blocking(move || {
             let next = chunks.next();
+            drop(turn);
             (chunks, next)
         });
         let (back, next) = asked.await.map_err(io::Error::other)?;

@@ -37,6 +37,7 @@ use self::quota::Claimed;
 pub use self::reservation::{Filled, Reservation};
 
 use super::portion::{self, OverPortion, Portion, Portions};
+use crate::caller::Turns;
 use crate::sys::pipe;
 
 /// Old pipes looked at for a uid at its limit, in turns: some of them may have been read behind one that was not.
@@ -102,11 +103,16 @@ impl From<SendError> for tokenvault_core::Error {
 #[derive(Clone)]
 pub struct Pipes(Arc<Shared>);
 
+/// How many chunks are read at one time.
+const CHUNK_READERS: usize = 2;
+
 struct Shared {
     ledger: Mutex<Ledger>,
     memory: Arc<dyn SecretMemory>,
     portions: Portions,
     nowhere: File,
+    /// Threads that read chunks, fewer than the store has readers.
+    turns: Turns,
     /// Told of a pipe that may have to be taken back.
     held: Arc<Notify>,
     /// Told of a call that waits.
@@ -124,6 +130,7 @@ impl Pipes {
             ledger: Mutex::new(Ledger::new(limits)),
             memory,
             portions: Portions::new(portion::MOST),
+            turns: Turns::of(CHUNK_READERS),
             nowhere: File::options().write(true).open("/dev/null")?,
             held: Arc::clone(&held),
             waits: Arc::clone(&waits),

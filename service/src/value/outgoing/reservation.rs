@@ -17,6 +17,7 @@ use super::place::BusPlace;
 use super::portion::Portion;
 
 use super::{SendError, Shared, feeder};
+use crate::caller::Turn;
 use crate::sys::pipe;
 
 /// Room for one pipe of a uid, given back on drop unless a pipe takes it.
@@ -48,6 +49,11 @@ impl Reservation {
         place: Option<BusPlace>,
     ) -> Self {
         Self { shared, uid, admitted, portion, place }
+    }
+
+    /// Waits for the turn of its reader to have a chunk read.
+    pub(super) async fn turn(&self) -> io::Result<Turn> {
+        self.shared.turns.take(self.uid).await.map_err(io::Error::other)
     }
 
     /// A pipe that holds `value`, which has the length reserved, and has ended; its read end. Never blocks.

@@ -82,7 +82,7 @@ impl Vault {
                 }
                 Right::Grantee(reach) => vault.check_put_as_grantee(&open, tx, reach, (&name, &options))?,
             }
-            let writer = Writer::new(&asked.caller, options.owner, &right);
+            let writer = Writer::new(&wanted, &right);
             Ok((tx.begin_content(writer.principal)?, writer))
         });
     }

@@ -3,10 +3,13 @@
 use super::body::gone;
 use crate::Caller;
 use crate::error::Error;
+use crate::issued::GroupNow;
+use crate::name::TokenName;
 use crate::owner::Owner;
 use crate::policy::Action;
-use crate::port::WriteTx;
-use crate::token::share::{Right, of_the_owner};
+use crate::port::{ReadTx, WriteTx};
+use crate::token::put::Wanted;
+use crate::token::share::{Asked, Foreign, Permission, Right, of_the_owner};
 use crate::token::usage::Change;
 use crate::vault::{OpenVault, Vault};
 
@@ -16,23 +19,25 @@ pub(super) struct Writer {
     pub caller: Caller,
     /// The principal whose version it becomes.
     pub principal: i64,
-    /// Whose tokens the caller has to be allowed to write: where it is a grantee its own, as if it stored something of its own.
     owner: Owner,
-    is_grantee: bool,
+    /// The token that is shared with it, where it is a grantee, and its groups as they are now.
+    shared: Option<(TokenName, Vec<GroupNow>)>,
 }
 
 impl Writer {
-    pub fn new(caller: &Caller, owner: Owner, right: &Right) -> Self {
-        let is_grantee = matches!(right, Right::Grantee(_));
-        let owner = if is_grantee { Owner::Own } else { owner };
-        Self { caller: caller.clone(), principal: right.owner().id, owner, is_grantee }
+    pub fn new(wanted: &Wanted<'_>, right: &Right) -> Self {
+        let shared = match right {
+            Right::Owner(_) => None,
+            Right::Grantee(_) => Some((wanted.name.clone(), wanted.options.groups.clone())),
+        };
+        let (caller, owner) = (wanted.event.caller.clone(), wanted.options.owner);
+        Self { caller, principal: right.owner().id, owner, shared }
     }
 
     /// Counts bytes that have come, where their writer may still write.
     pub fn count(&self, vault: &Vault, open: &OpenVault, tx: &mut dyn WriteTx, bytes: u64) -> Result<(), Error> {
         tx.principal_by_id(self.principal)?.ok_or_else(gone)?;
-        let judged = vault.judged_in(open, tx, &self.caller, self.owner, Action::Write)?;
-        if !self.is_grantee && judged.is_none_or(|judged| judged.id != self.principal) {
+        if self.owner_now(vault, open, tx)? != Some(self.principal) {
             return Err(gone());
         }
         let principal = vault.find_principal_by_id(open, tx, self.principal)?;
@@ -40,6 +45,21 @@ impl Writer {
             return Err(Error::NotFound);
         }
         let counted = Change { added: bytes, ..Change::default() }.count_within_quota(tx, vault, &principal);
-        counted.map_err(|error| if self.is_grantee { of_the_owner(error) } else { error })
+        counted.map_err(|error| if self.shared.is_some() { of_the_owner(error) } else { error })
+    }
+
+    /// Whose tokens it may write now; of a grantee the owner of what is still shared with it for writing.
+    fn owner_now(&self, vault: &Vault, open: &OpenVault, tx: &dyn ReadTx) -> Result<Option<i64>, Error> {
+        let Some((name, groups)) = &self.shared else {
+            let judged = vault.judged_in(open, tx, &self.caller, self.owner, Action::Write)?;
+            return Ok(judged.map(|judged| judged.id));
+        };
+        // As if it stored something of its own.
+        vault.judged_in(open, tx, &self.caller, Owner::Own, Action::Write)?;
+        let asked = Foreign { caller: &self.caller, groups, owner: self.owner, name };
+        Ok(match asked.reach_again(vault, open, tx)? {
+            Asked::Answer(reach) => reach.share_for(Permission::Write).map(|_| reach.principal.id),
+            Asked::Groups(_) => None,
+        })
     }
 }

@@ -108,7 +108,11 @@ fn shared_by(
             tokens.entry(token.principal).or_default().push(token.id);
         }
     }
-    let owners = tokens.into_iter().map(|(owner, tokens)| Ok((vault.find_principal_by_id(open, tx, owner)?, tokens)));
+    let owners = tokens.into_iter().filter_map(|(owner, tokens)| match vault.find_principal_by_id(open, tx, owner) {
+        // Of an owner that does not open nothing is given, and it keeps no other's share from being ended.
+        Err(Error::Quarantined(_)) => None,
+        owner => Some(owner.map(|owner| (owner, tokens))),
+    });
     Ok((rows.last().map(|row| row.id), owners.collect::<Result<_, Error>>()?))
 }
 

@@ -18,7 +18,7 @@ use crate::policy::Action;
 use crate::port::{ReadTx, ShareRow, Tag, TokenRow, VersionHead};
 use crate::principal::Principal;
 use crate::token::found::{Shelf, TokenInfo};
-use crate::token::list::{PAGE_BYTES_MAX, Page, open_if_meant};
+use crate::token::list::{LOOKED_AT_MAX, PAGE_BYTES_MAX, Page, open_if_meant};
 use crate::token::request::ListRequest;
 use crate::vault::{Event, OpenVault, Vault};
 
@@ -101,13 +101,14 @@ impl Walk<'_> {
         let cursor = KeyedCursor { list: CURSOR, vault: &self.open.id, key: &key, whose: &whose };
         let [from, mut after] = cursor.decode(&self.request.after)?;
         let mut page = Page::default();
-        let mut bytes = page.reply_bytes();
+        let (mut bytes, mut looked_at) = (page.reply_bytes(), 0);
         for (rank, tag) in self.keys.clone().into_iter().filter(|(rank, _)| *rank >= from) {
             if rank > from {
                 after = 0;
             }
             loop {
                 let (rows, last) = self.rows(&tag, after)?;
+                looked_at += rows.len();
                 for row in rows {
                     let before = std::mem::replace(&mut after, row.share);
                     let Some(info) = self.told(row)? else { continue };
@@ -123,6 +124,9 @@ impl Walk<'_> {
                 match last {
                     Some(last) => after = last,
                     None => break,
+                }
+                if looked_at >= LOOKED_AT_MAX {
+                    return Ok(Page { next: cursor.encode([rank, after])?, ..page });
                 }
             }
         }
