@@ -155,14 +155,20 @@ static void tokens_are_listed_renamed_and_deleted(void)
     CHECK(strstr(tokenvault_client_error(client), "no such token") != NULL);
 }
 
-static void sharing_is_for_root(void)
+static void a_token_is_shared_and_no_longer(void)
 {
     tokenvault_list *list = NULL;
     tokenvault_value *value = NULL;
     FRESH(tokenvault_share_options, options);
     options.uses = 1;
     CHECK(tokenvault_share(client, "c/one", "unit:app.service", &options) == TOKENVAULT_ERROR_INVALID_ARGS);
-    CHECK(tokenvault_share(client, "c/one", "user:root", NULL) == TOKENVAULT_ERROR_INVALID_ARGS);
+    CHECK(tokenvault_share(client, "c/one", "user:nobody-of-this-machine", NULL) == TOKENVAULT_ERROR_INVALID_ARGS);
+    options.note = "for a moment";
+    CHECK(tokenvault_share(client, "c/one", "user:root", &options) == 0);
+    CHECK(tokenvault_list_shares(client, "c/one", NULL, &list) == 0);
+    CHECK(tokenvault_list_len(list) == 1);
+    tokenvault_list_free(list);
+    CHECK(tokenvault_unshare(client, "c/one", "user:root") == 0);
     CHECK(tokenvault_unshare(client, "c/one", "unit:app.service") == TOKENVAULT_ERROR_NOT_FOUND);
     CHECK(tokenvault_unshare_with(client, "c/one", "unit:app.service", NULL) == TOKENVAULT_ERROR_NOT_FOUND);
     CHECK(tokenvault_list_shares(client, "c/one", NULL, &list) == 0);
@@ -274,7 +280,7 @@ int main(void)
     values_are_made();
     versions_are_kept();
     tokens_are_listed_renamed_and_deleted();
-    sharing_is_for_root();
+    a_token_is_shared_and_no_longer();
     tokens_are_issued_and_validated();
     an_offer_is_redeemed_once();
     the_vault_says_how_it_is();
