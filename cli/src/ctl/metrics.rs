@@ -34,6 +34,12 @@ struct Metrics<'a> {
 
 /// Prints or writes them.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
+    if let Some(path) = args.textfile.as_deref().filter(|path| path.extension().is_none_or(|end| end != "prom")) {
+        return Err(Failure::usage(
+            format_args!("node_exporter does not read '{}'", path.display()),
+            "give the file a name that ends in .prom",
+        ));
+    }
     let text = context.client()?.metrics()?;
     if let Some(path) = &args.textfile {
         replace(path, &text).map_err(|error| {

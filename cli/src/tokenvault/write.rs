@@ -18,7 +18,7 @@ pub struct WriteArgs {
     #[arg(long, value_name = "N", value_parser = parse::expected_version, allow_hyphen_values = true)]
     expect_version: Option<u64>,
 
-    /// machine: readable while the machine runs; login: only while its owner is logged in (not in this release)
+    /// machine: readable while the machine runs; login: only while its owner is logged in
     #[arg(long, value_name = "CLASS", value_parser = ["machine", "login"])]
     class: Option<String>,
 

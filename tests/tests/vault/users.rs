@@ -176,6 +176,8 @@ through_both_doors! {
         ok(ctl(&["disable", "alice"]));
         assert!(ok(ctl(&["show", "4242"])).contains("State: disabled"));
         ok(ctl(&["enable", "uid:4242"]));
+        let (status, line) = failed(ctl(&["adopt", "alice", "--to", "4243"]));
+        assert!(status == 2 && line.contains("'tokenvaultctl user freeze 4242' first"), "{line}");
         ok(ctl(&["freeze", "alice"]));
         assert!(ok(ctl(&["list", "--frozen"])).contains("alice"));
         for nothing in ["carol", "4244", "uid:31337"] {

@@ -1,6 +1,6 @@
 //! `user adopt`: the tokens of a user who is gone are given to one who is there.
 
-use tokenvault_proto::AdoptUserOptions;
+use tokenvault_proto::{AdoptUserOptions, USER_FROZEN};
 
 use super::find;
 use crate::common::Context;
@@ -25,6 +25,12 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let client = context.client()?;
     let users = client.users()?;
     let user = find::the_one(&users, &args.user)?;
+    if user.state != USER_FROZEN {
+        return Err(Failure::usage(
+            format_args!("the user '{}' is not gone: its tokens are not frozen", args.user),
+            format_args!("to take them from it all the same, 'tokenvaultctl user freeze {}' first", user.uid),
+        ));
+    }
     let to_uid = args.to.as_deref().map(find::uid_on_this_machine).transpose()?;
     client.adopt_user(user.uid, &AdoptUserOptions { to_uid })?;
     context.output.done()

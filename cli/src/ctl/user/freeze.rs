@@ -10,7 +10,8 @@ use crate::failure::Failure;
 
 /// Freeze the tokens of a user who was deleted: whoever has the uid next gets none of them
 ///
-/// userdel and deluser do this by themselves on an installed system. 'user adopt' and 'user purge' end it.
+/// What others share with the user ends, and is not shared again by what ends the freeze: 'user adopt' or 'user purge'. userdel
+/// and deluser do this by themselves on an installed system.
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the user, or a uid

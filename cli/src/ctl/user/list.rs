@@ -1,7 +1,7 @@
 //! `user list`: whom the vault knows.
 
 use serde::Serialize;
-use tokenvault_proto::{Plain, UserInfo};
+use tokenvault_proto::{Plain, USER_FROZEN, UserInfo};
 
 use crate::common::Context;
 use crate::failure::Failure;
@@ -73,5 +73,5 @@ pub fn role_from(user: &UserInfo) -> &str {
 
 /// What keeps a user from its tokens, in a word.
 pub fn state(user: &UserInfo) -> &str {
-    if user.active { &user.state } else { "disabled" }
+    if user.active || user.state == USER_FROZEN { &user.state } else { "disabled" }
 }

@@ -39,7 +39,7 @@ fn confirm(user: &UserInfo) -> Result<(), Failure> {
     let (count, name) = (user.tokens, escape(&user.user));
     let tokens = if count == 1 { "token" } else { "tokens" };
     terminal.show(&format!("{count} {tokens} of {name} (uid {}) will be deleted for good.\n", user.uid))?;
-    let typed = terminal.ask("Type the uid to go on: ", Echo::Shown, TYPED_MAX)?;
+    let typed = terminal.ask("Type the uid to go on", Echo::Shown, TYPED_MAX)?;
     if typed.expose() == user.uid.to_string().as_bytes() {
         return Ok(());
     }

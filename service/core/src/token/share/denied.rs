@@ -51,7 +51,9 @@ impl Vault {
             if !is_grantee {
                 return Ok(());
             }
-            let refused = Error::AccessDenied("this token is shared with you, and that is for its owner to do".into());
+            let refused = Error::AccessDenied(
+                "this token is shared with you, and that is for its owner to do; ask its owner".into(),
+            );
             let event = Event::new(caller, operation).about(request.owner.uid(caller), request.name.as_str());
             self.note_refusal(&event, &refused);
             Err(refused)
