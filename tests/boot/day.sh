@@ -25,9 +25,13 @@ tokenvault generate day/generated --length 40 --charset hex
 [ "$(tokenvault get day/generated | wc -c)" = 40 ]
 [ "$(tokenvault run --env KEY=day/renamed -- sh -c 'printf %s "$KEY"')" = 'first value' ]
 
-head -c 65536 /dev/zero | tokenvault put day/large
-[ "$(tokenvault get day/large | wc -c)" = 65536 ]
-head -c 65537 /dev/zero | fails 2 tokenvault put day/too-large
+for size in 65536 65537 16777216; do
+    head -c "$size" /dev/zero | tokenvault put day/large --keep-versions 1
+    [ "$(tokenvault get day/large | wc -c)" = "$size" ]
+done
+tokenvault fetches day/large --no-legend | grep -q .
+tokenvault rm day/large
+head -c 16777217 /dev/zero | fails 2 tokenvault put day/too-large
 
 number=0
 while [ "$number" -lt 50 ]; do

@@ -161,7 +161,7 @@ static void a_token_is_shared_and_no_longer(void)
     tokenvault_value *value = NULL;
     FRESH(tokenvault_share_options, options);
     options.uses = 1;
-    CHECK(tokenvault_share(client, "c/one", "unit:app.service", &options) == TOKENVAULT_ERROR_INVALID_ARGS);
+    CHECK(tokenvault_share(client, "c/one", "unit:app.service", &options) == TOKENVAULT_ERROR_ACCESS_DENIED);
     CHECK(tokenvault_share(client, "c/one", "user:nobody-of-this-machine", NULL) == TOKENVAULT_ERROR_INVALID_ARGS);
     options.note = "for a moment";
     CHECK(tokenvault_share(client, "c/one", "user:root", &options) == 0);

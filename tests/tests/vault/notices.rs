@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
+use tokenvault_proto::ExpiringOptions;
+
 use crate::common::*;
 use crate::run::*;
 
@@ -84,4 +86,28 @@ fn a_first_run_tells_nothing_and_begins_to_count() {
     ok(notify(&vault, ROOT, Door::Socket, &[&hook(&vault, "exit 0")]));
     assert_eq!(kept(&vault, "kept"), "");
     assert!(kept(&vault, "told").trim_end().parse::<u64>().unwrap() <= now());
+}
+
+through_both_doors! {
+    fn what_becomes_due_between_two_times_is_asked_for(door) {
+        let vault = Vault::builder().extra("notify.expiring-before = [\"1h\"]").start();
+        let (alice, root) = (vault.client(ALICE, door), vault.client(ROOT, door));
+        for (name, hours) in [("soon", 2), ("later", 4)] {
+            alice.put(name, b"v", &PutOptions { ttl: Some(hours * HOUR), ..defaults() }).unwrap();
+        }
+        let due = |since: u64, until: u64| {
+            let asked = ExpiringOptions {
+                since: Some(now() + since * HOUR / 2),
+                until: Some(now() + until * HOUR / 2),
+                after: Some(String::new()),
+            };
+            let (tokens, next) = root.expiring(&asked).unwrap();
+            assert_eq!(next, "");
+            tokens.into_iter().map(|token| token.name).collect::<Vec<_>>().join(" ")
+        };
+        // An hour before they expire, in one hour and in three; and when they do.
+        assert_eq!(["soon", "later", "soon"].map(str::to_owned), [due(1, 3), due(5, 7), due(3, 5)]);
+        let nonsense = ExpiringOptions { after: Some("no place".into()), ..defaults() };
+        assert_eq!(code(root.expiring(&nonsense)), ErrorCode::InvalidArgs);
+    }
 }

@@ -32,6 +32,7 @@ impl Vault {
             let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
             policy::judge_grantee(principal.uid, &request.grantee).into_result()?;
             check_not_owner(principal.uid, &request.grantee)?;
+            check_name(&request)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let found = shelf.find(tx, &request.token.name)?;
             let version = found.row.current;
@@ -46,13 +47,6 @@ impl Vault {
 
     fn check_share(&self, request: &ShareRequest) -> Result<(), Error> {
         request.grantee.check_permission(request.permission)?;
-        if matches!(request.grantee, Grantee::Unit(_)) && request.token.name.as_str().contains('/') {
-            return Err(Error::InvalidArgs(
-                "no unit can ask for a token with '/' in its name, which cannot be the name of a credential's file; share \
-                 one without"
-                    .into(),
-            ));
-        }
         if request.uses == Some(0) {
             return Err(Error::InvalidArgs("option 'uses' must be 1 or more; to end a share, unshare it".into()));
         }
@@ -67,6 +61,17 @@ impl Vault {
         }
         Ok(())
     }
+}
+
+/// Refuses a name that no unit can ask for.
+fn check_name(request: &ShareRequest) -> Result<(), Error> {
+    if matches!(request.grantee, Grantee::Unit(_)) && request.token.name.as_str().contains('/') {
+        return Err(Error::InvalidArgs(
+            "no unit can ask for a token with '/' in its name, which cannot be the name of a credential's file; share one without"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses a grantee who has the token already.
