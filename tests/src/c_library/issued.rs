@@ -57,6 +57,12 @@ impl Client {
         self.check(c!(tokenvault_validate_claims(self.0, token, &raw const options, &raw mut claims)))?;
         if !changes {
             self.check(c!(tokenvault_validate(self.0, token, &raw const options, &raw mut valid)))?;
+            if valid == 0 && !claims.is_null() {
+                // It may have ended in between.
+                c!(tokenvault_value_free(claims));
+                claims = ptr::null_mut();
+                self.check(c!(tokenvault_validate_claims(self.0, token, &raw const options, &raw mut claims)))?;
+            }
             assert_eq!(valid, i32::from(!claims.is_null()), "one says what the other says");
         }
         if claims.is_null() {
