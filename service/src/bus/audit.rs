@@ -10,7 +10,7 @@ use tokenvault_core::{Error, Timestamp};
 use tokenvault_proto::{AuditInfo, AuditOptions, Findings, VerifyAuditOptions};
 
 use super::call::Call;
-use super::desk::blocking;
+use super::desk::in_turn;
 use super::{Desk, Options, decode, encode};
 use crate::journal::event;
 use crate::operation::{Ended, Watch};
@@ -25,15 +25,7 @@ pub async fn audit(desk: &Desk, call: Call, filter: Options) -> Result<(Vec<Audi
     write_what_waits(desk).await;
     let vault = Arc::clone(&service.vault);
     // Each record is decrypted: it blocks, and takes turns.
-    let read = async {
-        let turn = service.turns.take(uid).await?;
-        blocking(move || {
-            let page = vault.audit_page(&call.caller, &request);
-            drop(turn);
-            page
-        })
-        .await
-    };
+    let read = in_turn(service, uid, move || vault.audit_page(&call.caller, &request));
     let page = desk.within_time("the log was not read", "retry with a smaller limit", read).await?;
     desk.count_reply(uid, page.reply_bytes())?;
     let AuditPage { entries, next } = page;

@@ -328,3 +328,18 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error>
         .await
         .unwrap_or_else(|error| Err(Error::Internal(format!("a task of the daemon failed: {error}"))))
 }
+
+/// The same when the uid it is done for has its turn: what one uid asks for must not take every thread.
+pub async fn in_turn<T: Send + 'static>(
+    service: &Service,
+    uid: u32,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let turn = service.turns.take(uid).await?;
+    blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    })
+    .await
+}

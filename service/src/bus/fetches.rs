@@ -9,7 +9,7 @@ use tokenvault_proto::{FetchInfo, FetchesOptions};
 
 use super::audit::write_what_waits;
 use super::call::Call;
-use super::desk::blocking;
+use super::desk::in_turn;
 use super::{Desk, Options, decode, encode, shared};
 
 /// `Fetches`.
@@ -28,15 +28,7 @@ pub async fn fetches(
     write_what_waits(desk).await;
     let vault = Arc::clone(&service.vault);
     // Each record is decrypted: it blocks, and takes turns.
-    let read = async {
-        let turn = service.turns.take(uid).await?;
-        blocking(move || {
-            let page = vault.fetches(&call.caller, &request);
-            drop(turn);
-            page
-        })
-        .await
-    };
+    let read = in_turn(service, uid, move || vault.fetches(&call.caller, &request));
     let page = desk.within_time("the log was not read", "retry", read).await?;
     desk.count_reply(uid, page.reply_bytes())?;
     let FetchesPage { fetches, next } = page;

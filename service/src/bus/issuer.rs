@@ -11,7 +11,7 @@ use zbus::interface;
 use zbus::message::Header;
 
 use super::call::Call;
-use super::desk::blocking;
+use super::desk::in_turn;
 use super::{Desk, Options, Refusal, decode, decode_issued, encode, shared};
 use crate::caller::Kind;
 
@@ -100,15 +100,7 @@ impl Issuer {
                 let service = &self.0.service;
                 let filter = decode_issued::filter(decode::options::<RevokeAllOptions>(filter)?)?;
                 let (vault, uid) = (Arc::clone(&service.vault), call.caller.uid);
-                let revoked = async {
-                    let turn = service.turns.take(uid).await?;
-                    blocking(move || {
-                        let count = vault.revoke_all(&call.caller, &filter);
-                        drop(turn);
-                        count
-                    })
-                    .await
-                };
+                let revoked = in_turn(service, uid, move || vault.revoke_all(&call.caller, &filter));
                 self.0.within_time("not all of it was revoked", "that goes on; look at 'Issued'", revoked).await
             })
             .await
@@ -130,15 +122,7 @@ impl Issuer {
                 let service = &self.0.service;
                 let request = decode_issued::issued(decode::options::<IssuedOptions>(filter)?)?;
                 let (vault, uid) = (Arc::clone(&service.vault), call.caller.uid);
-                let listed = async {
-                    let turn = service.turns.take(uid).await?;
-                    blocking(move || {
-                        let page = vault.list_issued(&call.caller, &request);
-                        drop(turn);
-                        page
-                    })
-                    .await
-                };
+                let listed = in_turn(service, uid, move || vault.list_issued(&call.caller, &request));
                 let next = "retry with fewer lists at a time, or a smaller limit";
                 let page = self.0.within_time("the list was not complete", next, listed).await?;
                 self.0.count_reply(uid, page.reply_bytes())?;

@@ -11,7 +11,7 @@ use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 
-use super::desk::blocking;
+use super::desk::{blocking, in_turn};
 use super::subscriptions::{self, Line};
 use super::{Desk, Options, Refusal, decode, encode, trace};
 use crate::caller::Kind;
@@ -145,20 +145,13 @@ impl Manager {
         self.0
             .serve(&header, Kind::Read, |call| async move {
                 decode::options::<NoOptions>(options)?;
-                let service = Arc::clone(&self.0.service);
-                let uid = call.caller.uid;
+                let (service, uid) = (Arc::clone(&self.0.service), call.caller.uid);
                 let reader = if call.is_administrator(&service.vault) {
                     metrics::Reader::Administrator
                 } else {
                     metrics::Reader::User(call.caller)
                 };
-                let turn = service.turns.take(uid).await?;
-                let text = blocking(move || {
-                    let text = metrics::page(&service, &reader);
-                    drop(turn);
-                    Ok(text)
-                });
-                let text = text.await?;
+                let text = in_turn(&self.0.service, uid, move || Ok(metrics::page(&service, &reader))).await?;
                 self.0.count_reply(uid, text.len())?;
                 Ok(text)
             })

@@ -15,7 +15,7 @@ use tokenvault_proto as proto;
 use zbus::OwnedFd;
 
 use super::call::Call;
-use super::desk::blocking;
+use super::desk::in_turn;
 use super::{Desk, attachments, decode_issued, encode};
 use crate::caller::{Kind, UserError};
 
@@ -83,15 +83,9 @@ pub async fn list(desk: &Desk, mut call: Call, request: ListRequest, of_owner: b
     let mut groups = Vec::new();
     loop {
         let (vault, caller, request) = (Arc::clone(&service.vault), Arc::clone(&caller), Arc::clone(&request));
-        let turn = service.turns.take(uid).await?;
         let known = groups.clone();
-        let asked = blocking(move || {
-            let asked = vault.list_shared(&caller, &request, of_owner, &known);
-            drop(turn);
-            asked
-        })
-        .await?;
-        match asked {
+        let asked = in_turn(service, uid, move || vault.list_shared(&caller, &request, of_owner, &known));
+        match asked.await? {
             Asked::Answer(page) => return Ok(page),
             Asked::Groups(names) => look_up(desk, uid, names, &mut groups).await?,
         }

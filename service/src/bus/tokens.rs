@@ -13,7 +13,7 @@ use tokenvault_proto::{
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
-use super::desk::blocking;
+use super::desk::in_turn;
 use super::{Desk, Options, Refusal, attachments, decode, encode, fetches, offers, shared, shares};
 use crate::caller::Kind;
 use crate::value::Received;
@@ -217,13 +217,7 @@ impl Tokens {
                     if with_me || shared::is_foreign(&call.caller, request.owner) {
                         return shared::list(&self.0, call, request, !with_me).await;
                     }
-                    let turn = service.turns.take(uid).await?;
-                    blocking(move || {
-                        let page = vault.list(&call.caller, &request);
-                        drop(turn);
-                        page
-                    })
-                    .await
+                    in_turn(service, uid, move || vault.list(&call.caller, &request)).await
                 };
                 let next = "retry with fewer lists at a time, or a smaller limit";
                 let page = self.0.within_time("the list was not complete", next, listed).await?;
