@@ -68,6 +68,19 @@ fn a_share_that_ends_while_a_value_comes_in_ends_that() {
 }
 
 #[test]
+fn nothing_more_of_a_value_is_taken_at_its_owners_cost_once_the_share_has_ended() {
+    let (home, alice, bob) = shared(true);
+    let (mut upload, end) = bob.half_upload("t", &bob.options());
+    alice.unshare("t", &format!("uid:{BOB}")).unwrap();
+    let held = alice.usage().unwrap().1;
+    assert_eq!(refused(bob.feed(&mut upload, &end, true)), Refused::NotFound);
+    assert!(alice.usage().unwrap().1 <= held);
+    drop(upload);
+    wait_until("what came in to be counted no longer", || alice.usage().unwrap().1 < 4 * CHUNK);
+    home.check_counters();
+}
+
+#[test]
 fn the_owners_quota_is_told_without_numbers() {
     let (home, _alice, bob) = shared(true);
     home.set(|settings| settings.bytes = 5 * CHUNK);
