@@ -79,6 +79,16 @@ fn the_daemon_sees_nobodys_files_and_of_proc_only_processes() {
 }
 
 #[test]
+fn the_daemon_is_told_which_boot_it_is_though_it_cannot_see_it() {
+    let machine = serving();
+    const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+    assert!(!is_in_sight(&machine, BOOT_ID));
+    let pid = machine.property(SERVICE, "MainPID");
+    let told = machine.root(&format!("tr '\\0' '\\n' </proc/{pid}/environ | sed -n s/^TOKENVAULT_BOOT_ID=//p"));
+    assert_eq!(told.succeeds(), machine.enter(&["cat", BOOT_ID]).succeeds().replace('-', ""));
+}
+
+#[test]
 fn the_unit_exposes_no_more_than_it_must() {
     let machine = serving();
     machine.root(&format!("systemd-analyze security --no-pager --threshold={EXPOSURE_MAX} {SERVICE}")).succeeds();

@@ -42,7 +42,7 @@ pub(crate) struct PrincipalRecord {
     /// Its own quota of bytes, where an administrator set one.
     #[n(6)]
     pub quota_bytes: Option<u64>,
-    /// When it was frozen, because its user was deleted.
+    /// When it was frozen: its user was deleted, or an administrator said so.
     #[n(7)]
     pub frozen: Option<Timestamp>,
     /// When it called last, to the day.
@@ -242,7 +242,7 @@ impl Principal {
         let uid = caller.uid;
         if self.frozen {
             return Err(Error::AccessDenied(format!(
-                "the tokens of uid {uid} were frozen when its user was deleted; an administrator deletes them with \
+                "the tokens of uid {uid} are frozen, as those of a deleted user are; an administrator deletes them with \
                  'tokenvaultctl user purge {uid}' or gives them to the present user with 'tokenvaultctl user adopt {uid}'"
             )));
         }

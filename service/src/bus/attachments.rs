@@ -60,6 +60,10 @@ pub async fn put(desk: &Desk, call: Call, put: Put) -> Result<u64, Error> {
             let part = value.fill(room.expose_mut()).await?;
             let bytes = room.expose().get(..part.len).unwrap_or_default();
             chunks.push(upload.seal(bytes, part.is_last)?);
+            // What is longer than was said is not taken in to its end.
+            if size.is_some_and(|said| upload.size() > said) {
+                decode::check_size(size, upload.size())?;
+            }
             is_whole = part.is_last;
         }
         pay(desk, uid).await?;

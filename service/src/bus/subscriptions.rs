@@ -160,9 +160,9 @@ async fn deliver(service: Arc<Service>, subscription: Arc<Subscription>, line: L
         };
         let Some(next) = next else { break };
         let told = match (hears(&service, &subscription, &next).await, next) {
-            (Hearing::Nothing, _) | (Hearing::Barred, Next::Judge) => continue,
-            (Hearing::Barred, Next::Tell(_)) => {
-                missed = true;
+            (hearing @ (Hearing::Nothing | Hearing::Barred), next) => {
+                missed |= matches!((hearing, next), (Hearing::Barred, Next::Tell(_)));
+                mailbox.pass_over();
                 continue;
             }
             (Hearing::All, Next::Judge) if !missed => continue,

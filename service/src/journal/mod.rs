@@ -87,3 +87,24 @@ impl Log for StderrLog {
 
     fn flush(&self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_manager_that_lets_one_wait_holds_up_nothing_else() {
+        let (go_on, told_to) = mpsc::channel();
+        let (heard, hears) = tokio::sync::oneshot::channel();
+        let telling = aside(move || {
+            let _heard = heard.send(told_to.recv_timeout(Duration::from_secs(20)));
+        });
+        // Both in one thread: who waits there for the service manager does not come to this.
+        let ((), sent) = tokio::join!(telling, async { go_on.send(()) });
+        sent.unwrap();
+        assert_eq!(hears.await.unwrap(), Ok(()));
+    }
+}

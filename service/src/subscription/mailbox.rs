@@ -46,6 +46,18 @@ struct State {
     /// It has ended.
     closed: bool,
     judges: bool,
+    /// What was taken last and is not paid for: whether it may still be told.
+    taken: Taken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// Nothing, or that something is lost.
+    Nothing,
+    /// Something that may be told.
+    Valid,
+    /// Something that was for somebody else.
+    Dropped,
 }
 
 /// The mailbox of one subscriber.
@@ -57,7 +69,14 @@ pub struct Mailbox {
 
 impl Default for Mailbox {
     fn default() -> Self {
-        let state = State { waiting: VecDeque::new(), left: SIGNALS_MAX, over: false, closed: false, judges: false };
+        let state = State {
+            waiting: VecDeque::new(),
+            left: SIGNALS_MAX,
+            over: false,
+            closed: false,
+            judges: false,
+            taken: Taken::Nothing,
+        };
         Self { state: Mutex::new(state), filled: Notify::new() }
     }
 }
@@ -85,11 +104,15 @@ impl Mailbox {
         self.filled.notify_one();
     }
 
-    /// Drops what waits, and has the subscriber told that it is lost: who it was for is not who hears of it now.
+    /// Drops what waits and what was taken and is not told yet, and has the subscriber told that it is lost: who it was for is not
+    /// who hears of it now.
     pub fn drop_waiting(&self) {
         let mut state = self.state();
-        if state.closed || state.waiting.is_empty() {
+        if state.closed || state.waiting.is_empty() && state.taken != Taken::Valid {
             return;
+        }
+        if state.taken == Taken::Valid {
+            state.taken = Taken::Dropped;
         }
         state.lose();
         state.waiting.push_back(Told::Lost);
@@ -128,6 +151,7 @@ impl Mailbox {
                     return None;
                 }
                 if let Some(told) = state.waiting.pop_front() {
+                    state.taken = if matches!(told, Told::Lost) { Taken::Nothing } else { Taken::Valid };
                     return Some(Next::Tell(told));
                 }
                 if std::mem::take(&mut state.judges) {
@@ -138,10 +162,17 @@ impl Mailbox {
         }
     }
 
-    /// Takes the place of something that is sent now; false where there is none left, and that is to be told instead.
+    /// Tells nothing of what was taken.
+    pub fn pass_over(&self) {
+        self.state().taken = Taken::Nothing;
+    }
+
+    /// Takes the place of what was taken and is sent now; false where there is none left or it was dropped meanwhile, and that is to
+    /// be told instead.
     pub fn pay(&self) -> bool {
         let mut state = self.state();
-        if state.left == 0 {
+        let taken = std::mem::replace(&mut state.taken, Taken::Nothing);
+        if state.left == 0 || taken == Taken::Dropped {
             state.lose();
             return false;
         }
@@ -275,5 +306,28 @@ mod tests {
         (0..3).for_each(|_| mailbox.put(told()));
         mailbox.drop_waiting();
         assert_eq!(sent(&mailbox).await, (0, true));
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_for_somebody_else_and_is_not_told_yet_is_lost_as_well() {
+        let mailbox = Mailbox::default();
+        mailbox.put(told());
+        assert!(matches!(mailbox.take().await, Some(Next::Tell(_))));
+        mailbox.drop_waiting();
+        assert!(!mailbox.pay(), "who hears of it now is another");
+        assert!(mailbox.state().waiting.is_empty(), "it is told once that it is lost");
+        // What was told before is not taken back, and what was not meant for it is no loss.
+        for is_meant in [true, false] {
+            let mailbox = Mailbox::default();
+            mailbox.put(told());
+            assert!(mailbox.take().await.is_some());
+            if is_meant {
+                assert!(mailbox.pay());
+            } else {
+                mailbox.pass_over();
+            }
+            mailbox.drop_waiting();
+            assert!(mailbox.state().waiting.is_empty(), "{is_meant}");
+        }
     }
 }

@@ -48,6 +48,7 @@ mod share;
 mod share_tamper;
 mod sharing;
 mod sharing_groups;
+mod sharing_now;
 mod sharing_owners;
 mod sharing_told;
 mod slot;

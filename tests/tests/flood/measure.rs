@@ -62,6 +62,7 @@ pub struct Bystander<'v> {
     vault: &'v Vault,
     door: Door,
     client: Client,
+    asks: fn(&Client),
 }
 
 /// The p99 of one measurement: idle, attacked, and of the control.
@@ -82,9 +83,15 @@ impl<'v> Bystander<'v> {
     pub fn at(vault: &'v Vault, door: Door) -> Self {
         let client = vault.client(BOB, door);
         client.put("t", b"bob's", &Default::default()).unwrap();
-        let bystander = Self { vault, door, client };
+        let get = |client: &Client| drop(client.get("t", &Default::default()).expect("the second user is refused"));
+        let bystander = Self { vault, door, client, asks: get };
         bystander.p99();
         bystander
+    }
+
+    /// The same who asks for something else.
+    pub fn asking(self, asks: fn(&Client)) -> Self {
+        Self { asks, ..self }
     }
 
     /// Measures during `attack`, which runs in `attackers` threads, and holds the result against the idle one: medians of
@@ -129,9 +136,9 @@ impl<'v> Bystander<'v> {
         p99(&|| self.ask())
     }
 
-    /// Asks for the token.
+    /// Asks for the token, or for what else it is.
     pub fn ask(&self) {
-        self.client.get("t", &Default::default()).expect("the second user is refused");
+        (self.asks)(&self.client);
     }
 
     /// Still served, and in time.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use tokenvault_proto::{ISSUER_INTERFACE, TOKENS_INTERFACE};
-use tokenvault_tests::{ALICE, BOB, Door, Vault, Wire};
-use zbus::Variant;
+use tokenvault_tests::{ALICE, BOB, Door, Vault, Wire, pipe};
+use zbus::{Fd, Variant};
 
 use crate::measure::alone;
 use crate::timing::{BOUND, compare};
@@ -15,15 +15,22 @@ const PAIRS: usize = 20_000;
 /// How many of each kind are asked for in turns.
 const NAMES: usize = 100;
 
-const METHODS: [&str; 10] =
-    ["Describe", "Versions", "Shares", "Unshare", "Rollback", "Rename", "Annotate", "Delete", "Offer", "Fetches"];
+const METHODS: [&str; 12] = [
+    "Describe", "Versions", "Shares", "Share", "Unshare", "Rollback", "Rename", "Annotate", "Delete", "Offer",
+    "Fetches", "Put",
+];
 
 /// The time of one refusal.
 fn time(wire: &Wire, method: &str, name: &str) -> f64 {
-    let options: HashMap<&str, Variant<'static>> = HashMap::from([("owner", Variant::from("uid:4242"))]);
+    let mut options: HashMap<&str, Variant<'static>> = HashMap::from([("owner", Variant::from("uid:4242"))]);
+    let value = (method == "Put").then(|| {
+        options.insert("mode", Variant::from("replace"));
+        Fd::from(pipe::holding(b"forged"))
+    });
     let begun = Instant::now();
     let reply = match method {
-        "Unshare" => wire.call(TOKENS_INTERFACE, method, &(name, "user:carol", options)),
+        "Put" => wire.call(TOKENS_INTERFACE, method, &(name, value.expect("it was made"), options)),
+        "Share" | "Unshare" => wire.call(TOKENS_INTERFACE, method, &(name, "user:carol", options)),
         "Rollback" => wire.call(TOKENS_INTERFACE, method, &(name, 1_u64, options)),
         "Rename" => wire.call(TOKENS_INTERFACE, method, &(name, "renamed", options)),
         _ => wire.call(TOKENS_INTERFACE, method, &(name, options)),

@@ -4,13 +4,15 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokenvault_proto::DeletionInfo;
-use tokenvault_tests::{DAEMON, program};
+use tokenvault_tests::{DAEMON, program, wait};
 
 use crate::common::*;
 use crate::run::*;
 
+const MINUTE: Duration = Duration::from_mins(1);
 const ID: &str = "0b5c2a4e-4a51-4b8e-9c0d-0c6a1f2e3d4c";
 
 /// Where userdel leaves notes for this vault; made as the package makes it.
@@ -93,6 +95,21 @@ through_both_doors! {
         let vault = Vault::start();
         leave_note(&vault, ID, "alice");
         assert_eq!(code(vault.client(ALICE, door).deletions()), ErrorCode::AccessDenied);
+    }
+}
+
+#[test]
+fn a_note_that_is_left_while_the_vault_serves_is_heeded_within_a_minute_unasked() {
+    let vault = Vault::start();
+    for user in [ALICE, BOB] {
+        vault.client(user, Door::Socket).put("t", b"v", &defaults()).unwrap();
+    }
+    leave_note(&vault, ID, "alice");
+    let frozen = "uid 4242 are frozen";
+    wait::until_within(MINUTE, "the note to be heeded", || vault.log().contains(frozen).then_some(()));
+    for door in Door::ALL {
+        assert_eq!(code(vault.client(ALICE, door).get("t", &defaults())), ErrorCode::AccessDenied);
+        assert_eq!(vault.client(BOB, door).get("t", &defaults()).unwrap().data(), b"v");
     }
 }
 

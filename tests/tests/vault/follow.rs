@@ -1,8 +1,10 @@
 //! `tokenvault list --follow` as a process: what it prints, how it ends, and what it does when the vault goes away.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStderr, ChildStdout, Stdio};
+use std::thread;
 
 use nix::sys::signal::Signal;
 use serde_json::Value as Json;
@@ -41,6 +43,16 @@ impl Follower {
         let list = json(&self.line());
         let tokens = list["tokens"].as_array().unwrap_or_else(|| panic!("no list: {list}"));
         tokens.iter().map(|token| token["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Names in the next line, of a list or of an event.
+    fn listed_or_told(&mut self) -> Vec<String> {
+        let line = json(&self.line());
+        let text = |name: &Json| name.as_str().unwrap().to_owned();
+        match line["tokens"].as_array() {
+            Some(tokens) => tokens.iter().map(|token| text(&token["name"])).collect(),
+            None => vec![text(&line["name"])],
+        }
     }
 
     /// Name, change and version of the event that is printed next.
@@ -99,6 +111,26 @@ through_both_doors! {
         alice.put("c", b"1", &defaults()).unwrap();
         root.put("m", b"1", &PutOptions { owner: Some("machine".into()), ..defaults() }).unwrap();
         assert_eq!(follower.event(), event("m", "put", 1));
+    }
+
+    fn nothing_is_missed_of_what_is_put_meanwhile(door) {
+        const COUNT: usize = 400;
+        let vault = Vault::builder().limit("writes-per-second", 0).start();
+        let (alice, name) = (vault.client(ALICE, door), |number: usize| format!("t{number:03}"));
+        let seen = thread::scope(|scope| {
+            scope.spawn(|| (0..COUNT).for_each(|number| drop(alice.put(&name(number), b"1", &defaults()).unwrap())));
+            // It begins somewhere in the midst of them.
+            wait::until("the first ones", || alice.describe(&name(COUNT / 8), &defaults()).ok());
+            let mut follower = Follower::start(&vault, ALICE, door, &["--json=short"]);
+            let mut seen = BTreeSet::from_iter(follower.listed());
+            assert!(!seen.is_empty());
+            while !seen.contains(&name(COUNT - 1)) {
+                seen.extend(follower.listed_or_told());
+            }
+            assert_eq!(follower.interrupt(), "");
+            seen
+        });
+        assert_eq!(seen, (0..COUNT).map(name).collect());
     }
 
     fn it_lists_anew_after_a_restart(door) {

@@ -179,6 +179,8 @@ through_both_doors! {
         let (status, line) = failed(ctl(&["adopt", "alice", "--to", "4243"]));
         assert!(status == 2 && line.contains("'tokenvaultctl user freeze 4242' first"), "{line}");
         ok(ctl(&["freeze", "alice"]));
+        let (status, line) = failed(ctl(&["enable", "alice"]));
+        assert!(status == 2 && line.contains("'tokenvaultctl user adopt 4242'"), "{line}");
         assert!(ok(ctl(&["list", "--frozen"])).contains("alice"));
         for nothing in ["carol", "4244", "uid:31337"] {
             let (status, line) = failed(ctl(&["freeze", nothing]));

@@ -21,7 +21,7 @@ pub struct Filter {
     #[arg(long, value_name = "UID", value_parser = parse::uid, allow_hyphen_values = true)]
     uid: Option<u32>,
 
-    /// Only calls of this method, such as Get
+    /// Only calls of this method, such as Get, in capitals or not
     #[arg(long, value_name = "METHOD")]
     operation: Option<String>,
 

@@ -63,13 +63,15 @@ pub fn uid_of(users: &[UserInfo], word: &str) -> Result<u32, Failure> {
 pub fn deleted<'a>(users: &'a [UserInfo], word: &str) -> Vec<&'a UserInfo> {
     let mut found = matching(users, word);
     if found.len() > 1 {
-        let is_here = |user: &&UserInfo| {
-            let now = User::from_uid(Uid::from_raw(user.uid)).ok().flatten();
-            now.is_some_and(|now| now.name == user.user)
-        };
         found.retain(|user| !is_here(user));
     }
     found
+}
+
+/// Whether this machine says that its uid is of the name that a user of the vault has.
+pub fn is_here(user: &UserInfo) -> bool {
+    let now = User::from_uid(Uid::from_raw(user.uid)).ok().flatten();
+    now.is_some_and(|now| now.name == user.user)
 }
 
 /// The uid of a user of this machine.

@@ -1,12 +1,15 @@
 //! `user freeze`: a user was deleted. Called by the hook of userdel, which takes the status of a user whom the vault does not
 //! have for what it is: there is nothing to freeze.
 
-use tokenvault_client::Client;
-use tokenvault_proto::ErrorCode;
+use std::io::{self, IsTerminal as _};
 
-use super::find;
+use tokenvault_client::Client;
+use tokenvault_proto::{ErrorCode, UserInfo};
+
+use super::{confirm, find};
 use crate::common::Context;
 use crate::failure::Failure;
+use crate::output::escape;
 
 /// Freeze the tokens of a user who was deleted: whoever has the uid next gets none of them
 ///
@@ -16,6 +19,10 @@ use crate::failure::Failure;
 pub struct Args {
     /// Name of the user, or a uid
     user: String,
+
+    /// Do not ask at the terminal about a user who is still there
+    #[arg(long, short)]
+    yes: bool,
 }
 
 /// Freezes every user of that name who is gone: which of them it was, nobody can say any more.
@@ -23,6 +30,9 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let client = context.client()?;
     let users = client.users()?;
     let found = find::deleted(&users, &args.user);
+    if !args.yes {
+        found.iter().filter(|user| find::is_here(user)).try_for_each(|user| confirm(user))?;
+    }
     for user in &found {
         client.freeze_user(user.uid)?;
     }
@@ -34,6 +44,19 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         ));
     }
     context.output.done()
+}
+
+/// Asks where there is somebody to ask: a script that says so means it, and the tokens are kept in any case.
+fn confirm(user: &UserInfo) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let (name, uid) = (escape(&user.user), user.uid);
+    let what = format!(
+        "{name} (uid {uid}) is still a user of this machine. It will be given none of its tokens until 'tokenvaultctl user \
+         adopt {uid}', and what others share with it ends."
+    );
+    confirm::by_uid(uid, &what)
 }
 
 /// Who never stored anything is none the vault lists, and may have been shared with; whether there was anything of him.

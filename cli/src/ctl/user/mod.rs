@@ -1,6 +1,7 @@
 //! `user`: whom the vault knows, what they may do, and what becomes of the tokens of those who are gone.
 
 mod adopt;
+mod confirm;
 mod find;
 mod freeze;
 mod list;

@@ -2,14 +2,10 @@
 
 use tokenvault_proto::UserInfo;
 
-use super::find;
+use super::{confirm, find};
 use crate::common::Context;
 use crate::failure::Failure;
-use crate::input::{Echo, Terminal};
 use crate::output::escape;
-
-/// Room for what is typed to confirm.
-const TYPED_MAX: usize = 64;
 
 /// Delete everything of a user for good: tokens, shares, login key, role and quota
 #[derive(clap::Args)]
@@ -35,13 +31,8 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
 }
 
 fn confirm(user: &UserInfo) -> Result<(), Failure> {
-    let terminal = Terminal::open("say --yes where nobody can be asked")?;
     let (count, name) = (user.tokens, escape(&user.user));
     let tokens = if count == 1 { "token" } else { "tokens" };
-    terminal.show(&format!("{count} {tokens} of {name} (uid {}) will be deleted for good.\n", user.uid))?;
-    let typed = terminal.ask("Type the uid to go on", Echo::Shown, TYPED_MAX)?;
-    if typed.expose() == user.uid.to_string().as_bytes() {
-        return Ok(());
-    }
-    Err(Failure::cancelled())
+    let what = format!("{count} {tokens} of {name} (uid {}) will be deleted for good.", user.uid);
+    confirm::by_uid(user.uid, &what)
 }

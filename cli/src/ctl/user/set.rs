@@ -86,7 +86,18 @@ pub fn disable(context: &Context, args: Disable) -> Result<(), Failure> {
 
 /// Enables a user.
 pub fn enable(context: &Context, args: Enable) -> Result<(), Failure> {
-    set(context, &args.user, SetUserOptions { active: Some(true), ..SetUserOptions::default() })
+    let client = context.client()?;
+    let users = client.users()?;
+    let uid = find::uid_of(&users, &args.user)?;
+    // Of one that is disabled too, this half is done.
+    if users.iter().any(|user| user.uid == uid && user.active && find::is_frozen(user)) {
+        return Err(Failure::usage(
+            format_args!("the user '{}' is frozen, and not disabled: this would give it nothing", args.user),
+            format_args!("'tokenvaultctl user adopt {uid}' gives its tokens to who has the uid now"),
+        ));
+    }
+    client.set_user(uid, &SetUserOptions { active: Some(true), ..SetUserOptions::default() })?;
+    context.output.done()
 }
 
 fn set(context: &Context, user: &str, options: SetUserOptions) -> Result<(), Failure> {

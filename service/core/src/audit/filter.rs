@@ -13,7 +13,7 @@ pub struct AuditFilter {
     pub name: Option<String>,
     /// Who asked.
     pub uid: Option<u32>,
-    /// Method name.
+    /// Method name, in capitals or not.
     pub operation: Option<String>,
     /// How it ended.
     pub outcome: Option<Outcome>,
@@ -30,7 +30,7 @@ impl AuditFilter {
         self.owner.is_none_or(|owner| is_of(record, owner))
             && self.name.as_ref().is_none_or(named)
             && self.uid.is_none_or(|uid| record.uid == uid)
-            && self.operation.as_ref().is_none_or(|operation| record.operation == *operation)
+            && self.operation.as_ref().is_none_or(|operation| record.operation.eq_ignore_ascii_case(operation))
             && self.outcome.is_none_or(|outcome| record.outcome == outcome)
             && self.since.is_none_or(|since| record.time >= since)
             && self.until.is_none_or(|until| record.time < until)
@@ -67,7 +67,7 @@ mod tests {
             owner: Some(Owner::Machine),
             name: Some("old".into()),
             uid: Some(7),
-            operation: Some("Rename".into()),
+            operation: Some("rename".into()),
             outcome: Some(Outcome::Ok),
             since: Some(Timestamp::from_usec(50)),
             until: Some(Timestamp::from_usec(51)),
@@ -78,7 +78,7 @@ mod tests {
             AuditFilter { owner: Some(Owner::Nobody), ..filter.clone() },
             AuditFilter { name: Some("ol".into()), ..filter.clone() },
             AuditFilter { uid: Some(0), ..filter.clone() },
-            AuditFilter { operation: Some("rename".into()), ..filter.clone() },
+            AuditFilter { operation: Some("renam".into()), ..filter.clone() },
             AuditFilter { outcome: Some(Outcome::Denied), ..filter.clone() },
             AuditFilter { since: Some(Timestamp::from_usec(51)), ..filter.clone() },
             AuditFilter { until: Some(Timestamp::from_usec(50)), ..filter.clone() },

@@ -35,7 +35,7 @@ impl Vault {
         let describe = || {
             let principal = self.judged(&open, caller, request.owner, Action::Read)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { open: &open, principal: &principal, now: self.moment() };
-            self.read(|tx| shelf.find(tx, &request.name))?.info(principal.uid)
+            self.read(|tx| shelf.find(tx, &request.name)?.told(tx, &shelf))
         };
         describe().inspect_err(|error| self.note_refusal(&event, error))
     }

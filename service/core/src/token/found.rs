@@ -9,7 +9,7 @@ use crate::name::TokenName;
 use crate::port::{ReadTx, TokenRow, VersionHead, WriteTx};
 use crate::principal::Principal;
 use crate::token::metadata::{Class, Records, TokenMeta, VersionMeta};
-use crate::token::share::Permission;
+use crate::token::share::{Permission, Sharing};
 use crate::{Timestamp, vault::OpenVault};
 
 /// A token as its caller sees it, without the value.
@@ -74,7 +74,7 @@ impl Found {
             .ok_or_else(|| Error::Quarantined(format!("a version of token {} has an unknown class", self.row.id)))
     }
 
-    /// What the caller is told.
+    /// What the caller is told; `shared` also where all shares have ended by themselves.
     pub fn info(&self, owner: u32) -> Result<TokenInfo, Error> {
         let class = self.class()?;
         Ok(TokenInfo {
@@ -92,6 +92,11 @@ impl Found {
             shared: self.meta.shared,
             grant: None,
         })
+    }
+
+    /// What its owner is told, as it is shared now.
+    pub fn told(&self, tx: &dyn ReadTx, shelf: &Shelf<'_>) -> Result<TokenInfo, Error> {
+        Ok(TokenInfo { shared: Sharing::of(tx, shelf, self)?.shared, ..self.info(shelf.principal.uid)? })
     }
 }
 

@@ -26,8 +26,8 @@ pub struct Opened<P> {
 
 /// What was read of a token, and what was made for its value.
 enum Taken<P> {
-    /// All of it.
-    Token(Arc<HotToken>, P),
+    /// All of it, and whether it stays so until something is written.
+    Token { token: Arc<HotToken>, place: P, lasts: bool },
     /// The beginning of a value in chunks.
     Chunks(Box<Opened<P>>),
 }
@@ -90,7 +90,7 @@ impl Vault {
             None => self.find_hot(open, &principal, request.name.as_str()),
             Some(_) => Look::Busy,
         };
-        let (found, ticket) = match look {
+        let (found, mut ticket) = match look {
             Look::Found(token) => (Some(token), None),
             Look::Missing(ticket) => (None, Some(ticket)),
             Look::Busy => (None, None),
@@ -102,7 +102,10 @@ impl Vault {
                 (token, place)
             }
             None => match self.read_token(&shelf, (caller, request), make_place)? {
-                Taken::Token(token, place) => (token, place),
+                Taken::Token { token, place, lasts } => {
+                    ticket = ticket.filter(|_| lasts);
+                    (token, place)
+                }
                 Taken::Chunks(opened) => return Ok(*opened),
             },
         };
@@ -144,7 +147,8 @@ impl Vault {
         if superseding.is_some_and(|current| current.is_expired(&shelf.now)) {
             return Err(Error::NotFound);
         }
-        let info = Arc::new(found.info(principal.uid)?);
+        let sharing = self.sharing(shelf, &found)?;
+        let info = Arc::new(TokenInfo { shared: sharing.shared, ..found.info(principal.uid)? });
         check(&info, found.version.is_expired(&shelf.now), request)?;
         let value = match stored {
             Stored::Row(value) => value,
@@ -157,7 +161,8 @@ impl Vault {
         let place = make_place(info.size)?;
         let aad = records.value_aad(found.row.id, found.head.version);
         let key = wrap::message_key(&self.open_dek(shelf, &found)?, VALUE, aad.as_bytes(), &value, self.memory())?;
-        Ok(Taken::Token(Arc::new(HotToken::new(info, found.version.end(), key, aad, value)), place))
+        let token = Arc::new(HotToken::new(info, found.version.end(), key, aad, value));
+        Ok(Taken::Token { token, place, lasts: sharing.lasts })
     }
 
     /// Decrypts the value of a token that lies opened.

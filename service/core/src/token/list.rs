@@ -70,7 +70,9 @@ impl Vault {
             for (row, head) in rows {
                 let before = std::mem::replace(&mut after, row.id);
                 let Some(found) = open_if_meant(&shelf, row, head, request)? else { continue };
-                let info = found.info(principal.uid)?;
+                let sharing = self.sharing(&shelf, &found)?;
+                looked_at += sharing.looked_at;
+                let info = TokenInfo { shared: sharing.shared, ..found.info(principal.uid)? };
                 bytes += info.reply_bytes();
                 if bytes > PAGE_BYTES_MAX && !page.tokens.is_empty() {
                     return Ok(Page { next: cursor.encode([before])?, ..page });

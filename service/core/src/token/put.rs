@@ -192,7 +192,7 @@ impl Put<'_> {
             freed: dropped + held + before.map_or(0, |found| usage::of_token(&found.row, &found.meta)),
         };
         change.count_within_quota(tx, self.vault, self.shelf.principal)?;
-        Found { row, meta, head, version }.info(self.shelf.principal.uid)
+        Found { row, meta, head, version }.told(tx, &self.shelf)
     }
 
     fn check_preconditions(&self, existing: Option<&Found>) -> Result<(), Error> {

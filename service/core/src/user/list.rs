@@ -23,7 +23,7 @@ pub struct UserView {
     role_set: Option<bool>,
     /// False when an administrator disabled it.
     pub active: bool,
-    /// When it was frozen because its user was deleted.
+    /// When it was frozen: its user was deleted, or an administrator said so.
     pub frozen: Option<Timestamp>,
     /// Its tokens, expired ones included until they are deleted.
     pub tokens: u64,

@@ -53,7 +53,7 @@ pub(super) fn users(answers: &Answers) -> Option<Answer> {
             return ok(counted(users.len(), "user, not frozen", "users, none frozen"));
         };
         let message = format!(
-            "frozen, because its user was deleted or has another name: {}",
+            "frozen, by 'user freeze' or because the user was deleted or has another name: {}",
             names(frozen.iter().map(|user| user.user.as_str()))
         );
         let fix = format!(

@@ -179,7 +179,7 @@ impl Upload {
             Err(error) => return reply(Err(error)),
         };
         let (vault, writer, content) = (Arc::clone(&self.vault), self.writer.clone(), self.content.id);
-        let event = Event::new(&crate::vault::daemon(), "Put");
+        let event = writer.event.clone();
         let bytes = chunks.len() * chunk::CHUNK_BYTES;
         self.vault.write(event, Effect::GrowsBy(bytes), reply, move |tx| {
             let bytes = bytes as u64;

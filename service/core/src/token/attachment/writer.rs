@@ -3,7 +3,7 @@
 use super::body::gone;
 use crate::Caller;
 use crate::error::Error;
-use crate::issued::GroupNow;
+use crate::issued::{GroupNow, apart_from_tokens};
 use crate::name::TokenName;
 use crate::owner::Owner;
 use crate::policy::Action;
@@ -11,12 +11,14 @@ use crate::port::{ReadTx, WriteTx};
 use crate::token::put::Wanted;
 use crate::token::share::{Asked, Foreign, Permission, Right, of_the_owner};
 use crate::token::usage::Change;
-use crate::vault::{OpenVault, Vault};
+use crate::vault::{Event, OpenVault, Vault};
 
 /// Who writes a value, and to whose tokens.
 #[derive(Clone)]
 pub(super) struct Writer {
     pub caller: Caller,
+    /// What the audit log is told of it.
+    pub event: Event,
     /// The principal whose version it becomes.
     pub principal: i64,
     owner: Owner,
@@ -31,7 +33,7 @@ impl Writer {
             Right::Grantee(_) => Some((wanted.name.clone(), wanted.options.groups.clone())),
         };
         let (caller, owner) = (wanted.event.caller.clone(), wanted.options.owner);
-        Self { caller, principal: right.owner().id, owner, shared }
+        Self { caller, event: apart_from_tokens(wanted.event), principal: right.owner().id, owner, shared }
     }
 
     /// Counts bytes that have come, where their writer may still write.

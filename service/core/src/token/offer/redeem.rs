@@ -150,7 +150,7 @@ impl Vault {
         replace(tx, open, &offer.owner, &offer.row, &offer.meta.used())?;
         let event = event.about(Some(offer.owner.uid), &found.meta.name);
         self.record_mutation(open, tx, &event, found.head.version)?;
-        Ok(Redeemed::Value(Box::new(found.info(offer.owner.uid)?), value))
+        Ok(Redeemed::Value(Box::new(found.told(tx, &shelf)?), value))
     }
 
     fn find_offer(&self, open: &OpenVault, tx: &dyn ReadTx, code: &OfferCode) -> Result<Offer, Error> {

@@ -15,6 +15,7 @@ mod reach;
 mod record;
 mod refusal;
 mod revoke;
+mod sharing;
 mod with_me;
 mod write;
 
@@ -25,6 +26,7 @@ pub use reach::Asked;
 pub(in crate::token) use reach::Foreign;
 pub use record::{Permission, ShareMeta};
 pub use refusal::CredentialRefusal;
+pub(in crate::token) use sharing::Sharing;
 pub(in crate::token) use write::{Right, of_the_owner};
 
 use crate::Timestamp;
