@@ -11,9 +11,9 @@ use crate::list::List;
 use crate::validate_options::ValidateOptions;
 use crate::value::{Text, Value, ask};
 
-/// Has the vault issue a token, or a code of digits, that others can have validated. Its text is the data of what is given out, and
-/// a zero byte does not follow it: the vault does not keep it. tokenvault_value_id names it, tokenvault_value_expires is its end.
-/// Free it with tokenvault_value_free.
+/// Has the vault issue a token, or a code of digits, that others can have validated. Its text is the data of what is given out, a
+/// string that tokenvault_validate takes: the vault does not keep it. tokenvault_value_id names it, tokenvault_value_expires is its
+/// end. Free it with tokenvault_value_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_issue(
     client: *mut Client,

@@ -57,7 +57,7 @@ impl List {
             for info in &page {
                 rows.push(Handle::kept(Value::of_issued(info)?));
             }
-            if next.is_empty() || page.is_empty() || rows.len() as u64 >= limit {
+            if next.is_empty() || filter.after.as_deref() == Some(&next) || rows.len() as u64 >= limit {
                 return Ok(Self { rows });
             }
             filter.after = Some(next);

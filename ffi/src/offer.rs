@@ -8,9 +8,8 @@ use crate::offer_options::OfferOptions;
 use crate::redeem_options::RedeemOptions;
 use crate::value::Value;
 
-/// Offers a token: whoever has the code gets its value once, by tokenvault_redeem. The code is the data of what is given out, and a
-/// zero byte does not follow it; tokenvault_value_id names the offer to tokenvault_revoke, tokenvault_value_expires is its end.
-/// Free it with tokenvault_value_free.
+/// Offers a token: whoever has the code gets its value once, by tokenvault_redeem. The code is the data of what is given out, a
+/// string; tokenvault_value_id names the offer to tokenvault_revoke, tokenvault_value_expires is its end. Free it with tokenvault_value_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_offer(
     client: *mut Client,
@@ -26,7 +25,7 @@ pub unsafe extern "C" fn tokenvault_offer(
         // SAFETY: NULL or options that begin with their size.
         let options = unsafe { OfferOptions::read(options) }?;
         let (code, info) = vault.offer(name, &options)?;
-        place.give(Value::with_code(name, code, &info)?);
+        place.give(Value::with_code(name, &code, &info)?);
         Ok(())
     };
     // SAFETY: NULL or an open client.

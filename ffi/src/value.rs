@@ -2,10 +2,10 @@
 //! the value: `metadata`, and `issued` for what was issued.
 
 use std::ffi::{CStr, c_char, c_void};
-use std::ops::Deref;
 use std::ptr;
 
 use tokenvault_client::{Issued, IssuedInfo, OfferInfo, ShareInfo, TokenInfo, Value as Fetched, VersionInfo};
+use zeroize::Zeroizing;
 
 use crate::boundary::answer;
 use crate::failure::Failure;
@@ -25,14 +25,23 @@ pub struct Value {
 enum Data {
     /// A value that was fetched.
     Fetched(Box<Fetched>),
-    /// The text of something that was issued.
-    Text(Box<dyn Deref<Target = String> + Send + Sync>),
+    /// The text of something that was issued, and a zero byte.
+    Text(Zeroizing<String>),
 }
 
 impl Data {
-    fn bytes(&self) -> &[u8] {
+    fn of_text(text: &str) -> Self {
+        // As long as it gets: growing would leave a copy behind.
+        let mut data = Zeroizing::new(String::with_capacity(text.len() + 1));
+        data.push_str(text);
+        data.push('\0');
+        Self::Text(data)
+    }
+
+    /// Its bytes, and a zero byte that is none of them.
+    fn bytes_with_zero(&self) -> &[u8] {
         match self {
-            Self::Fetched(fetched) => fetched.data(),
+            Self::Fetched(fetched) => fetched.data_with_zero(),
             Self::Text(text) => text.as_bytes(),
         }
     }
@@ -170,18 +179,14 @@ impl Value {
     pub(crate) fn with_token(issued: Issued) -> Result<Self, Failure> {
         let facts = Facts { expires: issued.expires, ..Facts::default() };
         let texts = Texts::collect(texts(&[(Text::Id, &issued.id)]).into_iter())?;
-        Ok(Self { data: Some(Data::Text(Box::new(issued.token))), facts, texts })
+        Ok(Self { data: Some(Data::of_text(&issued.token)), facts, texts })
     }
 
     /// The code of an offer of the token `name`, and what names the offer.
-    pub(crate) fn with_code(
-        name: &str,
-        code: impl Deref<Target = String> + Send + Sync + 'static,
-        info: &OfferInfo,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn with_code(name: &str, code: &str, info: &OfferInfo) -> Result<Self, Failure> {
         let facts = Facts { expires: info.expires, attempts_left: Some(info.attempts_left), ..Facts::default() };
         let texts = Texts::collect(texts(&[(Text::Name, name), (Text::Id, &info.id)]).into_iter())?;
-        Ok(Self { data: Some(Data::Text(Box::new(code))), facts, texts })
+        Ok(Self { data: Some(Data::of_text(code)), facts, texts })
     }
 
     pub(crate) fn text(&self, which: Text) -> *const c_char {
@@ -209,10 +214,11 @@ pub(crate) unsafe fn ask<T: Copy>(value: *const Value, otherwise: T, question: i
     answer(otherwise, || value.map_or(otherwise, question))
 }
 
-/// The value's bytes; no zero byte follows them. NULL when there is no value.
+/// The value's bytes. A zero byte follows them, so that text can be taken for a string; a value may have zero bytes of its own:
+/// tokenvault_value_len says where it ends. NULL when there is no value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_data(value: *const Value) -> *const c_void {
-    let data = |value: &Value| value.data.as_ref().map_or(ptr::null(), |data| data.bytes().as_ptr().cast());
+    let data = |value: &Value| value.data.as_ref().map_or(ptr::null(), |data| data.bytes_with_zero().as_ptr().cast());
     // SAFETY: NULL or a value that was not freed.
     unsafe { ask(value, ptr::null(), data) }
 }
@@ -221,7 +227,7 @@ pub unsafe extern "C" fn tokenvault_value_data(value: *const Value) -> *const c_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_value_len(value: *const Value) -> usize {
     // SAFETY: NULL or a value that was not freed.
-    unsafe { ask(value, 0, |value| value.data.as_ref().map_or(0, |data| data.bytes().len())) }
+    unsafe { ask(value, 0, |value| value.data.as_ref().map_or(0, |data| data.bytes_with_zero().len() - 1)) }
 }
 
 /// The number of the version, from 1.

@@ -66,9 +66,12 @@ impl Service {
     /// # Errors
     /// See [`Error`].
     pub fn seal(&self, caller: &Caller) -> Result<(), Error> {
-        self.vault.seal(caller)?;
-        self.forget_logins();
-        Ok(())
+        let sealed = self.vault.seal(caller);
+        // Also where it is sealed and only that could not be written down.
+        if self.vault.check_open().is_err() {
+            self.forget_logins();
+        }
+        sealed
     }
 
     /// Adds a slot; the first one makes the vault. Blocks.

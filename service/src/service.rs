@@ -48,6 +48,8 @@ pub struct Service {
     pub sealer: HeardSealer,
     /// Turns at work that blocks.
     pub turns: Turns,
+    /// Who opens and closes a user's login, or changes what it may do. Behind no call of that user's own.
+    pub login_turns: Turns,
     /// Turns at taking in long values.
     pub uploads: Turns,
     /// Who is listened to less.
@@ -119,6 +121,7 @@ impl Service {
             users,
             sealer,
             turns: Turns::default(),
+            login_turns: Turns::default(),
             uploads: Turns::of_each(UPLOADS),
             pace: Pace::default(),
             reopen: Notify::new(),

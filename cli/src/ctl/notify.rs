@@ -154,10 +154,11 @@ fn read(path: &Path) -> Result<Option<u64>, Failure> {
 fn write(path: &Path, until: u64) -> Result<(), Failure> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".new");
+    // One that was left over, or a link that somebody has put there.
+    let _none = fs::remove_file(&unfinished);
     let written = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&unfinished)
         .and_then(|mut file| file.write_all(format!("{until}\n").as_bytes()).and_then(|()| file.sync_all()))

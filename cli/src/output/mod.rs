@@ -86,11 +86,13 @@ impl Output {
         }
     }
 
-    /// Prints one line of a result. The caller has escaped what came from elsewhere.
+    /// Prints one line that says what was done. The caller has escaped what came from elsewhere.
     pub fn line(&self, line: &str) -> Result<(), Failure> {
-        if self.quiet {
-            return Ok(());
-        }
+        if self.quiet { Ok(()) } else { self.result_line(line) }
+    }
+
+    /// Prints one line of a result that was asked for, also where nothing else is said.
+    pub fn result_line(&self, line: &str) -> Result<(), Failure> {
         self.write(format!("{line}\n").as_bytes())
     }
 

@@ -51,13 +51,13 @@ pub fn uses(text: &str) -> Result<u32, Malformed> {
     number(text, 1..=u32::MAX, || count(u32::MAX, "write how often it may be used, such as 1"))
 }
 
-/// Most that a user may have: a number, `off` (0 in the interface) or `default`.
+/// Most that a user may have: a number, `off` (or 0, as in the interface) or `default`.
 pub fn quota(text: &str) -> Result<u64, Malformed> {
     match text {
         "off" => Ok(0),
         "default" => Ok(QUOTA_AS_CONFIGURED),
-        _ => number(text, 1..=QUOTA_AS_CONFIGURED - 1, || {
-            Malformed::new("is no quota", "write a whole number from 1 on, 'off' or 'default'")
+        _ => number(text, 0..=QUOTA_AS_CONFIGURED - 1, || {
+            Malformed::new("is no quota", "write a whole number, 'off' or 'default'")
         }),
     }
 }
@@ -130,8 +130,8 @@ mod tests {
 
     #[test]
     fn a_quota_is_a_number_or_a_word() {
-        assert_eq!((quota("off"), quota("default"), quota("7")), (Ok(0), Ok(u64::MAX), Ok(7)));
-        for text in ["0", "-1", "none", "18446744073709551615"] {
+        assert_eq!((quota("off"), quota("0"), quota("default"), quota("7")), (Ok(0), Ok(0), Ok(u64::MAX), Ok(7)));
+        for text in ["-1", "none", "18446744073709551615"] {
             assert!(quota(text).is_err(), "{text}");
         }
     }

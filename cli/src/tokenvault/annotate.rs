@@ -18,7 +18,7 @@ pub struct Args {
     name: String,
 
     /// An attribute; may be repeated. All attributes of the token are replaced
-    #[arg(long = "attribute", value_name = "KEY=VALUE")]
+    #[arg(long = "attribute", alias = "attributes", value_name = "KEY=VALUE")]
     attributes: Vec<Attribute>,
 
     /// Take all attributes away

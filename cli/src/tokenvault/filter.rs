@@ -18,7 +18,7 @@ pub struct FilterArgs {
     audience: Option<String>,
 
     /// Only what is good for this; may be repeated
-    #[arg(long = "scope", value_name = "WORD")]
+    #[arg(long = "scope", alias = "scopes", value_name = "WORD")]
     scopes: Vec<String>,
 }
 

@@ -134,7 +134,7 @@ fn tell(context: &Context, followed: &Followed<'_>, listed: &str, notice: &Notic
     if context.output.wants_json() {
         context.output.json(&event)?;
     } else {
-        context.output.line(&line(&event))?;
+        context.output.result_line(&line(&event))?;
     }
     Ok(Next::GoOn)
 }

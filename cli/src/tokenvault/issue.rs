@@ -28,11 +28,11 @@ pub struct Args {
     audience: Option<String>,
 
     /// What it is good for; may be repeated
-    #[arg(long = "scope", value_name = "WORD")]
+    #[arg(long = "scope", alias = "scopes", value_name = "WORD")]
     scopes: Vec<String>,
 
     /// What else it says; may be repeated
-    #[arg(long = "claim", value_name = "KEY=VALUE")]
+    #[arg(long = "claim", alias = "claims", value_name = "KEY=VALUE")]
     claims: Vec<Attribute>,
 
     /// How long it lives: 90s, 15m, 12h, 30d, 2w [default: 1h]

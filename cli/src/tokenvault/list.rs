@@ -18,7 +18,7 @@ pub struct Args {
     prefix: Option<String>,
 
     /// Only tokens with this attribute; may be repeated
-    #[arg(long = "attribute", value_name = "KEY=VALUE")]
+    #[arg(long = "attribute", alias = "attributes", value_name = "KEY=VALUE")]
     attributes: Vec<Attribute>,
 
     /// Only tokens that expire before this time, or within this duration
@@ -33,8 +33,8 @@ pub struct Args {
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 
-    /// What others share with you, instead of your own
-    #[arg(long, conflicts_with_all = ["owner", "follow"])]
+    /// What others share with you, instead of your own; with --owner what that one does
+    #[arg(long, conflicts_with = "follow")]
     shared_with_me: bool,
 
     /// Print every change after the list as it happens, each on a line, until interrupted

@@ -24,7 +24,7 @@ pub struct Args {
     audience: Option<String>,
 
     /// It must be good for this; may be repeated
-    #[arg(long = "scope", value_name = "WORD")]
+    #[arg(long = "scope", alias = "scopes", value_name = "WORD")]
     scopes: Vec<String>,
 
     /// Take one of its uses; without a number of uses it is used up

@@ -32,7 +32,7 @@ pub struct WriteArgs {
     content_type: Option<String>,
 
     /// An attribute; may be repeated. All attributes of the token are replaced
-    #[arg(long = "attribute", value_name = "KEY=VALUE")]
+    #[arg(long = "attribute", alias = "attributes", value_name = "KEY=VALUE")]
     attributes: Vec<Attribute>,
 
     /// How long the new version lives: 90s, 15m, 12h, 30d, 2w

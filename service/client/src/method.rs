@@ -55,6 +55,8 @@ pub(crate) const SUBSCRIBE: Method = read(MANAGER_INTERFACE, "Subscribe");
 pub(crate) const UNSUBSCRIBE: Method = read(MANAGER_INTERFACE, "Unsubscribe");
 
 pub(crate) const GET: Method = read(TOKENS_INTERFACE, "Get");
+/// What takes a use of a share is not asked twice.
+pub(crate) const GET_OF_ANOTHER: Method = write("Get");
 pub(crate) const DESCRIBE: Method = read(TOKENS_INTERFACE, "Describe");
 pub(crate) const VERSIONS: Method = read(TOKENS_INTERFACE, "Versions");
 pub(crate) const LIST: Method = read(TOKENS_INTERFACE, "List");

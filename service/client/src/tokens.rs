@@ -25,7 +25,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table, or a `Timeout` when the value did not come whole.
     pub fn get(&self, name: &str, options: &GetOptions) -> Result<Value, Error> {
-        self.fetch(&method::GET, name, options)
+        self.fetch(get_of(options), name, options)
     }
 
     /// The same, to be read piece by piece.
@@ -33,7 +33,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn get_stream(&self, name: &str, options: &GetOptions) -> Result<ValueStream, Error> {
-        self.stream(&method::GET, name, options)
+        self.stream(get_of(options), name, options)
     }
 
     /// Stores `value` as the newest version of a token and returns that version's number.
@@ -191,5 +191,21 @@ impl Client {
             return ValueStream::new(read, info, self.deadline_of(method)).read_whole();
         }
         Value::receive(read.as_fd(), info, until)
+    }
+}
+
+/// `Get`, which may take a use of a share where a token is another's.
+const fn get_of(options: &GetOptions) -> &'static Method {
+    if options.owner.is_some() { &method::GET_OF_ANOTHER } else { &method::GET }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_take_a_use_of_a_share_is_not_asked_twice() {
+        let of_another = GetOptions { owner: Some("user:alice".into()), ..GetOptions::default() };
+        assert!(!get_of(&of_another).repeatable && get_of(&GetOptions::default()).repeatable);
     }
 }

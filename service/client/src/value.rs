@@ -19,6 +19,7 @@ const VALUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A token with its value. The value is wiped when this is dropped.
 pub struct Value {
+    /// Its bytes, and a zero byte behind them.
     data: Zeroizing<Vec<u8>>,
     info: TokenInfo,
 }
@@ -26,6 +27,11 @@ pub struct Value {
 impl Value {
     /// The value's bytes.
     pub fn data(&self) -> &[u8] {
+        self.data.split_last().map_or(&[], |(_zero, value)| value)
+    }
+
+    /// The value's bytes, and a zero byte that is none of them: what C can take for a string.
+    pub fn data_with_zero(&self) -> &[u8] {
         &self.data
     }
 
@@ -34,6 +40,7 @@ impl Value {
         &self.info
     }
 
+    /// `data` is the value and one zero byte more.
     pub(crate) const fn new(data: Zeroizing<Vec<u8>>, info: TokenInfo) -> Self {
         Self { data, info }
     }
@@ -41,8 +48,8 @@ impl Value {
     /// Reads exactly the bytes that `info` announces.
     pub(crate) fn receive(pipe: BorrowedFd<'_>, info: TokenInfo, until: Instant) -> Result<Self, Error> {
         let size = size(&info)?;
-        // One byte more than announced, so that one read shows whether there is more. Allocated once: growing would
-        // leave copies behind.
+        // One byte more than announced, so that one read shows whether there is more; it stays zero where there is not. Allocated
+        // once: growing would leave copies behind.
         let mut data = Zeroizing::new(vec![0; size + 1]);
         let mut count = 0;
         while count < size {
@@ -55,7 +62,6 @@ impl Value {
         if count > size {
             return Err(too_long(info.size));
         }
-        data.truncate(size);
         Ok(Self { data, info })
     }
 }
@@ -125,7 +131,7 @@ mod tests {
         let (reader, writer) = pipe().unwrap();
         write(&writer, b"abc").unwrap();
         let value = Value::receive(reader.as_fd(), info(3), soon()).unwrap();
-        assert_eq!(value.data(), b"abc");
+        assert_eq!((value.data(), value.data_with_zero()), (&b"abc"[..], &b"abc\0"[..]));
     }
 
     #[test]
@@ -183,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_value_does_not_show_in_debug() {
-        let value = Value { data: Zeroizing::new(b"hunter2".to_vec()), info: info(7) };
+        let value = Value { data: Zeroizing::new(b"hunter2\0".to_vec()), info: info(7) };
         let text = format!("{value:?}");
         assert!(!text.contains("hunter2") && !text.contains("104"), "{text}");
     }

@@ -61,7 +61,7 @@ impl ValueStream {
     /// As [`ValueStream::read`].
     pub fn read_whole(mut self) -> Result<Value, Error> {
         let size = value::size(&self.info)?;
-        // One byte more, so that the end is seen. Allocated once: growing would leave copies behind.
+        // One byte more, so that the end is seen, and zero behind it. Allocated once: growing would leave copies behind.
         let mut data = Zeroizing::new(vec![0; size + 1]);
         let mut count = 0;
         loop {
@@ -70,7 +70,6 @@ impl ValueStream {
                 more => count += more,
             }
         }
-        data.truncate(size);
         Ok(Value::new(data, self.info))
     }
 }

@@ -66,11 +66,13 @@ pub async fn put(desk: &Desk, call: Call, put: Put) -> Result<u64, Error> {
             }
             is_whole = part.is_last;
         }
+        if is_whole {
+            decode::check_size(size, upload.size())?;
+        }
         pay(desk, uid).await?;
         desk.committed(|reply| upload.store(chunks, reply)).await?;
     }
     drop((value, beginning));
-    decode::check_size(size, upload.size())?;
     Ok(desk.committed(|reply| vault.put_upload(name, options, upload, reply)).await?.version)
 }
 

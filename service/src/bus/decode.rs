@@ -42,6 +42,9 @@ pub async fn value(service: &Service, uid: u32, fd: OwnedFd) -> Result<(Received
 /// Refuses a value of another length than was said.
 pub fn check_size(said: Option<u64>, size: u64) -> Result<(), Error> {
     match said {
+        Some(said) if size > said => Err(Error::InvalidArgs(format!(
+            "the value is longer than the {said} bytes that option 'size' says; leave 'size' out where it is not known"
+        ))),
         Some(said) if said != size => Err(Error::InvalidArgs(format!(
             "the value ended after {size} bytes, and option 'size' says {said}; write all of it"
         ))),
@@ -207,13 +210,26 @@ pub fn limit(limit: Option<u32>) -> Result<usize, Error> {
     }
 }
 
-/// `List`, and whether what is shared with the caller is meant, whoever owns it.
-pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) -> Result<(ListRequest, bool), Error> {
+/// Whose tokens a list is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Of the owner in the request; where that is not the caller, what that owner shares with it.
+    Named,
+    /// What others share with the caller.
+    OfOthers,
+    /// What the owner in the request shares with it.
+    OfOneOther,
+}
+
+/// `List`.
+pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) -> Result<(ListRequest, Whose), Error> {
     let limit = limit(options.limit)?;
     let with_me = options.shared_with_me == Some(true);
-    if with_me && options.owner.is_some() {
-        return Err(Error::InvalidArgs("give 'owner' or 'shared-with-me', not both".into()));
-    }
+    let whose = match (with_me, &options.owner) {
+        (true, None) => Whose::OfOthers,
+        (true, Some(_)) => Whose::OfOneOther,
+        (false, _) => Whose::Named,
+    };
     let owner = owner_or_miss(service, asker, options.owner.as_deref()).await?;
     let request = ListRequest {
         owner,
@@ -223,7 +239,7 @@ pub async fn list(service: &Service, asker: u32, options: proto::ListOptions) ->
         limit,
         after: options.after.unwrap_or_default(),
     };
-    Ok((request, with_me))
+    Ok((request, whose))
 }
 
 /// `Annotate`.

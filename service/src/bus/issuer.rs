@@ -110,7 +110,7 @@ impl Issuer {
     /// Validate tells. Offers are among them; `subject` is the name of their token.
     ///
     /// Filter: that of RevokeAll, and `limit` u: most rows of the page (100, at most 1000); it has fewer where these would be
-    /// over 256 KiB, and at least one. `after` s: `next` of the page before; an empty `next` is the end.
+    /// over 256 KiB, and where few of 2048 are meant: also none. `after` s: `next` of the page before; an empty `next` is the end.
     #[zbus(out_args("issued", "next"))]
     async fn issued(
         &self,

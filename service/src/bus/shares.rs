@@ -1,5 +1,7 @@
 //! The methods of `Tokens` about shares.
 
+use std::sync::Arc;
+
 use tokenvault_core::Error;
 use tokenvault_core::grantee::GranteeText;
 use tokenvault_core::policy::Action;
@@ -7,6 +9,7 @@ use tokenvault_core::token::ShareInfo;
 use tokenvault_proto::{self as proto, DescribeOptions, ShareOptions};
 
 use super::call::Call;
+use super::desk::in_turn;
 use super::{Desk, Options, decode, decode_share, encode, shared};
 
 /// `Share`.
@@ -31,7 +34,10 @@ pub async fn shares(desk: &Desk, mut call: Call, name: &str, options: Options) -
     let options = decode::options::<DescribeOptions>(options)?;
     let request = decode::named(&desk.service, call.caller.uid, name, options.owner.as_deref()).await?;
     shared::refuse_grantee(desk, &mut call, &request, ("Shares", Action::Share)).await?;
-    let shares = desk.service.vault.shares(&call.caller, &request)?;
-    desk.count_reply(call.caller.uid, shares.iter().map(ShareInfo::reply_bytes).sum())?;
+    let (vault, uid) = (Arc::clone(&desk.service.vault), call.caller.uid);
+    // Each is decrypted, hundreds of them: it blocks, and takes turns.
+    let listed = in_turn(&desk.service, uid, move || vault.shares(&call.caller, &request));
+    let shares = desk.within_time("the shares were not listed", "retry with fewer calls at a time", listed).await?;
+    desk.count_reply(uid, shares.iter().map(ShareInfo::reply_bytes).sum())?;
     Ok(shares.iter().map(encode::share).collect())
 }

@@ -1,6 +1,7 @@
 //! The methods of `Manager` about subscriptions, and the delivery of what subscribers are told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokenvault_core::announcement::News;
 use tokenvault_core::caller::Door;
@@ -22,6 +23,9 @@ use super::{Desk, Options, decode, trace};
 use crate::caller::Kind;
 use crate::service::Service;
 use crate::subscription::{Most, Next, Subscription, Told};
+
+/// How long after something could not be told to a subscriber it is asked anew whether it may be told so.
+const JUDGE_AGAIN: Duration = Duration::from_secs(30);
 
 /// Where the signals of one subscriber go.
 #[derive(Clone)]
@@ -156,6 +160,8 @@ async fn deliver(service: Arc<Service>, subscription: Arc<Subscription>, line: L
     loop {
         let next = tokio::select! {
             next = mailbox.take() => next,
+            // Nobody says when the user database answers again.
+            () = tokio::time::sleep(JUDGE_AGAIN), if missed => Some(Next::Judge),
             () = line.connection.closed() => None,
         };
         let Some(next) = next else { break };

@@ -197,7 +197,7 @@ impl Tokens {
     /// Lists tokens in the order they were first put, a page at a time. Metadata only.
     ///
     /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s: of another, what is shared with the
-    /// caller. `shared-with-me` b: that of every owner, in the order it was shared. `expires-before` t. `limit` u: most rows of
+    /// caller. `shared-with-me` b: that of every owner, or of `owner` alone, in the order it was shared. `expires-before` t. `limit` u: most rows of
     /// the page (100, at most 1000); it has fewer where these would be over 256 KiB, and where few of 2048 tokens are meant:
     /// also none. `after` s: `next` of the page before; an empty `next` is the end.
     #[zbus(out_args("tokens", "next"))]
@@ -210,12 +210,12 @@ impl Tokens {
             .serve(&header, Kind::Read, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<ListOptions>(filter)?;
-                let (request, with_me) = decode::list(service, call.caller.uid, options).await?;
+                let (request, whose) = decode::list(service, call.caller.uid, options).await?;
                 let (vault, uid) = (Arc::clone(&service.vault), call.caller.uid);
                 // A filter may have to open every name the caller has: it blocks, and takes turns.
                 let listed = async {
-                    if with_me || shared::is_foreign(&call.caller, request.owner) {
-                        return shared::list(&self.0, call, request, !with_me).await;
+                    if whose != decode::Whose::Named || shared::is_foreign(&call.caller, request.owner) {
+                        return shared::list(&self.0, call, request, whose != decode::Whose::OfOthers).await;
                     }
                     in_turn(service, uid, move || vault.list(&call.caller, &request)).await
                 };
@@ -264,7 +264,8 @@ impl Tokens {
             .await
     }
 
-    /// Deletes a token. Options: `version` t: only that one; with its last version the token goes. `owner` s.
+    /// Deletes a token. Options: `version` t: only that one; with its last version the token goes. Where that was the current one,
+    /// the newest that has not expired becomes it, and those between go too. `owner` s.
     async fn delete(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
         self.0
             .serve(&header, Kind::Write, |mut call| async move {
@@ -292,8 +293,12 @@ impl Tokens {
                 let options = decode::options::<DescribeOptions>(options)?;
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 shared::refuse_grantee(&self.0, &mut call, &request, ("Versions", Action::Read)).await?;
-                let versions = service.vault.versions(&call.caller, &request)?;
-                self.0.count_reply(call.caller.uid, versions.iter().map(VersionInfo::reply_bytes).sum())?;
+                let (vault, uid) = (Arc::clone(&service.vault), call.caller.uid);
+                // Each is decrypted, hundreds of them: it blocks, and takes turns.
+                let listed = in_turn(service, uid, move || vault.versions(&call.caller, &request));
+                let next = "retry with fewer calls at a time";
+                let versions = self.0.within_time("the versions were not listed", next, listed).await?;
+                self.0.count_reply(uid, versions.iter().map(VersionInfo::reply_bytes).sum())?;
                 Ok(versions.iter().map(encode::version).collect())
             })
             .await

@@ -29,22 +29,25 @@ pub fn load(source: &Source) -> Result<Config, ConfigError> {
         let file: ConfigFile = toml::from_str(&text).map_err(|error| describe(&path, &text, &error))?;
         apply(&mut config, file).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
     }
-    if let Some(advice) = advice(&config.limits) {
-        log::warn!("{advice}");
+    if let Some(told) = bound_attachments(&mut config.limits) {
+        log::warn!("{told}");
     }
     Ok(config)
 }
 
-/// What is hardly meant so.
-fn advice(limits: &Limits) -> Option<String> {
-    let Limits { value_bytes, attachment_bytes, .. } = *limits;
-    let usual = Limits::default();
-    (value_bytes > 0 && value_bytes < usual.value_bytes && attachment_bytes == usual.attachment_bytes).then(|| {
-        format!(
-            "'limits.value-bytes' = {value_bytes} refuses no value, longer ones are stored in chunks; to refuse them set \
-             'limits.attachment-bytes' as well"
-        )
-    })
+/// Whoever makes values shorter than usual and says nothing of attachments means that longer ones are refused, and not that they
+/// are stored in chunks; what is done about it.
+fn bound_attachments(limits: &mut Limits) -> Option<String> {
+    let (value_bytes, usual) = (limits.value_bytes, Limits::default());
+    if value_bytes == 0 || value_bytes >= usual.value_bytes || limits.attachment_bytes != usual.attachment_bytes {
+        return None;
+    }
+    limits.attachment_bytes = value_bytes;
+    Some(format!(
+        "values longer than 'limits.value-bytes' = {value_bytes} are refused; to have longer ones stored in chunks, set \
+         'limits.attachment-bytes' to their longest, other than {}",
+        usual.attachment_bytes
+    ))
 }
 
 fn defaults() -> Config {
@@ -244,12 +247,16 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_refuses_nothing_is_told() {
+    fn shorter_values_mean_no_attachments_unless_that_is_said() {
         let limits = |text: &str| load_text(&format!("[limits]\n{text}\n")).unwrap().limits;
-        let told = advice(&limits("value-bytes = 1000")).unwrap();
+        let mut short = limits("value-bytes = 1000");
+        let told = bound_attachments(&mut short).unwrap();
         assert!(told.contains("= 1000") && told.contains("'limits.attachment-bytes'"), "{told}");
-        for quiet in ["", "value-bytes = 0", "value-bytes = 70000", "value-bytes = 1000\nattachment-bytes = 1000"] {
-            assert_eq!(advice(&limits(quiet)), None, "{quiet}");
+        assert_eq!(short.attachment_bytes, 1000);
+        for quiet in ["", "value-bytes = 0", "value-bytes = 70000", "value-bytes = 1000\nattachment-bytes = 5000"] {
+            let (before, mut after) = (limits(quiet), limits(quiet));
+            assert_eq!(bound_attachments(&mut after), None, "{quiet}");
+            assert_eq!(after.attachment_bytes, before.attachment_bytes, "{quiet}");
         }
     }
 

@@ -87,7 +87,7 @@ impl Service {
         work: impl FnOnce(&Arc<Self>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let service = Arc::clone(self);
-        let turn = self.turns.take(uid).await?;
+        let turn = self.login_turns.take(uid).await?;
         blocking(move || {
             let done = work(&service);
             service.park_logins();
@@ -112,7 +112,7 @@ impl Service {
     /// Locks whoever nothing keeps logged in. In the uid's turn: who logs in meanwhile unlocks after this, and is not locked.
     async fn lock_if_gone(self: &Arc<Self>, uid: u32) {
         // A daemon that is stopping gives none, and locks everybody.
-        let Ok(turn) = self.turns.take(uid).await else { return };
+        let Ok(turn) = self.login_turns.take(uid).await else { return };
         let service = Arc::clone(self);
         let locked = blocking(move || {
             let is_held = service.logins.held().holds(uid);

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use tokenvault_core::port::{BATCH_BOUNDS, StoreCounters};
+use tokenvault_core::port::{BATCH_BOUNDS, StoreCounters, Totals};
 use tokenvault_core::vault::State;
 use tokenvault_core::{Caller, Error};
 
@@ -60,9 +60,11 @@ fn about_own(service: &Service, caller: &Caller, text: &mut Text) {
 
 fn about_the_store(service: &Service, text: &mut Text) {
     let vault = &service.vault;
-    if let Ok((tokens, bytes)) = vault.totals() {
+    if let Ok(Totals { tokens, bytes, issued }) = vault.totals() {
         text.gauge("tokenvault_tokens", "Tokens of all users.").sample(&[], tokens);
         text.gauge_in("tokenvault_stored_bytes", "bytes", "What the tokens of all users take.").sample(&[], bytes);
+        let help = "Issued tokens, codes and offers of all users; those that have ended until they are cleaned up.";
+        text.gauge("tokenvault_issued", help).sample(&[], issued);
     }
     if let Ok(versions) = service.metrics.versions.get(|| vault.count_versions()) {
         text.gauge("tokenvault_versions", "Versions of all tokens, as they were lately.").sample(&[], versions);

@@ -196,6 +196,7 @@ impl Mailbox {
 
 impl State {
     fn lose(&mut self) {
+        self.taken = if self.taken == Taken::Nothing { Taken::Nothing } else { Taken::Dropped };
         self.waiting.clear();
         self.over = true;
     }

@@ -279,6 +279,6 @@ fn an_interrupted_creation_is_begun_again() {
 fn a_crashed_store_has_everything_that_was_in_its_log() {
     let (_dir, state) = crashed_store();
     let store = open(&state);
-    assert_eq!(read(&store, |tx| tx.totals()).0, 200);
+    assert_eq!(read(&store, |tx| tx.totals()).tokens, 200);
     store.verify_structure().unwrap();
 }

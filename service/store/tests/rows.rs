@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashSet;
 
 use common::*;
-use tokenvault_core::port::{AuditRow, KeyringRow, MetaKey, NewToken, SlotRow, Store, StoreError, TokenRow};
+use tokenvault_core::port::{AuditRow, KeyringRow, MetaKey, NewToken, SlotRow, Store, StoreError, TokenRow, Totals};
 
 #[test]
 fn single_values_are_set_and_replaced() {
@@ -81,7 +81,7 @@ fn a_principal_and_its_counters_are_kept() {
         tx.add_usage(bob, 1, 64)
     })
     .unwrap();
-    assert_eq!(read(&store, |tx| tx.totals()), (3, 264));
+    assert_eq!(read(&store, |tx| tx.totals()), Totals { tokens: 3, bytes: 264, issued: 0 });
     let mut row = read(&store, |tx| tx.principal_by_id(alice)).unwrap();
     assert_eq!((row.tokens, row.bytes), (2, 200));
     row.record = b"another".to_vec();
@@ -103,7 +103,7 @@ fn counters_never_go_below_zero() {
     });
     store.submit(Box::new(work));
     told.recv().unwrap().unwrap();
-    assert_eq!(read(&store, |tx| tx.totals()), (1, 10));
+    assert_eq!(read(&store, |tx| tx.totals()), Totals { tokens: 1, bytes: 10, issued: 0 });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use common::*;
-use tokenvault_core::port::{JobFailure, MetaKey, Store, StoreError, WriteJob, WriteTx};
+use tokenvault_core::port::{JobFailure, MetaKey, Store, StoreError, Totals, WriteJob, WriteTx};
 use tokenvault_store::{SqliteStore, StoreOptions};
 
 #[test]
@@ -31,7 +31,7 @@ fn what_waits_is_committed_together() {
     let after = store.counters();
     // The job that kept the writer busy wrote nothing.
     assert_eq!((after.commits - before.commits, after.writes - before.writes), (1, 100));
-    assert_eq!(read(&store, |tx| tx.totals()).0, 100);
+    assert_eq!(read(&store, |tx| tx.totals()).tokens, 100);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn writers_on_many_threads_share_commits_and_lose_nothing() {
     });
     let commits = store.counters().commits - before;
     assert!(commits < 800, "{commits} commits for 800 writes");
-    assert_eq!(read(&store, |tx| tx.totals()), (800, 4000));
+    assert_eq!(read(&store, |tx| tx.totals()), Totals { tokens: 800, bytes: 4000, issued: 0 });
     assert_eq!(read(&store, |tx| tx.tokens(alice, &[], 0, 1000)).len(), 800);
 }
 

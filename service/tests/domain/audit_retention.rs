@@ -24,9 +24,9 @@ fn shorten(home: &Home) -> u64 {
     home.vault().shorten_audit(&Unwatched).unwrap()
 }
 
-/// Somebody says that the clock is right.
+/// The clock is synchronised; an administrator's word would be one record more.
 fn trust_the_clock(home: &Home) {
-    let request = CleanupRequest { clock_is_right: Some(ClockWord::Administrator), ..CleanupRequest::default() };
+    let request = CleanupRequest { clock_is_right: Some(ClockWord::Synchronised), ..CleanupRequest::default() };
     home.vault().cleanup(&daemon(), request).unwrap();
 }
 

@@ -40,7 +40,8 @@ fn home_with_tokens() -> Home {
 }
 
 fn rows(home: &Home) -> (u64, u64) {
-    home.read(|tx| ReadTx::totals(tx))
+    let totals = home.read(|tx| ReadTx::totals(tx));
+    (totals.tokens, totals.bytes)
 }
 
 #[test]
@@ -128,6 +129,33 @@ fn a_share_that_ended_goes_and_the_token_knows_it() {
 }
 
 #[test]
+fn what_was_issued_is_deleted_by_what_it_says_itself_and_damage_stops_nobody_elses() {
+    let mut home = home_with_tokens();
+    let ends = home.alice().issue(IssueRequest { ttl: DAY, ..plain() }).unwrap();
+    let stays = home.alice().issue(IssueRequest { ttl: 3_650 * DAY, ..plain() }).unwrap();
+    assert!(home.alice().is_valid(&ends.token) && home.alice().is_valid(&stays.token));
+    home.tamper(|file| file.change("UPDATE issued SET expires_day = 1 WHERE id = 2", []));
+    home.clock.advance_usec(DAY + SURELY);
+    let expected = CleanupReport { tokens: 1, versions: 2, issued: 1, damaged: 1, ..NOTHING };
+    assert_eq!(cleanup(&home, trusted()), expected);
+    home.tamper(|file| {
+        assert_eq!(file.value("SELECT count(*) FROM issued", []), 1.into());
+    });
+}
+
+#[test]
+fn the_word_of_an_administrator_that_the_clock_is_right_is_written_down() {
+    let home = home_with_tokens();
+    for (request, said) in [(CleanupRequest::default(), 0), (trusted(), 1), (trusted(), 2)] {
+        cleanup(&home, CleanupRequest { owner: Some(4_000), ..request });
+        let records = records(&home);
+        let words: Vec<_> = records.iter().filter(|record| record.purpose == "clock-is-right").collect();
+        assert_eq!(words.len(), said);
+        assert!(words.iter().all(|word| (word.uid, word.operation.as_str()) == (ROOT, "Cleanup")));
+    }
+}
+
+#[test]
 fn only_the_tokens_of_the_owner_that_was_named_go() {
     let home = home_with_tokens();
     home.bob().put_with("ends", b"1", for_a_day()).unwrap();
@@ -196,9 +224,9 @@ fn many_go_in_steps_and_all_of_them_go() {
     home.clock.advance_usec(DAY + SURELY);
     assert_eq!(cleanup(&home, trusted()), CleanupReport { tokens: 300, versions: 300, ..NOTHING });
     assert_eq!(rows(&home), (1, TOKEN + VERSION));
-    let written: u64 =
-        records(&home).iter().filter(|record| record.operation == "Cleanup").map(|record| record.count).sum();
-    assert_eq!(written, 300);
+    let records = records(&home);
+    let deleted = records.iter().filter(|record| record.operation == "Cleanup" && record.owner.is_some());
+    assert_eq!(deleted.map(|record| record.count).sum::<u64>(), 300);
     assert!(verified(&home).is_ok());
 }
 

@@ -312,6 +312,22 @@ fn what_is_issued_counts_and_what_has_expired_makes_room() {
 }
 
 #[test]
+fn what_is_used_up_makes_room_wherever_it_stands() {
+    const MANY: u64 = 200;
+    let home = Home::new();
+    home.set(|settings| settings.issued = MANY);
+    let alice = home.alice();
+    let once = IssueRequest { uses: Some(1), ..plain() };
+    let tokens: Vec<_> = (0..MANY).map(|_| alice.issue(once.clone()).unwrap().token).collect();
+    assert_eq!(refused(alice.issue(plain()).map(drop)), Refused::LimitsExceeded);
+    // It stands behind all that are looked at first.
+    let end = alice.validate_for(&tokens[199], &Asked { consume: true, ..Asked::default() }).unwrap().unwrap().expires;
+    assert!(end > START, "whoever used it up is told when it would have ended");
+    alice.issue(plain()).unwrap();
+    home.check_counters();
+}
+
+#[test]
 fn issued_tokens_outlive_the_daemon_and_wait_for_an_open_vault() {
     let mut home = Home::new();
     let (token, digits) = (home.alice().token(), home.alice().issue(code()).unwrap());

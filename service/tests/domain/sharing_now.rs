@@ -59,3 +59,13 @@ fn a_token_whose_last_use_is_spent_is_shared_no_more() {
     home.alice().put("t", b"w").unwrap();
     assert!(!is_shared(&home), "nor does a new version bring it back");
 }
+
+#[test]
+fn a_damaged_share_takes_no_token_from_its_owner() {
+    let mut home = home();
+    home.alice().share_with("t", "user:bob", Some(at(DAY)), None).unwrap();
+    home.tamper(|file| file.change("UPDATE share SET meta = x'01'", []));
+    assert!(!is_shared(&home));
+    assert_eq!(refused(home.bob().of(Owner::Uid(ALICE)).get_shared("t")), Refused::Quarantined);
+    assert_eq!(home.alice().get("t").unwrap(), b"v");
+}

@@ -1,7 +1,7 @@
 //! Versions: which are kept, deleted and brought back.
 
 use tokenvault_core::name::ContentType;
-use tokenvault_core::token::{Annotation, PutOptions};
+use tokenvault_core::token::{Annotation, Expiry, PutOptions};
 
 use crate::fixture::*;
 
@@ -72,6 +72,25 @@ fn the_current_version_deleted_leaves_the_one_before() {
     assert_eq!(alice.get("t").unwrap(), [2]);
     assert_eq!(alice.describe("t").unwrap().version, 2);
     assert_eq!(alice.put("t", b"new").unwrap().version, 4, "numbers are not used again");
+}
+
+#[test]
+fn the_current_version_deleted_leaves_the_newest_that_has_not_expired() {
+    let home = Home::new();
+    let alice = home.alice();
+    let put = |value: &[u8], expiry: Expiry| {
+        alice.put_with("t", value, PutOptions { expiry, ..PutOptions::default() }).unwrap();
+    };
+    put(b"1", Expiry::Never);
+    put(b"2", Expiry::After(SECOND));
+    put(b"3", Expiry::Never);
+    home.clock.advance_usec(SECOND);
+    assert_eq!(alice.version_numbers("t"), [3, 1]);
+    alice.delete_version("t", 3).unwrap();
+    assert_eq!((alice.get("t").unwrap(), alice.version_numbers("t")), (b"1".to_vec(), vec![1]));
+    put(b"4", Expiry::Never);
+    assert_eq!(alice.version_numbers("t"), [4, 1]);
+    home.check_counters();
 }
 
 #[test]

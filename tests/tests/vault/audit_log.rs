@@ -63,6 +63,19 @@ through_both_doors! {
         assert_eq!((page.len(), page[0].operation.as_str(), next.is_empty()), (1, "Get", false));
     }
 
+    fn who_tries_names_is_seen_with_every_try_while_it_goes_on(door) {
+        let vault = Vault::start();
+        let (bob, root) = (vault.client(BOB, door), vault.client(ROOT, door));
+        let misses = AuditOptions { outcome: Some("not-found".into()), uid: Some(BOB.uid), ..defaults() };
+        for tries in 1..=3_u64 {
+            for number in 0..5 {
+                assert_eq!(code(bob.get(&format!("guess/{number}"), &defaults())), ErrorCode::NotFound);
+            }
+            let counted: u64 = audit(&root, &misses).iter().map(|record| record.count).sum();
+            assert_eq!(counted, 5 * tries);
+        }
+    }
+
     fn who_is_no_administrator_reads_and_verifies_nothing_and_is_written_down(door) {
         let vault = Vault::start();
         let alice = vault.client(ALICE, door);

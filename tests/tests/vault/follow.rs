@@ -65,9 +65,9 @@ impl Follower {
 
     /// Ends it; what it has said on standard error.
     fn interrupt(mut self) -> String {
-        self.process.signal(Signal::SIGINT);
+        self.process.signal(Signal::SIGTERM);
         let status = self.process.wait(wait::PATIENCE).expect("it does not end");
-        assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
+        assert_eq!(status.signal(), Some(Signal::SIGTERM as i32), "{status}");
         let mut said = String::new();
         self.said.read_to_string(&mut said).unwrap();
         said

@@ -335,8 +335,10 @@ through_both_doors! {
             after = Some(next);
         }
         assert_eq!(seen, expected);
-        let error = refused(bob.list(&ListOptions { owner: of(ALICE), ..with_me() }));
-        assert_eq!(error.code(), ErrorCode::InvalidArgs);
+        vault.client(CAROL, door).put("hers", b"v", &defaults()).unwrap();
+        vault.client(CAROL, door).share("hers", "user:bob", &defaults()).unwrap();
+        let of_one = |user: User| names(&bob.list(&ListOptions { owner: of(user), ..with_me() }).unwrap().0);
+        assert_eq!((of_one(ALICE), of_one(CAROL), of_one(BOB)), (expected, vec!["hers".to_owned()], vec![]));
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Args {
     user: String,
 
     /// Who is given the tokens: a user of this machine who has none, by name or uid
-    #[arg(long, value_name = "USER")]
+    #[arg(long, alias = "to-uid", value_name = "USER")]
     to: Option<String>,
 }
 

@@ -211,6 +211,14 @@ impl AuditQueue {
         self.lock().take(now, all)
     }
 
+    /// Takes what there is by now, for somebody who looks; runs that still go on do so, and what follows is counted anew.
+    pub fn take_so_far(&self, now: Timestamp) -> Vec<AuditRecord> {
+        let mut waiting = self.lock();
+        let mut taken = waiting.take(now, false);
+        taken.extend(waiting.runs.values_mut().filter_map(|run| run.followers.take()));
+        taken
+    }
+
     /// Takes everything, and notes no read any more: whoever still holds keys of a vault that was sealed comes too late.
     pub fn close(&self, now: Timestamp) -> Vec<AuditRecord> {
         let mut waiting = self.lock();

@@ -101,7 +101,8 @@ impl Walk {
             }
         };
         let rows = tx.audit(at.seq, STEP)?;
-        if rows.is_empty() && at.seq < end {
+        // Also where what is left lies behind the end, which was there when this began.
+        if at.seq < end && rows.first().is_none_or(|row| row.seq > end) {
             return Ok(Err(ChainFault::Record(at.seq.saturating_add(1))));
         }
         for row in rows.into_iter().take_while(|row| row.seq <= end) {

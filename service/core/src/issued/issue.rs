@@ -23,6 +23,8 @@ use crate::{Caller, Timestamp};
 
 /// Ended ones that are taken away at a time when there is no room for a new one.
 const ENDED_STEP: usize = 128;
+/// And so many times that, where none of them has.
+const ENDED_STEPS: usize = 16;
 
 /// What was issued.
 pub struct Issued {
@@ -101,14 +103,22 @@ impl Vault {
         if most == 0 || has < most {
             return Ok(());
         }
-        let mut freed = Change::default();
-        for row in tx.issued_by(principal.id, (0, 0), ENDED_STEP)? {
-            if open.open_issued(principal, &row)?.is_live(&self.moment()) {
-                continue;
+        let (mut freed, mut after) = (Change::default(), (0, 0));
+        for _ in 0..ENDED_STEPS {
+            let rows = tx.issued_by(principal.id, after, ENDED_STEP)?;
+            let Some(last) = rows.last() else { break };
+            after = (last.expires_day, last.id);
+            for row in rows {
+                if open.open_issued(principal, &row)?.is_live(&self.moment()) {
+                    continue;
+                }
+                if let Some(row) = tx.delete_issued(&row.tag)? {
+                    freed.issued -= 1;
+                    freed.freed += usage::of_issued(&row);
+                }
             }
-            if let Some(row) = tx.delete_issued(&row.tag)? {
-                freed.issued -= 1;
-                freed.freed += usage::of_issued(&row);
+            if freed.issued < 0 {
+                break;
             }
         }
         freed.count(tx, principal)

@@ -11,7 +11,7 @@ use crate::owner::Owner;
 use crate::policy::Action;
 use crate::port::{IssuedRow, ReadTx};
 use crate::principal::Principal;
-use crate::token::PAGE_BYTES_MAX;
+use crate::token::{LOOKED_AT_MAX, PAGE_BYTES_MAX};
 use crate::vault::{Event, OpenVault, Vault};
 use crate::{Caller, Timestamp};
 
@@ -110,9 +110,11 @@ impl Vault {
         let mut after = (day, id);
         let mut page = IssuedPage::default();
         let mut bytes = page.reply_bytes();
+        let mut looked_at = 0;
         loop {
             let rows = self.issued_behind(open, principal, after)?;
             let exhausted = rows.len() < STEP;
+            looked_at += rows.len();
             for (row, info) in rows {
                 let before = std::mem::replace(&mut after, (row.expires_day, row.id));
                 let Some(info) = info.filter(|info| request.filter.matches(info)) else { continue };
@@ -127,6 +129,9 @@ impl Vault {
             }
             if exhausted {
                 return Ok(page);
+            }
+            if looked_at >= LOOKED_AT_MAX {
+                return Ok(IssuedPage { next: cursor.encode(after.into())?, ..page });
             }
         }
     }

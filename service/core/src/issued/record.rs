@@ -107,14 +107,22 @@ impl IssuedMeta {
 
     /// The same after one use. What has no number of uses is used up at once by whoever says that it is to be.
     #[must_use]
-    pub fn used(&self) -> Self {
-        Self { uses_left: Some(self.uses_left.map_or(0, |uses| uses.saturating_sub(1))), ..self.clone() }
+    pub fn used(&self, now: Timestamp) -> Self {
+        let uses_left = Some(self.uses_left.map_or(0, |uses| uses.saturating_sub(1)));
+        Self { uses_left, ..self.clone() }.over_at(now)
     }
 
     /// The same after a wrong code.
     #[must_use]
-    pub fn tried(&self) -> Self {
-        Self { attempts_left: self.attempts_left.map(|attempts| attempts.saturating_sub(1)), ..self.clone() }
+    pub fn tried(&self, now: Timestamp) -> Self {
+        let attempts_left = self.attempts_left.map(|attempts| attempts.saturating_sub(1));
+        Self { attempts_left, ..self.clone() }.over_at(now)
+    }
+
+    /// What is used up ends with that: it is found by its date, and makes room or is deleted with others that have ended.
+    fn over_at(self, now: Timestamp) -> Self {
+        let is_over = self.uses_left == Some(0) || self.attempts_left == Some(0);
+        if is_over { Self { expires: self.expires.min(now), ..self } } else { self }
     }
 }
 

@@ -105,8 +105,9 @@ impl Vault {
         let issuer = Arc::clone(&found.issuer);
         let token = self.keep_found(found, id);
         if request.presented.kind() == Some(Kind::Code) {
-            let live = token.meta.is_live(&self.moment()) && issuer.active;
-            return Ok(if live { Checked::ToCount } else { self.not_valid(caller, Some(id)) });
+            // A right code for another audience tells nobody that it was right.
+            let counts = token.meta.is_live(&self.moment()) && issuer.active && is_good_for(&token.meta, request);
+            return Ok(if counts { Checked::ToCount } else { self.not_valid(caller, Some(id)) });
         }
         if !self.holds(&open, request, &token, &issuer) {
             return Ok(self.not_valid(caller, Some(id)));

@@ -91,7 +91,7 @@ impl Place<'_> {
             if kind != Kind::Code {
                 return Ok(Counted::NOT_VALID);
             }
-            replace(tx, self.open, self.issuer, self.row, &self.meta.tried())?;
+            replace(tx, self.open, self.issuer, self.row, &self.meta.tried(self.vault.now()))?;
             self.vault.record_outcome(self.open, tx, &event, Outcome::NotFound)?;
             return Ok(Counted { valid: None, written: true });
         }
@@ -103,10 +103,11 @@ impl Place<'_> {
             self.vault.record_mutation(self.open, tx, &event, 0)?;
             return Ok(Counted { valid: told(self.meta.clone()), written: true });
         }
-        let used = self.meta.used();
+        let used = self.meta.used(self.vault.now());
         replace(tx, self.open, self.issuer, self.row, &used)?;
         self.vault.record_mutation(self.open, tx, &event, 0)?;
-        Ok(Counted { valid: told(used), written: true })
+        // Who used it up is told what it was good for until then.
+        Ok(Counted { valid: told(IssuedMeta { expires: self.meta.expires, ..used }), written: true })
     }
 }
 

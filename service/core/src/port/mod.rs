@@ -16,6 +16,6 @@ pub use progress::{Cancelled, Progress};
 pub use sealer::{SealError, SealedBlob, Sealer, TpmStatus};
 pub use store::{
     AttributeTag, AuditRow, BATCH_BOUNDS, Ending, IssuedRow, JobFailure, KeyringRow, MetaKey, NewShare, NewToken,
-    PrincipalRow, ReadTx, ShareRow, SlotRow, Store, StoreCounters, StoreError, StoreStatus, Tag, TokenRow, VersionHead,
-    VersionRow, WriteJob, WriteTx,
+    PrincipalRow, ReadTx, ShareRow, SlotRow, Store, StoreCounters, StoreError, StoreStatus, Tag, TokenRow, Totals,
+    VersionHead, VersionRow, WriteJob, WriteTx,
 };

@@ -272,6 +272,17 @@ pub struct StoreCounters {
     pub batches: [u64; BATCH_BOUNDS.len() + 1],
 }
 
+/// What all principals have, by their counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Tokens.
+    pub tokens: u64,
+    /// Stored bytes.
+    pub bytes: u64,
+    /// Issued tokens, codes and offers.
+    pub issued: u64,
+}
+
 /// Reads on one consistent snapshot.
 pub trait ReadTx {
     /// A single value. # Errors See [`StoreError`].
@@ -354,8 +365,8 @@ pub trait ReadTx {
     /// What the audit links with `seq > after` take, in order and at most `limit` of them: the last one's number, and bytes.
     /// `None` when there are none.
     fn audit_bytes(&self, after: u64, limit: usize) -> Result<Option<(u64, u64)>, StoreError>;
-    /// Live tokens and stored bytes over all principals.
-    fn totals(&self) -> Result<(u64, u64), StoreError>;
+    /// What all principals have.
+    fn totals(&self) -> Result<Totals, StoreError>;
     /// Versions of all tokens: takes the longer the more there are.
     fn count_versions(&self) -> Result<u64, StoreError>;
 }

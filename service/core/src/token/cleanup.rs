@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::issued::record::kind_of;
 use crate::issued::{Kind, apart_from_tokens};
-use crate::port::{Ending, IssuedRow, ReadTx, StoreError, TokenRow, VersionHead, WriteTx};
+use crate::port::{Ending, IssuedRow, ReadTx, StoreError, Tag, TokenRow, VersionHead, WriteTx};
 use crate::token::delete::delete_token;
 use crate::token::found::{Found, Shelf};
 use crate::token::share::drop_ended_shares;
@@ -22,6 +22,8 @@ use crate::{Caller, Timestamp};
 const GRACE_DAYS: u64 = 7;
 /// What is looked at in one step; others write between two steps.
 const STEP: usize = 64;
+/// What the audit log says of an administrator's word that the clock is right.
+const CLOCK_SAID: &str = "clock-is-right";
 
 /// `Cleanup`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,7 +53,7 @@ pub struct CleanupReport {
     pub issued: u64,
     /// Versions and shares that stay because nobody has said that the clock is right.
     pub held_back: u64,
-    /// Tokens that stay because their rows do not open where they stand.
+    /// Tokens, and things issued, that stay because their rows do not open where they stand.
     pub damaged: u64,
     /// Whether there is more than is deleted at once: to be called again.
     pub more: bool,
@@ -100,6 +102,11 @@ impl Vault {
         if !request.dry_run {
             if let Some(word) = request.clock_is_right {
                 self.trust_clock(word);
+                let event = Event { purpose: CLOCK_SAID.to_owned(), ..Event::new(caller, "Cleanup") };
+                match word {
+                    ClockWord::Administrator => self.keep_time_said(&open, event)?,
+                    ClockWord::Synchronised => self.keep_trusted_time(&open)?,
+                }
             }
             self.heed_deletions(&open);
         }
@@ -129,7 +136,6 @@ impl Vault {
         if request.dry_run {
             run.count()?;
         } else {
-            self.keep_trusted_time(&open)?;
             run.delete()?;
             run.report.more = run.is_full(&run.report);
         }
@@ -245,12 +251,11 @@ impl Run<'_> {
             rows.retain(|row| self.principal.is_none_or(|principal| row.principal == principal));
             let mut principals: BTreeMap<i64, Vec<IssuedRow>> = BTreeMap::new();
             for row in rows {
-                let is_offer = kind_of(&row)? == Kind::Offer;
-                *(if is_offer { &mut self.report.offers } else { &mut self.report.issued }) += 1;
                 principals.entry(row.principal).or_default().push(row);
             }
-            for (principal, rows) in principals.into_iter().filter(|_| !dry_run) {
-                self.delete_issued(principal, rows)?;
+            for (principal, rows) in principals {
+                let report = if dry_run { count_issued(&rows) } else { self.delete_issued(principal, &rows)? };
+                self.report.add(report);
             }
             if !dry_run && self.is_full(&self.report) {
                 return Ok(());
@@ -258,21 +263,37 @@ impl Run<'_> {
         }
     }
 
-    fn delete_issued(&self, principal: i64, rows: Vec<IssuedRow>) -> Result<(), Error> {
-        let Some(row) = self.vault.read(|tx| Ok(tx.principal_by_id(principal)?))? else { return Ok(()) };
-        let principal = self.open.keys(self.vault).open(&row)?;
+    /// Deletes rows of a principal that have ended: those that say so themselves, and not only by the date beside them.
+    fn delete_issued(&self, principal: i64, rows: &[IssuedRow]) -> Result<CleanupReport, Error> {
+        let damaged = CleanupReport { damaged: rows.len() as u64, ..CleanupReport::default() };
+        let Some(row) = self.vault.read(|tx| Ok(tx.principal_by_id(principal)?))? else {
+            return Ok(CleanupReport::default());
+        };
+        let principal = match self.open.keys(self.vault).open(&row) {
+            Err(Error::Quarantined(_)) => return Ok(damaged),
+            principal => principal?,
+        };
         let event = Event::new(&self.caller, "Cleanup").about(Some(principal.uid), "");
         let (vault, open, audited) = (Arc::clone(self.vault), Arc::clone(&self.open), event.clone());
+        let tags: Vec<Tag> = rows.iter().map(|row| row.tag).collect();
         self.vault.write_and_wait(apart_from_tokens(&event), Effect::Reserved, move |tx| {
-            let mut change = Change::default();
-            for row in &rows {
-                if let Some(row) = tx.delete_issued(&row.tag)? {
-                    change.issued -= 1;
-                    change.freed += usage::of_issued(&row);
+            let (mut change, mut report) = (Change::default(), CleanupReport::default());
+            for tag in &tags {
+                let Some(row) = tx.issued(tag)? else { continue };
+                match open.open_issued(&principal, &row) {
+                    Err(Error::Quarantined(_)) => report.damaged += 1,
+                    meta => {
+                        meta?;
+                        report.add(count_issued(std::slice::from_ref(&row)));
+                        tx.delete_issued(tag)?;
+                        change.issued -= 1;
+                        change.freed += usage::of_issued(&row);
+                    }
                 }
             }
             change.count(tx, &principal)?;
-            vault.record_many(&open, tx, &audited, change.issued.unsigned_abs())
+            vault.record_many(&open, tx, &audited, change.issued.unsigned_abs())?;
+            Ok(report)
         })
     }
 
@@ -382,4 +403,17 @@ fn delete_ended(
     counted.count(tx, shelf.principal)?;
     report.shares += drop_ended_shares(tx, shelf, &found, |expires| ended(expires, day))?;
     Ok(())
+}
+
+/// What rows of something issued are.
+fn count_issued(rows: &[IssuedRow]) -> CleanupReport {
+    let mut report = CleanupReport::default();
+    for row in rows {
+        match kind_of(row) {
+            Ok(Kind::Offer) => report.offers += 1,
+            Ok(Kind::Token | Kind::Code) => report.issued += 1,
+            Err(_) => report.damaged += 1,
+        }
+    }
+    report
 }

@@ -6,7 +6,7 @@ use crate::Caller;
 use crate::announcement::{Announcement, Happened};
 use crate::error::Error;
 use crate::policy::Action;
-use crate::port::WriteTx;
+use crate::port::{VersionHead, WriteTx};
 use crate::token::found::{Found, Shelf};
 use crate::token::offer::drop_offers;
 use crate::token::request::NamedRequest;
@@ -59,15 +59,27 @@ pub(super) fn delete_token(tx: &mut dyn WriteTx, found: &Found) -> Result<Change
     Ok(Change { tokens: -1, freed, ..offers })
 }
 
+/// Deletes a version. Where that was the current one, the newest one left that has not expired becomes it, and those between them
+/// go as well: one of them as the current version would end the token.
 fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version: u64) -> Result<(), Error> {
     let versions = tx.versions(found.row.id)?;
     if !versions.iter().any(|head| head.version == version) {
         return Err(Error::NotFound);
     }
-    let newest_left = versions.iter().rev().find(|head| head.version != version).map(|head| head.version);
-    let Some(newest_left) = newest_left else { return delete_token(tx, &found)?.count(tx, shelf.principal) };
-    let freed = tx.delete_version(found.row.id, version)?.map_or(0, |head| usage::of_version(&head));
-    let freed = freed + usage::of_token(&found.row, &found.meta);
+    let mut left: Vec<_> = versions.iter().filter(|head| head.version != version).collect();
+    let mut gone = vec![version];
+    if found.row.current == version
+        && let Some(live) = newest_live(shelf, &left)?
+    {
+        gone.extend(left.split_off(live + 1).iter().map(|head| head.version));
+    }
+    let Some(newest_left) = left.last().map(|head| head.version) else {
+        return delete_token(tx, &found)?.count(tx, shelf.principal);
+    };
+    let mut freed = usage::of_token(&found.row, &found.meta);
+    for version in gone {
+        freed += tx.delete_version(found.row.id, version)?.map_or(0, |head| usage::of_version(&head));
+    }
     let Found { mut row, mut meta, .. } = found;
     if row.current == version {
         row.current = newest_left;
@@ -76,4 +88,14 @@ fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version
     shelf.records().seal_token(&mut row, &meta)?;
     tx.update_token(&row)?;
     Change { added: usage::of_token(&row, &meta), freed, ..Change::default() }.count(tx, shelf.principal)
+}
+
+/// Where among versions, the oldest first, the newest stands that has not expired.
+fn newest_live(shelf: &Shelf<'_>, versions: &[&VersionHead]) -> Result<Option<usize>, Error> {
+    for (at, head) in versions.iter().enumerate().rev() {
+        if !shelf.records().open_version(head)?.is_expired(&shelf.now) {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
 }

@@ -161,7 +161,7 @@ impl Vault {
         let place = make_place(info.size)?;
         let aad = records.value_aad(found.row.id, found.head.version);
         let key = wrap::message_key(&self.open_dek(shelf, &found)?, VALUE, aad.as_bytes(), &value, self.memory())?;
-        let token = Arc::new(HotToken::new(info, found.version.end(), key, aad, value));
+        let token = Arc::new(HotToken::new((principal.id, info), found.version.end(), key, aad, value));
         Ok(Taken::Token { token, place, lasts: sharing.lasts })
     }
 

@@ -19,8 +19,8 @@ pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// filtered are not taken one by one.
 const STEP: usize = 128;
 const STEP_MIN: usize = 32;
-/// About as many rows are looked at for a page. One that has fewer tokens than were asked for, or none, may not be the last.
-pub(in crate::token) const LOOKED_AT_MAX: usize = 2_048;
+/// About as many rows, and as many of their shares, are looked at for a page. One that has fewer tokens than were asked for, or none, may not be the last.
+pub(crate) const LOOKED_AT_MAX: usize = 2_048;
 const CURSOR: &str = "list-cursor";
 
 /// A page of tokens, in the order they were first put. It may have none and not be the last.
@@ -59,7 +59,7 @@ impl Vault {
             .map(|(key, value)| tag::attribute_tag(&principal.index_key, key, value))
             .collect();
         let [mut after] = cursor.decode(&request.after)?;
-        let (mut page, mut looked_at) = (Page::default(), 0);
+        let (mut page, mut looked_at, mut shares) = (Page::default(), 0, 0);
         let mut bytes = page.reply_bytes();
         loop {
             // Where every row is meant, no more of them than are asked for.
@@ -71,14 +71,14 @@ impl Vault {
                 let before = std::mem::replace(&mut after, row.id);
                 let Some(found) = open_if_meant(&shelf, row, head, request)? else { continue };
                 let sharing = self.sharing(&shelf, &found)?;
-                looked_at += sharing.looked_at;
+                shares += sharing.looked_at;
                 let info = TokenInfo { shared: sharing.shared, ..found.info(principal.uid)? };
                 bytes += info.reply_bytes();
                 if bytes > PAGE_BYTES_MAX && !page.tokens.is_empty() {
                     return Ok(Page { next: cursor.encode([before])?, ..page });
                 }
                 page.tokens.push(info);
-                if page.tokens.len() == request.limit {
+                if page.tokens.len() == request.limit || shares >= LOOKED_AT_MAX {
                     return Ok(Page { next: cursor.encode([after])?, ..page });
                 }
             }

@@ -31,6 +31,7 @@ pub use cleanup::{CleanupReport, CleanupRequest};
 pub use due::{Ahead, DuePass, DueRequest, DueToken};
 pub use found::{Grant, TokenInfo};
 pub use get::Opened;
+pub(crate) use list::LOOKED_AT_MAX;
 pub use list::{PAGE_BYTES_MAX, Page};
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
 pub use offer::{OfferRequest, Offered, OfferedSize, RedeemRequest, Redeemed};

@@ -32,9 +32,10 @@ impl Vault {
             let keys = open.keys(&vault);
             let (row, mut record) = find(&vault, &open, tx, from)?;
             if let Some(present) = tx.principal(&keys.uid_tag(to))?.filter(|present| present.id != row.id) {
-                if present.tokens > 0 || tx.login(present.id)?.is_some() {
+                if present.tokens > 0 || present.issued > 0 || tx.login(present.id)?.is_some() {
                     return Err(Error::InvalidArgs(format!(
-                        "uid {to} has tokens or a login key of its own, which would be lost; name a user who has none"
+                        "uid {to} has tokens, issued tokens or a login key of its own, which would be lost; name a user who has \
+                         none, or run 'tokenvaultctl user purge {to}' first"
                     )));
                 }
                 let present_record = keys.open_record(&present)?;

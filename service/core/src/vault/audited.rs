@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::write::{Effect, Reply};
 use super::{Event, OpenVault, Vault};
+use crate::Timestamp;
 use crate::audit::{AuditRecord, Mark, NotNoted, Outcome};
 use crate::error::Error;
 use crate::port::WriteTx;
@@ -150,13 +151,23 @@ impl Vault {
     /// Commits the records that wait. With `all`, also those that are still being folded. Answers once they are durable;
     /// an error when that cannot be, and they go on waiting.
     pub fn flush_audit(self: &Arc<Self>, all: bool, reply: Reply<()>) {
+        self.commit_audit(reply, |now| self.audit.take(now, all));
+    }
+
+    /// Commits for somebody who looks what there is by now, of what is still being folded too; that goes on. Answers as
+    /// [`Vault::flush_audit`].
+    pub fn flush_audit_so_far(self: &Arc<Self>, reply: Reply<()>) {
+        self.commit_audit(reply, |now| self.audit.take_so_far(now));
+    }
+
+    fn commit_audit(self: &Arc<Self>, reply: Reply<()>, take: impl FnOnce(Timestamp) -> Vec<AuditRecord>) {
         let open = match self.open() {
             Ok(open) => open,
             Err(_) if self.audit.is_idle() => return reply(Ok(())),
             Err(error) => return reply(Err(error)),
         };
         self.flush_seen(&open);
-        let records = self.audit.take(self.now(), all);
+        let records = take(self.now());
         if records.is_empty() {
             return reply(Ok(()));
         }

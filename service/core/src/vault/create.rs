@@ -9,7 +9,7 @@ use crate::Caller;
 use crate::crypto::{KEY_BYTES, random};
 use crate::error::Error;
 use crate::keyring::Keyring;
-use crate::port::{MetaKey, ReadTx};
+use crate::port::{MetaKey, ReadTx, Totals};
 use crate::slot::SlotMaker;
 
 impl Vault {
@@ -88,5 +88,5 @@ impl Vault {
 fn is_empty(tx: &dyn ReadTx) -> Result<bool, Error> {
     let keys = tx.meta(MetaKey::VaultId)?.is_some() || !tx.slots()?.is_empty() || !tx.keyring()?.is_empty();
     // Every vault has a record of how it was made, and what users stored in it counts.
-    Ok(!keys && tx.audit_head()?.is_none() && tx.totals()? == (0, 0))
+    Ok(!keys && tx.audit_head()?.is_none() && tx.totals()? == Totals::default())
 }

@@ -26,6 +26,8 @@ const TOKEN_BYTES: usize = 768;
 
 /// A token as it was read.
 pub struct HotToken {
+    /// Whose it is; a uid may have belonged to somebody else when it was read.
+    principal: i64,
     /// What its owner is told of it, and nobody else: others may do less.
     pub(crate) info: Arc<TokenInfo>,
     /// When it expires.
@@ -42,8 +44,14 @@ pub struct HotToken {
 
 impl HotToken {
     /// A token that was opened.
-    pub(crate) const fn new(info: Arc<TokenInfo>, end: Option<End>, key: Secret, aad: Aad, value: Vec<u8>) -> Self {
-        Self { info, end, key, aad, value, told: OnceLock::new() }
+    pub(crate) fn new(
+        (principal, info): (i64, Arc<TokenInfo>),
+        end: Option<End>,
+        key: Secret,
+        aad: Aad,
+        value: Vec<u8>,
+    ) -> Self {
+        Self { principal, info, end, key, aad, value, told: OnceLock::new() }
     }
 
     /// Whether it has expired.
@@ -162,16 +170,16 @@ impl HotTokens {
     }
 
     /// Looks for a token of an owner, for a read with the keys of an opening.
-    pub(super) fn find(&self, opening: u64, owner: u32, name: &str) -> Look {
+    pub(super) fn find(&self, opening: u64, (owner, principal): (u32, i64), name: &str) -> Look {
         let mut books = self.books();
         if books.opening != opening {
             return Look::Busy;
         }
         let shelf = books.shelf(owner);
         match shelf.tokens.get(name) {
-            Some(token) => Look::Found(Arc::clone(token)),
-            None if shelf.writes > 0 => Look::Busy,
-            None => Look::Missing(Ticket { opening, owner, state: shelf.state }),
+            Some(token) if token.principal == principal => Look::Found(Arc::clone(token)),
+            _ if shelf.writes > 0 => Look::Busy,
+            _ => Look::Missing(Ticket { opening, owner, state: shelf.state }),
         }
     }
 

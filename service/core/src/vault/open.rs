@@ -142,7 +142,7 @@ impl OpenVault {
 impl Vault {
     /// Looks for a token among those that were read lately.
     pub(crate) fn find_hot(&self, open: &OpenVault, owner: &Principal, name: &str) -> Look {
-        self.hot.find(open.opening, owner.uid, name)
+        self.hot.find(open.opening, (owner.uid, owner.id), name)
     }
 
     /// Does what makes tokens of an owner unreadable: none is kept that was read before it ended.

@@ -2,14 +2,14 @@
 
 use super::Vault;
 use crate::error::Error;
-use crate::port::StoreCounters;
+use crate::port::{StoreCounters, Totals};
 
 impl Vault {
-    /// Tokens and their stored bytes.
+    /// What all users have.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn totals(&self) -> Result<(u64, u64), Error> {
+    pub fn totals(&self) -> Result<Totals, Error> {
         self.read(|tx| Ok(tx.totals()?))
     }
 

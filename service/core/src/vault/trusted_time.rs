@@ -162,12 +162,31 @@ impl Vault {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn keep_trusted_time(self: &Arc<Self>, open: &OpenVault) -> Result<(), Error> {
-        let moment = self.moment();
-        let Some(time) = self.high_water.at(moment.since_boot_usec) else { return Ok(()) };
-        let written = Written::encode(&moment, time);
-        let sealed = wrap::seal(open.users_key(), PURPOSE, aad(open).as_bytes(), &written)?;
+        let Some(sealed) = self.sealed_time(open)? else { return Ok(()) };
         let event = Event::new(&super::slots::daemon(), "TrustedTime");
         self.write_and_wait(event, Effect::Reserved, move |tx| Ok(tx.set_meta(MetaKey::TrustedTime, &sealed)?))
+    }
+
+    /// The same where an administrator has said that the clock is right, which what has expired hangs on: with a record of that.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn keep_time_said(self: &Arc<Self>, open: &Arc<OpenVault>, event: Event) -> Result<(), Error> {
+        let Some(sealed) = self.sealed_time(open)? else { return Ok(()) };
+        let (vault, open, audited) = (Arc::clone(self), Arc::clone(open), event.clone());
+        self.write_and_wait(event, Effect::Reserved, move |tx| {
+            tx.set_meta(MetaKey::TrustedTime, &sealed)?;
+            vault.record_mutation(&open, tx, &audited, 0)
+        })
+    }
+
+    /// The trusted time as it is written down; `None` where there is none.
+    pub(super) fn sealed_time(&self, open: &OpenVault) -> Result<Option<Vec<u8>>, Error> {
+        let moment = self.moment();
+        let Some(time) = self.high_water.at(moment.since_boot_usec) else { return Ok(None) };
+        let written = Written::encode(&moment, time);
+        Ok(Some(wrap::seal(open.users_key(), PURPOSE, aad(open).as_bytes(), &written)?))
     }
 
     /// The same for whoever has no keys; nothing while the vault is not open. Blocks.

@@ -8,7 +8,7 @@ use super::{Effect, Event, OpenVault, SealReason, Vault, VaultId};
 use crate::crypto::mac;
 use crate::error::Error;
 use crate::keyring::Keyring;
-use crate::port::{KeyringRow, Sealer, SlotRow};
+use crate::port::{KeyringRow, MetaKey, Sealer, SlotRow};
 use crate::slot::{Slot, SlotError, SlotKind, SlotSecret};
 use crate::{Caller, Secret};
 
@@ -157,7 +157,7 @@ impl Vault {
         let open = self.open()?;
         let event = Event::new(caller, "Seal");
         // It goes on all the same while the daemon runs.
-        let _kept = self.keep_trusted_time(&open);
+        let time = self.sealed_time(&open).ok().flatten();
         let (vault, audited) = (Arc::clone(self), event.clone());
         // First of all, and no read is noted from here on, so that none comes in behind the records that are written with the
         // last of the keys. Whoever asks for the keys to go is not refused because the disk is full either.
@@ -167,6 +167,9 @@ impl Vault {
         let cap = self.settings().audit_records;
         let recorded = self.write_and_wait(event, Effect::Reserved, move |tx| {
             written.iter().try_for_each(|record| open.audit.append(tx, record, cap))?;
+            if let Some(time) = &time {
+                tx.set_meta(MetaKey::TrustedTime, time)?;
+            }
             vault.record_mutation(&open, tx, &audited, 0)
         });
         recorded.map_err(|error| {

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use rusqlite::Connection;
 use tokenvault_core::port::{
     AttributeTag, AuditRow, Ending, IssuedRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow,
-    SlotRow, StoreError, Tag, TokenRow, VersionHead, VersionRow, WriteTx,
+    SlotRow, StoreError, Tag, TokenRow, Totals, VersionHead, VersionRow, WriteTx,
 };
 
 use crate::fault::{Fault, breaks_batch, duplicate};
@@ -194,7 +194,7 @@ impl ReadTx for Tx<'_> {
         self.run(|c| read::audit_bytes(c, after, limit))
     }
 
-    fn totals(&self) -> Result<(u64, u64), StoreError> {
+    fn totals(&self) -> Result<Totals, StoreError> {
         self.run(read::totals)
     }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use tokenvault_core::port::{
-    AuditRow, KeyringRow, MetaKey, PrincipalRow, SlotRow, Tag, TokenRow, VersionHead, VersionRow,
+    AuditRow, KeyringRow, MetaKey, PrincipalRow, SlotRow, Tag, TokenRow, Totals, VersionHead, VersionRow,
 };
 
 use crate::fault::Fault;
@@ -162,11 +162,12 @@ pub(super) fn audit_bytes(c: &Connection, after: u64, limit: usize) -> Result<Op
 }
 
 /// One row per principal: their counters are kept, not counted.
-pub(super) fn totals(c: &Connection) -> Result<(u64, u64), Fault> {
-    const SQL: &str = "SELECT coalesce(sum(tokens), 0), coalesce(sum(bytes), 0) FROM principal";
-    let sums: Option<(i64, i64)> = one(c, SQL, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (tokens, bytes) = sums.unwrap_or_default();
-    Ok((tokens.unsigned_abs(), bytes.unsigned_abs()))
+pub(super) fn totals(c: &Connection) -> Result<Totals, Fault> {
+    const SQL: &str =
+        "SELECT coalesce(sum(tokens), 0), coalesce(sum(bytes), 0), coalesce(sum(issued), 0) FROM principal";
+    let sums: Option<[i64; 3]> = one(c, SQL, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;
+    let [tokens, bytes, issued] = sums.unwrap_or_default().map(i64::unsigned_abs);
+    Ok(Totals { tokens, bytes, issued })
 }
 
 pub(super) fn count_versions(c: &Connection) -> Result<u64, Fault> {

@@ -26,6 +26,19 @@ fn equal_reads_of_a_second_are_one_more_record_with_their_count() {
 }
 
 #[test]
+fn who_looks_sees_what_was_counted_so_far_and_nothing_twice() {
+    let queue = AuditQueue::default();
+    let counts = |records: Vec<AuditRecord>| records.iter().map(|record| record.count).collect::<Vec<_>>();
+    for (before, seen) in [(5, vec![1, 4]), (0, vec![]), (3, vec![3])] {
+        (0..before).for_each(|at| queue.note(read("a", 10 + at)).unwrap());
+        assert_eq!(counts(queue.take_so_far(Timestamp::from_usec(100))), seen);
+    }
+    queue.note(read("a", 200)).unwrap();
+    assert_eq!(counts(queue.take(Timestamp::from_usec(300), false)), [0; 0], "it still goes on");
+    assert_eq!(counts(queue.take(Timestamp::from_usec(10 + FOLD_READS_USEC), false)), [1]);
+}
+
+#[test]
 fn different_reads_are_not_folded() {
     let queue = AuditQueue::default();
     queue.note(read("a", 1)).unwrap();

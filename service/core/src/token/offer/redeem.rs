@@ -20,6 +20,7 @@ use crate::principal::Principal;
 use crate::token::attachment::{OpenedValue, Stored};
 use crate::token::found::{Found, Shelf, TokenInfo};
 use crate::token::metadata::Records;
+use crate::token::share::of_another;
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
 
 /// `Redeem`.
@@ -121,7 +122,7 @@ impl Vault {
             if offer.is_right(&open, code) {
                 return vault.give(&open, tx, &offer, (&request, asked.clone()), size).map(Some);
             }
-            replace(tx, &open, &offer.owner, &offer.row, &offer.meta.tried())?;
+            replace(tx, &open, &offer.owner, &offer.row, &offer.meta.tried(vault.now()))?;
             let event = Event { owner: Some(offer.owner.uid), ..asked.clone() };
             vault.record_outcome(&open, tx, &event, Outcome::NotFound)?;
             Ok(None)
@@ -146,8 +147,10 @@ impl Vault {
             return Ok(Redeemed::Resized);
         }
         let shelf = Shelf { open, principal: &offer.owner, now: self.moment() };
-        let value = self.open_stored((&shelf, &event.caller), &found, &value)?;
-        replace(tx, open, &offer.owner, &offer.row, &offer.meta.used())?;
+        let own = event.caller.uid == offer.owner.uid;
+        let of_owner = |error| if own { error } else { of_another(error) };
+        let value = self.open_stored((&shelf, &event.caller), &found, &value).map_err(of_owner)?;
+        replace(tx, open, &offer.owner, &offer.row, &offer.meta.used(shelf.now.time))?;
         let event = event.about(Some(offer.owner.uid), &found.meta.name);
         self.record_mutation(open, tx, &event, found.head.version)?;
         Ok(Redeemed::Value(Box::new(found.told(tx, &shelf)?), value))

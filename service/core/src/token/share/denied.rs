@@ -1,8 +1,8 @@
 //! What a grantee may not do: everything but fetching, describing and, where it may, storing. It knows that the token is there
 //! and is told so; everybody else is told what is told of a token that is missing.
 
-use super::Permission;
 use super::reach::{Asked, Foreign};
+use super::{Permission, ShareMeta};
 use crate::Caller;
 use crate::error::Error;
 use crate::issued::GroupNow;
@@ -23,6 +23,18 @@ impl Vault {
         action: Action,
         groups: &[GroupNow],
     ) -> Result<Asked<bool>, Error> {
+        // A counted use is not spent where a share without a limit does.
+        let enough = |share: &ShareMeta| share.permission == Permission::Write && share.uses_left.is_none();
+        self.reaches(caller, request, (action, groups), enough)
+    }
+
+    fn reaches(
+        &self,
+        caller: &Caller,
+        request: &NamedRequest,
+        (action, groups): (Action, &[GroupNow]),
+        enough: fn(&ShareMeta) -> bool,
+    ) -> Result<Asked<bool>, Error> {
         let open = self.open()?;
         // Who is disabled or frozen is refused by the operation, and is not told what is shared with it.
         let may_see = self.judged(&open, caller, Owner::Own, Action::Read).is_ok();
@@ -30,7 +42,7 @@ impl Vault {
             return Ok(Asked::Answer(false));
         }
         let foreign = Foreign { caller, groups, owner: request.owner, name: &request.name };
-        match self.read(|tx| foreign.reach(self, &open, tx, |share| share.permission == Permission::Write)) {
+        match self.read(|tx| foreign.reach(self, &open, tx, enough)) {
             Err(Error::NotFound | Error::ShareOver) => Ok(Asked::Answer(false)),
             reached => reached?.and_then(|_| Ok(true)),
         }
@@ -47,7 +59,8 @@ impl Vault {
         (operation, action): (&'static str, Action),
         groups: &[GroupNow],
     ) -> Result<Asked<()>, Error> {
-        self.is_grantee(caller, request, action, groups)?.and_then(|is_grantee| {
+        // Whoever has any share of it is one.
+        self.reaches(caller, request, (action, groups), |_| true)?.and_then(|is_grantee| {
             if !is_grantee {
                 return Ok(());
             }

@@ -23,7 +23,7 @@ pub use credential::{Credential, CredentialGrant, CredentialReply};
 pub use fetch::{Fetched, Used};
 pub use list::ShareInfo;
 pub use reach::Asked;
-pub(in crate::token) use reach::Foreign;
+pub(in crate::token) use reach::{Foreign, of_another};
 pub use record::{Permission, ShareMeta};
 pub use refusal::CredentialRefusal;
 pub(in crate::token) use sharing::Sharing;

@@ -213,7 +213,7 @@ impl Reach {
 }
 
 /// What a caller is told when something of another's is locked.
-pub(super) fn of_another(error: Error) -> Error {
+pub(in crate::token) fn of_another(error: Error) -> Error {
     match error {
         Error::Locked => Error::OwnerLocked,
         error => error,

@@ -29,19 +29,29 @@ impl Vault {
 impl Sharing {
     const WITH_NOBODY: Self = Self { shared: false, lasts: true, looked_at: 0 };
 
-    /// Looks at the shares of a token until one is found that does not end by itself.
+    /// Looks at the shares of a token until one is found that has not ended.
     pub fn of(tx: &dyn ReadTx, shelf: &Shelf<'_>, found: &Found) -> Result<Self, Error> {
         if !found.meta.shared {
             return Ok(Self::WITH_NOBODY);
         }
         let mut sharing = Self { shared: false, lasts: false, looked_at: 0 };
-        for row in tx.shares(found.row.id)? {
-            let share = shelf.records().open_share(&row)?;
+        let mut shares = tx.shares(found.row.id)?;
+        // One without a date decides: it has not expired, and has uses left.
+        shares.sort_by_key(|share| share.expires_day.is_some());
+        for row in &shares {
             sharing.looked_at += 1;
-            sharing.shared |= !share.has_ended(&shelf.now);
-            if share.expires.is_none() && share.uses_left.is_none() {
-                sharing.lasts = true;
-                break;
+            let share = match shelf.records().open_share(row) {
+                Ok(share) => share,
+                // It gives nobody anything, and takes the token from nobody.
+                Err(Error::Quarantined(_)) => continue,
+                Err(error) => return Err(error),
+            };
+            if !share.has_ended(&shelf.now) {
+                sharing.shared = true;
+                sharing.lasts = share.expires.is_none() && share.uses_left.is_none();
+                if sharing.lasts || share.expires.is_some() {
+                    break;
+                }
             }
         }
         Ok(sharing)
