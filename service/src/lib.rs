@@ -26,6 +26,7 @@ pub mod message;
 pub mod metrics;
 pub mod operation;
 pub mod reload;
+mod renamed;
 pub mod retention;
 pub mod sandbox;
 pub mod service;

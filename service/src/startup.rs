@@ -30,7 +30,7 @@ use crate::sys::listen::Passed;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
 use crate::value::{Claim, Pipes};
-use crate::{bus_link, expiry, jobs, journal, login, retention};
+use crate::{bus_link, expiry, jobs, journal, login, renamed, retention};
 
 /// How long callers wait for the first attempt at the TPM before they are told that the vault is sealed, and the service
 /// manager for that at the bus before it hears that the daemon answers.
@@ -328,6 +328,7 @@ async fn start_jobs(
     tokio::spawn(retention::tell_head(Arc::clone(service)));
     tokio::spawn(retention::keep_time(Arc::clone(service)));
     tokio::spawn(deleted::heed(Arc::clone(service)));
+    tokio::spawn(renamed::watch(Arc::clone(service)));
     tokio::spawn(expiry::tell(Arc::clone(service)));
     let bus = tokio::spawn(bus_link::keep(Arc::clone(service), config.bus.clone(), Arc::clone(&joined), stop));
     tokio::spawn(groups::keep(Arc::clone(service)));

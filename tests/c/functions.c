@@ -185,7 +185,7 @@ static void tokens_are_issued_and_validated(void)
     const char *scopes[] = {"read", "write", NULL}, *claims[] = {"team", "one", NULL}, *wanted[] = {"read", NULL};
     tokenvault_value *token = NULL, *said = NULL;
     tokenvault_list *list = NULL;
-    char text[128];
+    const char *text;
     uint64_t count = 0;
     int valid = -1;
     FRESH(tokenvault_issue_options, options);
@@ -200,8 +200,8 @@ static void tokens_are_issued_and_validated(void)
     CHECK(tokenvault_issue(client, &options, &token) == 0);
     CHECK(tokenvault_value_len(token) == 76 && memcmp(tokenvault_value_data(token), "tvt_", 4) == 0);
     CHECK(strlen(tokenvault_value_id(token)) == 22 && tokenvault_value_expires(token) > 0);
-    memcpy(text, tokenvault_value_data(token), 76);
-    text[76] = 0;
+    text = tokenvault_value_data(token);
+    CHECK(strlen(text) == 76);
     validate.audience = "web";
     validate.scopes = wanted;
     CHECK(tokenvault_validate(client, text, &validate, &valid) == 0 && valid == 1);
@@ -237,7 +237,7 @@ static void tokens_are_issued_and_validated(void)
 static void an_offer_is_redeemed_once(void)
 {
     tokenvault_value *code = NULL, *value = NULL;
-    char text[32];
+    const char *text;
     FRESH(tokenvault_offer_options, options);
     FRESH(tokenvault_redeem_options, redeem);
     options.attempts = 3;
@@ -247,13 +247,14 @@ static void an_offer_is_redeemed_once(void)
     CHECK(tokenvault_offer(client, "c/one", &options, &code) == 0);
     CHECK(tokenvault_value_len(code) == 19 && strlen(tokenvault_value_id(code)) == 6);
     CHECK(tokenvault_value_attempts_left(code) == 3 && tokenvault_value_expires(code) > 0);
-    memcpy(text, tokenvault_value_data(code), 19);
-    text[19] = 0;
-    tokenvault_value_free(code);
+    text = tokenvault_value_data(code);
+    CHECK(strlen(text) == 19);
     CHECK(tokenvault_redeem(client, text, &redeem, &value) == 0);
     CHECK(tokenvault_value_len(value) == sizeof bytes && strcmp(tokenvault_value_name(value), "c/one") == 0);
+    CHECK(((const char *)tokenvault_value_data(value))[sizeof bytes] == 0);
     tokenvault_value_free(value);
     CHECK(tokenvault_redeem(client, text, &redeem, &value) == TOKENVAULT_ERROR_NOT_FOUND);
+    tokenvault_value_free(code);
 }
 
 static void the_vault_says_how_it_is(void)

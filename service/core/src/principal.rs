@@ -102,6 +102,8 @@ pub struct Principal {
     pub quota_bytes: Option<u64>,
     /// Whether its user was deleted.
     pub frozen: bool,
+    /// Whether its uid has another name now, or none: who asks under the right one shows that it is not so.
+    pub(crate) estranged: bool,
     /// The day of its last call that is written down, or about to be; days since the epoch.
     pub(crate) seen_day: AtomicU64,
     /// Wraps the DEKs of class `machine` and all metadata.
@@ -183,6 +185,7 @@ impl PrincipalKeys<'_> {
             quota_tokens: record.quota_tokens,
             quota_bytes: record.quota_bytes,
             frozen: record.frozen.is_some(),
+            estranged: false,
             seen_day: AtomicU64::new(record.last_seen.map_or(0, Timestamp::day)),
             machine_key: self.open_key(row)?,
             index_key: tag::principal_index_key(self.index, &row.generation, self.memory)?,
@@ -232,6 +235,11 @@ impl Principal {
     /// The same where it only reads what is its own, for which every role does.
     pub const fn standing_to_read(&self) -> Standing {
         Standing { uid: self.uid, role: self.role, active: self.active }
+    }
+
+    /// Whether somebody is given anything of it now, once it is known that it may be: its owner, or who was given a right to it.
+    pub fn serves(&self, uid: u32) -> bool {
+        self.active && (!self.estranged || uid == self.uid)
     }
 
     /// Refuses a caller whose uid now belongs to a user of another name, or to another user of that name.

@@ -41,6 +41,7 @@ impl Issuer {
             .serve(&header, Kind::Write, |call| async move {
                 let service = &self.0.service;
                 let options = decode::options::<IssueOptions>(options)?;
+                service.vault.check_open()?;
                 let request = decode_issued::issue(service, call.caller.uid, options).await?;
                 let issued = self.0.committed(|reply| service.vault.issue(&call.caller, request, reply)).await?;
                 Ok((issued.token.to_string(), issued.id.to_string(), issued.expires.as_usec()))

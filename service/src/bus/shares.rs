@@ -15,6 +15,8 @@ use super::{Desk, Options, decode, decode_share, encode, shared};
 /// `Share`.
 pub async fn share(desk: &Desk, mut call: Call, name: &str, grantee: &str, options: Options) -> Result<(), Error> {
     let options = decode::options::<ShareOptions>(options)?;
+    // A vault that is not open says so, whoever is meant.
+    desk.service.vault.check_open()?;
     let request = decode_share::share(&desk.service, call.caller.uid, (name, grantee), options).await?;
     shared::refuse_grantee(desk, &mut call, &request.token, ("Share", Action::Share)).await?;
     desk.committed(|reply| desk.service.vault.share(&call.caller, request, reply)).await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokenvault_core::Error;
 use tokenvault_core::name::TokenName;
 use tokenvault_core::policy::Action;
-use tokenvault_core::token::{PutRequest, VersionInfo};
+use tokenvault_core::token::{NamedRequest, PutRequest, VersionInfo};
 use tokenvault_proto::{
     self as proto, AnnotateOptions, DeleteOptions, DescribeOptions, GenerateOptions, GetOptions, ListOptions,
     PutOptions,
@@ -13,9 +13,11 @@ use tokenvault_proto::{
 use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
+use super::call::Call;
 use super::desk::in_turn;
 use super::{Desk, Options, Refusal, attachments, decode, encode, fetches, offers, shared, shares};
 use crate::caller::Kind;
+use crate::service::Service;
 use crate::value::Received;
 
 /// The interface.
@@ -197,9 +199,9 @@ impl Tokens {
     /// Lists tokens in the order they were first put, a page at a time. Metadata only.
     ///
     /// Filter: `prefix` s of the name. `attributes` a{ss} that all must be there. `owner` s: of another, what is shared with the
-    /// caller. `shared-with-me` b: that of every owner, or of `owner` alone, in the order it was shared. `expires-before` t. `limit` u: most rows of
-    /// the page (100, at most 1000); it has fewer where these would be over 256 KiB, and where few of 2048 tokens are meant:
-    /// also none. `after` s: `next` of the page before; an empty `next` is the end.
+    /// caller. `shared-with-me` b: that of every owner, or of `owner` alone, in the order it was shared. `expires-before` t.
+    /// `limit` u: most rows of the page (100, at most 1000); it has fewer where these would be over 256 KiB, and where few of
+    /// 2048 tokens are meant: also none. `after` s: `next` of the page before; an empty `next` is the end.
     #[zbus(out_args("tokens", "next"))]
     async fn list(
         &self,
@@ -239,6 +241,7 @@ impl Tokens {
                 let request = decode::named(service, call.caller.uid, name, options.owner.as_deref()).await?;
                 let change = decode::annotation(options)?;
                 shared::refuse_grantee(&self.0, &mut call, &request, ("Annotate", Action::Write)).await?;
+                pay_for_versions(service, &call, &request);
                 self.0.committed(|reply| service.vault.annotate(&call.caller, request, change, reply)).await
             })
             .await
@@ -259,6 +262,7 @@ impl Tokens {
                 let request = decode::named(service, call.caller.uid, from, options.owner.as_deref()).await?;
                 let to = TokenName::parse(to)?;
                 shared::refuse_grantee(&self.0, &mut call, &request, ("Rename", Action::Write)).await?;
+                pay_for_versions(service, &call, &request);
                 self.0.committed(|reply| service.vault.rename(&call.caller, request, to, reply)).await
             })
             .await
@@ -431,4 +435,13 @@ impl Tokens {
         let desk = &self.0;
         desk.serve(&header, Kind::Write, |call| fetches::fetches(desk, call, name, options)).await
     }
+}
+
+/// What a write may write anew of versions; more of them count as more writes, which others wait behind.
+const VERSIONS_A_WRITE: u64 = 32;
+
+/// Has a call that writes every version of a token anew cost as much as that is.
+fn pay_for_versions(service: &Service, call: &Call, request: &NamedRequest) {
+    let versions = service.vault.versions_to_rewrite(&call.caller, request);
+    service.limiter.owe_writes(call.caller.uid, versions / VERSIONS_A_WRITE);
 }

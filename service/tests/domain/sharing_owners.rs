@@ -1,9 +1,11 @@
 //! Sharing, and what becomes of owners and grantees: who is called otherwise, is disabled, or goes while somebody looks.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use tokenvault_core::Timestamp;
+use tokenvault_core::issued::{self, Audience, IssueRequest};
 use tokenvault_core::owner::{NameDigest, Owner};
 use tokenvault_core::token::{Asked, SHARES_MAX};
 use tokenvault_core::user::{NameNow, Named, UserChanges};
@@ -107,4 +109,28 @@ fn who_lists_while_an_owner_goes_is_told_of_no_damage() {
         });
         assert!(home.bob().shared_with_me().is_empty());
     }
+}
+
+#[test]
+fn of_an_owner_whose_uid_has_another_name_others_are_given_nothing_until_it_has_its_own_again() {
+    let home = Home::new();
+    let alice = home.alice();
+    alice.put("t", b"v").unwrap();
+    alice.share("t", "user:bob").unwrap();
+    let audience = Audience::User(issued::Named { number: BOB, name: "bob".into() });
+    let token = alice.issue(IssueRequest { audience, ..plain() }).unwrap().token;
+    let code = alice.offer("t").unwrap().code;
+    let bob = || home.bob().of(Owner::Uid(ALICE));
+    for is_right in [true, false, true] {
+        home.vault().estrange(if is_right { BTreeSet::new() } else { BTreeSet::from([ALICE]) });
+        assert_eq!(bob().get_shared("t").is_ok(), is_right);
+        assert_eq!(bob().describe_shared("t").is_ok(), is_right);
+        assert_eq!(home.bob().shared_with_me().len(), usize::from(is_right));
+        assert_eq!((home.bob().is_valid(&token), home.bob().is_valid(&token)), (is_right, is_right));
+        assert!(alice.get("t").is_ok() && alice.is_valid(&token), "who shows the right name is its owner");
+        if !is_right {
+            assert!(home.bob().redeem(&code).is_err());
+        }
+    }
+    home.bob().redeem(&code).unwrap();
 }

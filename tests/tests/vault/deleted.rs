@@ -12,7 +12,7 @@ use tokenvault_tests::{DAEMON, program, wait};
 use crate::common::*;
 use crate::run::*;
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const ID: &str = "0b5c2a4e-4a51-4b8e-9c0d-0c6a1f2e3d4c";
 
 /// Where userdel leaves notes for this vault; made as the package makes it.

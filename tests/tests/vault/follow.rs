@@ -118,7 +118,11 @@ through_both_doors! {
         let vault = Vault::builder().limit("writes-per-second", 0).start();
         let (alice, name) = (vault.client(ALICE, door), |number: usize| format!("t{number:03}"));
         let seen = thread::scope(|scope| {
-            scope.spawn(|| (0..COUNT).for_each(|number| drop(alice.put(&name(number), b"1", &defaults()).unwrap())));
+            scope.spawn(|| {
+                for number in 0..COUNT {
+                    alice.put(&name(number), b"1", &defaults()).unwrap();
+                }
+            });
             // It begins somewhere in the midst of them.
             wait::until("the first ones", || alice.describe(&name(COUNT / 8), &defaults()).ok());
             let mut follower = Follower::start(&vault, ALICE, door, &["--json=short"]);

@@ -213,3 +213,22 @@ fn a_user_whose_uid_has_another_name_is_shown_as_frozen() {
     let states: Vec<_> = root.users().unwrap().into_iter().map(|user| (user.user, user.state)).collect();
     assert_eq!(states, [("alice".into(), "frozen".into()), ("bob".into(), "frozen".into())]);
 }
+
+#[test]
+fn what_a_user_shared_is_given_to_nobody_once_its_uid_has_another_name() {
+    let mut vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    alice.put("t", b"v", &defaults()).unwrap();
+    alice.share("t", "user:bob", &defaults()).unwrap();
+    vault.users().hand_over(ALICE.uid, Some("mallory")).unwrap();
+    vault.restart();
+    vault.wait_for_state("serving");
+    for door in Door::ALL {
+        let bob = vault.client(BOB, door);
+        let of_alice = GetOptions { owner: Some("uid:4242".into()), ..defaults() };
+        wait::until("that to be seen", || {
+            bob.get("t", &of_alice).err().filter(|error| error.code() == ErrorCode::NotFound)
+        });
+        assert_eq!(bob.list(&ListOptions { shared_with_me: Some(true), ..defaults() }).unwrap().0, []);
+    }
+}

@@ -74,7 +74,7 @@ impl Vault {
         if !may_validate(caller, &issuer, token.audience(), None).is_some_and(|may| may) {
             return None;
         }
-        if !self.holds(&open, request, &token, &issuer) {
+        if !self.holds(&open, (caller.uid, request), &token, &issuer) {
             return None;
         }
         let filled = fill(&token)?;
@@ -106,10 +106,11 @@ impl Vault {
         let token = self.keep_found(found, id);
         if request.presented.kind() == Some(Kind::Code) {
             // A right code for another audience tells nobody that it was right.
-            let counts = token.meta.is_live(&self.moment()) && issuer.active && is_good_for(&token.meta, request);
+            let counts =
+                token.meta.is_live(&self.moment()) && issuer.serves(caller.uid) && is_good_for(&token.meta, request);
             return Ok(if counts { Checked::ToCount } else { self.not_valid(caller, Some(id)) });
         }
-        if !self.holds(&open, request, &token, &issuer) {
+        if !self.holds(&open, (caller.uid, request), &token, &issuer) {
             return Ok(self.not_valid(caller, Some(id)));
         }
         if request.consume {
@@ -146,10 +147,16 @@ impl Vault {
     }
 
     /// Whether a token is what it says, is still good, and is good for what is asked.
-    fn holds(&self, open: &OpenVault, request: &ValidateRequest, token: &HotIssued, issuer: &Principal) -> bool {
+    fn holds(
+        &self,
+        open: &OpenVault,
+        (caller, request): (u32, &ValidateRequest),
+        token: &HotIssued,
+        issuer: &Principal,
+    ) -> bool {
         let hash = open.issued_hash(&token.tag, request.presented.secret());
         mac::equal(&hash, &token.hash)
-            && issuer.active
+            && issuer.serves(caller)
             && token.meta.is_live(&self.moment())
             && is_good_for(&token.meta, request)
     }

@@ -62,7 +62,7 @@ impl Vault {
             let meta = open.open_issued(&issuer, &row)?;
             let may = may_validate(&caller, &issuer, &meta.audience, group.as_ref()) == Some(true);
             if !may
-                || !issuer.active
+                || !issuer.serves(caller.uid)
                 || !meta.is_live(&vault.moment())
                 || request.presented.kind() != Some(kind_of(&row)?)
             {

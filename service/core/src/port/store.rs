@@ -367,6 +367,8 @@ pub trait ReadTx {
     fn audit_bytes(&self, after: u64, limit: usize) -> Result<Option<(u64, u64)>, StoreError>;
     /// What all principals have.
     fn totals(&self) -> Result<Totals, StoreError>;
+    /// Versions of one token.
+    fn count_versions_of(&self, token: i64) -> Result<u64, StoreError>;
     /// Versions of all tokens: takes the longer the more there are.
     fn count_versions(&self) -> Result<u64, StoreError>;
 }

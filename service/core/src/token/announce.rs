@@ -16,7 +16,7 @@ const STEP: usize = 64;
 impl Shelf<'_> {
     /// With whom of those who listen a token is shared now; of an owner who is frozen or disabled nothing is.
     pub fn grantees(&self, vault: &Vault, tx: &dyn ReadTx, found: &Found) -> Result<Vec<Grantee>, Error> {
-        if !found.meta.shared || !self.principal.active || !vault.is_heard() {
+        if !found.meta.shared || !self.principal.active || self.principal.estranged || !vault.is_heard() {
             return Ok(Vec::new());
         }
         let mut shares = tx.shares(found.row.id)?;

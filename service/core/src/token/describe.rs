@@ -25,6 +25,12 @@ impl Vault {
         Ok((principal, token))
     }
 
+    /// How many versions of a token are written anew when that is renamed or annotated; 0 where it is not the caller's to change.
+    pub fn versions_to_rewrite(&self, caller: &Caller, request: &NamedRequest) -> u64 {
+        let owned = self.owner_of(caller, request, Action::Write);
+        owned.and_then(|(_, token)| self.read(|tx| Ok(tx.count_versions_of(token)?))).unwrap_or_default()
+    }
+
     /// Describes the current version of a token.
     ///
     /// # Errors

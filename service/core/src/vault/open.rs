@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::due_mark::Told;
 use super::hot::Ticket;
-use super::principals::Principals;
+use super::principals::{Change, Principals};
 use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
 use crate::crypto::tag;
@@ -38,6 +38,8 @@ pub struct OpenVault {
     pub(crate) unlocked: Unlocked,
     /// Whose tokens are nobody's though that is not written down yet.
     withheld: RwLock<BTreeSet<u32>>,
+    /// Uids that have another name now than in the vault, or none.
+    estranged: RwLock<BTreeSet<u32>>,
     /// When the last look at the notes about deleted users began that left none of them unheeded.
     heeded: Mutex<Option<Timestamp>>,
     /// Up to when it was told what expires, once it was read.
@@ -59,6 +61,7 @@ impl OpenVault {
             principals: Principals::default(),
             unlocked: Unlocked::default(),
             withheld: RwLock::default(),
+            estranged: RwLock::default(),
             heeded: Mutex::default(),
             told_expiry: Mutex::default(),
             opening,
@@ -104,6 +107,15 @@ impl OpenVault {
         self.withheld.read().unwrap_or_else(PoisonError::into_inner).contains(&uid)
     }
 
+    /// Has nobody but who shows the right name given anything of the principals of these uids, and of no others any more.
+    fn estrange(self: &Arc<Self>, uids: BTreeSet<u32>) {
+        let mut estranged = self.estranged.write().unwrap_or_else(PoisonError::into_inner);
+        let changed: Vec<u32> = estranged.symmetric_difference(&uids).copied().collect();
+        *estranged = uids;
+        drop(estranged);
+        changed.into_iter().for_each(|uid| drop(Change::begin(self, uid)));
+    }
+
     /// A look at the notes about deleted users that began then has left none of them unheeded.
     pub(crate) fn note_heeded(&self, begun: Timestamp) {
         *self.heeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
@@ -120,6 +132,7 @@ impl OpenVault {
         if self.withholds(principal.uid) {
             (principal.frozen, principal.active) = (true, false);
         }
+        principal.estranged = self.estranged.read().unwrap_or_else(PoisonError::into_inner).contains(&principal.uid);
         Ok(Arc::new(principal))
     }
 
@@ -230,6 +243,14 @@ impl Vault {
         match self.principal(&open, caller.uid)? {
             Some(own) => own.check_name(caller).map(|()| own.standing(&self.settings(), caller)),
             None => Ok(self.standing_of_stranger(caller)),
+        }
+    }
+
+    /// Says which uids have another name now than in the vault, or none: nothing of theirs is given to others. Nothing while the
+    /// vault is not open.
+    pub fn estrange(&self, uids: BTreeSet<u32>) {
+        if let Ok(open) = self.open() {
+            open.estrange(uids);
         }
     }
 

@@ -32,6 +32,11 @@ impl Bucket {
         true
     }
 
+    /// Takes so many more, also those that there are not yet.
+    pub(super) fn owe(&mut self, count: u64) {
+        self.level -= count as f64;
+    }
+
     /// Gives one back that was taken.
     pub(super) fn give_back(&mut self, burst: f64) {
         self.level = (self.level + 1.0).min(burst);

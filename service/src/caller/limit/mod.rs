@@ -187,6 +187,11 @@ impl Limiter {
         }
     }
 
+    /// Has a call that is as much work as several writes cost as many; what there is not, it owes, and waits for with the next.
+    pub fn owe_writes(&self, uid: u32, count: u64) {
+        self.state().of(uid).writes.owe(count);
+    }
+
     /// Gives back what was paid for a write that nothing was written for: who came too late for the last use of something.
     pub fn refund_write(&self, uid: u32) {
         let mut state = self.state();

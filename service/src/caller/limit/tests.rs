@@ -115,6 +115,8 @@ fn writes_and_misses_have_bursts_and_zero_switches_off() {
     limiter.pay(7, Kind::Write).unwrap();
     assert_eq!(limit_of(limiter.pay(7, Kind::Write)), "writes-per-second");
     assert!(limiter.pay(8, Kind::Write).is_ok());
+    limiter.owe_writes(8, 20);
+    assert_eq!(limit_of(limiter.pay(8, Kind::Write)), "writes-per-second", "what is owed comes first");
     for _ in 0..5 {
         limiter.pay_miss(7).unwrap();
     }

@@ -198,6 +198,10 @@ impl ReadTx for Tx<'_> {
         self.run(read::totals)
     }
 
+    fn count_versions_of(&self, token: i64) -> Result<u64, StoreError> {
+        self.run(|c| read::count_versions_of(c, token))
+    }
+
     fn count_versions(&self) -> Result<u64, StoreError> {
         self.run(read::count_versions)
     }

@@ -170,6 +170,11 @@ pub(super) fn totals(c: &Connection) -> Result<Totals, Fault> {
     Ok(Totals { tokens, bytes, issued })
 }
 
+pub(super) fn count_versions_of(c: &Connection, token: i64) -> Result<u64, Fault> {
+    let count: Option<i64> = one(c, "SELECT count(*) FROM version WHERE token = ?1", [token], |row| row.get(0))?;
+    Ok(count.unwrap_or_default().unsigned_abs())
+}
+
 pub(super) fn count_versions(c: &Connection) -> Result<u64, Fault> {
     let count: Option<i64> = one(c, "SELECT count(*) FROM version", [], |row| row.get(0))?;
     Ok(count.unwrap_or_default().unsigned_abs())

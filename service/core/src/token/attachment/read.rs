@@ -107,7 +107,7 @@ impl Vault {
         }
         let owner = self.find_principal_by_id(open, tx, attachment.owner)?;
         let reader = self.find_principal(open, tx, attachment.reader)?;
-        if !owner.active || reader.is_some_and(|reader| !reader.active) {
+        if !owner.serves(attachment.reader) || reader.is_some_and(|reader| !reader.active) {
             return Err(Error::AccessDenied("who reads the value, or whose it is, was disabled meanwhile".into()));
         }
         Records { open, principal: &owner }.check_unlocked(attachment.class)?;

@@ -89,7 +89,7 @@ impl Vault {
             self.judged(&open, caller, Owner::Own, Action::Read)?;
             let code = request.code.as_ref().ok_or(Error::NoOffer)?;
             self.read(|tx| {
-                let offer = self.find_offer(&open, tx, code)?;
+                let offer = self.find_offer(&open, tx, (code, caller.uid))?;
                 if !offer.meta.is_live(&self.moment()) {
                     return Err(offer.is_over(&open, code));
                 }
@@ -115,7 +115,7 @@ impl Vault {
         self.write(apart_from_tokens(&event), Effect::Reserved, reply, move |tx| {
             vault.judged_in(&open, tx, &caller, Owner::Own, Action::Read)?;
             let code = request.code.as_ref().ok_or(Error::NoOffer)?;
-            let offer = vault.find_offer(&open, tx, code)?;
+            let offer = vault.find_offer(&open, tx, (code, caller.uid))?;
             if !offer.meta.is_live(&vault.moment()) {
                 return Err(offer.is_over(&open, code));
             }
@@ -156,11 +156,11 @@ impl Vault {
         Ok(Redeemed::Value(Box::new(found.told(tx, &shelf)?), value))
     }
 
-    fn find_offer(&self, open: &OpenVault, tx: &dyn ReadTx, code: &OfferCode) -> Result<Offer, Error> {
+    fn find_offer(&self, open: &OpenVault, tx: &dyn ReadTx, (code, caller): (&OfferCode, u32)) -> Result<Offer, Error> {
         let row = tx.issued(&open.offer_tag(code.selector()))?.ok_or(Error::NoOffer)?;
         let owner = self.find_principal_by_id(open, tx, row.principal)?;
         let meta = open.open_issued(&owner, &row)?;
-        if kind_of(&row)? != Kind::Offer || !owner.active {
+        if kind_of(&row)? != Kind::Offer || !owner.serves(caller) {
             return Err(Error::NoOffer);
         }
         Ok(Offer { row, meta, owner })

@@ -105,7 +105,7 @@ impl Foreign<'_> {
     ) -> Result<Asked<Reach>, Error> {
         let rows = self.rows(keys, (vault, open), tx)?;
         let owner = self.owner.uid(self.caller).filter(|_| !rows.is_empty()).ok_or(Error::NotFound)?;
-        let is_meant = |owner: &Arc<Principal>| owner.active && self.owner.means(owner);
+        let is_meant = |owner: &Arc<Principal>| owner.serves(self.caller.uid) && self.owner.means(owner);
         let principal = vault.find_principal(open, tx, owner)?.filter(is_meant).ok_or(Error::NotFound)?;
         let shelf = Shelf { open, principal: &principal, now: vault.moment() };
         let found = shelf.find(tx, self.name).map_err(|error| match error {

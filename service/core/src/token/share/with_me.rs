@@ -178,7 +178,7 @@ impl Walk<'_> {
         let principal = row.principal;
         let is_named = |uid: Option<u32>| uid == Some(principal.uid) && self.request.owner.means(&principal);
         let is_meant = self.only.is_none_or(is_named);
-        if !is_meant || !principal.active || principal.uid == self.asked.caller.uid {
+        if !is_meant || !principal.serves(self.asked.caller.uid) || principal.uid == self.asked.caller.uid {
             return Ok(None);
         }
         let shelf = Shelf { open: self.open, principal: &principal, now: self.vault.moment() };
