@@ -746,9 +746,8 @@ const char *tokenvault_value_note(const struct tokenvault_value *value);
 int64_t tokenvault_value_uses_left(const struct tokenvault_value *value);
 
 /**
- * Offers a token: whoever has the code gets its value once, by tokenvault_redeem. The code is the data of what is given out, and a
- * zero byte does not follow it; tokenvault_value_id names the offer to tokenvault_revoke, tokenvault_value_expires is its end.
- * Free it with tokenvault_value_free.
+ * Offers a token: whoever has the code gets its value once, by tokenvault_redeem. The code is the data of what is given out, a
+ * string; tokenvault_value_id names the offer to tokenvault_revoke, tokenvault_value_expires is its end. Free it with tokenvault_value_free.
  */
 int tokenvault_offer(struct tokenvault_client *client,
                      const char *name,
@@ -765,9 +764,9 @@ int tokenvault_redeem(struct tokenvault_client *client,
                       struct tokenvault_value **value);
 
 /**
- * Has the vault issue a token, or a code of digits, that others can have validated. Its text is the data of what is given out, and
- * a zero byte does not follow it: the vault does not keep it. tokenvault_value_id names it, tokenvault_value_expires is its end.
- * Free it with tokenvault_value_free.
+ * Has the vault issue a token, or a code of digits, that others can have validated. Its text is the data of what is given out, a
+ * string that tokenvault_validate takes: the vault does not keep it. tokenvault_value_id names it, tokenvault_value_expires is its
+ * end. Free it with tokenvault_value_free.
  */
 int tokenvault_issue(struct tokenvault_client *client,
                      const struct tokenvault_issue_options *options,
@@ -851,7 +850,8 @@ const char *tokenvault_value_scope(const struct tokenvault_value *value, size_t 
 int64_t tokenvault_value_attempts_left(const struct tokenvault_value *value);
 
 /**
- * The value's bytes; no zero byte follows them. NULL when there is no value.
+ * The value's bytes. A zero byte follows them, so that text can be taken for a string; a value may have zero bytes of its own:
+ * tokenvault_value_len says where it ends. NULL when there is no value.
  */
 const void *tokenvault_value_data(const struct tokenvault_value *value);
 

@@ -43,7 +43,7 @@ pub async fn value(service: &Service, uid: u32, fd: OwnedFd) -> Result<(Received
 pub fn check_size(said: Option<u64>, size: u64) -> Result<(), Error> {
     match said {
         Some(said) if size > said => Err(Error::InvalidArgs(format!(
-            "the value is longer than the {said} bytes that option 'size' says; leave 'size' out where it is not known"
+            "the value has more bytes than option 'size' says, {said}; leave 'size' out where it is not known"
         ))),
         Some(said) if said != size => Err(Error::InvalidArgs(format!(
             "the value ended after {size} bytes, and option 'size' says {said}; write all of it"

@@ -44,7 +44,10 @@ async fn waiting(subscription: &Subscription) -> (usize, bool) {
             biased;
             next = subscription.mailbox.take() => match next {
                 Some(Next::Tell(Told::Lost)) => is_lost = true,
-                Some(Next::Tell(_)) => count += 1,
+                Some(Next::Tell(_)) => {
+                    count += 1;
+                    subscription.mailbox.pass_over();
+                }
                 Some(Next::Judge) => {}
                 None => return (count, is_lost),
             },

@@ -135,7 +135,7 @@ through_both_doors! {
                 scope.spawn(move || drop(File::from(writer).write_all(&long(len, 1))));
                 let refusal = begin_put(&wire, reader, Some(said)).expect_err("it was stored");
                 assert_eq!(refusal.name, "org.tokenvault1.Error.InvalidArgs", "{}", refusal.text);
-                assert!(refusal.text.contains(&len.to_string()), "{}", refusal.text);
+                assert!(refusal.text.contains(&said.to_string()), "{}", refusal.text);
             });
         }
         assert_eq!(code(vault.client(ALICE, door).get("t", &defaults())), ErrorCode::NotFound);
@@ -171,7 +171,7 @@ through_both_doors! {
             fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK)).unwrap();
             file
         };
-        for (size, cause) in [(None, "'attachment-bytes'"), (Some(100_000), "'size' says 100000")] {
+        for (size, cause) in [(None, "'attachment-bytes'"), (Some(100_000), "'size' says, 100000")] {
             let refusal = begin_put(&wire, sparse(), size).expect_err("it was stored");
             assert_eq!(refusal.name, "org.tokenvault1.Error.InvalidArgs", "{}", refusal.text);
             assert!(refusal.text.contains(cause), "{}", refusal.text);
