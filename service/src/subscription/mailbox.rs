@@ -111,9 +111,6 @@ impl Mailbox {
         if state.closed || state.waiting.is_empty() && state.taken != Taken::Valid {
             return;
         }
-        if state.taken == Taken::Valid {
-            state.taken = Taken::Dropped;
-        }
         state.lose();
         state.waiting.push_back(Told::Lost);
         self.filled.notify_one();
@@ -196,7 +193,9 @@ impl Mailbox {
 
 impl State {
     fn lose(&mut self) {
-        self.taken = if self.taken == Taken::Nothing { Taken::Nothing } else { Taken::Dropped };
+        if self.taken == Taken::Valid {
+            self.taken = Taken::Dropped;
+        }
         self.waiting.clear();
         self.over = true;
     }
