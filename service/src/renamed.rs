@@ -4,7 +4,6 @@
 //! A caller is held against its name at each call. This is for what others have of a user who calls no more: shares, offers, and
 //! what was issued.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,29 +20,27 @@ const STEP: usize = 512;
 
 /// Looks as long as the daemon runs.
 pub async fn watch(service: Arc<Service>) {
-    let (mut estranged, mut last) = (BTreeSet::new(), 0);
+    let mut last = 0;
     loop {
-        let looked = look(&service, &mut estranged, &mut last).await;
-        tokio::time::sleep(if looked { LOOK } else { LOOK_WHILE_CLOSED }).await;
+        look(&service, &mut last).await;
+        let is_open = service.vault.check_open().is_ok();
+        tokio::time::sleep(if is_open { LOOK } else { LOOK_WHILE_CLOSED }).await;
     }
 }
 
-/// Looks at the next users behind the one of the uid `last`; false while the vault is not open, and gives nothing to anybody.
-async fn look(service: &Arc<Service>, estranged: &mut BTreeSet<u32>, last: &mut u32) -> bool {
+/// Looks at the next users behind the one of the uid `last`; at none while the vault is not open, which gives nothing to anybody.
+async fn look(service: &Arc<Service>, last: &mut u32) {
     let vault = Arc::clone(&service.vault);
-    let Ok(users) = blocking(move || vault.users()).await else { return false };
-    estranged.retain(|uid| users.iter().any(|user| user.uid == *uid));
+    let Ok(users) = blocking(move || vault.users()).await else { return };
     let behind = users.partition_point(|user| user.uid <= *last);
     let (before, after) = users.split_at_checked(behind).unwrap_or_default();
     for user in after.iter().chain(before).take(STEP).filter(|user| user.uid != 0) {
         match service.users.name(user.uid).await {
-            Ok(name) if *name == *user.user => drop(estranged.remove(&user.uid)),
-            Ok(_) | Err(UserError::Unknown) => drop(estranged.insert(user.uid)),
+            Ok(name) => service.vault.estrange(user.uid, *name != *user.user),
+            Err(UserError::Unknown) => service.vault.estrange(user.uid, true),
             // What nobody knows now stays as it was.
             Err(UserError::Unavailable(_)) => {}
         }
         *last = user.uid;
     }
-    service.vault.estrange(estranged.clone());
-    true
 }

@@ -48,7 +48,7 @@ pub struct Service {
     pub sealer: HeardSealer,
     /// Turns at work that blocks.
     pub turns: Turns,
-    /// Who opens and closes a user's login, or changes what it may do. Behind no call of that user's own.
+    /// Who opens and closes a user's login, or changes what it may do. Behind none of that user's reads and lists.
     pub login_turns: Turns,
     /// Turns at taking in long values.
     pub uploads: Turns,

@@ -85,6 +85,13 @@ impl Process {
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process is gone").count()
     }
+
+    /// How many of these are ends of pipes. Files come and go with what it looks up meanwhile.
+    pub fn open_pipes(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process is gone");
+        let is_pipe = |link: &std::path::PathBuf| link.to_string_lossy().starts_with("pipe:");
+        open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).filter(is_pipe).count()
+    }
 }
 
 impl Drop for Process {

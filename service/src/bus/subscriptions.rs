@@ -10,6 +10,7 @@ use tokenvault_core::vault::Listening;
 use tokenvault_core::{Caller, Error};
 use tokenvault_proto::{CHANGE_LOST, NoOptions, OBJECT_PATH};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 use zbus::Connection;
 use zbus::message::Header;
 use zbus::names::{BusName, UniqueName};
@@ -156,18 +157,23 @@ pub fn unsubscribe(desk: &Desk, line: &Line, options: Options) -> Result<(), Err
 /// Sends what is put into a mailbox, until the subscription or its connection ends.
 async fn deliver(service: Arc<Service>, subscription: Arc<Subscription>, line: Line) {
     let mailbox = &subscription.mailbox;
-    let mut missed = false;
+    let (mut missed, mut judge_at) = (false, Instant::now());
     loop {
         let next = tokio::select! {
             next = mailbox.take() => next,
             // Nobody says when the user database answers again.
-            () = tokio::time::sleep(JUDGE_AGAIN), if missed => Some(Next::Judge),
+            () = sleep_until(judge_at), if missed => Some(Next::Judge),
             () = line.connection.closed() => None,
         };
         let Some(next) = next else { break };
         let told = match (hears(&service, &subscription, &next).await, next) {
             (hearing @ (Hearing::Nothing | Hearing::Barred), next) => {
-                missed |= matches!((hearing, next), (Hearing::Barred, Next::Tell(_)));
+                let is_judged = matches!(next, Next::Judge);
+                let misses = matches!((hearing, next), (Hearing::Barred, Next::Tell(_)));
+                if is_judged || misses && !missed {
+                    judge_at = Instant::now() + JUDGE_AGAIN;
+                }
+                missed |= misses;
                 mailbox.pass_over();
                 continue;
             }

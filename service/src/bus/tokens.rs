@@ -269,7 +269,7 @@ impl Tokens {
     }
 
     /// Deletes a token. Options: `version` t: only that one; with its last version the token goes. Where that was the current one,
-    /// the newest that has not expired becomes it, and those between go too. `owner` s.
+    /// the newest that has not expired becomes it where the clock is known to be right, and those between go too. `owner` s.
     async fn delete(&self, #[zbus(header)] header: Header<'_>, name: &str, options: Options) -> Result<(), Refusal> {
         self.0
             .serve(&header, Kind::Write, |mut call| async move {

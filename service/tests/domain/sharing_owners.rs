@@ -1,6 +1,5 @@
 //! Sharing, and what becomes of owners and grantees: who is called otherwise, is disabled, or goes while somebody looks.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -122,7 +121,7 @@ fn of_an_owner_whose_uid_has_another_name_others_are_given_nothing_until_it_has_
     let code = alice.offer("t").unwrap().code;
     let bob = || home.bob().of(Owner::Uid(ALICE));
     for is_right in [true, false, true] {
-        home.vault().estrange(if is_right { BTreeSet::new() } else { BTreeSet::from([ALICE]) });
+        home.vault().estrange(ALICE, !is_right);
         assert_eq!(bob().get_shared("t").is_ok(), is_right);
         assert_eq!(bob().describe_shared("t").is_ok(), is_right);
         assert_eq!(home.bob().shared_with_me().len(), usize::from(is_right));
@@ -133,4 +132,8 @@ fn of_an_owner_whose_uid_has_another_name_others_are_given_nothing_until_it_has_
         }
     }
     home.bob().redeem(&code).unwrap();
+    home.vault().estrange(ALICE, true);
+    let present = Named { uid: ALICE, user: NameNow::Is("alice".into()) };
+    home.vault().adopt_user(&home.root().caller, ALICE, &present).unwrap();
+    assert!(bob().get_shared("t").is_ok(), "an administrator has said whose it is");
 }

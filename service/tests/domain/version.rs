@@ -1,7 +1,8 @@
 //! Versions: which are kept, deleted and brought back.
 
 use tokenvault_core::name::ContentType;
-use tokenvault_core::token::{Annotation, Expiry, PutOptions};
+use tokenvault_core::token::{Annotation, CleanupRequest, Expiry, PutOptions};
+use tokenvault_core::vault::ClockWord;
 
 use crate::fixture::*;
 
@@ -84,6 +85,8 @@ fn the_current_version_deleted_leaves_the_newest_that_has_not_expired() {
     put(b"1", Expiry::Never);
     put(b"2", Expiry::After(SECOND));
     put(b"3", Expiry::Never);
+    let word = CleanupRequest { clock_is_right: Some(ClockWord::Synchronised), ..CleanupRequest::default() };
+    home.vault().cleanup(&home.root().caller, word).unwrap();
     home.clock.advance_usec(SECOND);
     assert_eq!(alice.version_numbers("t"), [3, 1]);
     alice.delete_version("t", 3).unwrap();
@@ -91,6 +94,19 @@ fn the_current_version_deleted_leaves_the_newest_that_has_not_expired() {
     put(b"4", Expiry::Never);
     assert_eq!(alice.version_numbers("t"), [4, 1]);
     home.check_counters();
+}
+
+#[test]
+fn by_a_clock_that_may_be_wrong_no_other_version_is_deleted() {
+    let home = Home::new();
+    let alice = home.alice();
+    for expiry in [Expiry::Never, Expiry::After(SECOND), Expiry::Never] {
+        alice.put_with("t", b"v", PutOptions { expiry, ..PutOptions::default() }).unwrap();
+    }
+    home.clock.set_wall(START.checked_add_usec(SECOND).unwrap());
+    alice.delete_version("t", 3).unwrap();
+    home.clock.set_wall(START);
+    assert_eq!(alice.version_numbers("t"), [2, 1], "all of them are there when it is right again");
 }
 
 #[test]

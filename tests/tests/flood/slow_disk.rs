@@ -114,9 +114,9 @@ fn who_logs_in_again_before_the_logout_had_its_turn_stays_unlocked() {
         let setting = vault.client(ROOT, Door::Socket);
         scope.spawn(move || setting.set_login_key(ALICE.uid, &KEYS[0], &KEYS[1]).ok());
         wait_for_the_disk(pid);
-        let before = vault.daemon().process().open_files();
+        let before = vault.daemon().process().open_pipes();
         drop(first);
-        wait::until("the lease to end", || (vault.daemon().process().open_files() < before).then_some(()));
+        wait::until("the lease to end", || (vault.daemon().process().open_pipes() < before).then_some(()));
         let _second = log_in();
         drop(strace);
         // This one comes after the logout.

@@ -134,7 +134,7 @@ through_both_doors! {
         // The pipes of answers nobody took, and the connections, are given back.
         wait::until("descriptors to be closed", || {
             let now = vault.daemon().process().open_files();
-            (now <= before + 2).then_some(())
+            (now <= before + 8).then_some(())
         });
     }
 }

@@ -8,7 +8,7 @@ use crate::login::{enrolled, is_locked, lease};
 /// Waits until the daemon has fewer files open than before: a lease that ends while the vault is sealed shows nowhere else.
 fn wait_for_the_end_of_a_lease(vault: &mut Vault, before: usize) {
     let daemon = vault.daemon();
-    wait::until("the lease to end", || (daemon.process().open_files() < before).then_some(()));
+    wait::until("the lease to end", || (daemon.process().open_pipes() < before).then_some(()));
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn who_logs_out_while_the_vault_is_sealed_stays_locked_when_it_opens() {
     vault.stop_tpm();
     vault.restart_by_manager();
     vault.wait_for_state("sealed");
-    let before = vault.daemon().process().open_files();
+    let before = vault.daemon().process().open_pipes();
     drop(of_alice);
     wait_for_the_end_of_a_lease(&mut vault, before);
     // A login without a password opens nothing again.

@@ -24,7 +24,7 @@ use crate::{Caller, Timestamp};
 /// Ended ones that are taken away at a time when there is no room for a new one.
 const ENDED_STEP: usize = 128;
 /// And so many times that, where none of them has.
-const ENDED_STEPS: usize = 16;
+const ENDED_STEPS: usize = 4;
 
 /// What was issued.
 pub struct Issued {
@@ -117,7 +117,8 @@ impl Vault {
                     freed.freed += usage::of_issued(&row);
                 }
             }
-            if freed.issued < 0 {
+            // What is used up ends on that day: behind it all are good still.
+            if freed.issued < 0 || after.0 > self.now().day_rounded_up() {
                 break;
             }
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::Caller;
 use crate::announcement::{Announcement, Happened};
 use crate::error::Error;
 use crate::policy::Action;
@@ -12,6 +11,7 @@ use crate::token::offer::drop_offers;
 use crate::token::request::NamedRequest;
 use crate::token::usage::{self, Change};
 use crate::vault::{Effect, Event, Reply, Vault};
+use crate::{Caller, Timestamp};
 
 impl Vault {
     /// Deletes a token, or with `version` only that one; with its last version a token goes as well. Answers once it is
@@ -35,7 +35,7 @@ impl Vault {
             let grantees = shelf.grantees(&vault, tx, &found)?;
             match version {
                 Some(_) if !live => return Err(Error::NotFound),
-                Some(version) => delete_version(tx, &shelf, found, version)?,
+                Some(version) => delete_version(tx, &shelf, found, (version, vault.certain_time()))?,
                 None => delete_token(tx, &found)?.count(tx, &principal)?,
             }
             vault.record_mutation(&open, tx, &audited, version.unwrap_or(0))?;
@@ -60,8 +60,14 @@ pub(super) fn delete_token(tx: &mut dyn WriteTx, found: &Found) -> Result<Change
 }
 
 /// Deletes a version. Where that was the current one, the newest one left that has not expired becomes it, and those between them
-/// go as well: one of them as the current version would end the token.
-fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version: u64) -> Result<(), Error> {
+/// go as well: one of them as the current version would end the token. That is where they have ended by a time that is `certain`;
+/// else the newest one left becomes the current version, and what is deleted by a wrong clock is nothing.
+fn delete_version(
+    tx: &mut dyn WriteTx,
+    shelf: &Shelf<'_>,
+    found: Found,
+    (version, certain): (u64, Option<Timestamp>),
+) -> Result<(), Error> {
     let versions = tx.versions(found.row.id)?;
     if !versions.iter().any(|head| head.version == version) {
         return Err(Error::NotFound);
@@ -69,7 +75,7 @@ fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version
     let mut left: Vec<_> = versions.iter().filter(|head| head.version != version).collect();
     let mut gone = vec![version];
     if found.row.current == version
-        && let Some(live) = newest_live(shelf, &left)?
+        && let Some(live) = newest_live(shelf, &left, certain)?
     {
         gone.extend(left.split_off(live + 1).iter().map(|head| head.version));
     }
@@ -90,11 +96,21 @@ fn delete_version(tx: &mut dyn WriteTx, shelf: &Shelf<'_>, found: Found, version
     Change { added: usage::of_token(&row, &meta), freed, ..Change::default() }.count(tx, shelf.principal)
 }
 
-/// Where among versions, the oldest first, the newest stands that has not expired.
-fn newest_live(shelf: &Shelf<'_>, versions: &[&VersionHead]) -> Result<Option<usize>, Error> {
+/// Where among versions, the oldest first, the newest stands that has not expired; `None` also where one behind it has not
+/// certainly ended.
+fn newest_live(
+    shelf: &Shelf<'_>,
+    versions: &[&VersionHead],
+    certain: Option<Timestamp>,
+) -> Result<Option<usize>, Error> {
     for (at, head) in versions.iter().enumerate().rev() {
-        if !shelf.records().open_version(head)?.is_expired(&shelf.now) {
+        let version = shelf.records().open_version(head)?;
+        if !version.is_expired(&shelf.now) {
             return Ok(Some(at));
+        }
+        let has_ended = |certain: Timestamp| version.expires.is_some_and(|end| end <= certain);
+        if !certain.is_some_and(has_ended) {
+            return Ok(None);
         }
     }
     Ok(None)

@@ -54,6 +54,7 @@ impl Vault {
         })?;
         for uid in [from, to] {
             work.open.withhold(uid, false);
+            work.open.estrange(uid, false);
             drop(Change::begin(&work.open, uid));
         }
         let grantees = work.grantees(principal);

@@ -50,6 +50,7 @@ impl Vault {
             })?;
             if is_done {
                 work.open.withhold(uid, false);
+                work.open.estrange(uid, false);
                 drop(Change::begin(&work.open, uid));
                 self.announce(vec![Announcement::of_all(uid, Happened::Purged, Vec::new())]);
                 return Ok(());

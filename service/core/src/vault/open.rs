@@ -107,13 +107,14 @@ impl OpenVault {
         self.withheld.read().unwrap_or_else(PoisonError::into_inner).contains(&uid)
     }
 
-    /// Has nobody but who shows the right name given anything of the principals of these uids, and of no others any more.
-    fn estrange(self: &Arc<Self>, uids: BTreeSet<u32>) {
-        let mut estranged = self.estranged.write().unwrap_or_else(PoisonError::into_inner);
-        let changed: Vec<u32> = estranged.symmetric_difference(&uids).copied().collect();
-        *estranged = uids;
-        drop(estranged);
-        changed.into_iter().for_each(|uid| drop(Change::begin(self, uid)));
+    /// Has nobody but who shows the right name given anything of the principal of a uid, or no longer.
+    pub(crate) fn estrange(self: &Arc<Self>, uid: u32, estranged: bool) {
+        let mut uids = self.estranged.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = if estranged { uids.insert(uid) } else { uids.remove(&uid) };
+        drop(uids);
+        if changed {
+            drop(Change::begin(self, uid));
+        }
     }
 
     /// A look at the notes about deleted users that began then has left none of them unheeded.
@@ -246,11 +247,11 @@ impl Vault {
         }
     }
 
-    /// Says which uids have another name now than in the vault, or none: nothing of theirs is given to others. Nothing while the
-    /// vault is not open.
-    pub fn estrange(&self, uids: BTreeSet<u32>) {
+    /// Says whether a uid has another name now than in the vault, or none: nothing of its is given to others then. Nothing while
+    /// the vault is not open.
+    pub fn estrange(&self, uid: u32, estranged: bool) {
         if let Ok(open) = self.open() {
-            open.estrange(uids);
+            open.estrange(uid, estranged);
         }
     }
 

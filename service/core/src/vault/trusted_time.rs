@@ -119,6 +119,11 @@ impl Vault {
         self.high_water.at(self.clock.boottime_usec())
     }
 
+    /// The same, no later than the wall clock: by that something may be deleted.
+    pub(crate) fn certain_time(&self) -> Option<Timestamp> {
+        self.trusted_time().map(|trusted| trusted.min(self.wall()))
+    }
+
     /// Whether anybody has ever said that the clock is right.
     pub fn has_trusted_time(&self) -> bool {
         self.trusted_time().is_some()

@@ -32,9 +32,11 @@ impl Bucket {
         true
     }
 
-    /// Takes so many more, also those that there are not yet.
-    pub(super) fn owe(&mut self, count: u64) {
-        self.level -= count as f64;
+    /// Takes so many more, also those that there are not yet; no more of these than it holds.
+    pub(super) fn owe(&mut self, count: u64, rate: u64, burst: f64) {
+        if rate > 0 {
+            self.level = (self.level - count as f64).max(-burst);
+        }
     }
 
     /// Gives one back that was taken.

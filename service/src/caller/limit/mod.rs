@@ -189,7 +189,9 @@ impl Limiter {
 
     /// Has a call that is as much work as several writes cost as many; what there is not, it owes, and waits for with the next.
     pub fn owe_writes(&self, uid: u32, count: u64) {
-        self.state().of(uid).writes.owe(count);
+        let mut state = self.state();
+        let (rate, burst) = (state.limits.writes_per_second, burst_of_writes(&state.limits));
+        state.of(uid).writes.owe(count, rate, burst);
     }
 
     /// Gives back what was paid for a write that nothing was written for: who came too late for the last use of something.

@@ -236,12 +236,6 @@ impl Shelf {
         let token = self.live_mut(name, now)?;
         let at = token.versions.iter().position(|held| held.number == version).ok_or(Refused::NotFound)?;
         token.versions.remove(at);
-        if at == token.versions.len()
-            && let Some(live) = token.versions.iter().rposition(|held| held.is_live(now))
-        {
-            // Or the token would be gone.
-            token.versions.truncate(live + 1);
-        }
         token.updated = now;
         if token.versions.is_empty() {
             self.tokens.remove(name);

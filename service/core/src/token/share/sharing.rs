@@ -49,9 +49,7 @@ impl Sharing {
             if !share.has_ended(&shelf.now) {
                 sharing.shared = true;
                 sharing.lasts = share.expires.is_none() && share.uses_left.is_none();
-                if sharing.lasts || share.expires.is_some() {
-                    break;
-                }
+                break;
             }
         }
         Ok(sharing)
