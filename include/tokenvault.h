@@ -747,7 +747,8 @@ int64_t tokenvault_value_uses_left(const struct tokenvault_value *value);
 
 /**
  * Offers a token: whoever has the code gets its value once, by tokenvault_redeem. The code is the data of what is given out, a
- * string; tokenvault_value_id names the offer to tokenvault_revoke, tokenvault_value_expires is its end. Free it with tokenvault_value_free.
+ * string; tokenvault_value_id names the offer to tokenvault_revoke, tokenvault_value_expires is its end. Free it with
+ * tokenvault_value_free.
  */
 int tokenvault_offer(struct tokenvault_client *client,
                      const char *name,

@@ -164,8 +164,8 @@ impl Mailbox {
         self.state().taken = Taken::Nothing;
     }
 
-    /// Takes the place of what was taken and is sent now; false where there is none left or it was dropped meanwhile, and that is to
-    /// be told instead.
+    /// Takes the place of what was taken and is sent now; false where there is none left or it was dropped meanwhile, and that is
+    /// to be told instead.
     pub fn pay(&self) -> bool {
         let mut state = self.state();
         let taken = std::mem::replace(&mut state.taken, Taken::Nothing);

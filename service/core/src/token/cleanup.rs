@@ -121,7 +121,7 @@ impl Vault {
         let wall = self.wall();
         let trusted = match request.clock_is_right {
             Some(_) => wall,
-            None => self.trusted_time().map_or(Timestamp::default(), |trusted| trusted.min(wall)),
+            None => self.certain_time().unwrap_or_default(),
         };
         let mut run = Run {
             vault: self,
@@ -154,7 +154,7 @@ impl Vault {
     pub fn holds_expired_back(&self) -> Result<bool, Error> {
         self.check_open()?;
         let wall = self.wall();
-        let trusted = self.trusted_time().map_or(Timestamp::default(), |trusted| trusted.min(wall));
+        let trusted = self.certain_time().unwrap_or_default();
         let begin = Ending { day: last_day(trusted), token: 0, principal: 0, row: i64::MAX };
         self.read(|tx| {
             for find in [VERSIONS, SHARES] {

@@ -19,7 +19,8 @@ pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// filtered are not taken one by one.
 const STEP: usize = 128;
 const STEP_MIN: usize = 32;
-/// About as many rows, and as many of their shares, are looked at for a page. One that has fewer tokens than were asked for, or none, may not be the last.
+/// About as many rows, and as many of their shares, are looked at for a page. One that has fewer tokens than were asked for, or
+/// none, may not be the last.
 pub(crate) const LOOKED_AT_MAX: usize = 2_048;
 const CURSOR: &str = "list-cursor";
 
