@@ -94,6 +94,16 @@ fn wait_for_the_disk(pid: u32) {
     });
 }
 
+/// Waits until all that was written lies on the disk: half a second after the last write the store copies its log back.
+fn wait_until_all_is_written(vault: &Vault) {
+    const REST: Duration = Duration::from_secs(1);
+    wait::until("the store to rest", || {
+        let mut files = fs::read_dir(vault.state_directory()).unwrap().flatten();
+        let rests = |file: &fs::DirEntry| file.metadata().unwrap().modified().unwrap().elapsed().is_ok_and(|age| age > REST);
+        files.all(|file| rests(&file)).then_some(())
+    });
+}
+
 #[test]
 fn who_logs_in_again_before_the_logout_had_its_turn_stays_unlocked() {
     const KEYS: [[u8; 32]; 2] = [[7; 32], [8; 32]];
@@ -107,6 +117,8 @@ fn who_logs_in_again_before_the_logout_had_its_turn_stays_unlocked() {
         write
     };
     let first = log_in();
+    // What asks for the disk next is the change.
+    wait_until_all_is_written(&vault);
     let pid = vault.daemon().process().id();
     let strace = hang_the_disk(pid);
     std::thread::scope(|scope| {
