@@ -214,6 +214,31 @@ fn a_cursor_outlives_a_restart() {
     assert_eq!(alice.names(&ListRequest { after, ..alice.everything() }), ["b"]);
 }
 
+#[test]
+fn what_was_listed_before_is_listed_as_it_is_now() {
+    let home = Home::new();
+    let alice = home.alice();
+    let (marked, expiring) = (
+        |host| PutOptions { attributes: Some(attributes(&[("host", host)])), ..PutOptions::default() },
+        PutOptions { expiry: Expiry::After(SECOND), ..PutOptions::default() },
+    );
+    alice.put_with("a", b"1", marked("db1")).unwrap();
+    alice.put_with("b", b"1", expiring).unwrap();
+    alice.put("c", b"1").unwrap();
+    assert_eq!(prefixed(&alice, ""), ["a", "b", "c"]);
+    assert_eq!(prefixed(&alice, "a"), ["a"], "also where another filter found it before");
+    assert_eq!(found(&alice, &[("host", "db1")]), ["a"]);
+    alice.put_with("a", b"22", marked("db2")).unwrap();
+    assert_eq!(found(&alice, &[("host", "db1")]), [""; 0]);
+    assert_eq!(found(&alice, &[("host", "db2")]), ["a"]);
+    let sizes: Vec<_> = alice.list().unwrap().into_iter().map(|token| token.size).collect();
+    assert_eq!(sizes, [2, 1, 1]);
+    home.clock.advance_usec(SECOND);
+    assert_eq!(prefixed(&alice, ""), ["a", "c"]);
+    alice.delete("c").unwrap();
+    assert_eq!(prefixed(&alice, ""), ["a"]);
+}
+
 /// As many attributes as a token may carry, each as long as it may be.
 fn heavy() -> PutOptions {
     let pairs: Vec<_> = (0..32).map(|at| (format!("{at:064}"), "v".repeat(1024))).collect();

@@ -223,3 +223,48 @@ fn a_user_of_another_vault_does_not_open_in_this_one() {
     });
     assert_eq!(refused(home.alice().get("a")), Refused::Quarantined);
 }
+
+/// The names in a list of what Alice has, or how it is refused.
+fn listed(home: &Home) -> Result<Vec<String>, Refused> {
+    answer(home.alice().list()).map(|tokens| tokens.into_iter().map(|token| token.name).collect())
+}
+
+#[test]
+fn what_was_listed_before_is_not_believed_of_a_row_that_was_changed_since() {
+    let home = written();
+    let file = home.database();
+    let both = || Ok(vec!["a".to_owned(), "b".to_owned()]);
+    assert_eq!(listed(&home), both());
+    for (table, column) in [
+        ("token", "meta"),
+        ("token", "name_tag"),
+        ("token", "newest"),
+        ("token", "current"),
+        ("version", "meta"),
+        ("version", "class"),
+        ("version", "expires_day"),
+        ("version", "stored_bytes"),
+    ] {
+        let id = if table == "token" { 1 } else { A2 };
+        let was = file.value(&format!("SELECT {column} FROM {table} WHERE id = ?1"), [id]);
+        let changed = match &was {
+            Value::Blob(bytes) => Value::Blob(bytes.iter().rev().copied().collect()),
+            Value::Integer(1..) if column == "current" => Value::Integer(1),
+            Value::Integer(number) => Value::Integer(number + 1),
+            _ => Value::Integer(100_000),
+        };
+        let update = format!("UPDATE {table} SET {column} = ?1 WHERE id = {id}");
+        file.change(&update, [changed]);
+        assert_eq!(listed(&home), Err(Refused::Quarantined), "{table}.{column}");
+        file.change(&update, [was]);
+        assert_eq!(listed(&home), both(), "{table}.{column}");
+    }
+}
+
+#[test]
+fn what_one_user_listed_is_not_told_to_another_whose_row_it_has_become() {
+    let home = written();
+    assert_eq!(listed(&home), Ok(vec!["a".to_owned(), "b".to_owned()]));
+    home.database().change("UPDATE token SET principal = 2 WHERE id = 2", []);
+    assert_eq!(refused(home.bob().list()), Refused::Quarantined);
+}

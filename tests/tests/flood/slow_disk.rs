@@ -99,7 +99,8 @@ fn wait_until_all_is_written(vault: &Vault) {
     const REST: Duration = Duration::from_secs(1);
     wait::until("the store to rest", || {
         let mut files = fs::read_dir(vault.state_directory()).unwrap().flatten();
-        let rests = |file: &fs::DirEntry| file.metadata().unwrap().modified().unwrap().elapsed().is_ok_and(|age| age > REST);
+        let rests =
+            |file: &fs::DirEntry| file.metadata().unwrap().modified().unwrap().elapsed().is_ok_and(|age| age > REST);
         files.all(|file| rests(&file)).then_some(())
     });
 }

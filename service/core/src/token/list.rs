@@ -1,5 +1,7 @@
 //! `List`: a page of tokens without their values.
 
+use std::sync::Arc;
+
 use crate::Caller;
 use crate::crypto::tag;
 use crate::cursor::Cursor;
@@ -8,6 +10,7 @@ use crate::policy::Action;
 use crate::port::{TokenRow, VersionHead};
 use crate::principal::Principal;
 use crate::token::found::{Found, Shelf, TokenInfo};
+use crate::token::metadata::{TokenMeta, VersionMeta};
 use crate::token::request::ListRequest;
 use crate::vault::{Event, OpenVault, Vault};
 
@@ -99,22 +102,38 @@ pub(super) fn open_if_meant(
     row: TokenRow,
     head: VersionHead,
     request: &ListRequest,
-) -> Result<Option<Found>, Error> {
+) -> Result<Option<Arc<Found>>, Error> {
     if !may_expire_before(&head, request) {
         return Ok(None);
     }
+    if let Some(found) = shelf.open.listed.find(shelf.principal, &row, &head) {
+        return Ok((means(request, &found.meta) && is_live_and_meant(shelf, request, &found.version)).then_some(found));
+    }
     let meta = shelf.records().open_token(&row)?;
-    // The tags only found candidates: they are short, and nothing binds them to the token.
-    let mut wanted = request.attributes.iter();
-    let carries_all = wanted.all(|(key, value)| meta.attributes.get(key).is_some_and(|has| has == value));
-    if !carries_all || !request.prefix.matches(&meta.name) {
+    if !means(request, &meta) {
         return Ok(None);
     }
     let version = shelf.records().open_version(&head)?;
+    if !is_live_and_meant(shelf, request, &version) {
+        return Ok(None);
+    }
+    let found = Arc::new(Found { row, meta, head, version });
+    shelf.open.listed.keep(shelf.principal, &found);
+    Ok(Some(found))
+}
+
+/// Whether a token of this metadata is meant. The tags only found candidates: they are short, and nothing binds them to the token.
+fn means(request: &ListRequest, meta: &TokenMeta) -> bool {
+    let mut wanted = request.attributes.iter();
+    let carries_all = wanted.all(|(key, value)| meta.attributes.get(key).is_some_and(|has| has == value));
+    carries_all && request.prefix.matches(&meta.name)
+}
+
+/// The same of its version, which must not have expired.
+fn is_live_and_meant(shelf: &Shelf<'_>, request: &ListRequest, version: &VersionMeta) -> bool {
     let expires_in_time =
         request.expires_before.is_none_or(|limit| version.expires.is_some_and(|expires| expires < limit));
-    let is_meant = expires_in_time && !version.is_expired(&shelf.now);
-    Ok(is_meant.then_some(Found { row, meta, head, version }))
+    expires_in_time && !version.is_expired(&shelf.now)
 }
 
 /// Whether a version can expire before what was asked for, as far as the day beside it says.

@@ -15,6 +15,7 @@ mod due;
 mod found;
 mod get;
 mod list;
+mod listed;
 mod metadata;
 mod offer;
 mod put;
@@ -33,6 +34,7 @@ pub use found::{Grant, TokenInfo};
 pub use get::Opened;
 pub(crate) use list::LOOKED_AT_MAX;
 pub use list::{PAGE_BYTES_MAX, Page};
+pub(crate) use listed::Listed;
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
 pub use offer::{OfferRequest, Offered, OfferedSize, RedeemRequest, Redeemed};
 pub use request::{

@@ -19,6 +19,7 @@ use crate::policy::{self, Action, Role, Standing};
 use crate::port::{PrincipalRow, ReadTx, SecretMemory, Tag, WriteTx};
 use crate::principal::{Principal, PrincipalKeys};
 use crate::slot::SlotKind;
+use crate::token::Listed;
 use crate::{Caller, Secret, Timestamp};
 
 /// An open vault: dropped with its last request, and its keys wiped, when the vault is sealed.
@@ -44,6 +45,8 @@ pub struct OpenVault {
     heeded: Mutex<Option<Timestamp>>,
     /// Up to when it was told what expires, once it was read.
     pub(super) told_expiry: Mutex<Option<Told>>,
+    /// Tokens that were listed lately.
+    pub(crate) listed: Listed,
     /// Which opening of the vault this is, from 1.
     pub(crate) opening: u64,
 }
@@ -64,6 +67,7 @@ impl OpenVault {
             estranged: RwLock::default(),
             heeded: Mutex::default(),
             told_expiry: Mutex::default(),
+            listed: Listed::default(),
             opening,
         })
     }
