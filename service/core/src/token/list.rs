@@ -53,6 +53,26 @@ impl Vault {
         }
     }
 
+    /// [`open_if_meant`] for the owner, of whose tokens some lie opened.
+    fn open_or_find(
+        &self,
+        shelf: &Shelf<'_>,
+        row: TokenRow,
+        head: VersionHead,
+        request: &ListRequest,
+    ) -> Result<Option<Arc<Found>>, Error> {
+        let (opening, owner) = (shelf.open.opening, shelf.principal.uid);
+        if let Some(found) = self.listed.find(opening, owner, (&row, &head)) {
+            let is_meant = means(request, &found.meta) && is_live_and_meant(shelf, request, &found.version);
+            return Ok(is_meant.then_some(found));
+        }
+        let found = open_if_meant(shelf, row, head, request)?.map(Arc::new);
+        if let Some(found) = &found {
+            self.listed.keep(opening, owner, found);
+        }
+        Ok(found)
+    }
+
     fn page(&self, open: &OpenVault, principal: &Principal, request: &ListRequest) -> Result<Page, Error> {
         let shelf = Shelf { open, principal, now: self.moment() };
         let cursor = Cursor { list: CURSOR, vault: &open.id, principal };
@@ -73,7 +93,7 @@ impl Vault {
             looked_at += rows.len();
             for (row, head) in rows {
                 let before = std::mem::replace(&mut after, row.id);
-                let Some(found) = open_if_meant(&shelf, row, head, request)? else { continue };
+                let Some(found) = self.open_or_find(&shelf, row, head, request)? else { continue };
                 let sharing = self.sharing(&shelf, &found)?;
                 shares += sharing.looked_at;
                 let info = TokenInfo { shared: sharing.shared, ..found.info(principal.uid)? };
@@ -102,24 +122,16 @@ pub(super) fn open_if_meant(
     row: TokenRow,
     head: VersionHead,
     request: &ListRequest,
-) -> Result<Option<Arc<Found>>, Error> {
+) -> Result<Option<Found>, Error> {
     if !may_expire_before(&head, request) {
         return Ok(None);
-    }
-    if let Some(found) = shelf.open.listed.find(shelf.principal, &row, &head) {
-        return Ok((means(request, &found.meta) && is_live_and_meant(shelf, request, &found.version)).then_some(found));
     }
     let meta = shelf.records().open_token(&row)?;
     if !means(request, &meta) {
         return Ok(None);
     }
     let version = shelf.records().open_version(&head)?;
-    if !is_live_and_meant(shelf, request, &version) {
-        return Ok(None);
-    }
-    let found = Arc::new(Found { row, meta, head, version });
-    shelf.open.listed.keep(shelf.principal, &found);
-    Ok(Some(found))
+    Ok(is_live_and_meant(shelf, request, &version).then_some(Found { row, meta, head, version }))
 }
 
 /// Whether a token of this metadata is meant. The tags only found candidates: they are short, and nothing binds them to the token.

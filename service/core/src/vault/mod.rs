@@ -31,6 +31,7 @@ use crate::issued::HotShelf;
 use crate::policy::Role;
 use crate::port::{Clock, DeletionNotes, ReadTx, SecretMemory, Store};
 use crate::role_rules::RoleRules;
+use crate::token::Listed;
 
 pub use crate::crypto::VaultId;
 pub use audited::Receipt;
@@ -121,6 +122,8 @@ pub struct Vault {
     audit: AuditQueue,
     /// Tokens that were read lately.
     hot: hot::HotTokens,
+    /// Tokens that were listed lately.
+    pub(crate) listed: Listed,
     /// Who was seen for the first time of a day, until it is written down.
     seen: Mutex<BTreeSet<u32>>,
     /// Issued tokens that were validated lately.
@@ -163,6 +166,7 @@ impl Vault {
             lifecycle: Mutex::new(()),
             audit: AuditQueue::default(),
             hot: hot::HotTokens::default(),
+            listed: Listed::default(),
             seen: Mutex::default(),
             hot_issued: HotShelf::default(),
             forsaken: Mutex::default(),

@@ -19,7 +19,6 @@ use crate::policy::{self, Action, Role, Standing};
 use crate::port::{PrincipalRow, ReadTx, SecretMemory, Tag, WriteTx};
 use crate::principal::{Principal, PrincipalKeys};
 use crate::slot::SlotKind;
-use crate::token::Listed;
 use crate::{Caller, Secret, Timestamp};
 
 /// An open vault: dropped with its last request, and its keys wiped, when the vault is sealed.
@@ -45,8 +44,6 @@ pub struct OpenVault {
     heeded: Mutex<Option<Timestamp>>,
     /// Up to when it was told what expires, once it was read.
     pub(super) told_expiry: Mutex<Option<Told>>,
-    /// Tokens that were listed lately.
-    pub(crate) listed: Listed,
     /// Which opening of the vault this is, from 1.
     pub(crate) opening: u64,
 }
@@ -67,7 +64,6 @@ impl OpenVault {
             estranged: RwLock::default(),
             heeded: Mutex::default(),
             told_expiry: Mutex::default(),
-            listed: Listed::default(),
             opening,
         })
     }
@@ -163,9 +159,15 @@ impl Vault {
         self.hot.find(open.opening, (owner.uid, owner.id), name)
     }
 
+    /// A write to what an owner has begins: nothing of it stays opened.
+    pub(super) fn begin_write(&self, owner: u32) {
+        self.hot.begin_write(owner);
+        self.listed.clear(owner);
+    }
+
     /// Does what makes tokens of an owner unreadable: none is kept that was read before it ended.
     pub(crate) fn without_hot<T>(&self, owner: u32, work: impl FnOnce() -> T) -> T {
-        self.hot.begin_write(owner);
+        self.begin_write(owner);
         let done = work();
         self.hot.end_write(owner);
         done

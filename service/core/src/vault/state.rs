@@ -93,6 +93,7 @@ impl Vault {
             _ => 0,
         };
         self.hot.restart(opening);
+        self.listed.restart(opening);
         self.hot_issued.restart(opening);
         *now = state;
         drop(now);

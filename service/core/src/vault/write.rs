@@ -42,7 +42,7 @@ where
     fn run(&mut self, tx: &mut dyn WriteTx) -> Result<(), JobFailure> {
         // What changes tokens says whose: nothing else has an owner.
         if let (false, Some(owner)) = (self.begun, self.event.owner) {
-            self.vault.hot.begin_write(owner);
+            self.vault.begin_write(owner);
             self.begun = true;
         }
         let outcome = (self.work)(tx);
