@@ -133,15 +133,26 @@ pub fn is_auditor(caller: Standing) -> bool {
     caller.active && caller.role == Role::Auditor
 }
 
-/// Judges with whom the tokens of `owner` may be shared, by somebody who may share them.
-pub fn judge_grantee(owner: u32, grantee: &Grantee) -> Decision {
+/// Judges with whom the tokens of `owner` may be shared by `uid`, who may share them with somebody.
+pub fn judge_grantee(uid: u32, owner: u32, grantee: &Grantee) -> Decision {
     match grantee {
         Grantee::Unit(_) if owner == 0 => Decision::Allow,
-        Grantee::User(_) | Grantee::Group(_) => Decision::Allow,
+        Grantee::User(_) | Grantee::Group(_) => judge_giving(uid, owner),
         Grantee::Unit(_) => Decision::Deny(
             "only machine tokens are shared with units; store it as one ('--owner machine'), which root and administrators can",
         ),
     }
+}
+
+/// Judges whether `uid`, who may share tokens of `owner`, may have a user given their values. An administrator by role, who reads no
+/// machine token, could give them to himself.
+pub fn judge_giving(uid: u32, owner: u32) -> Decision {
+    if owner == 0 && uid != 0 {
+        return Decision::Deny(
+            "machine tokens are shared with users and groups, and offered, by root only; administrators share them with units",
+        );
+    }
+    Decision::Allow
 }
 
 #[cfg(test)]
@@ -198,8 +209,17 @@ mod tests {
     #[test]
     fn units_are_given_machine_tokens_only() {
         let unit = Grantee::Unit(crate::unit::UnitName::parse("app.service").unwrap());
-        assert_eq!(judge_grantee(0, &unit), Decision::Allow);
-        assert!(matches!(judge_grantee(1000, &unit), Decision::Deny(_)));
+        for uid in [0, 5] {
+            assert_eq!(judge_grantee(uid, 0, &unit), Decision::Allow);
+            assert!(matches!(judge_grantee(uid, 1000, &unit), Decision::Deny(_)));
+        }
+    }
+
+    #[test]
+    fn users_are_given_machine_tokens_by_root_only() {
+        assert_eq!(judge_giving(0, 0), Decision::Allow);
+        assert!(matches!(judge_giving(5, 0), Decision::Deny(_)));
+        assert_eq!(judge_giving(5, 5), Decision::Allow);
     }
 
     #[test]

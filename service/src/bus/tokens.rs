@@ -339,7 +339,7 @@ impl Tokens {
     /// that, and can neither share it on nor change what is known of it. What is shared with a user ends with Admin.FreezeUser.
     /// `unit:NAME.service`, a service of the system's service manager by its full name, an instance by its own; it is given the
     /// value by `LoadCredential=` in its unit file. Only machine tokens are shared with units, by root and administrators, and no
-    /// token with `/` in its name.
+    /// token with `/` in its name; with users and groups they are shared by root alone.
     ///
     /// Options: `permission` s: `read` (default); `write`, not for units: Put and Generate too. `expires` t: when the share ends.
     /// `uses` u: how often it may be used; its value fetched, or a version put. `note` s: a few words for the grantee, at most
@@ -371,7 +371,7 @@ impl Tokens {
     }
 
     /// Offers a token: whoever has the code that is answered gets the value once, by Redeem. An offer follows a rename of the
-    /// token, and ends with it.
+    /// token, and ends with it. Machine tokens are offered by root alone.
     ///
     /// Options: `ttl` t: microseconds until it ends (15 minutes). `attempts` u: how many wrong codes may be tried before it is dead
     /// (5). `owner` s. With the code come `id` s: how the code begins, which names the offer to Issuer.Revoke; `expires` t;

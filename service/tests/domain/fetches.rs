@@ -92,6 +92,26 @@ fn a_token_is_followed_through_its_names_and_one_that_had_its_name_before_is_not
 }
 
 #[test]
+fn what_was_fetched_a_moment_before_a_name_changed_hands_is_told_of_what_was_fetched() {
+    let home = Home::new();
+    let alice = home.alice();
+    let fetched = |name| -> u64 { page(&alice, name, 10, "").fetches.iter().map(|record| record.count).sum() };
+    // The first is recorded soon, those that follow are counted for a second.
+    let fetch = |name| (0..3).for_each(|_| drop(alice.get(name).unwrap()));
+    alice.put("a", b"1").unwrap();
+    fetch("a");
+    alice.rename("a", "b").unwrap();
+    alice.put("a", b"another").unwrap();
+    assert_eq!((fetched("b"), fetched("a")), (3, 0));
+    fetch("b");
+    alice.delete("b").unwrap();
+    alice.put("b", b"a third").unwrap();
+    fetch("b");
+    flush(&home);
+    assert_eq!((fetched("b"), fetched("a")), (3, 0));
+}
+
+#[test]
 fn foreign_missing_and_expired_are_one_answer_and_machine_tokens_are_roots() {
     let home = Home::new();
     let (alice, bob) = (home.alice(), home.bob());

@@ -87,6 +87,15 @@ fn only_root_and_admins_share_with_units_and_only_machine_tokens() {
     assert_eq!(grantees(&home, "key"), [APP, WEB]);
     admin.unshare("key", WEB).unwrap();
     assert_eq!(admin.shares("key").unwrap().len(), 1);
+    // They read no machine token, and could give them to themselves.
+    for grantee in [format!("uid:{ALICE}"), "group:ops".to_owned()] {
+        for name in ["key", "missing"] {
+            assert_eq!(refused(admin.share(name, &grantee)), Refused::AccessDenied, "{name} with {grantee}");
+        }
+    }
+    for name in ["key", "missing"] {
+        assert_eq!(refused(admin.offer(name).map(drop)), Refused::AccessDenied, "{name}");
+    }
     assert_eq!(
         refused(User::new(home.vault(), 1003).share("own", APP)),
         Refused::AccessDenied,

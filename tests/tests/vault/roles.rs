@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tokenvault_proto::{ADMIN_INTERFACE, ISSUER_INTERFACE, LOGIN_INTERFACE, SetUserOptions};
+use tokenvault_proto::{ADMIN_INTERFACE, ISSUER_INTERFACE, LOGIN_INTERFACE, OfferOptions, SetUserOptions};
 use tokenvault_tests::{Refusal, pipe, wait};
 use zbus::{Fd, Message, Variant};
 
@@ -195,6 +195,21 @@ through_both_doors! {
         assert_eq!(code(vault.client(ALICE, door).put("t", b"w", &defaults())), ErrorCode::AccessDenied);
         let shown = ok(run(&vault, ROOT, door, &["tokenvaultctl", "user", "show", "alice"]));
         assert!(shown.contains("Role: consumer (group:alice)"), "{shown}");
+    }
+
+    fn an_administrator_by_role_gives_machine_tokens_to_units_and_to_no_user(door) {
+        let vault = Vault::builder().role("admin", &["group:alice"]).start();
+        vault.client(ROOT, door).put("m", b"of root", &defaults()).unwrap();
+        let alice = vault.client(ALICE, door);
+        let owner = || Some("machine".to_owned());
+        alice.put("m", b"of root, changed", &PutOptions { owner: owner(), ..defaults() }).unwrap();
+        let share = |grantee: &str| alice.share("m", grantee, &ShareOptions { owner: owner(), ..defaults() });
+        for grantee in ["user:alice", "user:bob", "group:alice"] {
+            assert_eq!(code(share(grantee)), ErrorCode::AccessDenied, "{grantee}");
+        }
+        assert_eq!(code(alice.offer("m", &OfferOptions { owner: owner(), ..defaults() })), ErrorCode::AccessDenied);
+        share("unit:app.service").unwrap();
+        assert_eq!(code(alice.get("m", &GetOptions { owner: owner(), ..defaults() })), ErrorCode::NotFound);
     }
 
     fn the_groups_are_those_of_the_connection(door) {

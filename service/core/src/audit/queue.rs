@@ -219,6 +219,15 @@ impl AuditQueue {
         taken
     }
 
+    /// The same of reads of one owner's tokens.
+    pub fn take_of(&self, owner: u32) -> Vec<AuditRecord> {
+        let mut waiting = self.lock();
+        let is_read = |record: &mut AuditRecord| record.owner == Some(owner) && record.outcome == Outcome::Ok;
+        let mut taken: Vec<_> = waiting.ready.extract_if(.., is_read).collect();
+        taken.extend(waiting.runs.values_mut().filter_map(|run| run.followers.take_if(is_read)));
+        taken
+    }
+
     /// Takes everything, and notes no read any more: whoever still holds keys of a vault that was sealed comes too late.
     pub fn close(&self, now: Timestamp) -> Vec<AuditRecord> {
         let mut waiting = self.lock();

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::issued::code::OfferCode;
 use crate::issued::{Audience, IssuedMeta, Kind, apart_from_tokens};
 use crate::moment::End;
-use crate::policy::Action;
+use crate::policy::{self, Action};
 use crate::port::{IssuedRow, ReadTx};
 use crate::token::found::Shelf;
 use crate::token::request::{Expiry, NamedRequest};
@@ -55,6 +55,7 @@ impl Vault {
         self.write(apart_from_tokens(&event), Effect::Grows, reply, move |tx| {
             let owner = request.token.owner;
             let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
+            policy::judge_giving(caller.uid, principal.uid).into_result()?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let found = shelf.find(tx, &request.token.name)?;
             let end = Expiry::After(request.ttl).resolve(&shelf.now)?;

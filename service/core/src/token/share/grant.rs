@@ -30,7 +30,7 @@ impl Vault {
         self.write_announced(event, Effect::Grows, reply, move |tx| {
             let owner = request.token.owner;
             let principal = vault.judged_in(&open, tx, &caller, owner, Action::Share)?.ok_or(Error::NotFound)?;
-            policy::judge_grantee(principal.uid, &request.grantee).into_result()?;
+            policy::judge_grantee(caller.uid, principal.uid, &request.grantee).into_result()?;
             check_not_owner(principal.uid, &request.grantee)?;
             check_name(&request)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
