@@ -142,7 +142,8 @@ impl ErrorCode {
             "NoReply" | "ServiceUnknown" | "NameHasNoOwner" | "NoServer" | "Disconnected" | "NoNetwork" | "IOError" => {
                 Self::Unavailable
             }
-            name if name.starts_with("Spawn.") => Self::Unavailable,
+            // Whoever was to start the daemon could not: the bus itself, or the service manager for it.
+            name if name.starts_with("Spawn.") || name.starts_with("org.freedesktop.systemd1.") => Self::Unavailable,
             _ => Self::Failed,
         }
     }
@@ -173,5 +174,6 @@ mod tests {
         assert_eq!(ErrorCode::from_dbus_name("org.tokenvault1.Error.Odd"), ErrorCode::Failed);
         assert_eq!(ErrorCode::from_dbus_name("org.freedesktop.DBus.Error.ServiceUnknown"), ErrorCode::Unavailable);
         assert_eq!(ErrorCode::from_dbus_name("org.freedesktop.DBus.Error.Spawn.ExecFailed"), ErrorCode::Unavailable);
+        assert_eq!(ErrorCode::from_dbus_name("org.freedesktop.systemd1.UnitMasked"), ErrorCode::Unavailable);
     }
 }
