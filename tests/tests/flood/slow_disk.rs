@@ -168,12 +168,9 @@ fn a_unit_has_nothing_that_the_disk_is_to_know_first_and_does_not() {
 /// A vault, and a unit that asked it for a credential and waits for the disk, with as much time as it likes.
 fn unit_that_waits_for_the_disk() -> (Vault, Process, UnixStream) {
     let mut vault = vault_with_credential(0, "batched", Some(1));
-    let daemon = vault.daemon().process();
-    let strace = hang_the_disk(daemon.id());
-    let before = daemon.open_files();
+    let strace = hang_the_disk(vault.daemon().process().id());
     let asking = vault.service_manager().ask("app.service", "key");
-    let daemon = vault.daemon().process();
-    wait::until("the unit to be let in", || (daemon.open_files() > before).then_some(()));
+    wait::until("the unit to be let in", || vault.service_manager().has_let_in().then_some(()));
     (vault, strace, asking)
 }
 
