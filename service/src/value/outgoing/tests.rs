@@ -375,7 +375,9 @@ async fn who_claims_a_pipe_waits_until_one_was_read() {
 
 #[tokio::test]
 async fn a_thousand_calls_that_come_at_once_are_all_served_as_they_are_read() {
-    let pipes = pipes(PipeLimits { per_uid: 4, ..PipeLimits::default() });
+    // Each waits for a second at most, and what was read is seen a millisecond or two later: with fewer pipes the last would
+    // wait for longer.
+    let pipes = pipes(PipeLimits { per_uid: 16, ..PipeLimits::default() });
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..1000 {
         let pipes = pipes.clone();
