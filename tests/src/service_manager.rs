@@ -66,8 +66,8 @@ impl ServiceManager {
         connect_from(&self.path, format!("{random:x}/unit/{unit}/{id}").as_bytes()).expect("connecting")
     }
 
-    /// Whether a connection to the socket was let in and is still open. `/proc/net/unix` has them all under its path, beside the
-    /// socket itself; what waits to be let in is no file of anybody's yet and has the inode 0.
+    /// Whether a connection to the socket was let in and is still open. `/proc/net/unix` has them all under its path, beside
+    /// the socket itself; what waits to be let in is no file of anybody's yet and has the inode 0.
     pub fn has_let_in(&self) -> bool {
         let sockets = fs::read_to_string("/proc/net/unix").expect("the sockets");
         let ours = sockets.lines().map(|line| line.split_whitespace().skip(6).collect::<Vec<_>>());
