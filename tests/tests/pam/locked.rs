@@ -82,8 +82,8 @@ fn too_many_wrong_passwords_keep_nobody_from_logging_in() {
 fn logins_with_a_password_that_the_vault_has_not_got_cost_their_user_no_tries() {
     let (vault, site) = vault_and_site(&[(ALICE, "another")], Door::Socket);
     wait::until("a login that finds it stale", || {
-        logged_in(&site, "alice", Some("horse")).end();
-        state(&vault, ALICE).stale.then_some(())
+        let guest = logged_in(&site, "alice", Some("horse"));
+        state(&vault, ALICE).stale.then(|| guest.end())
     });
     for _ in 0..5 {
         logged_in(&site, "alice", Some("horse")).end();
