@@ -66,6 +66,16 @@ impl ServiceManager {
         connect_from(&self.path, format!("{random:x}/unit/{unit}/{id}").as_bytes()).expect("connecting")
     }
 
+    /// Whether a connection to the socket was let in and is still open. `/proc/net/unix` has them all under its path, beside
+    /// the socket itself; what waits to be let in is no file of anybody's yet and has the inode 0.
+    pub fn has_let_in(&self) -> bool {
+        let sockets = fs::read_to_string("/proc/net/unix").expect("the sockets");
+        let ours = sockets.lines().map(|line| line.split_whitespace().skip(6).collect::<Vec<_>>());
+        ours.filter(|words| matches!(words.as_slice(), [inode, path] if *inode != "0" && Path::new(path) == self.path))
+            .count()
+            > 1
+    }
+
     /// Asks from an abstract address that can be anything.
     pub fn load_from(&self, name: &[u8]) -> Loaded {
         finish(connect_from(&self.path, name).expect("connecting"))

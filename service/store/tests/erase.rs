@@ -12,7 +12,8 @@ use common::*;
 use tokenvault_core::port::Store;
 use tokenvault_store::SqliteStore;
 
-const SOON: Duration = Duration::from_secs(1);
+/// The disk has a part in it; when the writer begins is tested where that is decided.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The files that hold `needle`.
 fn holding(state: &Path, needle: &[u8]) -> Vec<PathBuf> {
@@ -29,7 +30,7 @@ fn log_bytes(state: &Path) -> u64 {
 }
 
 fn wait_for_erasure(store: &SqliteStore, before: u64) {
-    wait_until("the truncation of the log", SOON, || store.counters().erasures > before);
+    wait_until("the truncation of the log", PATIENCE, || store.counters().erasures > before);
 }
 
 #[test]
@@ -51,8 +52,8 @@ fn a_deleted_value_and_its_key_are_in_no_file_a_second_later() {
     }
     delete(&store, small_id).unwrap();
     delete(&store, large_id).unwrap();
-    wait_for_erasure(&store, 0);
-    assert_eq!(log_bytes(&state), 0);
+    // Each of the two may have had a truncation of its own.
+    wait_until("the last truncation of the log", PATIENCE, || log_bytes(&state) == 0);
     for needle in needles {
         assert_eq!(holding(&state, needle), Vec::<PathBuf>::new());
     }
@@ -123,7 +124,7 @@ fn nothing_of_many_deleted_rows_stays_behind_in_pages_that_moved() {
     for number in &gone {
         delete(&store, id_of(&store, alice, &format!("t{number}")).unwrap()).unwrap();
     }
-    wait_until("the last truncation of the log", SOON, || log_bytes(&state) == 0);
+    wait_until("the last truncation of the log", PATIENCE, || log_bytes(&state) == 0);
     let file = fs::read(state.join("vault.db")).unwrap();
     let windows: HashSet<&[u8]> = file.windows(16).collect();
     let found = |number: &u64| windows.contains(&noise(number + 1, 16)[..]);

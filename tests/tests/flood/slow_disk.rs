@@ -94,14 +94,21 @@ fn wait_for_the_disk(pid: u32) {
     });
 }
 
-/// Waits until all that was written lies on the disk: half a second after the last write the store copies its log back.
+/// Waits until all that was written lies on the disk: half a second after the last write the store copies its log back, and
+/// counts what it has copied when that lies there.
 fn wait_until_all_is_written(vault: &Vault) {
     const REST: Duration = Duration::from_secs(1);
+    let store = rusqlite::Connection::open(vault.state_directory().join("vault.db")).unwrap();
+    let is_copied_back = || {
+        let count = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        let (written, copied) = store.query_row("PRAGMA wal_checkpoint(NOOP)", [], count).unwrap();
+        written == copied
+    };
     wait::until("the store to rest", || {
         let mut files = fs::read_dir(vault.state_directory()).unwrap().flatten();
-        let rests =
-            |file: &fs::DirEntry| file.metadata().unwrap().modified().unwrap().elapsed().is_ok_and(|age| age > REST);
-        files.all(|file| rests(&file)).then_some(())
+        let modified = |file: &fs::DirEntry| file.metadata().and_then(|data| data.modified());
+        let rests = |file| modified(&file).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > REST));
+        (files.all(rests) && is_copied_back()).then_some(())
     });
 }
 
@@ -168,12 +175,9 @@ fn a_unit_has_nothing_that_the_disk_is_to_know_first_and_does_not() {
 /// A vault, and a unit that asked it for a credential and waits for the disk, with as much time as it likes.
 fn unit_that_waits_for_the_disk() -> (Vault, Process, UnixStream) {
     let mut vault = vault_with_credential(0, "batched", Some(1));
-    let daemon = vault.daemon().process();
-    let strace = hang_the_disk(daemon.id());
-    let before = daemon.open_files();
+    let strace = hang_the_disk(vault.daemon().process().id());
     let asking = vault.service_manager().ask("app.service", "key");
-    let daemon = vault.daemon().process();
-    wait::until("the unit to be let in", || (daemon.open_files() > before).then_some(()));
+    wait::until("the unit to be let in", || vault.service_manager().has_let_in().then_some(()));
     (vault, strace, asking)
 }
 

@@ -62,10 +62,34 @@ pub fn has_logged_out(vault: &Vault, user: User) -> bool {
     vault.log().contains(&format!("uid {} has logged out, and its login is locked", user.uid))
 }
 
+/// A program in which a user has logged in whose login class that has opened. A login goes on without the vault where a busy
+/// machine has no time for it, and then there is another one.
+pub fn opened_by_login(vault: &Vault, site: &Site, user: User, password: &str) -> Guest {
+    wait::until("a login that opens the login class", || {
+        let guest = logged_in(site, user.name, Some(password));
+        if can_read(vault, user) {
+            return Some(guest);
+        }
+        // It may have no lease either, and then has no good end.
+        drop(guest);
+        until_locked(vault, user);
+        None
+    })
+}
+
+/// Logs in until the login class was opened, and locked again by the end of the login.
+pub fn until_logged_in_and_out(vault: &Vault, user: User, mut log_in: impl FnMut()) {
+    wait::until("a login that opens the login class, and its end", || {
+        log_in();
+        until_locked(vault, user);
+        has_logged_out(vault, user).then_some(())
+    });
+}
+
 /// A program in which a user has logged in, with a password or without.
 pub fn logged_in(site: &Site, user: &str, password: Option<&str>) -> Guest {
     let answer = format!("answer:{}", password.unwrap_or("none"));
-    let actions = [&answer, "look", "authenticate", "open_session", "lease", "meet", "close_session", "same", "end"];
+    let actions = [&answer, "look", "authenticate", "open_session", "meet", "lease", "close_session", "same", "end"];
     let mut guest = site.start(user, &actions);
     check(&guest.meet(), &LOGIN);
     guest

@@ -15,6 +15,8 @@ use crate::guest_program::Guest;
 /// The longest that the module may keep anybody, and what a busy machine adds to it.
 pub const CAP: Duration = Duration::from_secs(2);
 pub const BUSY: Duration = Duration::from_millis(1500);
+/// What a machine adds to it that has many other things to do, or that runs all of it under valgrind.
+pub const LOADED: Duration = Duration::from_secs(3);
 
 /// `PAM_SUCCESS`, and `PAM_AUTH_ERR`.
 pub const SUCCESS: i32 = 0;
@@ -229,10 +231,16 @@ pub fn call(line: &str) -> Call {
 /// Everyone got in, and nobody was kept.
 #[track_caller]
 pub fn check(calls: &[Call], names: &[&str]) {
+    check_within(CAP + BUSY, calls, names);
+}
+
+/// Everyone got in, each call within `most`.
+#[track_caller]
+pub fn check_within(most: Duration, calls: &[Call], names: &[&str]) {
     assert_eq!(calls.iter().map(|call| call.name.as_str()).collect::<Vec<_>>(), names);
     for call in calls {
         assert_eq!(call.status, SUCCESS, "{call:?}");
-        assert!(call.took < CAP + BUSY, "{call:?}");
+        assert!(call.took < most, "{call:?}");
     }
 }
 

@@ -12,10 +12,8 @@ use tokenvault_tests::{ALICE, Door, ROOT, Vault, wait};
 use crate::attempt::{ATTEMPTS, Attempt};
 use crate::class;
 use crate::impostor::{Impostor, Says};
-use crate::kit::{CAP, Call, Site};
+use crate::kit::{CAP, Call, LOADED, Site};
 
-/// What a machine may add to the cap that has many other things to do.
-const LOADED: Duration = Duration::from_secs(3);
 /// Whoever was waited for took longer than this.
 const WAITED: Duration = Duration::from_millis(1500);
 

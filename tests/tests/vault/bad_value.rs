@@ -108,7 +108,7 @@ through_both_doors! {
             for _ in 0..20 {
                 bob.put("t", b"v", &defaults()).unwrap();
             }
-            assert!(begun.elapsed() < Duration::from_secs(5));
+            assert!(begun.elapsed() < Duration::from_secs(15));
             let refusal = stalled.join().unwrap().expect_err("half a value was stored");
             assert_eq!(refusal.name, "org.tokenvault1.Error.Timeout");
         });
@@ -135,7 +135,7 @@ through_both_doors! {
             for _ in 0..20 {
                 bob.put("t", b"v", &defaults()).unwrap();
             }
-            assert!(begun.elapsed() < Duration::from_secs(5));
+            assert!(begun.elapsed() < Duration::from_secs(15));
             let refusal = stalled.join().unwrap();
             done.store(true, Ordering::Relaxed);
             assert_eq!(refusal.expect_err("nothing was stored").name, "org.tokenvault1.Error.Timeout");

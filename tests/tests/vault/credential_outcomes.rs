@@ -33,23 +33,23 @@ fn assert_told((vault, unit, id): (&Vault, &str, &str), cause: &str, next: &str)
 
 /// Makes machine tokens, each shared with the unit of its name and spoilt in its own way.
 fn spoil(vault: &Vault) {
-    let (root, soon) = (vault.client(ROOT, Door::Socket), now() + 300_000);
+    let root = vault.client(ROOT, Door::Socket);
     for name in ["of-login", "used", "ended", "expired"] {
         root.put(name, b"secret", &defaults()).unwrap();
-        let options = match name {
-            "used" => ShareOptions { uses: Some(1), ..defaults() },
-            "ended" => ShareOptions { expires: Some(soon), ..defaults() },
-            _ => defaults(),
-        };
-        root.share(name, &format!("unit:{name}.service"), &options).unwrap();
+        let uses = (name == "used").then_some(1);
+        root.share(name, &format!("unit:{name}.service"), &ShareOptions { uses, ..defaults() }).unwrap();
     }
     root.enrol_login(ROOT.uid, &[7; 32]).unwrap();
     root.put("of-login", b"secret", &PutOptions { class: Some("login".into()), ..defaults() }).unwrap();
     assert_eq!(root.get("of-login", &defaults()).unwrap().data(), b"secret", "it is open for root");
     assert_eq!(vault.service_manager().load("used.service", "used"), value(b"secret"));
-    root.annotate("expired", &AnnotateOptions { expires: Some(soon), ..defaults() }).unwrap();
     vault.client(ALICE, Door::Socket).put("hers", b"secret", &defaults()).unwrap();
-    wait::until("what expires to have expired", || (now() > soon).then_some(()));
+    // Last, and a moment for each: one that is over when it comes to the vault is refused.
+    let soon = || now() + 2_000_000;
+    root.share("ended", "unit:ended.service", &ShareOptions { expires: Some(soon()), ..defaults() }).unwrap();
+    root.annotate("expired", &AnnotateOptions { expires: Some(soon()), ..defaults() }).unwrap();
+    let over = soon();
+    wait::until("what expires to have expired", || (now() > over).then_some(()));
 }
 
 /// Unit and id, the cause of its refusal and the next step. Each unit has a name of its own: equal refusals are counted, and not
@@ -186,11 +186,13 @@ through_both_doors! {
         }
         assert_eq!(bytes(), 0);
         // Nor does what an expired token was shared with stay when its name is used again.
-        root.put("key", b"k", &PutOptions { ttl: Some(300_000), ..defaults() }).unwrap();
+        let for_a_day = PutOptions { ttl: Some(86_400_000_000), ..defaults() };
+        root.put("key", b"k", &for_a_day).unwrap();
         let unshared = bytes();
         assert!(share_within(&root, 0));
+        root.annotate("key", &AnnotateOptions { expires: Some(now() + 2_000_000), ..defaults() }).unwrap();
         wait::until("the token to expire", || root.describe("key", &defaults()).is_err().then_some(()));
-        root.put("key", b"k", &PutOptions { ttl: Some(86_400_000_000), ..defaults() }).unwrap();
+        root.put("key", b"k", &for_a_day).unwrap();
         assert_eq!(bytes(), unshared);
     }
 }

@@ -107,5 +107,5 @@ fn what_is_on_the_command_line_is_refused_and_not_repeated() {
 fn ids_are_offered_by_the_shell() {
     let vault = Vault::start();
     let id = vault.client(ALICE, Door::Socket).issue(&defaults()).unwrap().id;
-    assert_eq!(crate::completion::offered(&vault, &format!("tokenvault revoke {}", &id[..3])), [id]);
+    assert_eq!(crate::completion::offered_names(&vault, &format!("tokenvault revoke {}", &id[..3])), [id]);
 }

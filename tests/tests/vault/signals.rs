@@ -125,7 +125,7 @@ through_both_doors! {
         let vault = Vault::start();
         let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
         watch_expiry(&vault, door);
-        let ends_soon = PutOptions { ttl: Some(3_000_000), ..defaults() };
+        let ends_soon = PutOptions { ttl: Some(6_000_000), ..defaults() };
         alice.put("t", b"1", &ends_soon).unwrap();
         let mut subscription = ALICE.run(|| alice.subscribe()).unwrap();
         let active = |active| SetUserOptions { active: Some(active), ..defaults() };
@@ -142,7 +142,7 @@ through_both_doors! {
         let vault = Vault::start();
         let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
         watch_expiry(&vault, door);
-        let for_a_while = PutOptions { ttl: Some(3_000_000), ..defaults() };
+        let for_a_while = PutOptions { ttl: Some(6_000_000), ..defaults() };
         alice.put("t", b"1", &for_a_while).unwrap();
         let mut subscription = ALICE.run(|| alice.subscribe()).unwrap();
         root.freeze_user(ALICE.uid).unwrap();
@@ -162,13 +162,13 @@ through_both_doors! {
     }
 
     fn what_expires_is_told_ahead_of_time_and_when_it_does(door) {
-        let vault = Vault::builder().extra("notify.expiring-before = [\"1h\", \"2s\"]").start();
+        let vault = Vault::builder().extra("notify.expiring-before = [\"1h\", \"4s\"]").start();
         let (alice, root) = (vault.client(ALICE, door), vault.client(ROOT, door));
         let bob = vault.client(BOB, door);
         let mut others = BOB.run(|| bob.subscribe()).unwrap();
         let mut subscription = ALICE.run(|| alice.subscribe()).unwrap();
         watch_expiry(&vault, door);
-        alice.put("t", b"1", &PutOptions { ttl: Some(4_000_000), ..defaults() }).unwrap();
+        alice.put("t", b"1", &PutOptions { ttl: Some(8_000_000), ..defaults() }).unwrap();
         told(&mut subscription, &["uid:4242 t put 1", "uid:4242 t expiring", "uid:4242 t expired 0"]);
         assert_eq!(code(alice.get("t", &defaults())), ErrorCode::NotFound);
         bob.put("own", b"1", &defaults()).unwrap();

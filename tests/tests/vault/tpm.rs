@@ -203,7 +203,8 @@ fn a_worker_that_hangs_is_ended_in_time() {
         Some(vault.status()).filter(|status| status.reason.contains("Timeout"))
     });
     assert_eq!(status.state, "sealed");
-    assert!(begun.elapsed() < AIM + Duration::from_secs(2), "{:?}", begun.elapsed());
+    // A second attempt would take as long again.
+    assert!(begun.elapsed() < AIM + Duration::from_secs(8), "{:?}", begun.elapsed());
     recover(&vault);
 }
 

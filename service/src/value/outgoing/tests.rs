@@ -116,13 +116,13 @@ fn send_through(pipes: &Pipes, uid: u32, room: usize, len: usize) -> Result<Owne
     Ok(pipes.reserve(uid, len, None)?.fill_pipe((read, write), room, &secret(len))?.hand_out())
 }
 
-/// Reads `first` bytes at once and then a hundred every ten milliseconds.
-async fn read_slowly(pipe: OwnedFd, first: usize) -> Vec<u8> {
+/// Reads `first` bytes at once and then a hundred, with a pause after each hundred.
+async fn read_slowly(pipe: OwnedFd, first: usize, pause: Duration) -> Vec<u8> {
     let read = move || {
         let (mut pipe, mut bytes) = (File::from(pipe), vec![0; first]);
         pipe.read_exact(&mut bytes).unwrap();
         while (&mut pipe).take(100).read_to_end(&mut bytes).unwrap() > 0 {
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(pause);
         }
         bytes
     };
@@ -183,7 +183,7 @@ async fn a_reader_that_progresses_for_ever_comes_to_an_end() {
     let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(50), ..PipeLimits::default() });
     let read = pipes.reserve(1000, 65_536, None).unwrap();
     let read = read.send_chunks(secret(65_536), parts(99, Some(Next::End))).unwrap();
-    let bytes = read_slowly(read, 0).await;
+    let bytes = read_slowly(read, 0, Duration::from_millis(10)).await;
     assert!(bytes.len() < 40 * 65_536, "{} bytes", bytes.len());
     until_nothing_is_unread(&pipes).await;
 }
@@ -233,18 +233,21 @@ async fn values_on_their_way_of_one_uid_leave_secret_memory_to_the_next() {
     assert_eq!(reserved.len(), portion::MOST / 2 / 65_536);
 }
 
+/// The pause between hundreds of bytes that makes a page take longer than a second.
+const A_PAGE_IN_OVER_A_SECOND: Duration = Duration::from_millis(30);
+
 #[tokio::test]
 async fn a_reader_slower_than_a_page_in_the_time_it_has_is_fed_on() {
-    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(200), ..PipeLimits::default() });
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_secs(1), ..PipeLimits::default() });
     let read = send_through(&pipes, 1000, pipe::PAGE, 6000).unwrap();
-    assert!(read_slowly(read, 0).await == secret(6000).expose());
+    assert!(read_slowly(read, 0, A_PAGE_IN_OVER_A_SECOND).await == secret(6000).expose());
 }
 
 #[tokio::test]
 async fn a_slow_reader_keeps_its_pipe_after_the_last_was_fed() {
-    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_millis(200), ..PipeLimits::default() });
+    let pipes = pipes(PipeLimits { withdraw_after: Duration::from_secs(1), ..PipeLimits::default() });
     let read = send_through(&pipes, 1000, 2 * pipe::PAGE, 9000).unwrap();
-    assert!(read_slowly(read, pipe::PAGE).await == secret(9000).expose());
+    assert!(read_slowly(read, pipe::PAGE, A_PAGE_IN_OVER_A_SECOND).await == secret(9000).expose());
 }
 
 /// Sends a value over the bus.
@@ -372,7 +375,9 @@ async fn who_claims_a_pipe_waits_until_one_was_read() {
 
 #[tokio::test]
 async fn a_thousand_calls_that_come_at_once_are_all_served_as_they_are_read() {
-    let pipes = pipes(PipeLimits { per_uid: 4, ..PipeLimits::default() });
+    // Each waits for a second at most, and what was read is seen a millisecond or two later: with fewer pipes the last would
+    // wait for longer.
+    let pipes = pipes(PipeLimits { per_uid: 16, ..PipeLimits::default() });
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..1000 {
         let pipes = pipes.clone();

@@ -151,3 +151,20 @@ fn checkpoint(connection: &Connection, mode: &str) -> Result<Checkpoint, Fault> 
         Ok(Checkpoint { blocked: row.get::<_, i64>(0)? != 0, backlog: log - copied })
     })?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_emptied_within_a_second_of_a_delete_however_many_writes_follow() {
+        let begin = Instant::now();
+        let mut wal = Wal::new(false);
+        wal.committed(begin, true);
+        for tenths in 1..10 {
+            wal.committed(begin + Duration::from_millis(100) * tenths, tenths % 2 == 0);
+        }
+        assert!(wal.due().is_some_and(|at| at < begin + Duration::from_secs(1)));
+        assert!(wal.erase_at == wal.due(), "it is no copying back that comes then");
+    }
+}

@@ -102,12 +102,15 @@ fn a_helper_that_hangs_is_killed_in_time_with_the_one_that_keeps_it() {
     // SAFETY: a string.
     assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
     let script = directory.script(&format!("exec 5>'{}'; echo begun >&5; exec sleep 100", fifo.display()));
+    // Opened for both, so that the witness is not waited for by nobody where the helper is killed before it has begun.
+    let ours = File::options().read(true).write(true).open(&fifo).unwrap();
     // The end of the pipe comes when all that the helper has become is gone.
     let witness = std::thread::spawn(move || io::read_to_string(File::open(fifo).unwrap()).unwrap());
     let begin = Instant::now();
-    assert_eq!(run(&script, &PLAIN, Duration::from_secs(1)), Ended::Late);
+    assert_eq!(run(&script, &PLAIN, Duration::from_secs(3)), Ended::Late);
     let took = begin.elapsed();
-    assert!((Duration::from_millis(900)..Duration::from_secs(3)).contains(&took), "{took:?}");
+    assert!((Duration::from_millis(2700)..Duration::from_secs(6)).contains(&took), "{took:?}");
+    drop(ours);
     assert_eq!(witness.join().unwrap(), "begun\n");
 }
 
@@ -117,7 +120,7 @@ fn a_keeper_that_is_stopped_is_killed_too() {
     let script = directory.script("kill -STOP $PPID; exec sleep 100");
     let begin = Instant::now();
     assert_eq!(run(&script, &PLAIN, Duration::from_millis(500)), Ended::Late);
-    assert!(begin.elapsed() < Duration::from_secs(2));
+    assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
