@@ -120,6 +120,13 @@ impl Failure {
         matches!(self, Self::Told { code: Some(code), .. } if passing.contains(code))
     }
 
+    /// Cause and next step, as [`Failure::line`] has them.
+    pub fn parts(&self) -> (String, String) {
+        let line = self.line().unwrap_or_default();
+        let (cause, next) = line.rsplit_once("; ").unwrap_or((&line, ""));
+        (cause.to_owned(), next.to_owned())
+    }
+
     /// What goes to standard error, safe for a terminal and in one line.
     pub fn line(&self) -> Option<String> {
         match self {
@@ -145,6 +152,9 @@ fn complete(code: ErrorCode, text: &str) -> String {
         ErrorCode::NotFound => "see 'tokenvault list'",
         ErrorCode::AccessDenied => "see 'tokenvault whoami'",
         ErrorCode::InvalidArgs => "see the command's --help",
+        // The daemon cannot be asked for its state, or did not want to say more: what it wrote down does.
+        ErrorCode::Unavailable | ErrorCode::Timeout => "see 'tokenvaultctl doctor' and 'journalctl -u tokenvaultd'",
+        ErrorCode::Failed => "see 'journalctl -u tokenvaultd'",
         _ => "see 'tokenvault status'",
     };
     format!("{text}; {next}")
@@ -221,6 +231,10 @@ mod tests {
     fn a_bare_cause_gets_a_next_step_and_a_full_line_stays() {
         assert_eq!(complete(ErrorCode::NotFound, "no such token"), "no such token; see 'tokenvault list'");
         assert_eq!(complete(ErrorCode::Sealed, "sealed; run x"), "sealed; run x");
+        for code in [ErrorCode::Unavailable, ErrorCode::Timeout, ErrorCode::Failed] {
+            let line = complete(code, "it did not start");
+            assert!(line.contains("'journalctl -u tokenvaultd'") && !line.contains("status"), "{code:?}: {line}");
+        }
     }
 
     #[test]

@@ -5,11 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokenvault_client::Client;
-use tokenvault_proto::{
-    ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, DeletionInfo, ErrorCode, Health, Status, UserInfo, WhoAmI,
-};
+use tokenvault_proto::{Address, DEFAULT_SOCKET, DeletionInfo, ErrorCode, Health, Status, UserInfo, WhoAmI};
 
-use super::super::config::fault_of_the_installed;
 use super::installed::Installed;
 use crate::common::Context;
 use crate::failure::{Failure, describe};
@@ -42,8 +39,6 @@ pub struct Silence {
     pub cause: String,
     /// What the error says is to be done.
     pub next: String,
-    /// What the daemon's own check says against the installed configuration, when that is the one that counts.
-    pub configuration: Option<String>,
 }
 
 /// What the daemon says.
@@ -115,7 +110,7 @@ impl Facts {
     pub fn gather(context: &Context) -> Self {
         let path = socket_path(context);
         Self {
-            answers: ask(context).map_err(|error| silence(context, error)),
+            answers: ask(context).map_err(silence),
             credentials: path.as_deref().and_then(credentials_beside),
             installed: context.named_door().is_none().then(Installed::gather),
             socket: path.map(|path| Socket { entry: look_at(&path), path }),
@@ -133,15 +128,11 @@ fn ask(context: &Context) -> Result<Answers, tokenvault_client::Error> {
     Ok(Answers { status: client.status()?, me, health: client.health()?, has_tpm_slot, records })
 }
 
-/// What an error says, in the columns of the report, and whether the configuration is to blame.
-fn silence(context: &Context, error: tokenvault_client::Error) -> Silence {
+/// What an error says, in the columns of the report.
+fn silence(error: tokenvault_client::Error) -> Silence {
     let code = error.code();
-    let line = Failure::from(error).line().unwrap_or_default();
-    let (cause, next) = line.rsplit_once("; ").unwrap_or((&line, ""));
-    // A daemon that an address names may have any configuration.
-    let installed = context.address().is_none() && std::env::var_os(ADDRESS_VARIABLE).is_none();
-    let configuration = if installed && code == ErrorCode::Unavailable { fault_of_the_installed() } else { None };
-    Silence { code, cause: cause.to_owned(), next: next.to_owned(), configuration }
+    let (cause, next) = Failure::from(error).parts();
+    Silence { code, cause, next }
 }
 
 /// The private socket that is meant, unless a bus is.

@@ -38,6 +38,7 @@ const OF_THE_MACHINE: &[Check<Facts, Option<Answer>>] = &[
     ("credentials", credentials),
     ("bus-policy", installed::bus_policy),
     ("polkit", installed::polkit),
+    ("config", installed::config),
     ("space", installed::space),
     ("modes", installed::modes),
     ("clock", clock),
@@ -98,16 +99,15 @@ fn failed(message: impl Into<String>, fix: impl Into<Cow<'static, str>>) -> Answ
 fn reachable(facts: &Facts) -> Option<Answer> {
     Some(match &facts.answers {
         Ok(answers) => ok(format!("the daemon answers, up for {}", span(answers.health.uptime))),
-        Err(silence) => match (&silence.configuration, silence.code) {
-            (Some(fault), _) => {
-                let message = format!("{}: its configuration is bad: {fault}", silence.cause);
-                failed(message, "correct it, then systemctl restart tokenvaultd")
+        Err(silence) => match silence.code {
+            ErrorCode::Unavailable if silence.cause.contains(DENIED) => failed(&silence.cause, LET_EVERYONE_IN),
+            ErrorCode::Unavailable | ErrorCode::Timeout if installed::has_bad_configuration(facts) => {
+                failed(&silence.cause, "do what the check 'config' says, then systemctl restart tokenvaultd")
             }
-            (None, ErrorCode::Unavailable) if silence.cause.contains(DENIED) => failed(&silence.cause, LET_EVERYONE_IN),
-            (None, ErrorCode::Unavailable | ErrorCode::Timeout) => {
-                failed(&silence.cause, "systemctl status tokenvaultd")
+            ErrorCode::Unavailable | ErrorCode::Timeout => {
+                failed(&silence.cause, "systemctl status tokenvaultd; journalctl -u tokenvaultd")
             }
-            (None, _) => ok("the daemon answers"),
+            _ => ok("the daemon answers"),
         },
     })
 }

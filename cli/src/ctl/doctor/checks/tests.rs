@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use tokenvault_proto::{CLOCK_HOLDS_BACK, DeletionInfo, Health, Status, UserInfo, WhoAmI};
 
+use super::super::super::config::Judgement;
 use super::super::facts::{Entry, Records, Silence, Socket};
 use super::super::installed::{Installed, Policy, Space};
+use super::super::modes::Exposed;
 use super::*;
 
 fn healthy() -> Facts {
@@ -31,7 +33,8 @@ fn healthy() -> Facts {
             bus_policy: Policy::Equal,
             polkit: Policy::Equal,
             space: Some(Space { free: 1 << 30, total: 10 << 30 }),
-            open_to_others: Vec::new(),
+            exposed: Vec::new(),
+            configuration: Judgement::Good,
         }),
         now: EARLIEST + 1,
     }
@@ -56,6 +59,10 @@ fn note(user: &str, done: bool) -> DeletionInfo {
 
 fn installed(facts: &mut Facts) -> &mut Installed {
     facts.installed.as_mut().unwrap()
+}
+
+fn configuration(facts: &mut Facts, judgement: Judgement) {
+    installed(facts).configuration = judgement;
 }
 
 /// The one finding that is not ok after `spoil`.
@@ -141,8 +148,11 @@ fn each_fault_is_found_by_its_check() {
         (
             "modes",
             Verdict::Failed,
-            spoiled(|facts| installed(facts).open_to_others = vec![("/x".into(), "chmod".into())]),
+            spoiled(|facts| installed(facts).exposed = vec![Exposed { fault: "/x".into(), mend: "chmod".into() }]),
         ),
+        ("config", Verdict::Failed, spoiled(|facts| configuration(facts, Judgement::Bad("/y:1: z".into())))),
+        ("config", Verdict::Warning, spoiled(|facts| configuration(facts, Judgement::Remark("no group x".into())))),
+        ("config", Verdict::Warning, spoiled(|facts| configuration(facts, Judgement::Unasked("no program".into())))),
     ];
     for (check, verdict, finding) in cases {
         assert_eq!((finding.check, finding.result), (check, verdict));
@@ -192,28 +202,43 @@ fn a_quota_is_nearly_used_up_at_nine_tenths_and_no_quota_never_is() {
 
 #[test]
 fn a_daemon_that_does_not_answer_is_one_failure() {
-    let silent = |cause: &str, configuration: Option<&str>| {
-        spoiled(|facts| facts.answers = Err(silence(ErrorCode::Unavailable, cause, configuration)))
-    };
-    let cases = [
-        ("no vault at /x", None, "systemctl status tokenvaultd"),
-        ("/x: Permission denied", None, "chmod go+x"),
-        ("no vault at /x", Some("/y:1: unknown field"), "correct it"),
-    ];
-    for (cause, configuration, fix) in cases {
-        let finding = silent(cause, configuration);
+    for (code, cause, fix) in [
+        (ErrorCode::Unavailable, "no vault at /x", "journalctl -u tokenvaultd"),
+        (ErrorCode::Timeout, "it did not start", "journalctl -u tokenvaultd"),
+        (ErrorCode::Unavailable, "/x: Permission denied", "chmod go+x"),
+    ] {
+        let finding = spoiled(|facts| facts.answers = Err(silence(code, cause)));
         assert_eq!((finding.check, finding.result), ("reachable", Verdict::Failed));
-        assert!(finding.fix.contains(fix) && finding.message.contains(configuration.unwrap_or(cause)), "{finding:?}");
+        assert!(finding.fix.contains(fix) && finding.message.contains(cause), "{finding:?}");
     }
 }
 
-fn silence(code: ErrorCode, cause: &str, configuration: Option<&str>) -> Silence {
-    Silence { code, cause: cause.into(), next: "do x".into(), configuration: configuration.map(str::to_owned) }
+#[test]
+fn a_bad_configuration_is_told_by_its_own_check_and_is_what_to_mend_first() {
+    for code in [ErrorCode::Unavailable, ErrorCode::Timeout] {
+        let mut facts = healthy();
+        facts.answers = Err(silence(code, "it did not start"));
+        configuration(&mut facts, Judgement::Bad("/y:1: unknown field".into()));
+        let (reachable, config) = (found(&facts, "reachable"), found(&facts, "config"));
+        assert!(reachable.fix.contains("'config'"), "{reachable:?}");
+        assert_eq!((config.result, config.message.as_str()), (Verdict::Failed, "/y:1: unknown field"));
+    }
+}
+
+#[test]
+fn a_configuration_that_this_caller_may_not_read_is_no_fault() {
+    let mut facts = healthy();
+    configuration(&mut facts, Judgement::Unreadable);
+    assert_eq!(found(&facts, "config").result, Verdict::Ok);
+}
+
+fn silence(code: ErrorCode, cause: &str) -> Silence {
+    Silence { code, cause: cause.into(), next: "do x".into() }
 }
 
 #[test]
 fn a_daemon_that_refuses_the_caller_is_reachable() {
-    let finding = spoiled(|facts| facts.answers = Err(silence(ErrorCode::AccessDenied, "uid 7 is nobody", None)));
+    let finding = spoiled(|facts| facts.answers = Err(silence(ErrorCode::AccessDenied, "uid 7 is nobody")));
     assert_eq!((finding.check, finding.result), ("caller", Verdict::Failed));
     assert_eq!((finding.message.as_str(), finding.fix.as_str()), ("uid 7 is nobody", "do x"));
 }
