@@ -23,7 +23,8 @@ fn healthy() -> Facts {
     let health = Health { ok: true, store, tpm, bus, memory, clock, groups, uptime: 0 };
     let socket = |path: &str, mode| {
         let entry = Entry { is_socket: true, mode, owner: 0, directory_mode: 0o755 };
-        Some(Socket { path: PathBuf::from(path), entry: Ok(entry) })
+        let unit = if path.ends_with("bus") { "tokenvaultd.socket" } else { "tokenvault-credentials.socket" };
+        Some(Socket { path: PathBuf::from(path), entry: Ok(entry), unit: Some(unit) })
     };
     Facts {
         answers: Ok(Answers { status, me, health, has_tpm_slot: Some(true), records: Some(records()) }),
@@ -189,6 +190,21 @@ fn of_many_users_a_few_are_named() {
 }
 
 #[test]
+fn the_quota_that_is_full_is_the_one_to_raise() {
+    for (tokens, bytes, quota, raise) in [
+        (10, 10, "the tokens of alice: ", "user set 0 --quota-tokens COUNT"),
+        (1, 95, "the bytes of alice: ", "user set 0 --quota-bytes COUNT"),
+        (9, 95, "the tokens and bytes of alice: ", "user set 0 --quota-tokens COUNT --quota-bytes COUNT"),
+    ] {
+        let finding = spoiled(|facts| {
+            let user = user(facts);
+            (user.tokens, user.bytes, user.quota_bytes) = (tokens, bytes, 100);
+        });
+        assert!(finding.fix.starts_with(quota) && finding.fix.ends_with(raise), "{finding:?}");
+    }
+}
+
+#[test]
 fn a_quota_is_nearly_used_up_at_nine_tenths_and_no_quota_never_is() {
     let finding = spoiled(|facts| {
         status(facts).tokens = 9;
@@ -276,13 +292,32 @@ fn a_vault_behind_a_bus_has_no_sockets_to_look_at() {
 }
 
 #[test]
+fn a_socket_is_mended_by_who_made_it() {
+    let spoilers: [fn(&mut Facts); 3] = [
+        |facts| entry(facts).mode = 0o600,
+        |facts| entry(facts).is_socket = false,
+        |facts| facts.socket.as_mut().unwrap().entry = Err("No such file or directory".into()),
+    ];
+    for (spoil, by_hand) in spoilers.into_iter().zip(["chmod 0666 /run/tokenvault/bus", "makes it anew", "makes it"]) {
+        assert_eq!(spoiled(spoil).fix, "systemctl restart tokenvaultd.socket");
+        let finding = spoiled(|facts| {
+            spoil(facts);
+            facts.socket.as_mut().unwrap().unit = None;
+        });
+        assert!(finding.fix.contains(by_hand) && !finding.fix.contains("systemctl"), "{finding:?}");
+    }
+    let closed = spoiled(|facts| credentials(facts).mode = 0o666);
+    assert_eq!(closed.fix, "systemctl restart tokenvault-credentials.socket");
+}
+
+#[test]
 fn an_installed_vault_without_its_credentials_socket_gives_units_nothing() {
     let finding = spoiled(|facts| {
         facts.credentials.as_mut().unwrap().entry = Err("No such file or directory".into());
     });
     assert_eq!((finding.check, finding.result), ("credentials", Verdict::Warning));
     assert!(finding.message.contains("units are given no tokens"), "{finding:?}");
-    assert!(finding.fix.contains("enable --now tokenvault-credentials.socket"), "{finding:?}");
+    assert!(finding.fix.contains("restart tokenvault-credentials.socket"), "{finding:?}");
 }
 
 #[test]
