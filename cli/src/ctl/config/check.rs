@@ -14,6 +14,8 @@ use crate::failure::{Failure, describe};
 const EX_CONFIG: u8 = 78;
 
 /// Let the daemon's program check the configuration, without starting it
+///
+/// The exit status is that of the daemon's program: 78 when the configuration is bad.
 #[derive(clap::Args)]
 pub struct Args {
     /// Check this file instead of the installed configuration
