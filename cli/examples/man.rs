@@ -27,8 +27,9 @@ const OTHER_STATUSES: &[(u8, &str)] = &[
     (
         1,
         "tokenvault validate: not valid; tokenvaultctl doctor: a check failed; tokenvaultctl credential test: the unit would be \
-         refused; tokenvaultctl notify: its command failed",
+         refused; tokenvaultctl notify: its command failed; tokenvaultctl selftest: a step failed",
     ),
+    (78, "tokenvaultctl config check: the configuration is bad"),
     (126, "tokenvault run: the command cannot be started"),
     (127, "tokenvault run: there is no such command"),
     (130, "cancelled at a prompt"),

@@ -20,9 +20,9 @@ pub struct CommonArgs {
     ///
     /// "schema" names the version of its keys: within one, keys are added and never renamed or taken away. Times (created,
     /// updated, expires) are microseconds since 1970-01-01 UTC, sizes (size, bytes, quota-bytes) bytes. A quota of 0 is none.
-    /// Every key is there, an empty text as "", but expires, uses-left, salt, params, fix, renamed-to and grantee where there is
-    /// none. A command that fails prints no document, but its one line on standard error; doctor, credential test, audit verify
-    /// and config check print theirs and fail.
+    /// Every key is there, an empty text as "", but where there is nothing: expires, user of a notice, uses-left, attempts-left,
+    /// note, last-seen, salt, params, fix, renamed-to and grantee. A command that fails prints no document, but its one line on
+    /// standard error; doctor, selftest, validate, credential test, audit verify and config check print theirs and fail.
     #[arg(
         long,
         global = true,

@@ -16,6 +16,12 @@ const READER_GONE: u8 = 141;
 /// Exit status of a command that did not do its work, where the contract's table has none that says why.
 pub const UNDONE: u8 = 1;
 
+/// The owner that is the system.
+const MACHINE: &str = "machine";
+/// What the vault says of a name says which rule it breaks; these are all.
+const NAME_RULES: &str =
+    "a name is at most 255 bytes of UTF-8 without control characters, and between '/' no part is empty, '.' or '..'";
+
 /// The end of a command that did not succeed.
 #[derive(Debug)]
 pub enum Failure {
@@ -101,6 +107,16 @@ impl Failure {
         }
     }
 
+    /// A call about a token of `owner` failed. What somebody else has is in no list of one's own.
+    pub fn of_owner(owner: Option<&str>, error: tokenvault_client::Error) -> Self {
+        match (error.code(), owner) {
+            (ErrorCode::NotFound, Some(owner)) if owner != MACHINE => {
+                Self::new(ErrorCode::NotFound, error, "see 'tokenvault list --shared-with-me'")
+            }
+            _ => error.into(),
+        }
+    }
+
     /// The user gave up at a prompt.
     pub fn cancelled() -> Self {
         Self::with_status(CANCELLED, "cancelled at the prompt", "run the command again when you are ready")
@@ -118,6 +134,13 @@ impl Failure {
     pub fn may_pass(&self) -> bool {
         let passing = [ErrorCode::Unavailable, ErrorCode::Timeout, ErrorCode::Sealed];
         matches!(self, Self::Told { code: Some(code), .. } if passing.contains(code))
+    }
+
+    /// Cause and next step, as [`Failure::line`] has them.
+    pub fn parts(&self) -> (String, String) {
+        let line = self.line().unwrap_or_default();
+        let (cause, next) = line.rsplit_once("; ").unwrap_or((&line, ""));
+        (cause.to_owned(), next.to_owned())
     }
 
     /// What goes to standard error, safe for a terminal and in one line.
@@ -144,7 +167,11 @@ fn complete(code: ErrorCode, text: &str) -> String {
     let next = match code {
         ErrorCode::NotFound => "see 'tokenvault list'",
         ErrorCode::AccessDenied => "see 'tokenvault whoami'",
+        ErrorCode::InvalidArgs if text.contains("the token name ") => NAME_RULES,
         ErrorCode::InvalidArgs => "see the command's --help",
+        // The daemon cannot be asked for its state, or did not want to say more: what it wrote down does.
+        ErrorCode::Unavailable | ErrorCode::Timeout => "see 'tokenvaultctl doctor' and 'journalctl -u tokenvaultd'",
+        ErrorCode::Failed => "see 'journalctl -u tokenvaultd'",
         _ => "see 'tokenvault status'",
     };
     format!("{text}; {next}")
@@ -220,7 +247,12 @@ mod tests {
     #[test]
     fn a_bare_cause_gets_a_next_step_and_a_full_line_stays() {
         assert_eq!(complete(ErrorCode::NotFound, "no such token"), "no such token; see 'tokenvault list'");
+        assert!(complete(ErrorCode::InvalidArgs, "the token name is empty").ends_with(NAME_RULES));
         assert_eq!(complete(ErrorCode::Sealed, "sealed; run x"), "sealed; run x");
+        for code in [ErrorCode::Unavailable, ErrorCode::Timeout, ErrorCode::Failed] {
+            let line = complete(code, "it did not start");
+            assert!(line.contains("'journalctl -u tokenvaultd'") && !line.contains("status"), "{code:?}: {line}");
+        }
     }
 
     #[test]

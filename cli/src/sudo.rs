@@ -5,7 +5,7 @@ use nix::unistd::geteuid;
 /// What each of these programs does for root alone; none: everything.
 const FOR_ROOT: [(&str, &[&str]); 8] = [
     ("tokenvaultctl", &["init", "unseal", "seal", "slot", "user", "cleanup", "audit", "credential", "reload"]),
-    ("systemctl", &["start", "restart", "reload", "enable", "edit"]),
+    ("systemctl", &["start", "restart", "reload", "reload-or-restart", "enable", "edit"]),
     ("timedatectl", &["set-ntp"]),
     ("systemd-tmpfiles", &[]),
     ("chmod", &[]),

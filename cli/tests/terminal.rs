@@ -40,6 +40,9 @@ fn the_doctor_fits_into_eighty_columns_and_puts_what_to_do_below() {
     let found = lines.iter().position(|line| line.starts_with("reachable ")).unwrap();
     let below = lines.get(found + 1).unwrap();
     assert!(below.starts_with("           "), "long texts go on under their beginning: {shown}");
-    assert!(lines.iter().any(|line| line.trim() == "-> systemctl status tokenvaultd"), "{shown}");
+    assert!(
+        lines.iter().any(|line| line.trim() == "-> systemctl status tokenvaultd; journalctl -u tokenvaultd"),
+        "{shown}"
+    );
     assert_eq!(lines.last().unwrap(), &"1 failed, 1 to look at, 3 checked.", "{shown}");
 }

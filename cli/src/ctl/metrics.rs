@@ -22,7 +22,8 @@ const UNFINISHED: &str = ".new";
 #[derive(clap::Args)]
 pub struct Args {
     /// Write it to this file, which is there whole or not at all, as the textfile collector of node_exporter wants it; its
-    /// name ends in .prom. The timer tokenvault-metrics.timer does this every minute
+    /// name ends in .prom. The timer tokenvault-metrics.timer does this every minute, with
+    /// /var/lib/prometheus/node-exporter/tokenvault.prom, where that directory is there
     #[arg(long, value_name = "FILE")]
     textfile: Option<PathBuf>,
 }

@@ -35,7 +35,9 @@ const EXAMPLES: &str = "Examples:
 /// The command is run without a shell. On its standard input it finds a line of JSON for each token that, since the last time, came
 /// as near to its end as 'expiring-before' of tokenvault.conf(5) names, or expired: "event" (token-expiring, token-expired),
 /// "owner", "user" where the owner has a name, "name", "version", "expires". No value is in it. Where there is nothing to tell it is
-/// not run. When it fails, the same is told the next time. tokenvault-notify.timer does this every hour, with /etc/tokenvault/notify.
+/// not run. When it fails, the same is told the next time. tokenvault-notify.timer does this every hour, with /etc/tokenvault/notify,
+/// which root alone may write: root runs it, with a /tmp and devices of its own and without /home. 'systemctl edit
+/// tokenvault-notify' gives it more.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

@@ -6,6 +6,8 @@ use crate::common::Context;
 use crate::failure::Failure;
 
 /// Let the daemon read its configuration again; a bad one is refused and the old one stays
+///
+/// The exit status is 2 then, and the line says file and line; 'systemctl reload tokenvaultd' has that in the journal alone.
 #[derive(clap::Args)]
 pub struct Args {}
 

@@ -25,7 +25,8 @@ pub struct Args {
     #[arg(long, conflicts_with = "attributes")]
     no_attributes: bool,
 
-    /// When the current version expires: 2026-12-31T23:59:00Z, a local date, @SECONDS, a duration from now, or never
+    /// When the current version expires: 2026-12-31T23:59:00Z, a local date (its first moment), @SECONDS, a duration from now, or
+    /// never
     #[arg(long, value_name = "TIME", value_parser = parse::time_or_never, allow_hyphen_values = true)]
     expires: Option<u64>,
 

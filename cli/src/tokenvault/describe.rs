@@ -22,7 +22,10 @@ pub struct Args {
 
 /// Prints the description.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    let token = context.client()?.describe(&args.name, &DescribeOptions { owner: args.owner })?;
+    let token = context
+        .client()?
+        .describe(&args.name, &DescribeOptions { owner: args.owner.clone() })
+        .map_err(|error| Failure::of_owner(args.owner.as_deref(), error))?;
     if context.output.wants_json() {
         return context.output.json(&Plain(&token));
     }

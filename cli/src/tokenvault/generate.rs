@@ -15,7 +15,8 @@ use crate::parse;
 /// The value itself is written to standard output, instead of the number, only with --show.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Name of the token
+    /// Name of the token: at most 255 bytes of UTF-8 in form NFC without control characters, in parts between '/' of which none is
+    /// empty, '.' or '..'
     #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 

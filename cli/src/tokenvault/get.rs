@@ -49,10 +49,11 @@ pub struct Args {
 /// Writes the value.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     show::check_may_be_seen(context, args.reveal, "--reveal")?;
+    let owner = args.owner.clone();
     let options = GetOptions { owner: args.owner, version: args.version, purpose: args.purpose, app: args.app };
-    let value = context
-        .client()?
-        .get_stream(&args.name, &options)
-        .map_err(|error| Failure::of_version(&args.name, args.version, error))?;
+    let value = context.client()?.get_stream(&args.name, &options).map_err(|error| match args.version {
+        Some(_) => Failure::of_version(&args.name, args.version, error),
+        None => Failure::of_owner(owner.as_deref(), error),
+    })?;
     show::write_stream(context, value, args.newline)
 }

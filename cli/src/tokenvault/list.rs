@@ -41,7 +41,9 @@ pub struct Args {
     ///
     /// With --json=short the list is one line and each change another: "event" (token-changed, token-expiring), "owner", "name",
     /// and "change" and "version", or "expires". A version of 0 says that there is no token of that name any more. When something
-    /// could not be told, after a restart of the daemon for one, the whole list is printed again.
+    /// could not be told, after a restart of the daemon for one, the whole list is printed again. It is not for --shared-with-me,
+    /// --attribute, --expires-before and --limit: what somebody shares with you is followed with --owner, in a command for each
+    /// owner, which does not tell that a share begins or ends.
     #[arg(long, short, conflicts_with_all = ["attributes", "expires_before", "limit"])]
     follow: bool,
 }

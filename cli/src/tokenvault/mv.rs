@@ -1,7 +1,7 @@
 //! `mv`: another name for a token.
 
 use clap_complete::engine::ArgValueCompleter;
-use tokenvault_proto::DescribeOptions;
+use tokenvault_proto::{DescribeOptions, ErrorCode};
 
 use crate::common::Context;
 use crate::completion::token_names;
@@ -24,6 +24,15 @@ pub struct Args {
 
 /// Renames the token.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    context.client()?.rename(&args.from, &args.to, &DescribeOptions { owner: args.owner })?;
+    context.client()?.rename(&args.from, &args.to, &DescribeOptions { owner: args.owner }).map_err(
+        |error| match error.code() {
+            ErrorCode::Exists => Failure::new(
+                error.code(),
+                format_args!("a token '{}' exists already", args.to),
+                "choose another name, or delete that one before with 'tokenvault rm'",
+            ),
+            _ => error.into(),
+        },
+    )?;
     context.output.done()
 }

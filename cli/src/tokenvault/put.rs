@@ -25,7 +25,8 @@ const TYPED_BYTES_MAX: usize = 8_192;
 /// never taken from the command line.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Name of the token; segments are separated by '/'
+    /// Name of the token: at most 255 bytes of UTF-8 in form NFC without control characters, in parts between '/' of which none is
+    /// empty, '.' or '..'
     #[arg(add = ArgValueCompleter::new(token_names))]
     name: String,
 

@@ -2,6 +2,7 @@
 
 use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
+use tokenvault_proto::ErrorCode;
 
 use super::filter::FilterArgs;
 use crate::common::Context;
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 #[derive(clap::Args)]
 pub struct Args {
     /// Id of what is revoked; 'tokenvault issued' shows it
-    #[arg(add = ArgValueCompleter::new(issued_ids), required_unless_present = "all", conflicts_with = "all")]
+    #[arg(add = ArgValueCompleter::new(issued_ids), conflicts_with = "all")]
     id: Option<String>,
 
     /// Revoke all, or all that the options below mean, and print how many that were
@@ -34,8 +35,19 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         if !args.filter.is_empty() {
             return Err(Failure::usage("an id and a filter are given", "give an id, or --all with a filter"));
         }
-        context.client()?.revoke(&id)?;
+        context.client()?.revoke(&id).map_err(|error| match error.code() {
+            ErrorCode::NotFound => {
+                Failure::new(error.code(), "nothing of yours that is still good has this id", "see 'tokenvault issued'")
+            }
+            _ => error.into(),
+        })?;
         return context.output.done();
+    }
+    if !args.all {
+        return Err(Failure::usage(
+            "no id is given",
+            "give an id, or --all for everything that the other options mean",
+        ));
     }
     let count = context.client()?.revoke_all(&args.filter.into_options())?;
     if context.output.wants_json() {

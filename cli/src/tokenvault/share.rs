@@ -23,11 +23,12 @@ pub struct Args {
     /// replaced
     grantee: String,
 
-    /// What they may do: read, see and fetch it; write, also put new versions, which a unit cannot [default: read]
+    /// What they may do: read, see and fetch it; write, also put new versions, which a unit cannot; these push out the
+    /// owner's oldest ones over --keep-versions [default: read]
     #[arg(long, value_name = "PERMISSION", value_parser = ["read", "write"])]
     permission: Option<String>,
 
-    /// When the share ends: 30d, 2026-12-31T23:59:00Z, a local date, or @SECONDS; by default with the token
+    /// When the share ends: 30d, 2026-12-31T23:59:00Z, a local date (its first moment), or @SECONDS; by default with the token
     #[arg(long, value_name = "TIME", value_parser = parse::time_ahead, allow_hyphen_values = true)]
     expires: Option<u64>,
 

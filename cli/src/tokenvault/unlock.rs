@@ -22,7 +22,9 @@ const TYPED_CODE_MAX: usize = 4 * written_len(RECOVERY_CODE_BYTES);
 
 /// Open your login-class tokens with your login password; the first time, make the key that opens them
 ///
-/// With the PAM module installed, a login with the password does this by itself.
+/// With the PAM module installed, a login with the password does this by itself. The first time nothing checks the password: the
+/// vault does not know that of your login, and takes the word it is given. When that is another one, a login does not open the
+/// tokens; 'tokenvault unlock --recovery' with the recovery code puts it right.
 #[derive(clap::Args)]
 pub struct Args {
     /// Read the login password from an open file descriptor
@@ -89,7 +91,10 @@ fn enrol(context: &Context, client: &Client, uid: u32, state: &LoginState, args:
         None => Keeping::Screen(Terminal::open("write the recovery code to a file with --recovery-out FILE")?),
     };
     if args.password_fd.is_none() {
-        Terminal::open(INSTEAD)?.show("Your login-class tokens get a key that your login password opens.\n")?;
+        Terminal::open(INSTEAD)?.show(
+            "Your login-class tokens get a key that your login password opens.\n\
+             Nothing checks the password now: type the one that you log in with.\n",
+        )?;
     }
     let password = new_password(args)?;
     let code = client.enrol_login(uid, derive(&password, state)?.as_ref())?;

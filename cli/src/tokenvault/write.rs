@@ -10,7 +10,7 @@ use crate::parse::{self, Attribute};
 /// How a new version is written.
 #[derive(clap::Args)]
 pub struct WriteArgs {
-    /// upsert: make the token or a new version of it; create: only make it; replace: only a new version
+    /// upsert: make the token or a new version of it; create: only make it; replace: only a new version [default: upsert]
     #[arg(long, value_name = "MODE", value_parser = ["upsert", "create", "replace"])]
     mode: Option<String>,
 
@@ -18,7 +18,7 @@ pub struct WriteArgs {
     #[arg(long, value_name = "N", value_parser = parse::expected_version, allow_hyphen_values = true)]
     expect_version: Option<u64>,
 
-    /// machine: readable while the machine runs; login: only while its owner is logged in
+    /// machine: readable while the machine runs; login: only while its owner is logged in [default: machine for a new token]
     #[arg(long, value_name = "CLASS", value_parser = ["machine", "login"])]
     class: Option<String>,
 
@@ -40,11 +40,12 @@ pub struct WriteArgs {
     #[arg(allow_hyphen_values = true)]
     ttl: Option<u64>,
 
-    /// When the new version expires: 2026-12-31T23:59:00Z, a local date, @SECONDS, or a duration from now: 30d
+    /// When the new version expires: 2026-12-31T23:59:00Z, a local date (its first moment), @SECONDS, or a duration from now: 30d
     #[arg(long, value_name = "TIME", value_parser = parse::time_ahead, allow_hyphen_values = true)]
     expires: Option<u64>,
 
-    /// How many versions are kept, the current one included, 1 to 1000 [default: 10 for a new token]
+    /// How many versions are kept, the current one included, 1 to 1000: each new one pushes out the oldest over it, also one of
+    /// somebody it is shared with for writing [default: 10 for a new token]
     #[arg(long, value_name = "COUNT", value_parser = parse::kept_versions, allow_hyphen_values = true)]
     keep_versions: Option<u32>,
 

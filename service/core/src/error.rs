@@ -19,7 +19,7 @@ pub enum Error {
     #[error("no such token")]
     ShareOver,
     /// The token is there, and is not shared with that grantee.
-    #[error("the token is not shared with that grantee; 'Shares' lists with whom it is")]
+    #[error("the token is not shared with that grantee; 'tokenvault shares' lists with whom it is")]
     NotShared,
     /// A code that gives nothing: wrong, used, expired; one answer.
     #[error("{NO_OFFER}")]

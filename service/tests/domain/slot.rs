@@ -219,6 +219,7 @@ fn what_a_thief_gets_follows_from_the_slots() {
     home.vault().create(&daemon(), &NewSlot::Tpm2(&ScriptedSealer::default())).unwrap();
     let theft = home.vault().status().theft.unwrap();
     assert!(theft.disk_theft.starts_with("protected") && theft.machine_theft.starts_with("NOT protected"));
+    assert!(!theft.machine_theft.contains("PIN") && theft.machine_theft.contains("passphrase"), "only what there is");
     home.vault().add_slot(&daemon(), &NewSlot::HostKey(&key(&HOST_KEY))).unwrap();
     assert!(home.vault().status().theft.unwrap().disk_theft.starts_with("NOT protected"));
 }

@@ -309,3 +309,26 @@ fn no_value_is_in_an_error_or_the_environment_of_the_command() {
     assert_eq!(status, 2);
     assert!(line.contains("10 bytes") && !line.contains("hunter2"), "{line}");
 }
+
+#[test]
+fn a_refusal_names_the_command_that_helps_and_it_is_one_of_the_command_line() {
+    let vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    for name in ["a", "b"] {
+        alice.put(name, b"v", &defaults()).unwrap();
+    }
+    let said = |user, words: &[&str]| failed(run(&vault, user, Door::Socket, &[&["tokenvault"], words].concat())).1;
+    for (user, words, help) in [
+        (ALICE, &["revoke", "unknown"][..], "see 'tokenvault issued'"),
+        (ALICE, &["revoke", "--scope", "x"], "--all"),
+        (ALICE, &["unshare", "a", "user:bob"], "'tokenvault shares'"),
+        (ALICE, &["mv", "a", "b"], "choose another name, or delete that one before with 'tokenvault rm'"),
+        (BOB, &["get", "a", "--owner", "user:alice"], "see 'tokenvault list --shared-with-me'"),
+        (BOB, &["describe", "a", "--owner", "user:alice"], "see 'tokenvault list --shared-with-me'"),
+        (ALICE, &["describe", "a/../b"], "no part is empty, '.' or '..'"),
+        (ALICE, &["describe", "no"], "see 'tokenvault list'"),
+    ] {
+        let line = said(user, words);
+        assert!(line.contains(help), "{words:?}: {line}");
+    }
+}

@@ -197,3 +197,75 @@ fn a_credentials_socket_is_looked_at_where_there_is_one() {
     let (result, message, _) = check(&report, "credentials");
     assert!(status == 1 && result == "failed" && message.contains("uid 4243"), "{message}");
 }
+
+/// Has an /etc of its own for the script `$2`, in which `doctor` prints what it says of an installed vault.
+const CONFIGURED: &str = r#"
+    set -eu
+    cp -a /etc/. "$1"
+    mkdir -p "$1/tokenvault/tokenvault.conf.d"
+    mount --bind "$1" /etc
+    cd /etc/tokenvault
+    doctor() { "$CTL" doctor --json=short || true; }
+    eval "$2"
+"#;
+
+/// What the doctor said each time in this script, on a machine where the vault is installed and does not run.
+fn examine_configured(script: &str) -> Vec<Json> {
+    let etc = tempfile::tempdir().unwrap();
+    let mut command = ROOT.command("/usr/bin/unshare");
+    command.args(["--mount", "--", "/bin/sh", "-c", CONFIGURED, "sh"]).arg(etc.path()).arg(script);
+    let ctl = tokenvault_tests::program::path("tokenvaultctl");
+    let output = command.env("CTL", ctl).env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere").output().unwrap();
+    ok(output).lines().map(json).collect()
+}
+
+#[test]
+fn every_file_that_makes_somebody_an_administrator_or_that_root_runs_is_looked_at() {
+    let reports = examine_configured(
+        "touch tokenvault.conf tokenvault.conf.d/a.conf notify; chmod 755 . tokenvault.conf.d; \
+         chmod 644 tokenvault.conf tokenvault.conf.d/a.conf; chmod 755 notify; doctor; \
+         chmod 666 tokenvault.conf.d/a.conf; doctor; chmod 644 tokenvault.conf.d/a.conf; \
+         chmod 664 tokenvault.conf; doctor; chmod 644 tokenvault.conf; \
+         chown 4000000001 tokenvault.conf.d/a.conf; doctor; chown 0 tokenvault.conf.d/a.conf; \
+         chmod 777 notify; doctor; chmod 755 notify; chown 4000000001 notify; doctor; chown 0 notify; \
+         chown 4000000001 tokenvault.conf.d; doctor",
+    );
+    const AT: &str = "/etc/tokenvault";
+    let expected = [
+        None,
+        Some(("tokenvault.conf.d/a.conf", "is open to others", "chmod go-w")),
+        Some(("tokenvault.conf", "is open to others", "chmod go-w")),
+        Some(("tokenvault.conf.d/a.conf", "belongs to uid 4000000001", "chown root")),
+        Some(("notify", "is open to others", "chmod go-w")),
+        Some(("notify", "belongs to uid 4000000001", "chown root")),
+        Some(("tokenvault.conf.d", "belongs to uid 4000000001", "chown root")),
+    ];
+    assert_eq!(reports.len(), expected.len());
+    for (report, expected) in reports.iter().zip(expected) {
+        let modes = check(report, "modes");
+        match expected {
+            None => assert_eq!(modes.0, "ok", "{modes:?}"),
+            Some((path, fault, mend)) => {
+                assert_eq!(modes, ("failed".into(), format!("{AT}/{path} {fault}"), format!("{mend} {AT}/{path}")));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_found_before_a_daemon_reads_it_and_when_none_answers() {
+    let reports = examine_configured(
+        "printf '[limits]\\ntokens = 5\\n' >tokenvault.conf; doctor; printf '[limits]\\ntokns = 5\\n' >tokenvault.conf.d/b.conf; doctor",
+    );
+    let [good, bad] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!(check(good, "config").0, "ok", "{good}");
+    assert_eq!(check(good, "reachable").2, "systemctl status tokenvaultd; journalctl -u tokenvaultd");
+    let (result, message, fix) = check(bad, "config");
+    assert_eq!(result, "failed");
+    assert!(
+        message.starts_with("/etc/tokenvault/tokenvault.conf.d/b.conf:2: ") && message.contains("tokns"),
+        "{message}"
+    );
+    assert!(fix.contains("tokenvaultctl config check"), "{fix}");
+    assert!(check(bad, "reachable").2.contains("'config'"), "{bad}");
+}

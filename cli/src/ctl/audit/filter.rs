@@ -13,7 +13,7 @@ pub struct Filter {
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 
-    /// Only about the token of this name, also after it was given another
+    /// Only about the token of this name: what was recorded under it, up to the Rename that gave it another
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 

@@ -14,6 +14,8 @@ use crate::failure::{Failure, describe};
 const EX_CONFIG: u8 = 78;
 
 /// Let the daemon's program check the configuration, without starting it
+///
+/// The exit status is that of the daemon's program: 78 when the configuration is bad.
 #[derive(clap::Args)]
 pub struct Args {
     /// Check this file instead of the installed configuration
@@ -71,11 +73,35 @@ fn verdict(daemon: &Path, config: Option<&Path>) -> Result<(u8, String), Failure
     Ok((status.unwrap_or(ErrorCode::Failed.exit_status()), message))
 }
 
-/// What the daemon has against its installed configuration, where it can be asked.
-pub fn fault_of_the_installed() -> Option<String> {
-    let (status, message) = verdict(&daemon::find().ok()?, None).ok()?;
-    // A file that this caller may not read says nothing of what the daemon reads in it.
-    (status == EX_CONFIG && !message.contains("Permission denied")).then(|| cause(&message).to_owned())
+/// What the daemon's program says of the installed configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It takes it.
+    Good,
+    /// It takes it with this remark.
+    Remark(String),
+    /// It does not, for this reason.
+    Bad(String),
+    /// This caller may not read all of it, which says nothing of what the daemon reads.
+    Unreadable,
+    /// The program cannot be asked, for this reason.
+    Unasked(String),
+}
+
+/// Asks it, whether or not a daemon runs: the next one that starts reads what is there now.
+pub fn judge_the_installed() -> Judgement {
+    let (status, message) = match daemon::find().and_then(|daemon| verdict(&daemon, None)) {
+        Ok(verdict) => verdict,
+        Err(failure) => return Judgement::Unasked(failure.parts().0),
+    };
+    let said = cause(&message).to_owned();
+    match status {
+        0 if said.is_empty() => Judgement::Good,
+        0 => Judgement::Remark(said),
+        EX_CONFIG if said.contains("Permission denied") => Judgement::Unreadable,
+        EX_CONFIG => Judgement::Bad(said),
+        _ => Judgement::Unasked(format!("the check ended with {status}: {said}")),
+    }
 }
 
 /// What the daemon says, without the words that its journal needs.

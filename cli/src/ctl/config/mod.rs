@@ -6,7 +6,7 @@ mod show;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use check::fault_of_the_installed;
+pub use check::{Judgement, judge_the_installed};
 use clap::Subcommand;
 use tokenvault_proto::DEFAULTS_FILE;
 
@@ -32,7 +32,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
 }
 
 /// The files that are there below `root`, in the order in which they are read: what comes later wins.
-fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> =
         [DEFAULTS_FILE, LOCAL].iter().map(|path| below(root, path)).filter(|path| path.exists()).collect();
     let mut drop_ins = match std::fs::read_dir(below(root, DROP_INS)) {

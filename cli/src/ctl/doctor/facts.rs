@@ -5,11 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokenvault_client::Client;
-use tokenvault_proto::{
-    ADDRESS_VARIABLE, Address, DEFAULT_SOCKET, DeletionInfo, ErrorCode, Health, Status, UserInfo, WhoAmI,
-};
+use tokenvault_proto::{Address, DEFAULT_SOCKET, DeletionInfo, ErrorCode, Health, Status, UserInfo, WhoAmI};
 
-use super::super::config::fault_of_the_installed;
 use super::installed::Installed;
 use crate::common::Context;
 use crate::failure::{Failure, describe};
@@ -18,6 +15,14 @@ use crate::failure::{Failure, describe};
 const TPM_KIND: &str = "tpm2";
 /// The socket that the service manager fetches credentials from, beside the private one.
 const CREDENTIALS: &str = "credentials";
+/// The units that make the two where the vault is installed.
+const SOCKET_UNIT: &str = "tokenvaultd.socket";
+const CREDENTIALS_UNIT: &str = "tokenvault-credentials.socket";
+/// Where the service manager finds them.
+const UNITS: [&str; 4] =
+    ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+/// It is there where this machine was started by systemd.
+const SERVICE_MANAGER: &str = "/run/systemd/system";
 
 /// The state of everything.
 pub struct Facts {
@@ -42,8 +47,6 @@ pub struct Silence {
     pub cause: String,
     /// What the error says is to be done.
     pub next: String,
-    /// What the daemon's own check says against the installed configuration, when that is the one that counts.
-    pub configuration: Option<String>,
 }
 
 /// What the daemon says.
@@ -95,6 +98,8 @@ pub struct Socket {
     pub path: PathBuf,
     /// What is there, or why nothing is.
     pub entry: Result<Entry, String>,
+    /// The unit of the service manager that makes it; without one the daemon does.
+    pub unit: Option<&'static str>,
 }
 
 /// Modes of a socket and of the directory it is in.
@@ -115,10 +120,10 @@ impl Facts {
     pub fn gather(context: &Context) -> Self {
         let path = socket_path(context);
         Self {
-            answers: ask(context).map_err(|error| silence(context, error)),
+            answers: ask(context).map_err(silence),
             credentials: path.as_deref().and_then(credentials_beside),
             installed: context.named_door().is_none().then(Installed::gather),
-            socket: path.map(|path| Socket { entry: look_at(&path), path }),
+            socket: path.map(|path| Socket { entry: look_at(&path), unit: unit_of(&path, SOCKET_UNIT), path }),
             now: SystemTime::now().duration_since(UNIX_EPOCH).map(|now| now.as_secs()).unwrap_or_default(),
         }
     }
@@ -133,15 +138,11 @@ fn ask(context: &Context) -> Result<Answers, tokenvault_client::Error> {
     Ok(Answers { status: client.status()?, me, health: client.health()?, has_tpm_slot, records })
 }
 
-/// What an error says, in the columns of the report, and whether the configuration is to blame.
-fn silence(context: &Context, error: tokenvault_client::Error) -> Silence {
+/// What an error says, in the columns of the report.
+fn silence(error: tokenvault_client::Error) -> Silence {
     let code = error.code();
-    let line = Failure::from(error).line().unwrap_or_default();
-    let (cause, next) = line.rsplit_once("; ").unwrap_or((&line, ""));
-    // A daemon that an address names may have any configuration.
-    let installed = context.address().is_none() && std::env::var_os(ADDRESS_VARIABLE).is_none();
-    let configuration = if installed && code == ErrorCode::Unavailable { fault_of_the_installed() } else { None };
-    Silence { code, cause: cause.to_owned(), next: next.to_owned(), configuration }
+    let (cause, next) = Failure::from(error).parts();
+    Silence { code, cause, next }
 }
 
 /// The private socket that is meant, unless a bus is.
@@ -157,7 +158,14 @@ fn socket_path(context: &Context) -> Option<PathBuf> {
 fn credentials_beside(private: &Path) -> Option<Socket> {
     let path = private.with_file_name(CREDENTIALS);
     let entry = look_at(&path);
-    (private == Path::new(DEFAULT_SOCKET) || entry.is_ok()).then_some(Socket { path, entry })
+    let unit = unit_of(private, CREDENTIALS_UNIT);
+    (private == Path::new(DEFAULT_SOCKET) || entry.is_ok()).then_some(Socket { path, entry, unit })
+}
+
+/// The service manager of this machine makes no socket but at the installed place, and none where it has not the unit.
+fn unit_of(private: &Path, unit: &'static str) -> Option<&'static str> {
+    let is_there = || UNITS.iter().any(|directory| Path::new(directory).join(unit).exists());
+    (private == Path::new(DEFAULT_SOCKET) && Path::new(SERVICE_MANAGER).is_dir() && is_there()).then_some(unit)
 }
 
 fn look_at(path: &Path) -> Result<Entry, String> {

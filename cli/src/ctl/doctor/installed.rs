@@ -1,11 +1,13 @@
-//! What the file system says of an installed vault: policies of the bus and of polkit, room, and who may write where.
+//! What the file system says of an installed vault: policies of the bus and of polkit, room, who may write where, and
+//! what its configuration is worth.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
-use tokenvault_proto::DELETED_DIR;
+
+use super::super::config::{self, Judgement};
+use super::modes::{self, Exposed};
 
 /// Where the store of an installed vault is.
 pub const STATE_DIR: &str = "/var/lib/tokenvault";
@@ -18,8 +20,6 @@ const BUS_POLICIES: [&str; 2] =
 const ACTIONS: &str = "/usr/share/polkit-1/actions";
 const ACTION_FILES: [&str; 2] =
     ["/usr/share/polkit-1/actions/org.tokenvault1.policy", "/usr/local/share/polkit-1/actions/org.tokenvault1.policy"];
-/// What decides what the daemon does.
-const SETTINGS: [&str; 3] = ["/etc/tokenvault", "/etc/tokenvault/tokenvault.conf", "/etc/tokenvault/tokenvault.conf.d"];
 
 /// A policy, where it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +52,22 @@ pub struct Installed {
     pub polkit: Policy,
     /// `None` where it cannot be said.
     pub space: Option<Space>,
-    /// Places that somebody may write who must not, each with what mends it.
-    pub open_to_others: Vec<(String, String)>,
+    /// Places that somebody owns or may write who must not.
+    pub exposed: Vec<Exposed>,
+    /// What the daemon's program says of the files of the configuration.
+    pub configuration: Judgement,
 }
 
 impl Installed {
     /// Looks at the file system.
     pub fn gather() -> Self {
-        Self { bus_policy: bus_policy(), polkit: polkit(), space: space(), open_to_others: open_to_others() }
+        Self {
+            bus_policy: bus_policy(),
+            polkit: polkit(),
+            space: space(),
+            exposed: modes::exposed(),
+            configuration: config::judge_the_installed(),
+        }
     }
 }
 
@@ -83,23 +91,4 @@ fn space() -> Option<Space> {
     let found = statvfs(STATE_DIR).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
     Some(Space { free: bytes(found.blocks_available()), total: bytes(found.blocks()) })
-}
-
-fn open_to_others() -> Vec<(String, String)> {
-    let mut open = Vec::new();
-    let mut look = |path: &str, others: u32, roots: bool, mend: &str| {
-        // What is not there, or not to be seen, is nobody's to write.
-        let Ok(found) = fs::metadata(path) else { return };
-        if found.mode() & others != 0 {
-            open.push((path.to_owned(), format!("chmod {mend} {path}")));
-        } else if roots && found.uid() != 0 {
-            open.push((path.to_owned(), format!("chown root {path}")));
-        }
-    };
-    look(STATE_DIR, 0o077, false, "0700");
-    look(DELETED_DIR, 0o022, true, "go-w");
-    for path in SETTINGS {
-        look(path, 0o022, true, "go-w");
-    }
-    open
 }

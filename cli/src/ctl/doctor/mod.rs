@@ -5,6 +5,7 @@
 mod checks;
 mod facts;
 mod installed;
+mod modes;
 
 use serde::{Serialize, Serializer};
 
@@ -16,7 +17,9 @@ use crate::sudo::as_typed;
 
 /// Examine the vault, and say how to mend what is wrong
 ///
-/// The exit status is 1 when a check failed; warnings do not count.
+/// The exit status is 1 when a check failed; warnings do not count. 'modes' is who owns and may write store, settings and the
+/// program of tokenvault-notify.service; 'config' is what 'config check' says of the files as they are now, whether or not a daemon
+/// has read them or runs. As root it also looks at slots, quotas, users and who was deleted.
 #[derive(clap::Args)]
 pub struct Args {}
 

@@ -49,9 +49,9 @@ enum Role {
     Consumer,
     /// Also stores, shares and issues
     Developer,
-    /// Reads like a consumer, and the audit log
+    /// Reads like a consumer, and the audit log; stores and shares nothing
     Auditor,
-    /// Also administers
+    /// Also administers, the audit log included, where polkit permits it
     Admin,
     /// What the configuration gives: to its name, its groups, or to everybody
     Default,

@@ -96,7 +96,8 @@ impl Protection {
             };
         }
         let machine_theft = if kinds.contains(&SlotKind::Tpm2) {
-            "NOT protected: the TPM opens the vault for whoever boots the machine; add a PIN, PCRs or disk encryption"
+            "NOT protected: the TPM opens the vault for whoever boots the machine; encrypt the disk, keep a passphrase slot instead \
+             of the tpm2 one, or put tokens with class 'login'"
         } else {
             "protected: no slot opens without a secret that is not in the machine"
         };

@@ -37,13 +37,25 @@ pub(super) fn quotas(answers: &Answers) -> Option<Answer> {
         let Some(first) = full.first() else { return ok(format!("nobody has used {NEARLY_FULL} % of theirs")) };
         let message =
             format!("{NEARLY_FULL} % or more is used by {}", names(full.iter().map(|user| user.user.as_str())));
-        let fix = format!("tokenvaultctl user show {0}; tokenvaultctl user set {0} --quota-bytes COUNT", first.uid);
+        let raise = full_quotas(first).map(|quota| format!(" --quota-{quota} COUNT")).collect::<String>();
+        let what = full_quotas(first).collect::<Vec<_>>().join(" and ");
+        let fix = format!(
+            "the {what} of {name}: tokenvaultctl user show {uid}; tokenvaultctl user set {uid}{raise}",
+            name = first.user,
+            uid = first.uid
+        );
         warning(message, fix)
     }))
 }
 
 fn is_full(user: &UserInfo) -> bool {
-    is_nearly_full(user.tokens, user.quota_tokens) || is_nearly_full(user.bytes, user.quota_bytes)
+    full_quotas(user).next().is_some()
+}
+
+/// Which quotas of a user are nearly used up, as the options that raise them name them.
+fn full_quotas(user: &UserInfo) -> impl Iterator<Item = &'static str> {
+    let quotas = [("tokens", user.tokens, user.quota_tokens), ("bytes", user.bytes, user.quota_bytes)];
+    quotas.into_iter().filter(|(_, used, quota)| is_nearly_full(*used, *quota)).map(|(name, ..)| name)
 }
 
 pub(super) fn users(answers: &Answers) -> Option<Answer> {

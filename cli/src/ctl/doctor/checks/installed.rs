@@ -1,7 +1,9 @@
 //! What is looked at of an installed vault beside its sockets.
 
+use super::super::super::config::Judgement;
 use super::super::facts::Facts;
 use super::super::installed::Policy;
+use super::super::modes::Exposed;
 use super::{Answer, failed, ok, warning};
 use crate::output::bytes;
 
@@ -41,9 +43,28 @@ pub(super) fn space(facts: &Facts) -> Option<Answer> {
 }
 
 pub(super) fn modes(facts: &Facts) -> Option<Answer> {
-    let open = &facts.installed.as_ref()?.open_to_others;
-    Some(match open.as_slice() {
+    let exposed = &facts.installed.as_ref()?.exposed;
+    Some(match exposed.as_slice() {
         [] => ok("store and settings are as private as they have to be"),
-        [(path, mend), ..] => failed(format!("{path} is open to others"), mend.clone()),
+        all => {
+            let say = |part: fn(&Exposed) -> &str| all.iter().map(part).collect::<Vec<_>>().join("; ");
+            failed(say(|exposed| &exposed.fault), say(|exposed| &exposed.mend))
+        }
     })
+}
+
+/// What `config check` says: also of files that no daemon has read yet, and the next one will not take.
+pub(super) fn config(facts: &Facts) -> Option<Answer> {
+    const CORRECT: &str = "correct it; tokenvaultctl config check; systemctl reload-or-restart tokenvaultd";
+    Some(match &facts.installed.as_ref()?.configuration {
+        Judgement::Good => ok("the daemon's program takes its files as they are"),
+        Judgement::Unreadable => ok("unknown: some of its files are for root alone to read"),
+        Judgement::Remark(remark) => warning(remark, "tokenvaultctl config show"),
+        Judgement::Bad(why) => failed(why, CORRECT),
+        Judgement::Unasked(why) => warning(format!("it cannot be checked: {why}"), REINSTALL),
+    })
+}
+
+pub(super) fn has_bad_configuration(facts: &Facts) -> bool {
+    facts.installed.as_ref().is_some_and(|installed| matches!(installed.configuration, Judgement::Bad(_)))
 }

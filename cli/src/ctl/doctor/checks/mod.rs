@@ -3,6 +3,7 @@
 mod administration;
 mod installed;
 mod parts;
+mod socket;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -34,10 +35,11 @@ type Check<F, A> = (&'static str, fn(&F) -> A);
 const OF_THE_MACHINE: &[Check<Facts, Option<Answer>>] = &[
     ("reachable", reachable),
     ("caller", caller),
-    ("socket", socket),
-    ("credentials", credentials),
+    ("socket", socket::private),
+    ("credentials", socket::credentials),
     ("bus-policy", installed::bus_policy),
     ("polkit", installed::polkit),
+    ("config", installed::config),
     ("space", installed::space),
     ("modes", installed::modes),
     ("clock", clock),
@@ -98,16 +100,15 @@ fn failed(message: impl Into<String>, fix: impl Into<Cow<'static, str>>) -> Answ
 fn reachable(facts: &Facts) -> Option<Answer> {
     Some(match &facts.answers {
         Ok(answers) => ok(format!("the daemon answers, up for {}", span(answers.health.uptime))),
-        Err(silence) => match (&silence.configuration, silence.code) {
-            (Some(fault), _) => {
-                let message = format!("{}: its configuration is bad: {fault}", silence.cause);
-                failed(message, "correct it, then systemctl restart tokenvaultd")
+        Err(silence) => match silence.code {
+            ErrorCode::Unavailable if silence.cause.contains(DENIED) => failed(&silence.cause, LET_EVERYONE_IN),
+            ErrorCode::Unavailable | ErrorCode::Timeout if installed::has_bad_configuration(facts) => {
+                failed(&silence.cause, "do what the check 'config' says, then systemctl restart tokenvaultd")
             }
-            (None, ErrorCode::Unavailable) if silence.cause.contains(DENIED) => failed(&silence.cause, LET_EVERYONE_IN),
-            (None, ErrorCode::Unavailable | ErrorCode::Timeout) => {
-                failed(&silence.cause, "systemctl status tokenvaultd")
+            ErrorCode::Unavailable | ErrorCode::Timeout => {
+                failed(&silence.cause, "systemctl status tokenvaultd; journalctl -u tokenvaultd")
             }
-            (None, _) => ok("the daemon answers"),
+            _ => ok("the daemon answers"),
         },
     })
 }
@@ -120,45 +121,6 @@ fn caller(facts: &Facts) -> Option<Answer> {
         }
         _ => None,
     }
-}
-
-fn socket(facts: &Facts) -> Option<Answer> {
-    const RESTART: &str = "restart tokenvaultd, which makes it anew";
-    let socket = facts.socket.as_ref()?;
-    let path = socket.path.display();
-    Some(match &socket.entry {
-        Err(why) if why == DENIED => warning(format!("{path}: {why}"), LET_EVERYONE_IN),
-        Err(why) => warning(format!("{path}: {why}"), "start tokenvaultd; check 'runtime-dir' in its configuration"),
-        Ok(entry) if !entry.is_socket => failed(format!("{path} is not a socket"), RESTART),
-        Ok(entry) if entry.directory_mode & 0o022 != 0 && entry.directory_mode & 0o1000 == 0 => {
-            failed(format!("others can write to the directory of {path}"), "chmod go-w that directory")
-        }
-        Ok(entry) if entry.mode & 0o666 != 0o666 => {
-            warning(format!("{path} has mode {:04o}, and not all users reach it", entry.mode), RESTART)
-        }
-        Ok(_) => ok(path.to_string()),
-    })
-}
-
-/// What units are given their tokens through. A peer that is not root is hung up on all the same.
-fn credentials(facts: &Facts) -> Option<Answer> {
-    const RESTART: &str = "systemctl restart tokenvault-credentials.socket";
-    let socket = facts.credentials.as_ref()?;
-    let path = socket.path.display();
-    Some(match &socket.entry {
-        Err(why) => warning(
-            format!("{path}: {why}; units are given no tokens"),
-            "systemctl enable --now tokenvault-credentials.socket",
-        ),
-        Ok(entry) if !entry.is_socket => failed(format!("{path} is not a socket"), RESTART),
-        Ok(entry) if entry.owner != 0 => {
-            failed(format!("{path} is not root's, but of uid {}, who can give units anything", entry.owner), RESTART)
-        }
-        Ok(entry) if entry.mode & 0o077 != 0 => {
-            warning(format!("{path} has mode {:04o}, and is for root alone", entry.mode), RESTART)
-        }
-        Ok(_) => ok(path.to_string()),
-    })
 }
 
 fn clock(facts: &Facts) -> Option<Answer> {

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use tokenvault_proto::{CLOCK_HOLDS_BACK, DeletionInfo, Health, Status, UserInfo, WhoAmI};
 
+use super::super::super::config::Judgement;
 use super::super::facts::{Entry, Records, Silence, Socket};
 use super::super::installed::{Installed, Policy, Space};
+use super::super::modes::Exposed;
 use super::*;
 
 fn healthy() -> Facts {
@@ -21,7 +23,8 @@ fn healthy() -> Facts {
     let health = Health { ok: true, store, tpm, bus, memory, clock, groups, uptime: 0 };
     let socket = |path: &str, mode| {
         let entry = Entry { is_socket: true, mode, owner: 0, directory_mode: 0o755 };
-        Some(Socket { path: PathBuf::from(path), entry: Ok(entry) })
+        let unit = if path.ends_with("bus") { "tokenvaultd.socket" } else { "tokenvault-credentials.socket" };
+        Some(Socket { path: PathBuf::from(path), entry: Ok(entry), unit: Some(unit) })
     };
     Facts {
         answers: Ok(Answers { status, me, health, has_tpm_slot: Some(true), records: Some(records()) }),
@@ -31,7 +34,8 @@ fn healthy() -> Facts {
             bus_policy: Policy::Equal,
             polkit: Policy::Equal,
             space: Some(Space { free: 1 << 30, total: 10 << 30 }),
-            open_to_others: Vec::new(),
+            exposed: Vec::new(),
+            configuration: Judgement::Good,
         }),
         now: EARLIEST + 1,
     }
@@ -56,6 +60,10 @@ fn note(user: &str, done: bool) -> DeletionInfo {
 
 fn installed(facts: &mut Facts) -> &mut Installed {
     facts.installed.as_mut().unwrap()
+}
+
+fn configuration(facts: &mut Facts, judgement: Judgement) {
+    installed(facts).configuration = judgement;
 }
 
 /// The one finding that is not ok after `spoil`.
@@ -141,8 +149,11 @@ fn each_fault_is_found_by_its_check() {
         (
             "modes",
             Verdict::Failed,
-            spoiled(|facts| installed(facts).open_to_others = vec![("/x".into(), "chmod".into())]),
+            spoiled(|facts| installed(facts).exposed = vec![Exposed { fault: "/x".into(), mend: "chmod".into() }]),
         ),
+        ("config", Verdict::Failed, spoiled(|facts| configuration(facts, Judgement::Bad("/y:1: z".into())))),
+        ("config", Verdict::Warning, spoiled(|facts| configuration(facts, Judgement::Remark("no group x".into())))),
+        ("config", Verdict::Warning, spoiled(|facts| configuration(facts, Judgement::Unasked("no program".into())))),
     ];
     for (check, verdict, finding) in cases {
         assert_eq!((finding.check, finding.result), (check, verdict));
@@ -179,6 +190,21 @@ fn of_many_users_a_few_are_named() {
 }
 
 #[test]
+fn the_quota_that_is_full_is_the_one_to_raise() {
+    for (tokens, bytes, quota, raise) in [
+        (10, 10, "the tokens of alice: ", "user set 0 --quota-tokens COUNT"),
+        (1, 95, "the bytes of alice: ", "user set 0 --quota-bytes COUNT"),
+        (9, 95, "the tokens and bytes of alice: ", "user set 0 --quota-tokens COUNT --quota-bytes COUNT"),
+    ] {
+        let finding = spoiled(|facts| {
+            let user = user(facts);
+            (user.tokens, user.bytes, user.quota_bytes) = (tokens, bytes, 100);
+        });
+        assert!(finding.fix.starts_with(quota) && finding.fix.ends_with(raise), "{finding:?}");
+    }
+}
+
+#[test]
 fn a_quota_is_nearly_used_up_at_nine_tenths_and_no_quota_never_is() {
     let finding = spoiled(|facts| {
         status(facts).tokens = 9;
@@ -192,28 +218,43 @@ fn a_quota_is_nearly_used_up_at_nine_tenths_and_no_quota_never_is() {
 
 #[test]
 fn a_daemon_that_does_not_answer_is_one_failure() {
-    let silent = |cause: &str, configuration: Option<&str>| {
-        spoiled(|facts| facts.answers = Err(silence(ErrorCode::Unavailable, cause, configuration)))
-    };
-    let cases = [
-        ("no vault at /x", None, "systemctl status tokenvaultd"),
-        ("/x: Permission denied", None, "chmod go+x"),
-        ("no vault at /x", Some("/y:1: unknown field"), "correct it"),
-    ];
-    for (cause, configuration, fix) in cases {
-        let finding = silent(cause, configuration);
+    for (code, cause, fix) in [
+        (ErrorCode::Unavailable, "no vault at /x", "journalctl -u tokenvaultd"),
+        (ErrorCode::Timeout, "it did not start", "journalctl -u tokenvaultd"),
+        (ErrorCode::Unavailable, "/x: Permission denied", "chmod go+x"),
+    ] {
+        let finding = spoiled(|facts| facts.answers = Err(silence(code, cause)));
         assert_eq!((finding.check, finding.result), ("reachable", Verdict::Failed));
-        assert!(finding.fix.contains(fix) && finding.message.contains(configuration.unwrap_or(cause)), "{finding:?}");
+        assert!(finding.fix.contains(fix) && finding.message.contains(cause), "{finding:?}");
     }
 }
 
-fn silence(code: ErrorCode, cause: &str, configuration: Option<&str>) -> Silence {
-    Silence { code, cause: cause.into(), next: "do x".into(), configuration: configuration.map(str::to_owned) }
+#[test]
+fn a_bad_configuration_is_told_by_its_own_check_and_is_what_to_mend_first() {
+    for code in [ErrorCode::Unavailable, ErrorCode::Timeout] {
+        let mut facts = healthy();
+        facts.answers = Err(silence(code, "it did not start"));
+        configuration(&mut facts, Judgement::Bad("/y:1: unknown field".into()));
+        let (reachable, config) = (found(&facts, "reachable"), found(&facts, "config"));
+        assert!(reachable.fix.contains("'config'"), "{reachable:?}");
+        assert_eq!((config.result, config.message.as_str()), (Verdict::Failed, "/y:1: unknown field"));
+    }
+}
+
+#[test]
+fn a_configuration_that_this_caller_may_not_read_is_no_fault() {
+    let mut facts = healthy();
+    configuration(&mut facts, Judgement::Unreadable);
+    assert_eq!(found(&facts, "config").result, Verdict::Ok);
+}
+
+fn silence(code: ErrorCode, cause: &str) -> Silence {
+    Silence { code, cause: cause.into(), next: "do x".into() }
 }
 
 #[test]
 fn a_daemon_that_refuses_the_caller_is_reachable() {
-    let finding = spoiled(|facts| facts.answers = Err(silence(ErrorCode::AccessDenied, "uid 7 is nobody", None)));
+    let finding = spoiled(|facts| facts.answers = Err(silence(ErrorCode::AccessDenied, "uid 7 is nobody")));
     assert_eq!((finding.check, finding.result), ("caller", Verdict::Failed));
     assert_eq!((finding.message.as_str(), finding.fix.as_str()), ("uid 7 is nobody", "do x"));
 }
@@ -251,13 +292,32 @@ fn a_vault_behind_a_bus_has_no_sockets_to_look_at() {
 }
 
 #[test]
+fn a_socket_is_mended_by_who_made_it() {
+    let spoilers: [fn(&mut Facts); 3] = [
+        |facts| entry(facts).mode = 0o600,
+        |facts| entry(facts).is_socket = false,
+        |facts| facts.socket.as_mut().unwrap().entry = Err("No such file or directory".into()),
+    ];
+    for (spoil, by_hand) in spoilers.into_iter().zip(["chmod 0666 /run/tokenvault/bus", "makes it anew", "makes it"]) {
+        assert_eq!(spoiled(spoil).fix, "systemctl restart tokenvaultd.socket");
+        let finding = spoiled(|facts| {
+            spoil(facts);
+            facts.socket.as_mut().unwrap().unit = None;
+        });
+        assert!(finding.fix.contains(by_hand) && !finding.fix.contains("systemctl"), "{finding:?}");
+    }
+    let closed = spoiled(|facts| credentials(facts).mode = 0o666);
+    assert_eq!(closed.fix, "systemctl restart tokenvault-credentials.socket");
+}
+
+#[test]
 fn an_installed_vault_without_its_credentials_socket_gives_units_nothing() {
     let finding = spoiled(|facts| {
         facts.credentials.as_mut().unwrap().entry = Err("No such file or directory".into());
     });
     assert_eq!((finding.check, finding.result), ("credentials", Verdict::Warning));
     assert!(finding.message.contains("units are given no tokens"), "{finding:?}");
-    assert!(finding.fix.contains("enable --now tokenvault-credentials.socket"), "{finding:?}");
+    assert!(finding.fix.contains("restart tokenvault-credentials.socket"), "{finding:?}");
 }
 
 #[test]
