@@ -112,6 +112,21 @@ fn what_was_fetched_a_moment_before_a_name_changed_hands_is_told_of_what_was_fet
 }
 
 #[test]
+fn what_waits_to_be_recorded_is_left_alone_by_who_may_not_and_by_what_does_not_happen() {
+    let home = Home::new();
+    let alice = home.alice();
+    let counts = |name| page(&alice, name, 10, "").fetches.iter().map(|record| record.count).collect::<Vec<_>>();
+    alice.put("a", b"1").unwrap();
+    alice.put("taken", b"1").unwrap();
+    (0..3).for_each(|_| drop(alice.get("a").unwrap()));
+    assert_eq!(refused(home.bob().of(Owner::Uid(ALICE)).delete("a")), Refused::NotFound);
+    assert_eq!(refused(alice.rename("a", "taken")), Refused::Exists);
+    assert_eq!(counts("a"), [0; 0], "nobody has had it written");
+    flush(&home);
+    assert_eq!(counts("a"), [2, 1]);
+}
+
+#[test]
 fn foreign_missing_and_expired_are_one_answer_and_machine_tokens_are_roots() {
     let home = Home::new();
     let (alice, bob) = (home.alice(), home.bob());

@@ -8,6 +8,9 @@
 //! A uid goes to others, and records know their owner by uid: that the walk never begins on the far side of where the token was
 //! put rests on the places it goes on from, which are sealed for this token of this principal.
 //!
+//! What was fetched before a rename or a deletion is recorded before it. What is fetched while one of them is being committed may
+//! be recorded behind it, and is then in the log and in no token's list, or in that of a token which at once gets the same name.
+//!
 //! It is not a complete one: past the allowance of who reads (see `allowance`) records lose their name and owner, so whoever floods
 //! the log first fetches unseen here. That there was a flood is in the log.
 

@@ -219,12 +219,18 @@ impl AuditQueue {
         taken
     }
 
-    /// The same of reads of one owner's tokens.
-    pub fn take_of(&self, owner: u32) -> Vec<AuditRecord> {
+    /// Takes the reads of one token, by its owner and name, and ends their runs: the next equal one begins another, which its reader
+    /// needs an allowance for like any other.
+    pub fn end_runs_of(&self, owner: u32, name: &str) -> Vec<AuditRecord> {
         let mut waiting = self.lock();
-        let is_read = |record: &mut AuditRecord| record.owner == Some(owner) && record.outcome == Outcome::Ok;
-        let mut taken: Vec<_> = waiting.ready.extract_if(.., is_read).collect();
-        taken.extend(waiting.runs.values_mut().filter_map(|run| run.followers.take_if(is_read)));
+        let is_its = |record: &mut AuditRecord| {
+            record.outcome == Outcome::Ok && record.owner == Some(owner) && record.name == name
+        };
+        let mut taken: Vec<_> = waiting.ready.extract_if(.., is_its).collect();
+        let ended = waiting
+            .runs
+            .extract_if(|key, _| key.outcome == Outcome::Ok && key.owner == Some(owner) && key.name == name);
+        taken.extend(ended.filter_map(|(_, run)| run.followers));
         taken
     }
 

@@ -10,7 +10,7 @@ use crate::token::found::{Found, Shelf};
 use crate::token::offer::drop_offers;
 use crate::token::request::NamedRequest;
 use crate::token::usage::{self, Change};
-use crate::vault::{Effect, Event, Reply, Vault};
+use crate::vault::{Effect, Event, ReadsBefore, Reply, Vault};
 use crate::{Caller, Timestamp};
 
 impl Vault {
@@ -26,6 +26,8 @@ impl Vault {
         // An expired token is gone for everyone; its owner's Delete takes away what it still holds of the quota.
         let reply: Reply<bool> =
             Box::new(|found| reply(found.and_then(|found| found.then_some(()).ok_or(Error::NotFound))));
+        let reads = Arc::new(ReadsBefore::default());
+        let reply = reads.settle_before(self, reply);
         self.write_announced(event, Effect::Erases, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
@@ -38,6 +40,7 @@ impl Vault {
                 Some(version) => delete_version(tx, &shelf, found, (version, vault.certain_time()))?,
                 None => delete_token(tx, &found)?.count(tx, &principal)?,
             }
+            reads.record(&vault, &open, tx, (principal.uid, request.name.as_str()))?;
             vault.record_mutation(&open, tx, &audited, version.unwrap_or(0))?;
             let mut said = shelf.announce(&vault, tx, (&request.name, Happened::VersionDeleted))?;
             // Of an expired one it was said when it did.

@@ -13,7 +13,7 @@ use crate::token::delete::delete_token;
 use crate::token::found::Shelf;
 use crate::token::request::NamedRequest;
 use crate::token::usage::{self, Change};
-use crate::vault::{Effect, Event, Reply, Vault};
+use crate::vault::{Effect, Event, ReadsBefore, Reply, Vault};
 
 impl Vault {
     /// Gives a token another name. Refused with [`Error::Exists`] when a live token has it; an expired one gives way.
@@ -25,11 +25,16 @@ impl Vault {
         let mut event = Event::new(caller, "Rename").about(request.owner.uid(caller), request.name.as_str());
         event.renamed_to = Some(to.as_str().to_owned());
         let (vault, caller, audited) = (Arc::clone(self), caller.clone(), event.clone());
+        let reads = Arc::new(ReadsBefore::default());
+        let reply = reads.settle_before(self, reply);
         self.write_announced(event, Effect::Grows, reply, move |tx| {
             let principal =
                 vault.judged_in(&open, tx, &caller, request.owner, Action::Write)?.ok_or(Error::NotFound)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             rename(&vault, tx, shelf, &request.name, &to)?;
+            if request.name != to {
+                reads.record(&vault, &open, tx, (principal.uid, request.name.as_str()))?;
+            }
             vault.record_mutation(&open, tx, &audited, 0)?;
             Ok(((), renamed(&vault, tx, shelf, (&request.name, &to))?))
         });

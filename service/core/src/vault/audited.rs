@@ -160,11 +160,6 @@ impl Vault {
         self.commit_audit(reply, |now| self.audit.take_so_far(now));
     }
 
-    /// Commits what there is by now of the reads of an owner's tokens. What cannot be committed goes on waiting.
-    pub(super) fn flush_reads_of(self: &Arc<Self>, owner: u32) {
-        self.commit_audit(Box::new(drop), |_now| self.audit.take_of(owner));
-    }
-
     fn commit_audit(self: &Arc<Self>, reply: Reply<()>, take: impl FnOnce(Timestamp) -> Vec<AuditRecord>) {
         let open = match self.open() {
             Ok(open) => open,

@@ -10,10 +10,6 @@ use crate::port::{JobFailure, StoreError, WriteJob, WriteTx};
 /// Called once with how a write ended, on the writer's thread: it must only hand the result on.
 pub type Reply<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
 
-/// Operations behind which a name, or a uid, may be another token's or user's: who asks later who fetched it goes by the order of
-/// the records.
-const PARTING: [&str; 5] = ["Delete", "Rename", "FreezeUser", "PurgeUser", "AdoptUser"];
-
 /// What a write means for the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -63,8 +59,6 @@ where
             Ok(()) => self.outcome.take().unwrap_or_else(|| Err(Error::Internal("a write did not run".into()))),
             Err(error) => Err(self.vault.store_failed(error)),
         };
-        // What was read meanwhile is to stand before whatever its caller does next.
-        self.vault.flush_reads_before(&self.event);
         if let Err(error) = &result {
             self.vault.note_refusal(&self.event, error);
             // The store may have become read-only.
@@ -92,13 +86,6 @@ where
 }
 
 impl Vault {
-    /// Queues the records of an owner's reads that wait, where an event is one behind which they would be taken for another's.
-    fn flush_reads_before(self: &Arc<Self>, event: &Event) {
-        if let Some(owner) = event.owner.filter(|_| PARTING.contains(&event.operation)) {
-            self.flush_reads_of(owner);
-        }
-    }
-
     /// Queues a write. `work` runs in a savepoint of its own on the writer's thread; what it wrote is undone when it fails.
     pub(crate) fn write<T: Send + 'static>(
         self: &Arc<Self>,
@@ -107,8 +94,6 @@ impl Vault {
         reply: Reply<T>,
         work: impl FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send + 'static,
     ) {
-        // Reads are recorded a moment late. Those before it are to stand before it.
-        self.flush_reads_before(&event);
         let vault = Arc::clone(self);
         self.store.submit(Box::new(Job { vault, event, effect, work, begun: false, outcome: None, reply }));
     }

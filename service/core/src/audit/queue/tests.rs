@@ -38,6 +38,40 @@ fn who_looks_sees_what_was_counted_so_far_and_nothing_twice() {
     assert_eq!(counts(queue.take(Timestamp::from_usec(10 + FOLD_READS_USEC), false)), [1]);
 }
 
+/// A read of a token that uid 7 has.
+fn own(name: &str, at: u64) -> AuditRecord {
+    AuditRecord { owner: Some(7), ..read(name, at) }
+}
+
+#[test]
+fn reads_of_one_token_are_taken_alone_and_the_next_begins_a_run() {
+    let queue = AuditQueue::default();
+    let of_another = AuditRecord { owner: Some(8), ..own("a", 10) };
+    let missed = AuditRecord { outcome: Outcome::NotFound, ..own("a", 10) };
+    for record in [own("a", 10), own("a", 11), own("a", 12), own("b", 13), of_another, missed] {
+        queue.note(record).unwrap();
+    }
+    let counts = |records: Vec<AuditRecord>| records.iter().map(|record| record.count).collect::<Vec<_>>();
+    assert_eq!(counts(queue.end_runs_of(7, "a")), [1, 2]);
+    assert_eq!(counts(queue.end_runs_of(7, "a")), [0; 0]);
+    queue.note(own("a", 14)).unwrap();
+    assert_eq!(counts(queue.take(Timestamp::from_usec(15), true)), [1; 4], "what was left, and the first of a new run");
+}
+
+#[test]
+fn whoever_has_runs_ended_again_and_again_does_not_fill_the_log() {
+    let queue = AuditQueue::default();
+    let mut records = Vec::new();
+    for at in 0..50_000 {
+        queue.note(own("a", at)).unwrap();
+        queue.note(own("a", at)).unwrap();
+        records.extend(queue.end_runs_of(7, "a"));
+    }
+    records.extend(queue.take(Timestamp::from_usec(50_000), true));
+    assert!(records.len() < 5_000, "{}", records.len());
+    assert_eq!(records.iter().map(|record| record.count).sum::<u64>(), 100_000);
+}
+
 #[test]
 fn different_reads_are_not_folded() {
     let queue = AuditQueue::default();
