@@ -700,7 +700,7 @@ int tokenvault_delete_with(struct tokenvault_client *client,
 /**
  * Shares a token with a grantee: "user:NAME", "uid:N", "group:NAME", who get it by tokenvault_get with the owner in its options;
  * or "unit:NAME.service", which is given it by LoadCredential= in its unit file. Only machine tokens are shared with units, by
- * root and administrators. A share the grantee has already is replaced.
+ * root and administrators; with users and groups root alone shares them. A share the grantee has already is replaced.
  */
 int tokenvault_share(struct tokenvault_client *client,
                      const char *name,
@@ -748,7 +748,7 @@ int64_t tokenvault_value_uses_left(const struct tokenvault_value *value);
 /**
  * Offers a token: whoever has the code gets its value once, by tokenvault_redeem. The code is the data of what is given out, a
  * string; tokenvault_value_id names the offer to tokenvault_revoke, tokenvault_value_expires is its end. Free it with
- * tokenvault_value_free.
+ * tokenvault_value_free. Machine tokens are offered by root alone.
  */
 int tokenvault_offer(struct tokenvault_client *client,
                      const char *name,

@@ -10,7 +10,7 @@ use crate::value::Value;
 
 /// Offers a token: whoever has the code gets its value once, by tokenvault_redeem. The code is the data of what is given out, a
 /// string; tokenvault_value_id names the offer to tokenvault_revoke, tokenvault_value_expires is its end. Free it with
-/// tokenvault_value_free.
+/// tokenvault_value_free. Machine tokens are offered by root alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_offer(
     client: *mut Client,

@@ -12,7 +12,7 @@ use crate::value::{Text, Value, ask};
 
 /// Shares a token with a grantee: "user:NAME", "uid:N", "group:NAME", who get it by tokenvault_get with the owner in its options;
 /// or "unit:NAME.service", which is given it by LoadCredential= in its unit file. Only machine tokens are shared with units, by
-/// root and administrators. A share the grantee has already is replaced.
+/// root and administrators; with users and groups root alone shares them. A share the grantee has already is replaced.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_share(
     client: *mut Client,

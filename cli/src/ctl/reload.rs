@@ -7,7 +7,7 @@ use crate::failure::Failure;
 
 /// Let the daemon read its configuration again; a bad one is refused and the old one stays
 ///
-/// The exit status is 2 then, and the line says file and line; 'systemctl reload tokenvaultd' has that in the journal alone.
+/// The exit status is 2 then, and the line says the file, and the line or the key; 'systemctl reload tokenvaultd' has that in the journal alone.
 #[derive(clap::Args)]
 pub struct Args {}
 

@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "COUNT", value_parser = parse::attempts, allow_hyphen_values = true)]
     attempts: Option<u32>,
 
-    /// Whose token: machine, the system's, which root keeps; by default your own
+    /// Whose token: machine, the system's, which root alone offers; by default your own
     #[arg(long, value_name = "OWNER")]
     owner: Option<String>,
 }

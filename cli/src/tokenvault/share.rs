@@ -10,6 +10,8 @@ use crate::parse;
 
 /// Share a token with a user or a group of this machine, or a machine token with a unit
 ///
+/// Machine tokens are shared with units by root and administrators, and with users and groups by root alone.
+///
 /// Whom it is shared with gets it by 'tokenvault get NAME --owner user:YOU', and sees it in 'tokenvault list --shared-with-me'.
 /// A unit is given it by LoadCredential= in its file, which names the token and the socket of the vault:
 /// LoadCredential=NAME:/run/tokenvault/credentials

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::sys::stat::SFlag;
 use nix::unistd::{Uid, User};
 use tokenvault_proto::DELETED_DIR;
 
@@ -68,6 +69,9 @@ fn judge(path: &Path, owner: u32, mode: u32, rule: &Rule) -> Option<Exposed> {
             (format!("{shown} belongs to {} and is open to others", name(owner)), format!("{chown} && {chmod}"))
         }
     };
+    // Whoever could write it may have: once nobody can any more, root is to see what is in it.
+    let is_file = SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+    let mend = if rule.roots && is_file { format!("{mend} && cat -v {typed}") } else { mend };
     Some(Exposed { fault, mend })
 }
 
@@ -100,6 +104,7 @@ mod tests {
             (0, 0o755, None),
             (0, 0o666, say("/x is open to others", "chmod go-w /x")),
             (0, 0o664, say("/x is open to others", "chmod go-w /x")),
+            (0, 0o100_666, say("/x is open to others", "chmod go-w /x && cat -v /x")),
             (NOBODY_IS, 0o600, say("/x belongs to uid 3999999999", "chown root /x")),
             (
                 NOBODY_IS,

@@ -5,8 +5,9 @@
 //! So the store is asked as ever, and whatever differs from what was opened is opened as if it had never been here. Of values
 //! nothing is kept but what stands in the rows, their wrapped keys.
 //!
-//! An owner's are taken out when anything of that owner is written, so that what was deleted does not lie about, and all of them
-//! when the vault is sealed. Nobody's list finds what another's has left here: it is for owners, and each has a room.
+//! An owner's are taken out when anything of that owner is written, so that what was deleted is not kept for longer than a list that
+//! was under way, and the next write; and all of them when the vault is sealed. Nobody's list finds what another's has left here: it
+//! is for owners, and each has a room.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

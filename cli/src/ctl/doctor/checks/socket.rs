@@ -3,10 +3,11 @@
 use super::super::facts::{Facts, Socket};
 use super::{Answer, DENIED, LET_EVERYONE_IN, failed, ok, warning};
 
-/// What makes a socket anew. The service manager keeps its own over a restart of the daemon.
+/// What makes a socket anew. The service manager keeps its own over a restart of the daemon, and makes none for a daemon that runs:
+/// that is started again with it.
 fn remake(socket: &Socket) -> String {
     match socket.unit {
-        Some(unit) => format!("systemctl restart {unit}"),
+        Some(unit) => format!("systemctl restart {unit} tokenvaultd.service"),
         None => {
             format!("remove {}, then end the daemon and start it again, which makes it anew", socket.path.display())
         }
@@ -45,7 +46,7 @@ pub(super) fn credentials(facts: &Facts) -> Option<Answer> {
     Some(match &socket.entry {
         Err(why) => {
             let fix = match socket.unit {
-                Some(unit) => format!("systemctl enable {unit}; systemctl restart {unit}"),
+                Some(unit) => format!("systemctl enable {unit}; {}", remake(socket)),
                 None => "start tokenvaultd as root, which makes it".to_owned(),
             };
             warning(format!("{path}: {why}; units are given no tokens"), fix)

@@ -299,7 +299,7 @@ fn a_socket_is_mended_by_who_made_it() {
         |facts| facts.socket.as_mut().unwrap().entry = Err("No such file or directory".into()),
     ];
     for (spoil, by_hand) in spoilers.into_iter().zip(["chmod 0666 /run/tokenvault/bus", "makes it anew", "makes it"]) {
-        assert_eq!(spoiled(spoil).fix, "systemctl restart tokenvaultd.socket");
+        assert_eq!(spoiled(spoil).fix, "systemctl restart tokenvaultd.socket tokenvaultd.service");
         let finding = spoiled(|facts| {
             spoil(facts);
             facts.socket.as_mut().unwrap().unit = None;
@@ -307,7 +307,7 @@ fn a_socket_is_mended_by_who_made_it() {
         assert!(finding.fix.contains(by_hand) && !finding.fix.contains("systemctl"), "{finding:?}");
     }
     let closed = spoiled(|facts| credentials(facts).mode = 0o666);
-    assert_eq!(closed.fix, "systemctl restart tokenvault-credentials.socket");
+    assert_eq!(closed.fix, "systemctl restart tokenvault-credentials.socket tokenvaultd.service");
 }
 
 #[test]
