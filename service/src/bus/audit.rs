@@ -22,7 +22,7 @@ pub async fn audit(desk: &Desk, call: Call, filter: Options) -> Result<(Vec<Audi
     let options = decode::options::<AuditOptions>(filter)?;
     let uid = call.caller.uid;
     let request = request(service, uid, options).await?;
-    write_what_there_is(desk).await;
+    write_what_waits(desk, true).await;
     let vault = Arc::clone(&service.vault);
     // Each record is decrypted: it blocks, and takes turns.
     let read = in_turn(service, uid, move || vault.audit_page(&call.caller, &request));
@@ -32,18 +32,10 @@ pub async fn audit(desk: &Desk, call: Call, filter: Options) -> Result<(Vec<Audi
     Ok((entries.into_iter().map(encode::audit).collect(), next.map(|seq| seq.to_string()).unwrap_or_default()))
 }
 
-/// Who administers sees also what is still being counted together, such as wrong codes of this minute: it may be under way.
-async fn write_what_there_is(desk: &Desk) {
-    if desk.service.vault.audit_waits() {
-        let _kept_in_memory = desk.committed(|reply| desk.service.vault.flush_audit_so_far(reply)).await;
-    }
-}
-
-/// Whoever looks for what was done a moment ago finds it. Where it cannot be written the rest is shown all the same.
-pub(super) async fn write_what_waits(desk: &Desk) {
-    if desk.service.vault.audit_waits() {
-        let _kept_in_memory = desk.committed(|reply| desk.service.vault.flush_audit(false, reply)).await;
-    }
+/// Whoever looks for what was done a moment ago finds it; with `so_far` also what is still being counted together. Where it cannot
+/// be written the rest is shown all the same.
+pub(super) async fn write_what_waits(desk: &Desk, so_far: bool) {
+    let _kept_in_memory = desk.committed(|reply| desk.service.vault.flush_audit_to_show(so_far, reply)).await;
 }
 
 async fn request(service: &Service, asker: u32, options: AuditOptions) -> Result<AuditRequest, Error> {
@@ -90,7 +82,7 @@ pub async fn verify(desk: &Desk, call: Call, options: Options) -> Result<u64, Er
     let vault = &desk.service.vault;
     vault.check_open()?;
     vault.note_done(&Event::new(&call.caller, "VerifyAudit"));
-    write_what_waits(desk).await;
+    write_what_waits(desk, false).await;
     let (vault, caller) = (Arc::clone(vault), call.caller);
     let work = move |watch: &Watch| walk(&vault, mark, watch);
     desk.service.operations.begin(&caller, "VerifyAudit", work)

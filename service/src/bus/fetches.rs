@@ -25,7 +25,7 @@ pub async fn fetches(
     let limit = decode::limit(options.limit)?;
     shared::refuse_grantee(desk, &mut call, &token, ("Fetches", Action::History)).await?;
     let request = FetchesRequest { token, limit, after: options.after.unwrap_or_default() };
-    write_what_waits(desk).await;
+    write_what_waits(desk, false).await;
     let vault = Arc::clone(&service.vault);
     // Each record is decrypted: it blocks, and takes turns.
     let read = in_turn(service, uid, move || vault.fetches(&call.caller, &request));

@@ -151,16 +151,22 @@ impl Vault {
     /// Commits the records that wait. With `all`, also those that are still being folded. Answers once they are durable;
     /// an error when that cannot be, and they go on waiting.
     pub fn flush_audit(self: &Arc<Self>, all: bool, reply: Reply<()>) {
-        self.commit_audit(reply, |now| self.audit.take(now, all));
+        self.commit_audit(reply, |now| self.audit.take(now, all), |reply| reply(Ok(())));
     }
 
-    /// Commits for somebody who looks what there is by now, of what is still being folded too; that goes on. Answers as
-    /// [`Vault::flush_audit`].
-    pub fn flush_audit_so_far(self: &Arc<Self>, reply: Reply<()>) {
-        self.commit_audit(reply, |now| self.audit.take_so_far(now));
+    /// Commits for somebody who looks what there is by now, with `so_far` also of what is still being folded, which goes on. Answers
+    /// as [`Vault::flush_audit`], and not before what somebody else has begun to commit is durable too.
+    pub fn flush_audit_to_show(self: &Arc<Self>, so_far: bool, reply: Reply<()>) {
+        let take = |now| if so_far { self.audit.take_so_far(now) } else { self.audit.take(now, false) };
+        self.commit_audit(reply, take, |reply| self.round_trip(reply));
     }
 
-    fn commit_audit(self: &Arc<Self>, reply: Reply<()>, take: impl FnOnce(Timestamp) -> Vec<AuditRecord>) {
+    fn commit_audit(
+        self: &Arc<Self>,
+        reply: Reply<()>,
+        take: impl FnOnce(Timestamp) -> Vec<AuditRecord>,
+        where_none_waits: impl FnOnce(Reply<()>),
+    ) {
         let open = match self.open() {
             Ok(open) => open,
             Err(_) if self.audit.is_idle() => return reply(Ok(())),
@@ -169,7 +175,7 @@ impl Vault {
         self.flush_seen(&open);
         let records = take(self.now());
         if records.is_empty() {
-            return reply(Ok(()));
+            return where_none_waits(reply);
         }
         let cap = self.settings().audit_records;
         let records = Arc::new(records);
