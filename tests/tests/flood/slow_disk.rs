@@ -145,6 +145,20 @@ fn who_logs_in_again_before_the_logout_had_its_turn_stays_unlocked() {
     });
 }
 
+#[test]
+fn whoever_looks_who_fetched_sees_what_is_on_its_way_to_the_disk() {
+    let _alone = alone();
+    let mut vault = Vault::start();
+    let alice = vault.client(ALICE, Door::Socket);
+    alice.put("t", b"v", &Default::default()).unwrap();
+    wait_until_all_is_written(&vault);
+    let pid = vault.daemon().process().id();
+    let _strace = slow_the_disk_down(pid, "1s");
+    alice.get("t", &Default::default()).unwrap();
+    wait_for_the_disk(pid);
+    assert_eq!(alice.fetches("t", &Default::default()).unwrap().0.len(), 1);
+}
+
 /// A vault with a machine token that is shared with a unit.
 fn vault_with_credential(request_seconds: u64, reads: &str, uses: Option<u32>) -> Vault {
     let reads = format!("audit.reads = \"{reads}\"");
