@@ -47,7 +47,7 @@ fn both_sockets_stay_over_a_restart() {
 fn a_call_that_comes_while_the_service_is_down_waits_for_it() {
     let machine = serving();
     machine.put(ALICE, "api/key", "waited for");
-    machine.write("/run/systemd/system/tokenvaultd.service.d/slow.conf", "[Service]\nExecStartPre=+sleep 1\n");
+    machine.write("/run/systemd/system/tokenvaultd.service.d/slow.conf", "[Service]\nExecStartPre=+sleep 3\n");
     machine.root("systemctl daemon-reload").succeeds();
     for door in Door::ALL {
         machine.root(&format!("systemctl --no-block restart {SERVICE}")).succeeds();

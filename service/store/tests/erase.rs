@@ -34,7 +34,7 @@ fn wait_for_erasure(store: &SqliteStore, before: u64) {
 }
 
 #[test]
-fn a_deleted_value_and_its_key_are_in_no_file_a_second_later() {
+fn a_deleted_value_and_its_key_are_in_no_file_when_the_log_was_truncated() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     let store = open(&state);

@@ -171,8 +171,9 @@ impl Machine {
         }
     }
 
-    /// Everything the journal has of a unit, since the boot.
+    /// Everything the journal has of a unit, since the boot; also what is on its way to it.
     pub fn journal(&self, unit: &str) -> String {
+        self.enter(&["journalctl", "--sync"]).succeeds();
         self.enter(&["journalctl", "--boot", "--output=cat", "--no-pager", "--unit", unit]).succeeds()
     }
 

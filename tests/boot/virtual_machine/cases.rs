@@ -118,7 +118,9 @@ fn a_tpm_that_appears_late_opens_the_vault_then() {
     assert!(machine.wait_for("sealed").contains("NoTpm"));
     machine.root_reading(UNIT, "cat >/etc/systemd/system/app.service; systemctl daemon-reload").succeeds();
     machine.root("systemctl start --no-block app").succeeds();
-    assert_eq!(machine.root("systemctl show --value --property ActiveState app").succeeds(), "activating", "it waits");
+    wait::until("a unit that waits for its credential", || {
+        (machine.root("systemctl show --value --property ActiveState app").succeeds() == "activating").then_some(())
+    });
     // While something holds the old number the kernel gives the chip another one: then it gets the name it had by a link.
     let bind = format!("echo {device} >{driver}/bind; test -e /dev/tpmrm0 || ln -s /dev/tpmrm[1-9] /dev/tpmrm0");
     machine.root(&bind).succeeds();

@@ -51,6 +51,8 @@ fn descriptors_that_come_when_there_is_room_for_some_of_them_do_not_stay() {
     let _alone = alone();
     let mut vault = Vault::start();
     let pid = vault.daemon().process().id();
+    let bob = vault.client(BOB, Door::Socket);
+    bob.put("t", b"bob's", &Default::default()).unwrap();
     let mut peer = RawPeer::open(&vault, ALICE, Door::Socket);
     let (mut watch, carried) = carried();
     let call = put(&peer);
@@ -63,6 +65,7 @@ fn descriptors_that_come_when_there_is_room_for_some_of_them_do_not_stay() {
     assert!(peer.is_hung_up_on(), "what lost its descriptors is listened to");
     limit_descriptors(pid, &most);
     assert_eq!(watch.read(&mut [0]).expect("the daemon still has a descriptor"), 0);
+    assert_eq!(bob.get("t", &Default::default()).expect("the connection of another").data(), b"bob's");
     Bystander::at(&vault, Door::Socket).is_served();
 }
 

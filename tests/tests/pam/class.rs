@@ -4,7 +4,7 @@ use tokenvault_client::{Client, ErrorCode, GetOptions, LoginState, PutOptions};
 use tokenvault_tests::{Door, ROOT, User, Vault, wait};
 
 use crate::guest_program::Guest;
-use crate::kit::{Site, check};
+use crate::kit::{CAP, Call, Site, check};
 
 /// The calls of a login.
 pub const LOGIN: [&str; 2] = ["authenticate", "open_session"];
@@ -66,10 +66,11 @@ pub fn has_logged_out(vault: &Vault, user: User) -> bool {
 /// machine has no time for it, and then there is another one.
 pub fn opened_by_login(vault: &Vault, site: &Site, user: User, password: &str) -> Guest {
     wait::until("a login that opens the login class", || {
-        let guest = logged_in(site, user.name, Some(password));
+        let (guest, calls) = log_in(site, user.name, Some(password));
         if can_read(vault, user) {
             return Some(guest);
         }
+        assert_had_no_time(&calls);
         // It may have no lease either, and then has no good end.
         drop(guest);
         until_locked(vault, user);
@@ -78,19 +79,34 @@ pub fn opened_by_login(vault: &Vault, site: &Site, user: User, password: &str) -
 }
 
 /// Logs in until the login class was opened, and locked again by the end of the login.
-pub fn until_logged_in_and_out(vault: &Vault, user: User, mut log_in: impl FnMut()) {
+pub fn until_logged_in_and_out(vault: &Vault, user: User, log_in: impl Fn() -> Vec<Call>) {
     wait::until("a login that opens the login class, and its end", || {
-        log_in();
+        let calls = log_in();
         until_locked(vault, user);
-        has_logged_out(vault, user).then_some(())
+        if !has_logged_out(vault, user) {
+            assert_had_no_time(&calls);
+            return None;
+        }
+        Some(())
     });
+}
+
+/// The only reason for which a login does not open it.
+#[track_caller]
+fn assert_had_no_time(calls: &[Call]) {
+    assert!(calls.iter().any(|call| call.took >= CAP / 2), "a login that had its time did not open it: {calls:?}");
 }
 
 /// A program in which a user has logged in, with a password or without.
 pub fn logged_in(site: &Site, user: &str, password: Option<&str>) -> Guest {
+    log_in(site, user, password).0
+}
+
+fn log_in(site: &Site, user: &str, password: Option<&str>) -> (Guest, Vec<Call>) {
     let answer = format!("answer:{}", password.unwrap_or("none"));
     let actions = [&answer, "look", "authenticate", "open_session", "meet", "lease", "close_session", "same", "end"];
     let mut guest = site.start(user, &actions);
-    check(&guest.meet(), &LOGIN);
-    guest
+    let calls = guest.meet();
+    check(&calls, &LOGIN);
+    (guest, calls)
 }

@@ -13,8 +13,9 @@ through_every_client! {
     fn an_expired_token_is_as_if_it_had_never_been(door) {
         let vault = Vault::start();
         let alice = door.client(&vault, ALICE);
-        alice.put("t", b"1", &PutOptions { ttl: Some(3_600_000_000), ..defaults() }).unwrap();
-        assert!(alice.describe("t", &defaults()).unwrap().expires.is_some());
+        alice.put("later", b"1", &PutOptions { ttl: Some(3_600_000_000), ..defaults() }).unwrap();
+        assert!(alice.describe("later", &defaults()).unwrap().expires.is_some());
+        alice.delete("later", &defaults()).unwrap();
         alice.put("t", b"1", &PutOptions { ttl: Some(SHORT), ..defaults() }).unwrap();
         wait_until_gone(&alice, "t");
         let missing = refused(alice.get("missing", &defaults()));

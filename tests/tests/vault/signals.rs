@@ -1,5 +1,6 @@
 //! Signals: who is told of what, in which order, and what becomes of subscribers who do not read, leave, or may no longer.
 
+use std::collections::HashMap;
 use std::thread;
 use std::time::Instant;
 
@@ -45,6 +46,8 @@ fn watch_expiry(vault: &Vault, door: Door) {
         is_told.then_some(())
     });
 }
+
+type NoOptions = HashMap<&'static str, zbus::Variant<'static>>;
 
 fn of_machine() -> PutOptions {
     PutOptions { owner: Some("machine".into()), ..defaults() }
@@ -206,6 +209,21 @@ through_both_doors! {
         told(&mut stalled[0], &["uid:4242 t deleted 0"]);
     }
 
+    fn who_has_lost_something_is_subscribed_no_more(door) {
+        let vault = Vault::builder().limit("writes-per-second", 0).limit("subscriptions", 1).start();
+        let alice = vault.client(ALICE, door);
+        let one_that_never_reads = vault.wire(ALICE, door);
+        one_that_never_reads.call(MANAGER_INTERFACE, "Subscribe", &NoOptions::new()).unwrap();
+        for _ in 0..SIGNALS_MAX {
+            alice.put("t", b"1", &defaults()).unwrap();
+        }
+        assert_eq!(code(ALICE.run(|| alice.subscribe())), ErrorCode::LimitsExceeded, "nothing is lost so far");
+        alice.put("t", b"1", &defaults()).unwrap();
+        let mut another = wait::until("the place of who lost something", || ALICE.run(|| alice.subscribe()).ok());
+        alice.delete("t", &defaults()).unwrap();
+        told(&mut another, &["uid:4242 t deleted 0"]);
+    }
+
     fn who_reads_is_told_everything(door) {
         let vault = Vault::builder().limit("writes-per-second", 0).start();
         let alice = vault.client(ALICE, door);
@@ -253,16 +271,20 @@ through_both_doors! {
     }
 
     fn a_call_may_be_made_on_the_connection_that_is_subscribed(door) {
-        let vault = Vault::start();
-        let wire = vault.wire(ALICE, door);
-        let no_options = std::collections::HashMap::<&str, zbus::Variant<'_>>::new();
+        let vault = Vault::builder().limit("subscriptions", 1).start();
+        let (alice, wire) = (vault.client(ALICE, door), vault.wire(ALICE, door));
+        let no_options = NoOptions::new();
         wire.call(MANAGER_INTERFACE, "Subscribe", &no_options).unwrap();
         wire.call(MANAGER_INTERFACE, "Subscribe", &no_options).unwrap();
-        vault.client(ALICE, door).put("t", b"1", &defaults()).unwrap();
+        alice.put("t", b"1", &defaults()).unwrap();
         wire.call(TOKENS_INTERFACE, "Describe", &("t", &no_options)).unwrap();
+        assert_eq!(code(ALICE.run(|| alice.subscribe())), ErrorCode::LimitsExceeded);
         wire.call(MANAGER_INTERFACE, "Unsubscribe", &no_options).unwrap();
         wire.call(MANAGER_INTERFACE, "Unsubscribe", &no_options).unwrap();
-        let unknown = std::collections::HashMap::from([("nonsense", zbus::Variant::from(true))]);
+        // The connection is there as before, and is not subscribed.
+        let _another = ALICE.run(|| alice.subscribe()).unwrap();
+        wire.call(TOKENS_INTERFACE, "Describe", &("t", &no_options)).unwrap();
+        let unknown = HashMap::from([("nonsense", zbus::Variant::from(true))]);
         for method in ["Subscribe", "Unsubscribe"] {
             let refusal = wire.call(MANAGER_INTERFACE, method, &unknown).unwrap_err();
             assert!(refusal.name.ends_with("InvalidArgs") && refusal.text.contains("nonsense"), "{refusal:?}");

@@ -179,6 +179,12 @@ impl SmallDisk {
         assert!(status.success(), "this test mounts a small file system and needs the right to");
         Self(path.to_owned())
     }
+
+    /// Makes it larger, as if others had freed what they had.
+    fn grow(&self) {
+        let status = Command::new("mount").args(["-o", "remount,size=16m"]).arg(&self.0).status().unwrap();
+        assert!(status.success());
+    }
 }
 
 impl Drop for SmallDisk {
@@ -187,8 +193,8 @@ impl Drop for SmallDisk {
     }
 }
 
-#[test]
-fn on_a_full_disk_reads_and_deletes_go_on_and_nothing_is_lost() {
+/// A vault on a small disk that is full, and the tokens of alice that were stored.
+fn vault_on_a_full_disk() -> (Vault, SmallDisk, Vec<String>) {
     let mut vault = Vault::builder().prepare();
     let disk = SmallDisk::mount(&vault.state_directory());
     vault.start_daemon();
@@ -205,6 +211,13 @@ fn on_a_full_disk_reads_and_deletes_go_on_and_nothing_is_lost() {
     };
     assert_eq!(error.code(), ErrorCode::Unavailable);
     assert!(error.to_string().contains("full"), "{error}");
+    (vault, disk, acknowledged)
+}
+
+#[test]
+fn on_a_full_disk_reads_and_deletes_go_on_and_nothing_is_lost() {
+    let (mut vault, disk, mut acknowledged) = vault_on_a_full_disk();
+    let alice = vault.client(ALICE, Door::Socket);
     for name in &acknowledged {
         assert_eq!(alice.get(name, &defaults()).unwrap().data().len(), 30_000, "{name}");
     }
@@ -220,4 +233,22 @@ fn on_a_full_disk_reads_and_deletes_go_on_and_nothing_is_lost() {
     }
     vault.stop_daemon();
     drop(disk);
+}
+
+#[test]
+fn a_rename_that_finds_no_room_takes_no_record_of_a_read_with_it() {
+    let (vault, disk, acknowledged) = vault_on_a_full_disk();
+    let alice = vault.client(ALICE, Door::Socket);
+    // Small writes find room for some time longer.
+    alice.rename(&acknowledged[1], "moved", &defaults()).unwrap();
+    let names = ["moved", "moved/again"].into_iter().cycle().take(10_000);
+    let refusal = names.clone().zip(names.skip(1)).find_map(|(from, to)| alice.rename(from, to, &defaults()).err());
+    assert_eq!(refusal.expect("every rename finds room").code(), ErrorCode::Unavailable);
+    let read = &acknowledged[0];
+    alice.get(read, &defaults()).unwrap();
+    let refusal = refused(alice.rename(read, "elsewhere", &defaults()));
+    assert!(refusal.code() == ErrorCode::Unavailable && refusal.to_string().contains("full"), "{refusal}");
+    disk.grow();
+    let (fetches, _) = wait::until("room for records", || alice.fetches(read, &defaults()).ok());
+    assert_eq!(fetches.iter().map(|fetch| fetch.count).collect::<Vec<_>>(), [1], "{fetches:?}");
 }
