@@ -30,10 +30,14 @@ pub(crate) use queue::Queue;
 
 use batch::Ended;
 use health::Health;
+use space::Room;
 use sweep::Sweep;
 use wal::Wal;
 
 type Job = Box<dyn WriteJob>;
+
+/// Whether there is room for what a batch wrote, asked before it is committed.
+type Check = fn(Room, &Connection, &Directory) -> Result<(), Fault>;
 
 /// Jobs of one commit. More would only make the first of them wait longer.
 const BATCH: usize = 256;
@@ -111,9 +115,14 @@ impl Writer {
 
     /// One transaction.
     fn attempt(&mut self, jobs: &mut [Job]) -> Result<Vec<Ended>, StoreError> {
-        let room = space::Room::before(&self.connection)?;
+        self.attempt_if(jobs, Room::check)
+    }
+
+    /// One transaction, if `check` finds room for it.
+    fn attempt_if(&mut self, jobs: &mut [Job], check: Check) -> Result<Vec<Ended>, StoreError> {
+        let room = Room::before(&self.connection)?;
         let ended =
-            batch::commit(&self.connection, jobs, self.limit, |connection| room.check(connection, &self.directory))
+            batch::commit(&self.connection, jobs, self.limit, |connection| check(room, connection, &self.directory))
                 .map_err(|error| self.directory.cause(error))?;
         let written = ended.iter().filter(|end| **end == Ended::Written).count() as u64;
         if written > 0 {
