@@ -19,6 +19,7 @@ pub(super) fn meta_name(key: MetaKey) -> &'static str {
         MetaKey::TrustedTime => "trusted-time",
         MetaKey::HeededNotes => "heeded-notes",
         MetaKey::ToldExpiry => "told-expiry",
+        MetaKey::RowSum => "row-sum",
     }
 }
 
