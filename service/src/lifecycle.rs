@@ -47,6 +47,7 @@ impl Service {
             None => self.vault.unseal_unattended(caller, &self.sealer, &host_key),
             Some(id) => self.vault.unseal_unattended_slot(caller, &self.sealer, &host_key, id),
         }?;
+        self.opened.notify_one();
         self.restore_logins();
         Ok(())
     }
@@ -57,6 +58,7 @@ impl Service {
     /// Why it did not open.
     pub fn unseal_with(&self, caller: &Caller, secret: &Secret, only: Option<u32>) -> Result<(), Error> {
         self.vault.unseal_with(caller, secret, only)?;
+        self.opened.notify_one();
         self.restore_logins();
         Ok(())
     }

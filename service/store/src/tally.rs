@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
-use tokenvault_core::port::{RowWatch, StoreError, Tag};
+use tokenvault_core::port::{MetaKey, RowWatch, StoreError, Tag};
 
 use crate::fault::Fault;
+use crate::tx::meta_name;
 
 /// Rows that are told of in one piece. A value lies in a kind of its own, because it never changes and may be large.
 struct Kind {
@@ -19,8 +20,11 @@ struct Kind {
     columns: &'static [&'static str],
 }
 
-/// Everything that is accounted for. A row of a schema that is yet to come must be listed here.
-const KINDS: [Kind; 8] = [
+/// Everything that is accounted for. What a schema that is yet to come adds must be listed here, too.
+const KINDS: [Kind; 11] = [
+    Kind { name: "meta", table: "meta", columns: &["key", "value"] },
+    Kind { name: "slot", table: "slot", columns: &["id", "kind", "body", "wrapped_vk", "wrapped_kek", "created"] },
+    Kind { name: "keyring", table: "keyring", columns: &["purpose", "term", "wrapped"] },
     Kind { name: "principal", table: "principal", columns: &["id", "uid_tag", "generation", "record", "key"] },
     Kind { name: "token", table: "token", columns: &["id", "principal", "name_tag", "current", "newest", "meta"] },
     Kind {
@@ -116,20 +120,32 @@ impl Kind {
             format!("tally('{name}', {})", columns.join(", "))
         };
         let (old, new) = (call("OLD"), call("NEW"));
-        let trigger = |event: &str, when: &str, calls: &str| {
-            format!("CREATE TEMP TRIGGER tally_{name}_{event} AFTER {when} ON main.{table} BEGIN SELECT {calls}; END;")
+        let trigger = |event: &str, when: &str, row: &str, calls: &str| {
+            let which = self.which(&format!("{row}."));
+            format!(
+                "CREATE TEMP TRIGGER tally_{name}_{event} AFTER {when} ON main.{table} WHEN {which} BEGIN SELECT {calls}; END;"
+            )
         };
         [
-            trigger("insert", "INSERT", &new),
-            trigger("delete", "DELETE", &old),
-            trigger("update", &format!("UPDATE OF {}", columns.join(", ")), &format!("{old}, {new}")),
+            trigger("insert", "INSERT", "NEW", &new),
+            trigger("delete", "DELETE", "OLD", &old),
+            trigger("update", &format!("UPDATE OF {}", columns.join(", ")), "NEW", &format!("{old}, {new}")),
         ]
         .concat()
     }
 
     /// As the triggers tell of it.
     fn all_rows(&self) -> String {
-        format!("SELECT '{}', {} FROM {}", self.name, self.columns.join(", "), self.table)
+        let Self { name, table, columns } = self;
+        format!("SELECT '{name}', {} FROM {table} WHERE {}", columns.join(", "), self.which(""))
+    }
+
+    /// Which rows: all of them, but the sum itself. No row becomes another one of these two kinds.
+    fn which(&self, row: &str) -> String {
+        match self.table {
+            "meta" => format!("{row}key <> '{}'", meta_name(MetaKey::RowSum)),
+            _ => "true".to_owned(),
+        }
     }
 }
 

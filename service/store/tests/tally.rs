@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 
 use common::account::{Plain, assert_whole, watch};
 use common::*;
-use tokenvault_core::port::{AuditRow, IssuedRow, MetaKey, NewShare, ShareRow, Store, StoreError, TokenRow, WriteTx};
+use tokenvault_core::port::{
+    AuditRow, IssuedRow, KeyringRow, MetaKey, NewShare, ShareRow, SlotRow, Store, StoreError, TokenRow, WriteTx,
+};
 use tokenvault_store::SqliteStore;
 
 fn put_all_kinds(tx: &mut dyn WriteTx, principal: i64, name: &str) -> Result<(), StoreError> {
@@ -28,6 +30,10 @@ fn put_all_kinds(tx: &mut dyn WriteTx, principal: i64, name: &str) -> Result<(),
         meta: b"offer".to_vec(),
     };
     tx.insert_issued(&row)
+}
+
+fn slot(body: &[u8]) -> SlotRow {
+    SlotRow { id: 0, kind: "tpm2".into(), body: body.to_vec(), wrapped_vk: vec![1], wrapped_kek: vec![2], created: 3 }
 }
 
 #[test]
@@ -55,6 +61,12 @@ fn every_change_of_every_table_is_in_the_sum() {
         Box::new(move |tx| tx.set_login(alice, b"again")),
         Box::new(move |tx| tx.set_login(bob, b"his")),
         Box::new(move |tx| tx.delete_issued(&tag("a")).map(drop)),
+        Box::new(move |tx| tx.set_meta(MetaKey::TrustedTime, b"then")),
+        Box::new(move |tx| tx.set_meta(MetaKey::TrustedTime, b"now")),
+        Box::new(move |tx| tx.put_keyring(&KeyringRow { purpose: "index".into(), term: 1, wrapped: vec![1] })),
+        Box::new(move |tx| tx.insert_slot(&slot(b"body")).map(drop)),
+        Box::new(move |tx| tx.update_slot(&SlotRow { id: 1, ..slot(b"another") })),
+        Box::new(move |tx| tx.delete_slot(1).map(drop)),
         // With what hangs on them.
         Box::new(move |tx| tx.delete_principal(bob)),
         Box::new(move |tx| tx.delete_token(id)),

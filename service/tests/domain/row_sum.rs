@@ -139,6 +139,9 @@ fn a_row_that_was_changed_is_noticed_in_every_column_that_counts() {
         "UPDATE issued SET expires_day = expires_day + 1 WHERE id = 1",
         "UPDATE principal SET record = key WHERE id = 1",
         "UPDATE login SET record = x'00' WHERE principal = 1",
+        "INSERT INTO meta VALUES ('recovery-confirmed', x'00000001')",
+        "UPDATE meta SET value = x'07' WHERE key = 'instance-id'",
+        "UPDATE slot SET created = created + 1",
     ] {
         assert_eq!(after(edit), Err(Refused::Quarantined), "{edit}");
     }

@@ -8,7 +8,7 @@ use crate::common::*;
 use crate::run::*;
 
 /// Waits for the end of an operation.
-fn ended(client: &Client, id: u64) -> OperationInfo {
+pub fn ended(client: &Client, id: u64) -> OperationInfo {
     wait::until("the operation to end", || Some(client.operation(id).unwrap()).filter(|info| info.state != "running"))
 }
 
@@ -26,7 +26,7 @@ fn audit(client: &Client, options: &AuditOptions) -> Vec<AuditInfo> {
 }
 
 /// Edits the store of a stopped vault as somebody who can write it.
-fn edit(vault: &Vault, sql: &str) {
+pub fn edit(vault: &Vault, sql: &str) {
     let store = rusqlite::Connection::open(vault.state_directory().join("vault.db")).unwrap();
     store.execute_batch(sql).unwrap();
 }

@@ -6,8 +6,8 @@ use super::{ReadTx, StoreError, Tag, WriteTx};
 /// the file behind the vault's back and removes a row, adds one or puts an older one in its place, leaves a sum that is not that
 /// of the rows.
 ///
-/// What the sum does not cover is covered elsewhere: slots and the keyring by the slot table's MAC and their wrappers, audit records
-/// by their chain, chunks by the version that names their content. Counters for quotas are covered by nothing.
+/// What the sum does not cover is covered elsewhere: audit records by their chain, chunks by the version that names their content.
+/// Counters for quotas are covered by nothing.
 pub trait RowWatch: Send + Sync {
     /// The tag of a row, by a key that the store does not have. Bytes of two rows are never the same. `None` when the key is gone:
     /// the vault was sealed.

@@ -73,6 +73,8 @@ pub enum MetaKey {
     HeededNotes,
     /// Up to which time it was told what expires, encrypted.
     ToldExpiry,
+    /// Whether no value leaves the vault: one byte, 1; empty or missing where it may.
+    Lockdown,
     /// The sum over the rows and the newest audit link when it was written down, encrypted.
     RowSum,
 }

@@ -9,6 +9,7 @@ mod create;
 mod due_mark;
 mod hot;
 mod listeners;
+mod lockdown;
 mod open;
 mod principals;
 mod reads_before;
@@ -136,6 +137,8 @@ pub struct Vault {
     pub(crate) forsaken: Mutex<Vec<(i64, i64)>>,
     /// How often keys were made ready to be used.
     openings: AtomicU64,
+    /// Set while no value leaves the vault.
+    locked_down: AtomicBool,
     /// Set while the audit log cannot take records because there is no space for them.
     audit_full: AtomicBool,
     /// Told when records wait for [`Vault::flush_audit`].
@@ -175,6 +178,7 @@ impl Vault {
             hot_issued: HotShelf::default(),
             forsaken: Mutex::default(),
             openings: AtomicU64::new(0),
+            locked_down: AtomicBool::new(false),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
             announcer: OnceLock::new(),

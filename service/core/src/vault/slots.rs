@@ -84,6 +84,15 @@ impl Vault {
         })
     }
 
+    /// Checks that the slots are those the vault wrote.
+    ///
+    /// # Errors
+    /// [`Error::Quarantined`] when they were changed behind the vault's back.
+    pub fn verify_slots(&self) -> Result<(), Error> {
+        let open = self.open()?;
+        self.read(|tx| verify_table(self, &open, tx)).inspect_err(|error| self.quarantine_after(error))
+    }
+
     /// Adds a slot to the open vault; its number. Blocks.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ use crate::fault::{Fault, breaks_batch, duplicate};
 use crate::tally::{self, Tally};
 
 pub(crate) use content::{has_open_contents, left_over};
+pub(crate) use read::meta_name;
 
 /// A transaction that somebody else began and will end.
 pub(crate) struct Tx<'c> {

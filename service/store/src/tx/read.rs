@@ -9,7 +9,8 @@ use crate::fault::Fault;
 use crate::row::{self, all, one};
 
 /// The name a single value has in the table.
-pub(super) fn meta_name(key: MetaKey) -> &'static str {
+/// The row of a single value.
+pub(crate) fn meta_name(key: MetaKey) -> &'static str {
     match key {
         MetaKey::VaultId => "vault-id",
         MetaKey::InstanceId => "instance-id",
@@ -19,6 +20,7 @@ pub(super) fn meta_name(key: MetaKey) -> &'static str {
         MetaKey::TrustedTime => "trusted-time",
         MetaKey::HeededNotes => "heeded-notes",
         MetaKey::ToldExpiry => "told-expiry",
+        MetaKey::Lockdown => "lockdown",
         MetaKey::RowSum => "row-sum",
     }
 }

@@ -54,7 +54,11 @@ impl Vault {
         let fetched = self
             .reach_value(&open, caller, request, groups)
             .and_then(|asked| {
-                asked.and_then(|reached| self.fetch_shared(&open, (caller, request), reached, make_place))
+                asked.and_then(|reached| {
+                    // Before a use is counted.
+                    self.check_values_leave()?;
+                    self.fetch_shared(&open, (caller, request), reached, make_place)
+                })
             })
             .inspect_err(|error| self.note_refusal(&event, error))?;
         fetched.and_then(|fetched| match fetched {
