@@ -32,6 +32,9 @@ fn put_all_kinds(tx: &mut dyn WriteTx, principal: i64, name: &str) -> Result<(),
     tx.insert_issued(&row)
 }
 
+/// What one job does.
+type Step = Box<dyn FnMut(&mut dyn WriteTx) -> Told + Send>;
+
 fn slot(body: &[u8]) -> SlotRow {
     SlotRow { id: 0, kind: "tpm2".into(), body: body.to_vec(), wrapped_vk: vec![1], wrapped_kek: vec![2], created: 3 }
 }
@@ -51,7 +54,7 @@ fn every_change_of_every_table_is_in_the_sum() {
     let token = read(&store, |tx| Ok(tx.token(alice, &tag("a"))?.unwrap()));
     let share = read(&store, |tx| Ok(tx.share(token.id, &tag("a"))?.unwrap()));
     let (id, renamed) = (token.id, TokenRow { name_tag: tag("b"), ..token });
-    let steps: Vec<Box<dyn FnMut(&mut dyn WriteTx) -> Told + Send>> = vec![
+    let steps: Vec<Step> = vec![
         Box::new(move |tx| tx.update_token(&renamed)),
         Box::new(move |tx| tx.insert_version(&version_row(id, 2, b"second"))),
         Box::new(move |tx| tx.update_version(&version_row(id, 2, b"").head)),

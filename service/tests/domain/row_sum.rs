@@ -104,7 +104,7 @@ fn rows_that_were_put_back_are_noticed() {
         ("attribute", |home| {
             home.alice()
                 .annotate("a", Annotation { attributes: Some(attributes(&[])), ..Annotation::default() })
-                .unwrap()
+                .unwrap();
         }),
         ("login", |home| {
             let alice = home.alice().caller;
