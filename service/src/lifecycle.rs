@@ -128,6 +128,11 @@ impl Service {
             Error::Tpm(SealError::NoTpm(_) | SealError::Timeout | SealError::Failed(_) | SealError::Lockout) => {
                 Attempt::Later
             }
+            // The store could not be written just then.
+            Error::Unavailable(_) | Error::LimitsExceeded { .. } => {
+                log::warn!("the vault is not open, and is tried again: {error}");
+                Attempt::Later
+            }
             // The vault's state tells of these.
             Error::Tpm(_) | Error::Sealed(_) | Error::DamagedSlot(_) | Error::Quarantined(_) => Attempt::Settled,
             _ => {

@@ -16,21 +16,28 @@ use crate::service::Service;
 /// How often it is told how far it is; not at all where it is over sooner.
 const TELL: Duration = Duration::from_secs(1);
 
+/// When it is tried again where it could not be done.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// Verifies the rows whenever the vault was opened.
 pub async fn keep(service: Arc<Service>) {
     loop {
         service.opened.notified().await;
-        let worker = Arc::clone(&service);
-        match blocking(move || verify(&worker)).await {
-            Ok(()) | Err(Error::Sealed(_) | Error::Cancelled | Error::Quarantined(_)) => {}
-            Err(error) => log::warn!("the rows of the store could not be verified: {error}"),
+        loop {
+            let worker = Arc::clone(&service);
+            match blocking(move || verify(&worker)).await {
+                Ok(()) | Err(Error::Sealed(_) | Error::Cancelled | Error::Quarantined(_)) => break,
+                Err(error) => log::error!("the rows of the store could not be verified: {error}"),
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 }
 
 fn verify(service: &Service) -> Result<(), Error> {
     let begun = Instant::now();
-    let telling = Telling { service, told: Mutex::new(begun) };
+    let line = journal::line(&service.vault.status());
+    let telling = Telling { service, line, told: Mutex::new(begun) };
     let verified = service.vault.verify_rows(&telling);
     if *telling.last() > begun {
         journal::notify(&[NotifyState::Status(&journal::line(&service.vault.status()))]);
@@ -42,6 +49,8 @@ fn verify(service: &Service) -> Result<(), Error> {
 /// Tells the service manager how far it is.
 struct Telling<'a> {
     service: &'a Service,
+    /// What it was told before.
+    line: String,
     /// When it was told last, or when this began.
     told: Mutex<Instant>,
 }
@@ -61,8 +70,8 @@ impl Progress for Telling<'_> {
         let mut last = self.last();
         if now.duration_since(*last) >= TELL {
             *last = now;
-            let line = journal::line(&self.service.vault.status());
-            journal::notify(&[NotifyState::Status(&format!("{line}; verifying, {done} of about {total} rows"))]);
+            let line = format!("{}; verifying, {done} of about {total} rows", self.line);
+            journal::notify(&[NotifyState::Status(&line)]);
         }
         Ok(())
     }

@@ -92,7 +92,7 @@ impl Admin {
 
     /// Begins a lockdown (`on`), or ends it: no value is given out, by `Get`, `Redeem` or to a unit, whoever asks; callers get
     /// `Unavailable`. Everything else goes on: what is stored is listed, shared, taken back, replaced and deleted, and what was issued
-    /// is validated and revoked. It stays over restarts.
+    /// is validated and revoked; what is generated is given to who has it made. It stays over restarts.
     ///
     /// Errors: Sealed, Unavailable (it could not be written down, and nothing has changed).
     async fn lockdown(&self, #[zbus(header)] header: Header<'_>, on: bool, options: Options) -> Result<(), Refusal> {

@@ -64,8 +64,8 @@ impl Tally {
     pub(crate) fn follow(&self, connection: &Connection) -> Result<(), Fault> {
         let tally = self.clone();
         connection.create_scalar_function("tally", -1, FunctionFlags::SQLITE_UTF8, move |context| {
-            let columns = (0..context.len()).map(|column| context.get_raw(column));
-            tally.add(columns);
+            let columns = (1..context.len()).map(|column| context.get_raw(column));
+            tally.count(context.get(0)?, columns);
             Ok(0)
         })?;
         KINDS.iter().try_for_each(|kind| Ok(connection.execute_batch(&kind.triggers())?))
@@ -74,6 +74,12 @@ impl Tally {
     /// Has somebody account for the rows from here on, whose sum is this.
     pub(crate) fn watch(&self, watch: Arc<dyn RowWatch>, sum: Tag) {
         *self.lock() = Mark { watch: Some(watch), sum, strays: false };
+    }
+
+    /// Notes that the audit log has another end, which stands beside the sum.
+    pub(crate) fn note_link(&self) {
+        let mut mark = self.lock();
+        mark.strays |= !mark.watch.as_ref().is_some_and(|watch| watch.lives());
     }
 
     /// Where it stands.
@@ -97,10 +103,12 @@ impl Tally {
         self.lock().strays
     }
 
-    fn add<'r>(&self, columns: impl Iterator<Item = ValueRef<'r>>) {
+    /// Counts a row that has come, or one that has gone.
+    fn count<'r>(&self, has_come: bool, columns: impl Iterator<Item = ValueRef<'r>>) {
         let mut mark = self.lock();
         match mark.watch.as_ref().and_then(|watch| watch.tag(&encode(columns))) {
-            Some(tag) => add(&mut mark.sum, &tag),
+            Some(tag) if has_come => add(&mut mark.sum, &tag),
+            Some(tag) => subtract(&mut mark.sum, &tag),
             None => mark.strays = true,
         }
     }
@@ -115,11 +123,11 @@ impl Kind {
     /// One trigger for rows that come, one for those that go, and one for those that change in a column that counts.
     fn triggers(&self) -> String {
         let Self { name, table, columns } = self;
-        let call = |row: &str| {
+        let call = |has_come: bool, row: &str| {
             let columns: Vec<String> = columns.iter().map(|column| format!("{row}.{column}")).collect();
-            format!("tally('{name}', {})", columns.join(", "))
+            format!("tally({has_come}, '{name}', {})", columns.join(", "))
         };
-        let (old, new) = (call("OLD"), call("NEW"));
+        let (old, new) = (call(false, "OLD"), call(true, "NEW"));
         let trigger = |event: &str, when: &str, row: &str, calls: &str| {
             let which = self.which(&format!("{row}."));
             format!(
@@ -196,6 +204,41 @@ fn encode<'r>(columns: impl Iterator<Item = ValueRef<'r>>) -> Vec<u8> {
     bytes
 }
 
+/// Modulo 2^256, so that two equal rows are not as none. The first byte is the lowest.
 fn add(sum: &mut Tag, tag: &Tag) {
-    sum.iter_mut().zip(tag).for_each(|(byte, other)| *byte ^= other);
+    let mut carry = false;
+    for (byte, other) in sum.iter_mut().zip(tag) {
+        let (partial, first) = byte.overflowing_add(*other);
+        let (total, second) = partial.overflowing_add(carry.into());
+        (*byte, carry) = (total, first || second);
+    }
+}
+
+fn subtract(sum: &mut Tag, tag: &Tag) {
+    let mut borrow = false;
+    for (byte, other) in sum.iter_mut().zip(tag) {
+        let (partial, first) = byte.overflowing_sub(*other);
+        let (total, second) = partial.overflowing_sub(borrow.into());
+        (*byte, borrow) = (total, first || second);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_and_taken_away_in_any_order_is_nothing_and_twice_is_not_none() {
+        let (one, other): (Tag, Tag) =
+            ([0xff; 32], std::array::from_fn(|at| (at as u8).wrapping_mul(7).wrapping_add(200)));
+        let mut sum = [0x80; 32];
+        add(&mut sum, &one);
+        add(&mut sum, &other);
+        subtract(&mut sum, &one);
+        subtract(&mut sum, &other);
+        assert_eq!(sum, [0x80; 32]);
+        add(&mut sum, &other);
+        add(&mut sum, &other);
+        assert_ne!(sum, [0x80; 32]);
+    }
 }

@@ -122,12 +122,22 @@ fn rows_of_which_there_is_a_sum_are_not_changed_while_nobody_accounts_for_them()
     let plain = watch(&store);
     write(&store, move |tx| put_all_kinds(tx, alice, "one")).unwrap();
     let refused = |store: &SqliteStore| {
-        let told = write(store, move |tx| put_all_kinds(tx, alice, "two"));
-        assert!(matches!(told, Err(StoreError::Internal(_))), "{told:?}");
-        // Everything else goes on.
-        write(store, move |tx| tx.add_usage(alice, 0, 1)).unwrap();
-        let seq = read(store, |tx| tx.audit_head()).map_or(1, |row| row.seq + 1);
-        write(store, move |tx| tx.append_audit(&AuditRow { seq, record: vec![1], chain: [1; 32] })).unwrap();
+        let link = AuditRow { seq: 1, record: vec![1], chain: [1; 32] };
+        // What shares their transaction goes on.
+        let (release, first) = occupy(store);
+        let (put, told_of_put) = job(move |tx| put_all_kinds(tx, alice, "two"));
+        let (append, told_of_link) = job(move |tx| tx.append_audit(&link));
+        let (count, told_of_count) = job(move |tx| tx.add_usage(alice, 0, 1));
+        store.submit(Box::new(put));
+        store.submit(Box::new(append));
+        store.submit(Box::new(count));
+        drop(release);
+        first.recv().unwrap().unwrap();
+        for told in [told_of_put.recv().unwrap(), told_of_link.recv().unwrap()] {
+            assert!(matches!(told, Err(StoreError::Internal(_))), "{told:?}");
+        }
+        told_of_count.recv().unwrap().unwrap();
+        assert_eq!(read(store, |tx| tx.audit_head()), None);
         assert_whole(store);
     };
     plain.closed.store(true, Ordering::Relaxed);

@@ -129,6 +129,14 @@ fn rows_that_were_put_back_are_noticed() {
 }
 
 #[test]
+fn counters_that_make_no_sense_keep_nothing_from_being_noticed() {
+    let edit =
+        "UPDATE principal SET bytes = 9223372036854775807, tokens = 9223372036854775807, issued = 9223372036854775807";
+    assert!(after(edit).is_ok());
+    assert_eq!(after(&format!("{edit}; DELETE FROM share WHERE id = 1")), Err(Refused::Quarantined));
+}
+
+#[test]
 fn a_row_that_was_changed_is_noticed_in_every_column_that_counts() {
     for edit in [
         "UPDATE token SET newest = newest + 1 WHERE id = 1",

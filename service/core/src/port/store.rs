@@ -386,10 +386,11 @@ pub trait ReadTx {
 
 /// Reads and writes inside the savepoint of one job. Sees its own writes.
 pub trait WriteTx: ReadTx {
-    /// Has `watch` account for the rows from here on, and write down their sum with every commit. Returns the sum: what was written
-    /// down, and where nothing was, that of the rows as they are. Rows of which a sum is written down are not changed without:
-    /// `Internal`.
-    fn watch_rows(&mut self, watch: Arc<dyn RowWatch>) -> Result<Tag, StoreError>;
+    /// Has `watch` account for the rows, whose sum is `sum`, from here on, and write their sum down with every commit. Rows of which a
+    /// sum is written down are not changed without, nor is anything appended to the audit log: `Internal`.
+    fn watch_rows(&mut self, watch: Arc<dyn RowWatch>, sum: Tag) -> Result<(), StoreError>;
+    /// Has the sum of what this transaction has changed so far written down by who accounts for the rows, if anybody does.
+    fn keep_rows(&mut self) -> Result<(), StoreError>;
     /// Sets a single value.
     fn set_meta(&mut self, key: MetaKey, value: &[u8]) -> Result<(), StoreError>;
     /// Adds a slot; `row.id` is ignored and the new number returned.

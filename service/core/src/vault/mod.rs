@@ -153,6 +153,8 @@ pub struct Vault {
     pub(crate) deletion_notes: OnceLock<Box<dyn DeletionNotes>>,
     /// Held while that is heeded.
     pub(crate) heeding: Mutex<()>,
+    /// Held while all rows are read.
+    verifying: Mutex<()>,
 }
 
 impl Vault {
@@ -186,6 +188,7 @@ impl Vault {
             state_waker: OnceLock::new(),
             deletion_notes: OnceLock::new(),
             heeding: Mutex::new(()),
+            verifying: Mutex::new(()),
         })
     }
 

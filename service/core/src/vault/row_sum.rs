@@ -1,11 +1,11 @@
 //! The sum over the rows, written down with every commit: what somebody else than the vault removes, adds or puts back is found.
 //!
-//! A row's tag is an HMAC of its columns, and the sum is all tags, XORed. Who can read an XOR can forge it, so it is written down
-//! encrypted, and tags are never written. Beside it stands the newest link of the audit chain, so that an end that was cut off is
+//! A row's tag is an HMAC of its columns, and the sum is all tags, modulo 2^256. Who can read a sum can forge it, so it is written
+//! down encrypted, and tags are never written. Beside it stands the newest link of the audit chain, so that an end that was cut off is
 //! found as well. That there is a sum is in the MAC over the slot table: without it the vault does not open.
 
 use std::cmp::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use super::slots::{daemon, store_table_mac};
 use super::{Effect, Event, OpenVault, Vault};
@@ -33,16 +33,20 @@ struct Kept {
     audit: Mark,
 }
 
+/// Which rows and columns are in the sum, and how. A migration that changes any of these has another one, and the sum made anew.
+const VERSION: u8 = 1;
+
 impl Kept {
     fn encode(&self) -> Vec<u8> {
-        [&self.sum[..], &self.audit.seq.to_be_bytes(), &self.audit.chain].concat()
+        [&[VERSION][..], &self.sum, &self.audit.seq.to_be_bytes(), &self.audit.chain].concat()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (sum, rest) = bytes.split_first_chunk()?;
+        let (version, rest) = bytes.split_first()?;
+        let (sum, rest) = rest.split_first_chunk()?;
         let (seq, rest) = rest.split_first_chunk()?;
         let audit = Mark { seq: u64::from_be_bytes(*seq), chain: rest.try_into().ok()? };
-        Some(Self { sum: *sum, audit })
+        (*version == VERSION).then_some(Self { sum: *sum, audit })
     }
 
     /// `None`: none was written down yet.
@@ -61,9 +65,19 @@ fn aad(open: &OpenVault) -> Aad {
 /// Accounts for the rows while the vault is open, and for as long as a request still has its keys.
 struct Account(Weak<OpenVault>);
 
+impl Account {
+    fn of(open: &Arc<OpenVault>) -> Self {
+        Self(Arc::downgrade(open))
+    }
+}
+
 impl RowWatch for Account {
     fn tag(&self, row: &[u8]) -> Option<Tag> {
         self.0.upgrade().map(|open| mac::compute(&open.row_tag_key, &[row]))
+    }
+
+    fn lives(&self) -> bool {
+        self.0.strong_count() > 0
     }
 
     fn keep(&self, tx: &mut dyn WriteTx, sum: &Tag) -> Result<(), StoreError> {
@@ -84,30 +98,51 @@ impl Vault {
     /// Has every change of a row accounted for from here on, before the first of them is made. In a store that an earlier release has
     /// written, the rows are taken as they are, once: that takes the longer the more there are.
     pub(super) fn account_for_rows(self: &Arc<Self>, open: &Arc<OpenVault>) -> Result<(), Error> {
+        let has_sum = |tx: &dyn ReadTx| Ok(tx.meta(MetaKey::RowSum)?.is_some());
+        let mut first = None;
+        if !self.read(has_sum)? {
+            // No row is changed while the vault is closed, but by what is left of an earlier opening.
+            if open.opening > 1 {
+                return Ok(());
+            }
+            let account = Account::of(open);
+            first = self.read(|tx| Ok(tx.sum_rows(&account, &mut |_| true)?))?;
+        }
         let (vault, opened) = (Arc::clone(self), Arc::clone(open));
         let event = Event::new(&daemon(), "AccountForRows");
-        let accounted = self.write_and_wait(event, Effect::Reserved, move |tx| begin_account(&vault, &opened, tx));
+        let audited = event.clone();
+        let accounted = self.write_and_wait(event, Effect::Reserved, move |tx| {
+            // Of what is left of an earlier opening, in the same transaction.
+            tx.keep_rows()?;
+            begin_account(&vault, &opened, tx, first)?;
+            first.map_or(Ok(()), |_| vault.record_mutation(&opened, tx, &audited, 0))
+        });
         match accounted {
-            // A store that cannot be written still serves reads.
-            Err(Error::Unavailable(_)) if self.store.status().read_only.is_some() => Ok(()),
-            // And one in which there is no room for the first sum still goes without.
-            Err(Error::Unavailable(_)) if self.read(|tx| Ok(tx.meta(MetaKey::RowSum)?.is_none()))? => Ok(()),
+            // A store that cannot be written still serves reads, and one without room for its first sum goes without.
+            Err(Error::Unavailable(_) | Error::LimitsExceeded { .. })
+                if self.store.status().read_only.is_some() || !self.read(has_sum)? =>
+            {
+                Ok(())
+            }
             other => other,
         }
     }
 
     /// Reads all rows as they are now and holds them against the sum that was written down; what differs takes the vault out of
-    /// service. Blocks for as long as the store is large; `progress` counts rows, of an estimate.
+    /// service. Blocks for as long as the store is large, and for those that verify it already; `progress` counts rows, of an
+    /// estimate. Deleted rows stay in the store's log meanwhile.
     ///
     /// # Errors
-    /// [`Error::Quarantined`] when somebody else than the vault has changed the store. When the vault is not open or is sealed
-    /// meanwhile, the store cannot be read, or nobody wants the answer any more.
+    /// [`Error::Quarantined`] when somebody else than the vault has changed the store; [`Error::Unavailable`] where there is no sum.
+    /// When the vault is not open or is sealed meanwhile, the store cannot be read, or nobody wants the answer any more.
     pub fn verify_rows(&self, progress: &dyn Progress) -> Result<RowsWhole, Error> {
+        let _turn = self.verifying.lock().unwrap_or_else(PoisonError::into_inner);
         let open = self.open()?;
-        let account = Account(Arc::downgrade(&open));
+        let account = Account::of(&open);
+        // Counters are covered by nothing.
+        let expected = self.totals().unwrap_or_default();
+        let expected = expected.tokens.saturating_mul(ROWS_PER_TOKEN).saturating_add(expected.issued);
         let verified = self.read(|tx| {
-            let expected = tx.totals()?;
-            let expected = expected.tokens.saturating_mul(ROWS_PER_TOKEN).saturating_add(expected.issued);
             let (mut rows, mut stopped) = (0, Ok(()));
             let sum = tx.sum_rows(&account, &mut |done| {
                 rows = done;
@@ -124,18 +159,30 @@ impl Vault {
     }
 }
 
-/// Begins to account for the rows, and says so in the slot table's MAC where that is new.
-pub(super) fn begin_account(vault: &Vault, open: &Arc<OpenVault>, tx: &mut dyn WriteTx) -> Result<(), Error> {
-    let account: Arc<dyn RowWatch> = Arc::new(Account(Arc::downgrade(open)));
-    let kept = Kept::read(open, tx)?;
+/// Begins to account for the rows; `first` is their sum where none was written down, and is told in the slot table's MAC.
+pub(super) fn begin_account(
+    vault: &Vault,
+    open: &Arc<OpenVault>,
+    tx: &mut dyn WriteTx,
+    first: Option<Tag>,
+) -> Result<(), Error> {
+    let account: Arc<dyn RowWatch> = Arc::new(Account::of(open));
+    let Some(kept) = Kept::read(open, tx)? else {
+        let lost = || Error::Quarantined("the store has lost the sum over its rows; restore a backup".into());
+        // The sum is of the rows without what is written here.
+        tx.watch_rows(account, first.ok_or_else(lost)?)?;
+        tx.keep_rows()?;
+        return store_table_mac(vault, open, tx);
+    };
     // Before anything is appended, which would make the end that is found the one that is written down.
-    kept.as_ref().map_or(Ok(()), |kept| check_audit_end(kept.audit, tx))?;
-    let sum = tx.watch_rows(Arc::clone(&account))?;
-    if kept.is_none() {
-        account.keep(tx, &sum)?;
-        store_table_mac(vault, open, tx)?;
-    }
-    Ok(())
+    check_audit_end(kept.audit, tx)?;
+    Ok(tx.watch_rows(account, kept.sum)?)
+}
+
+/// The same for a vault that is being made.
+pub(super) fn begin_first_account(vault: &Vault, open: &Arc<OpenVault>, tx: &mut dyn WriteTx) -> Result<(), Error> {
+    let first = tx.sum_rows(&Account::of(open), &mut |_| true)?;
+    begin_account(vault, open, tx, first)
 }
 
 /// The newest audit record is the one that was written last; the chain tells of those before it.
@@ -161,7 +208,11 @@ fn audit_end(tx: &dyn ReadTx) -> Result<Mark, StoreError> {
 }
 
 fn compare(kept: Option<Kept>, sum: Option<Tag>) -> Result<(), Error> {
-    let (Some(kept), Some(sum)) = (kept, sum) else { return Ok(()) };
+    let (Some(kept), Some(sum)) = (kept, sum) else {
+        return Err(Error::Unavailable(
+            "there is no sum over the rows of this store yet; free space for it and restart tokenvaultd".into(),
+        ));
+    };
     if !mac::equal(&kept.sum, &sum) {
         return Err(Error::Quarantined(
             "rows of the store were removed, added or put back by somebody else than the vault; restore a backup"

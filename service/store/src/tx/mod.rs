@@ -223,14 +223,14 @@ impl ReadTx for Tx<'_> {
 }
 
 impl WriteTx for Tx<'_> {
-    fn watch_rows(&mut self, watch: Arc<dyn RowWatch>) -> Result<Tag, StoreError> {
+    fn watch_rows(&mut self, watch: Arc<dyn RowWatch>, sum: Tag) -> Result<(), StoreError> {
         let Some(tally) = self.tally else { return Err(StoreError::Internal("a reader accounts for no rows".into())) };
-        let sum = match watch.recall(self)? {
-            Some(sum) => sum,
-            None => self.sum_rows(&*watch, &mut |_| true)?.unwrap_or_default(),
-        };
         tally.watch(watch, sum);
-        Ok(sum)
+        Ok(())
+    }
+
+    fn keep_rows(&mut self) -> Result<(), StoreError> {
+        self.tally.and_then(Tally::watched).map_or(Ok(()), |(watch, sum)| watch.keep(self, &sum))
     }
 
     fn set_meta(&mut self, key: MetaKey, value: &[u8]) -> Result<(), StoreError> {
@@ -358,6 +358,7 @@ impl WriteTx for Tx<'_> {
     }
 
     fn append_audit(&mut self, row: &AuditRow) -> Result<(), StoreError> {
+        self.tally.into_iter().for_each(Tally::note_link);
         self.run(|c| write::append_audit(c, row))
     }
 

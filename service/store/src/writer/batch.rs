@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusqlite::Connection;
-use tokenvault_core::port::{JobFailure, MetaKey, ReadTx as _, StoreError};
+use tokenvault_core::port::{JobFailure, MetaKey, ReadTx as _, StoreError, WriteTx as _};
 
 use super::Job;
 use super::space::{Limit, Room};
@@ -22,6 +22,8 @@ pub(super) enum Ended {
     TooLarge,
     /// It panicked; nothing of it was written.
     Panicked,
+    /// It changed rows that nobody accounts for any more; nothing of it was written.
+    Unaccounted,
 }
 
 /// Runs all jobs, asks `check` and commits; where nothing was written, there is no commit to pay for. On an error nothing
@@ -58,14 +60,16 @@ pub(super) fn commit(
     Ok(result?)
 }
 
-/// Has the sum over the rows written down by who accounts for them. Rows that are accounted for are not changed without.
+/// Has the sum over the rows written down by who accounts for them.
 fn keep_sum(connection: &Connection, tally: &Tally) -> Result<(), Fault> {
     let mut tx = Tx::writing(connection, tally);
-    if tally.has_strays() && tx.meta(MetaKey::RowSum).map_err(Fault)?.is_some() {
-        return Err(Fault::internal("rows were changed that nobody accounts for"));
-    }
-    let kept = tally.watched().map_or(Ok(()), |(watch, sum)| watch.keep(&mut tx, &sum));
+    let kept = tx.keep_rows();
     tx.into_broken().map_or(kept, Err).map_err(Fault)
+}
+
+/// Whether rows were changed of which there is a sum, and that would not be in it.
+fn is_unaccounted(connection: &Connection, tally: &Tally) -> Result<bool, Fault> {
+    Ok(tally.has_strays() && Tx::new(connection).meta(MetaKey::RowSum).map_err(Fault)?.is_some())
 }
 
 /// Whether a batch that was committed removed something that must not stay in the log.
@@ -82,6 +86,7 @@ pub(super) fn finish(jobs: Vec<Job>, ended: &[Ended]) {
                 Ended::Written | Ended::Unwritten => Ok(()),
                 Ended::TooLarge => Err(StoreError::Limit),
                 Ended::Panicked => Err(StoreError::Internal("a write ended unexpectedly and was undone".into())),
+                Ended::Unaccounted => Err(StoreError::Internal("rows were changed that nobody accounts for".into())),
             },
         );
     }
@@ -116,6 +121,7 @@ fn run_one(connection: &Connection, tally: &Tally, job: &mut Job, limit: Limit) 
             execute(connection, "RELEASE job")?;
             return Ok(Ended::Unwritten);
         }
+        Ok(Ok(())) if is_unaccounted(connection, tally)? => Ended::Unaccounted,
         Ok(Ok(())) if limit.is_passed(connection, room, job.frees())? => Ended::TooLarge,
         Ok(Ok(())) => Ended::Written,
         Ok(Err(JobFailure)) => Ended::Unwritten,

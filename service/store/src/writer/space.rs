@@ -121,7 +121,8 @@ impl Writer {
     /// Runs what finds its place in pages that deletes have left free inside the database, where there is no space for the log that
     /// leads there: the reserve lends it, and has it back when the log is copied, for which the database need not grow.
     fn attempt_inside(&mut self, jobs: &mut [Job]) -> Result<Vec<Ended>, StoreError> {
-        if free_pages(&self.connection)? == 0 || !self.reserve.release() {
+        // Nor while a reader keeps the log as it is: the reserve would not come back.
+        if free_pages(&self.connection)? == 0 || !self.cut_log() || !self.reserve.release() {
             return Err(StoreError::Full);
         }
         let result = self.attempt_if(jobs, |room, connection, _| room.check_kept(connection));
@@ -134,10 +135,15 @@ impl Writer {
     pub(super) fn write_singly(&mut self, jobs: Vec<Job>) {
         let mut jobs = jobs.into_iter();
         while let Some(job) = jobs.next() {
+            let freeing = job.frees();
+            // What is left is for those who free.
+            if !freeing && self.reserve.is_missing() {
+                batch::finish_one(job, Err(StoreError::Full));
+                continue;
+            }
             let mut one = [job];
             let mut result = self.attempt(&mut one);
             if matches!(result, Err(StoreError::Full)) {
-                let freeing = one.iter().any(|job| job.frees());
                 result = if freeing { self.attempt_with_reserve(&mut one) } else { self.attempt_inside(&mut one) };
             }
             let [job] = one;

@@ -22,6 +22,10 @@ impl RowWatch for Plain {
         (!self.closed.load(Ordering::Relaxed)).then(|| mac::compute(&key, &[row]))
     }
 
+    fn lives(&self) -> bool {
+        !self.closed.load(Ordering::Relaxed)
+    }
+
     fn keep(&self, tx: &mut dyn WriteTx, sum: &Tag) -> Result<(), StoreError> {
         tx.set_meta(MetaKey::RowSum, sum)
     }
@@ -35,7 +39,13 @@ impl RowWatch for Plain {
 pub fn watch(store: &SqliteStore) -> Arc<Plain> {
     let plain = Arc::new(Plain::default());
     let watch = Arc::clone(&plain);
-    let watched = write(store, move |tx| tx.watch_rows(Arc::<Plain>::clone(&watch)).map(drop));
+    let watched = write(store, move |tx| {
+        let sum = match watch.recall(tx)? {
+            Some(sum) => sum,
+            None => tx.sum_rows(&*watch, &mut |_| true)?.expect("nobody stops it"),
+        };
+        tx.watch_rows(Arc::<Plain>::clone(&watch), sum)
+    });
     watched.expect("the rows are accounted for");
     plain
 }

@@ -128,6 +128,7 @@ impl Vault {
             reply(used.and_then(|used| used.inspect_err(|error| noted.note_refusal(&event, error))));
         });
         self.write(apart_from_tokens(&audited), Effect::Reserved, reply, move |tx| {
+            vault.check_values_leave()?;
             let reached = vault.reach_to_use(&open, tx, &caller, &request, &groups);
             let (reach, info, value) = match reached {
                 // Nothing is written for it.
