@@ -187,7 +187,7 @@ fn whether_there_is_a_sum_over_the_rows_cannot_be_changed_either() {
 
 /// The table of a store without a sum over its rows.
 fn covered(rows: &[SlotRow]) -> Covered {
-    Covered { slots: rows.to_vec(), has_row_sum: false }
+    Covered { slots: rows.to_vec(), has_row_sum: false, has_anchor: false }
 }
 
 fn row(case: &Value) -> SlotRow {

@@ -21,10 +21,13 @@ pub enum TpmOperation {
     Unseal,
     /// About itself.
     Status,
+    /// For a counter, or to raise it.
+    Count,
 }
 
 impl TpmOperation {
-    const ALL: [(Self, &'static str); 3] = [(Self::Seal, "seal"), (Self::Unseal, "unseal"), (Self::Status, "status")];
+    const ALL: [(Self, &'static str); 4] =
+        [(Self::Seal, "seal"), (Self::Unseal, "unseal"), (Self::Status, "status"), (Self::Count, "count")];
 }
 
 /// How often it was asked, and how long it took to answer.

@@ -4,22 +4,27 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use tokenvault_core::Secret;
-use tokenvault_core::port::{SealError, SealedBlob, Sealer, TpmStatus};
+use tokenvault_core::port::{Counted, Counter, CounterPlace, CounterStep, SealError, SealedBlob, Sealer, TpmStatus};
 use tokenvault_core::vault::tpm_error_name;
 
 use crate::metrics::{TpmMetrics, TpmOperation};
 
+/// What the daemon asks of a TPM.
+pub trait Tpm: Sealer + Counter {}
+
+impl<T: Sealer + Counter> Tpm for T {}
+
 /// Hands every question on and keeps how it was answered.
 #[derive(Clone)]
 pub struct HeardSealer {
-    tpm: Arc<dyn Sealer>,
+    tpm: Arc<dyn Tpm>,
     last: Arc<RwLock<String>>,
     metrics: Arc<TpmMetrics>,
 }
 
 impl HeardSealer {
     /// Over `tpm`, which was not asked yet.
-    pub fn new(tpm: Arc<dyn Sealer>) -> Self {
+    pub fn new(tpm: Arc<dyn Tpm>) -> Self {
         Self { tpm, last: Arc::new(RwLock::new("not asked yet".into())), metrics: Arc::default() }
     }
 
@@ -57,5 +62,11 @@ impl Sealer for HeardSealer {
 
     fn status(&self) -> Result<TpmStatus, SealError> {
         self.hear(TpmOperation::Status, || self.tpm.status())
+    }
+}
+
+impl Counter for HeardSealer {
+    fn count(&self, place: &CounterPlace, step: CounterStep) -> Result<Counted, SealError> {
+        self.hear(TpmOperation::Count, || self.tpm.count(place, step))
     }
 }

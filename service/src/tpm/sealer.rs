@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokenvault_core::Secret;
-use tokenvault_core::port::{SealError, SealedBlob, Sealer, SecretMemory, SecretMemoryExhausted, TpmStatus};
+use tokenvault_core::port::{
+    Counted, Counter, CounterPlace, CounterStep, SealError, SealedBlob, Sealer, SecretMemory, SecretMemoryExhausted,
+    TpmStatus,
+};
 use tokenvault_tpm::{MAX_MESSAGE, Operation, Request, Response, SECRET_LEN, WireError};
 
 use super::process::Worker;
@@ -77,6 +80,18 @@ impl Sealer for WorkerSealer {
     fn status(&self) -> Result<TpmStatus, SealError> {
         self.ask(Operation::Status, |response| match response {
             Response::Status(status) => Some(Ok(status)),
+            _ => None,
+        })
+    }
+}
+
+impl Counter for WorkerSealer {
+    fn count(&self, place: &CounterPlace, step: CounterStep) -> Result<Counted, SealError> {
+        let auth = place.auth.expose().try_into();
+        let auth = auth.map_err(|_| SealError::Failed(format!("a counter's secret has {SECRET_LEN} bytes")))?;
+        let root_key_name = &place.root_key_name;
+        self.ask(Operation::Count { index: place.index, root_key_name, auth, step }, |response| match response {
+            Response::Counted(counted) => Some(Ok(counted)),
             _ => None,
         })
     }

@@ -7,7 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
-use tokenvault_core::port::{SealError, SealedBlob, TpmStatus};
+use tokenvault_core::port::{Counted, CounterStep, SealError, SealedBlob, TpmStatus};
 use tokenvault_tpm::{
     MAX_BODY, MAX_MESSAGE, Operation, PREFIX, Request, Response, SECRET_LEN, VERSION, WireError, body_len,
 };
@@ -43,20 +43,27 @@ fn message(bytes: &[u8]) -> Vec<u8> {
     body.to_vec()
 }
 
-fn requests() -> [Vec<u8>; 3] {
+fn requests() -> [Vec<u8>; 4] {
     let tcti = "device:/dev/tpmrm0";
     [
         sent(&Request { tcti, operation: Operation::Seal { secret: &SECRET, pcrs: &[1, 2] } }),
         sent(&Request { tcti, operation: Operation::Unseal(blob()) }),
         sent(&Request { tcti, operation: Operation::Status }),
+        count(CounterStep::Raise { from: 0x0102_0304_0506_0708 }),
     ]
 }
 
-fn responses() -> [Vec<u8>; 5] {
+fn count(step: CounterStep) -> Vec<u8> {
+    let operation = Operation::Count { index: 0x0180_0001, root_key_name: &[0, 11, 1, 2], auth: &SECRET, step };
+    sent(&Request { tcti: "device:/dev/tpmrm0", operation })
+}
+
+fn responses() -> [Vec<u8>; 6] {
     [
         answered(&Response::Sealed(blob())),
         answered(&Response::Unsealed(&SECRET)),
         answered(&Response::Status(status())),
+        answered(&Response::Counted(Counted::At(0x0807_0605_0403_0201))),
         answered(&Response::Failed(SealError::Lockout)),
         answered(&Response::Failed(SealError::NoTpm("no device".into()))),
     ]
@@ -73,7 +80,7 @@ fn status() -> TpmStatus {
 
 #[test]
 fn requests_arrive_as_they_were_sent() {
-    let [seal, unseal, status] = requests();
+    let [seal, unseal, status, _count] = requests();
     let request = Request::decode(&seal).ok().unwrap();
     assert_eq!(request.tcti, "device:/dev/tpmrm0");
     assert!(matches!(request.operation, Operation::Seal { secret: &SECRET, pcrs: &[1, 2] }));
@@ -148,7 +155,7 @@ fn malformed_requests_are_refused_by_name() {
         ("no kind", vec![VERSION], WireError::Truncated),
         ("another version", vec![VERSION + 1, 3, 0, 0], WireError::Version(VERSION + 1)),
         ("version zero", vec![0, 3, 0, 0], WireError::Version(0)),
-        ("an unknown operation", vec![VERSION, 4, 0, 0], WireError::Kind(4)),
+        ("an unknown operation", vec![VERSION, 5, 0, 0], WireError::Kind(5)),
         ("an answer", vec![VERSION, 0x83, 0, 0], WireError::Kind(0x83)),
         ("text that ends early", vec![VERSION, 3, 0, 5, b'x'], WireError::Truncated),
         ("text that is none", vec![VERSION, 3, 0, 1, 0xff], WireError::Field("tcti")),
@@ -247,4 +254,46 @@ fn ten_thousand_mutations_do_no_harm() {
         accepted += 1;
     }
     assert!(refused > 500 && accepted > 500, "{refused} refused, {accepted} accepted: nothing was tried");
+}
+
+#[test]
+fn every_step_and_every_count_arrives_as_it_was_sent() {
+    let steps = [
+        CounterStep::Read,
+        CounterStep::Make,
+        CounterStep::Raise { from: 0 },
+        CounterStep::Raise { from: u64::MAX },
+        CounterStep::Remove,
+    ];
+    for sent in steps {
+        let body = count(sent);
+        let Ok(Request { operation: Operation::Count { index, root_key_name, auth, step }, .. }) =
+            Request::decode(&body)
+        else {
+            panic!("{sent:?} is another operation");
+        };
+        assert_eq!((index, root_key_name, auth, step), (0x0180_0001, &[0, 11, 1, 2][..], &SECRET, sent));
+    }
+    for sent in [Counted::Missing, Counted::Foreign, Counted::At(0), Counted::At(u64::MAX)] {
+        let body = answered(&Response::Counted(sent));
+        assert!(matches!(Response::decode(&body), Ok(Response::Counted(got)) if got == sent), "{sent:?}");
+    }
+}
+
+#[test]
+fn what_is_no_step_and_no_count_is_refused() {
+    let mut step = count(CounterStep::Read);
+    let at = step.len() - 9;
+    for (kind, from) in [(4, 0), (255, 0), (0, 1), (1, 1), (3, 1)] {
+        step[at] = kind;
+        step[at + 8] = from;
+        assert_eq!(Request::decode(&step).err(), Some(WireError::Field("step")), "{kind} {from}");
+    }
+    let mut counted = answered(&Response::Counted(Counted::Missing));
+    let at = counted.len() - 9;
+    for (kind, value) in [(3, 0), (0, 1), (1, 1)] {
+        counted[at] = kind;
+        counted[at + 8] = value;
+        assert_eq!(Response::decode(&counted).err(), Some(WireError::Field("counter")), "{kind} {value}");
+    }
 }

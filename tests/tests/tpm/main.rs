@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod counting;
 mod disturbed;
 mod hardening;
 mod kit;

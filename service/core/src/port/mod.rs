@@ -3,6 +3,7 @@
 //! A port says what is needed, never how it is done: no SQL, no TPM command, no clock source appears here.
 
 mod clock;
+mod counter;
 mod deleted;
 mod memory;
 mod progress;
@@ -11,6 +12,7 @@ mod sealer;
 mod store;
 
 pub use clock::{Clock, ManualClock};
+pub use counter::{Counted, Counter, CounterPlace, CounterStep};
 pub use deleted::{DeletionNote, DeletionNotes};
 pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 pub use progress::{Cancelled, Progress};

@@ -77,6 +77,8 @@ pub enum MetaKey {
     Lockdown,
     /// The sum over the rows and the newest audit link when it was written down, encrypted.
     RowSum,
+    /// What the TPM's counter has, encrypted; empty or missing where the store has no anchor.
+    Anchor,
 }
 
 /// One way of opening the vault.

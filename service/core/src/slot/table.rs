@@ -14,9 +14,12 @@ pub struct Covered {
     pub slots: Vec<SlotRow>,
     /// Whether there is a sum over the rows. Stores of earlier releases have none.
     pub has_row_sum: bool,
+    /// Whether the store is anchored in a TPM.
+    pub has_anchor: bool,
 }
 
-/// The MAC of a vault's slots: their count and every column, ordered by number; and that there is a sum over the rows.
+/// The MAC of a vault's slots: their count and every column, ordered by number; that there is a sum over the rows, and an
+/// anchor.
 ///
 /// # Errors
 /// [`CryptoError::Memory`].
@@ -65,5 +68,6 @@ fn encode(vault_id: &VaultId, covered: &Covered) -> Aad {
             .bytes(&row.wrapped_kek)
             .u64(row.created)
     });
-    if covered.has_row_sum { table.str("row-sum") } else { table }
+    let table = if covered.has_row_sum { table.str("row-sum") } else { table };
+    if covered.has_anchor { table.str("anchor") } else { table }
 }

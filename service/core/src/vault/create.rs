@@ -79,6 +79,8 @@ impl Vault {
             vault.record_mutation(&opened, tx, &audited, 0)?;
             Ok(number)
         })?;
+        let _anchoring = self.anchor_turn();
+        self.settle_anchor(&open, super::anchor::Finding::Make(None));
         self.enter(Inner::Open(open))?;
         Ok(number)
     }

@@ -3,6 +3,7 @@
 //! One request is one method, each in a file of its own under [`crate::token`]; what they share stands here: the keys of an
 //! open vault, the principal of a caller, and the two ways to the store.
 
+mod anchor;
 mod announced;
 mod audited;
 mod create;
@@ -13,6 +14,7 @@ mod lockdown;
 mod open;
 mod principals;
 mod reads_before;
+mod recover;
 mod row_sum;
 mod seen;
 mod slots;
@@ -32,11 +34,12 @@ use crate::audit::AuditQueue;
 use crate::error::Error;
 use crate::issued::HotShelf;
 use crate::policy::Role;
-use crate::port::{Clock, DeletionNotes, ReadTx, SecretMemory, Store};
+use crate::port::{Clock, Counter, DeletionNotes, ReadTx, SecretMemory, Store};
 use crate::role_rules::RoleRules;
 use crate::token::Listed;
 
 pub use crate::crypto::VaultId;
+pub use anchor::{Anchor, AnchorState};
 pub use audited::Receipt;
 pub(crate) use due_mark::Mark;
 pub use hot::HotToken;
@@ -45,6 +48,7 @@ pub use listeners::Listening;
 pub use open::OpenVault;
 pub(crate) use principals::Change;
 pub(crate) use reads_before::ReadsBefore;
+pub use recover::Recovered;
 pub use row_sum::RowsWhole;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{State, VaultStatus};
@@ -155,6 +159,16 @@ pub struct Vault {
     pub(crate) heeding: Mutex<()>,
     /// Held while all rows are read.
     verifying: Mutex<()>,
+    /// Keeps the counter that the store is anchored in.
+    counter: OnceLock<Arc<dyn Counter>>,
+    /// How they stand.
+    anchor: Mutex<Anchor>,
+    /// Held while they are held against each other, or the counter is raised.
+    anchoring: Mutex<()>,
+    /// Set when something was written that the counter does not tell of.
+    unanchored: AtomicBool,
+    /// Told when it should be raised soon.
+    anchor_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Vault {
@@ -189,6 +203,11 @@ impl Vault {
             deletion_notes: OnceLock::new(),
             heeding: Mutex::new(()),
             verifying: Mutex::new(()),
+            counter: OnceLock::new(),
+            anchor: Mutex::default(),
+            anchoring: Mutex::new(()),
+            unanchored: AtomicBool::new(false),
+            anchor_waker: OnceLock::new(),
         })
     }
 
@@ -204,6 +223,10 @@ impl Vault {
 
     fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
         self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn anchor_turn(&self) -> MutexGuard<'_, ()> {
+        self.anchoring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time by which what expires does.

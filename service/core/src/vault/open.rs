@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::anchor::AnchorKeys;
 use super::due_mark::Told;
 use super::hot::Ticket;
 use super::principals::{Change, Principals};
@@ -35,6 +36,8 @@ pub struct OpenVault {
     pub(super) row_tag_key: Secret,
     /// Encrypts their sum.
     pub(super) row_sum_key: Secret,
+    /// Keys of the anchor.
+    pub(super) anchor: AnchorKeys,
     /// Kind of the slot that opened it.
     pub(super) opened_by: SlotKind,
     pub(crate) principals: Principals,
@@ -57,6 +60,7 @@ impl OpenVault {
         let audit = AuditKey::derive(keyring.audit(), &id, vault.memory())?;
         let derive = |label| kdf::derive(keyring.integrity(), label, &id, vault.memory());
         let (row_tag_key, row_sum_key) = (derive("row-tag")?, derive("row-sum")?);
+        let anchor = AnchorKeys::derive(&keyring, &id, vault.memory())?;
         let opening = vault.openings.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Self {
             id,
@@ -65,6 +69,7 @@ impl OpenVault {
             audit,
             row_tag_key,
             row_sum_key,
+            anchor,
             opened_by: by,
             principals: Principals::default(),
             unlocked: Unlocked::default(),

@@ -166,17 +166,26 @@ pub(super) fn begin_account(
     tx: &mut dyn WriteTx,
     first: Option<Tag>,
 ) -> Result<(), Error> {
-    let account: Arc<dyn RowWatch> = Arc::new(Account::of(open));
     let Some(kept) = Kept::read(open, tx)? else {
         let lost = || Error::Quarantined("the store has lost the sum over its rows; restore a backup".into());
-        // The sum is of the rows without what is written here.
-        tx.watch_rows(account, first.ok_or_else(lost)?)?;
-        tx.keep_rows()?;
-        return store_table_mac(vault, open, tx);
+        return begin_from(vault, open, tx, first.ok_or_else(lost)?);
     };
     // Before anything is appended, which would make the end that is found the one that is written down.
     check_audit_end(kept.audit, tx)?;
-    Ok(tx.watch_rows(account, kept.sum)?)
+    Ok(tx.watch_rows(Arc::new(Account::of(open)), kept.sum)?)
+}
+
+/// Takes the rows as they are, whatever was written down of them.
+pub(super) fn begin_account_anew(vault: &Vault, open: &Arc<OpenVault>, tx: &mut dyn WriteTx) -> Result<(), Error> {
+    let sum = tx.sum_rows(&Account::of(open), &mut |_| true)?;
+    begin_from(vault, open, tx, sum.ok_or_else(|| Error::Internal("the rows were not added up".into()))?)
+}
+
+/// `sum` is of the rows without what is written here.
+fn begin_from(vault: &Vault, open: &Arc<OpenVault>, tx: &mut dyn WriteTx, sum: Tag) -> Result<(), Error> {
+    tx.watch_rows(Arc::new(Account::of(open)), sum)?;
+    tx.keep_rows()?;
+    store_table_mac(vault, open, tx)
 }
 
 /// The same for a vault that is being made.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::anchor::forget_unused;
 use super::{Effect, Event, OpenVault, Vault};
 use crate::caller::Door;
 use crate::crypto::mac;
@@ -139,14 +140,21 @@ impl Vault {
         let _turn = self.one_at_a_time();
         let open = self.open()?;
         let event = Event::new(caller, "RemoveSlot");
-        let (vault, audited) = (Arc::clone(self), event.clone());
-        self.write_and_wait(event, Effect::Erases, move |tx| {
-            verify_table(&vault, &open, tx)?;
+        let (vault, opened, audited) = (Arc::clone(self), Arc::clone(&open), event.clone());
+        let _anchoring = self.anchor_turn();
+        let unused = self.write_and_wait(event, Effect::Erases, move |tx| {
+            verify_table(&vault, &opened, tx)?;
             check_removal(&tx.slots()?, id, force)?;
             tx.delete_slot(id)?;
-            store_table_mac(&vault, &open, tx)?;
-            vault.record_mutation(&open, tx, &audited, 0)
-        })
+            let unused = forget_unused(&opened, tx)?;
+            store_table_mac(&vault, &opened, tx)?;
+            vault.record_mutation(&opened, tx, &audited, 0)?;
+            Ok(unused)
+        })?;
+        if let Some(kept) = unused {
+            self.remove_counters(&open, &kept);
+        }
+        Ok(())
     }
 
     /// Checks that `private` opens a recovery slot, and remembers that somebody has it. Blocks.
@@ -219,7 +227,11 @@ pub(super) fn verify_table(vault: &Vault, open: &OpenVault, tx: &dyn ReadTx) -> 
 }
 
 fn covered(tx: &dyn ReadTx) -> Result<Covered, Error> {
-    Ok(Covered { slots: tx.slots()?, has_row_sum: tx.meta(MetaKey::RowSum)?.is_some() })
+    Ok(Covered {
+        slots: tx.slots()?,
+        has_row_sum: tx.meta(MetaKey::RowSum)?.is_some(),
+        has_anchor: super::anchor::exists(tx)?,
+    })
 }
 
 pub(super) fn store_table_mac(vault: &Vault, open: &OpenVault, tx: &mut dyn WriteTx) -> Result<(), Error> {

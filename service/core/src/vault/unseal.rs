@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::slots::{vault_id, verify_table};
+use super::anchor::{Finding, Trust};
+use super::slots::{recovery_is_confirmed, vault_id, verify_table};
 use super::state::Inner;
 use super::{Effect, Event, OpenVault, SealReason, Vault, VaultId};
 use crate::crypto::mac;
@@ -23,10 +24,10 @@ pub enum HostKey {
 }
 
 /// What is read of the store to open it.
-struct Stored {
-    id: VaultId,
-    slots: Vec<SlotRow>,
-    keyring: Vec<KeyringRow>,
+pub(super) struct Stored {
+    pub(super) id: VaultId,
+    pub(super) slots: Vec<SlotRow>,
+    pub(super) keyring: Vec<KeyringRow>,
 }
 
 impl Vault {
@@ -191,7 +192,7 @@ impl Vault {
         })
     }
 
-    fn stored(&self) -> Result<Stored, Error> {
+    pub(super) fn stored(&self) -> Result<Stored, Error> {
         self.read(|tx| {
             let id = vault_id(tx)?.ok_or_else(|| Error::Quarantined("the store has lost its vault id".into()))?;
             Ok(Stored { id, slots: tx.slots()?, keyring: tx.keyring()? })
@@ -199,7 +200,7 @@ impl Vault {
         .inspect_err(|error| self.quarantine_after(error))
     }
 
-    fn try_slot(&self, stored: &Stored, row: &SlotRow, secret: SlotSecret<'_>) -> Result<Secret, SlotError> {
+    pub(super) fn try_slot(&self, stored: &Stored, row: &SlotRow, secret: SlotSecret<'_>) -> Result<Secret, SlotError> {
         Slot::parse(row, &stored.id)?.open(secret, self.memory())
     }
 
@@ -211,19 +212,54 @@ impl Vault {
             .and_then(|open| self.read(|tx| verify_table(self, &open, tx)).map(|()| open))
             .and_then(|open| self.resume_trusted_time(&open).map(|()| Arc::new(open)))
             .and_then(|open| self.resume_lockdown().map(|()| open));
-        let opened = opened.and_then(|open| self.account_for_rows(&open).map(|()| open));
-        let open = opened.inspect_err(|error| self.quarantine_after(error))?;
-        self.heed_deletions(&open);
+        let _anchoring = self.anchor_turn();
+        let opened = opened.and_then(|open| Ok((self.check_anchor(&open, self.trust(by)?)?, open)));
+        let opened = opened.and_then(|(finding, open)| self.account_for_rows(&open).map(|()| (finding, open)));
+        let (finding, open) = opened.inspect_err(|error| self.not_opened(error))?;
+        self.serve(caller, &open, finding, "Unseal")
+    }
+
+    /// Opens what was checked.
+    pub(super) fn serve(
+        self: &Arc<Self>,
+        caller: &Caller,
+        open: &Arc<OpenVault>,
+        finding: Finding,
+        operation: &'static str,
+    ) -> Result<(), Error> {
+        self.settle_anchor(open, finding);
+        self.heed_deletions(open);
         self.audit.reopen();
-        self.enter(Inner::Open(Arc::clone(&open)))?;
+        self.enter(Inner::Open(Arc::clone(open)))?;
         // And what was left meanwhile by whom a closed vault refused.
-        self.heed_deletions(&open);
+        self.heed_deletions(open);
         self.wake_audit();
-        let event = Event::new(caller, "Unseal");
+        let event = Event::new(caller, operation);
+        let open = Arc::clone(open);
         let (vault, audited) = (Arc::clone(self), event.clone());
         // A store that cannot be written still serves reads.
         self.write(event, Effect::Reserved, Box::new(|_| ()), move |tx| vault.record_mutation(&open, tx, &audited, 0));
         Ok(())
+    }
+
+    /// What speaks for the store that this slot opens.
+    fn trust(&self, by: SlotKind) -> Result<Trust, Error> {
+        Ok(if !self.read(|tx| recovery_is_confirmed(tx))? {
+            Trust::Unconfirmed
+        } else if by == SlotKind::Recovery {
+            Trust::RecoveryKey
+        } else {
+            Trust::None
+        })
+    }
+
+    /// Notes why the keys that a slot gave are of no use.
+    fn not_opened(&self, error: &Error) {
+        self.quarantine_after(error);
+        if let Error::Tpm(cause) = error {
+            // A quarantine that came in between is the better answer.
+            let _quarantined = self.enter(Inner::Sealed(SealReason::Anchor(cause.clone())));
+        }
     }
 }
 

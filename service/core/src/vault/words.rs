@@ -13,6 +13,8 @@ pub enum SealReason {
     Administrator,
     /// The TPM did not open it.
     Tpm(SealError),
+    /// The TPM did not tell whether the store is the present one.
+    Anchor(SealError),
     /// The host key did not open it.
     HostKey(String),
     /// The slot that opens unattended is damaged.
@@ -28,6 +30,12 @@ impl SealReason {
             Self::NotTried => "the slots are being tried".into(),
             Self::Administrator => "an administrator sealed it".into(),
             Self::Tpm(error) => format!("{}: {error}", tpm_error_name(error)),
+            Self::Anchor(error) => {
+                format!(
+                    "{}: {error}; whether the store is the one that was written last is for the TPM to say",
+                    tpm_error_name(error)
+                )
+            }
             Self::HostKey(text) => format!("the host key does not open it: {text}"),
             Self::DamagedSlot(text) => format!("DamagedSlot: {text}"),
             Self::NoUnattendedSlot => "it has no slot that opens unattended".into(),
@@ -41,7 +49,7 @@ impl SealReason {
             Self::Administrator => {
                 "run 'tokenvaultctl unseal', with --passphrase or --recovery where no slot opens unattended"
             }
-            Self::Tpm(SealError::NoTpm(_)) => {
+            Self::Anchor(_) | Self::Tpm(SealError::NoTpm(_)) => {
                 "check the TPM device and its permissions, it is tried again by itself; or run 'tokenvaultctl unseal --recovery'"
             }
             Self::Tpm(SealError::WrongTpm) => {

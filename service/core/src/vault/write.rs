@@ -59,11 +59,14 @@ where
             Ok(()) => self.outcome.take().unwrap_or_else(|| Err(Error::Internal("a write did not run".into()))),
             Err(error) => Err(self.vault.store_failed(error)),
         };
-        if let Err(error) = &result {
-            self.vault.note_refusal(&self.event, error);
-            // The store may have become read-only.
-            if matches!(error, Error::Unavailable(_)) {
-                self.vault.wake_state();
+        match &result {
+            Ok(_) => self.vault.note_written(&self.event),
+            Err(error) => {
+                self.vault.note_refusal(&self.event, error);
+                // The store may have become read-only.
+                if matches!(error, Error::Unavailable(_)) {
+                    self.vault.wake_state();
+                }
             }
         }
         (self.reply)(result);

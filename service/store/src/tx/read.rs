@@ -22,6 +22,7 @@ pub(crate) fn meta_name(key: MetaKey) -> &'static str {
         MetaKey::ToldExpiry => "told-expiry",
         MetaKey::Lockdown => "lockdown",
         MetaKey::RowSum => "row-sum",
+        MetaKey::Anchor => "anchor",
     }
 }
 

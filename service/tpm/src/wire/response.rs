@@ -1,6 +1,6 @@
 //! What the worker answers.
 
-use tokenvault_core::port::{SealError, SealedBlob, TpmStatus};
+use tokenvault_core::port::{Counted, SealError, SealedBlob, TpmStatus};
 
 use super::{Fields, Message, SECRET_LEN, WireError};
 
@@ -8,7 +8,12 @@ use super::{Fields, Message, SECRET_LEN, WireError};
 const SEALED: u8 = 0x81;
 const UNSEALED: u8 = 0x82;
 const STATUS: u8 = 0x83;
+const COUNTED: u8 = 0x84;
 const FAILED: u8 = 0xff;
+
+const MISSING: u8 = 0;
+const FOREIGN: u8 = 1;
+const AT: u8 = 2;
 
 const NO_TPM: u8 = 1;
 const WRONG_TPM: u8 = 2;
@@ -29,6 +34,8 @@ pub enum Response<'a> {
     Unsealed(&'a [u8; SECRET_LEN]),
     /// What the TPM says of itself.
     Status(TpmStatus),
+    /// What there is of a counter.
+    Counted(Counted),
     /// Nothing came of it.
     Failed(SealError),
 }
@@ -43,6 +50,7 @@ impl<'a> Response<'a> {
             Self::Sealed(_) => SEALED,
             Self::Unsealed(_) => UNSEALED,
             Self::Status(_) => STATUS,
+            Self::Counted(_) => COUNTED,
             Self::Failed(_) => FAILED,
         };
         let mut message = Message::new(buffer, kind)?;
@@ -54,6 +62,15 @@ impl<'a> Response<'a> {
                 message.bytes(status.firmware.as_bytes())?;
                 message.bytes(&status.root_key_name)?;
                 message.raw(&[u8::from(status.in_lockout)])?;
+            }
+            Self::Counted(counted) => {
+                let (kind, value) = match counted {
+                    Counted::Missing => (MISSING, 0),
+                    Counted::Foreign => (FOREIGN, 0),
+                    Counted::At(value) => (AT, *value),
+                };
+                message.raw(&[kind])?;
+                message.raw(&value.to_be_bytes())?;
             }
             Self::Failed(error) => {
                 let (code, text) = error_code(error);
@@ -83,6 +100,15 @@ impl<'a> Response<'a> {
                     _ => return Err(WireError::Field("in-lockout")),
                 },
             }),
+            COUNTED => {
+                let [kind] = *fields.array()?;
+                Self::Counted(match (kind, u64::from_be_bytes(*fields.array()?)) {
+                    (MISSING, 0) => Counted::Missing,
+                    (FOREIGN, 0) => Counted::Foreign,
+                    (AT, value) => Counted::At(value),
+                    _ => return Err(WireError::Field("counter")),
+                })
+            }
             FAILED => {
                 let [code] = *fields.array()?;
                 Self::Failed(error_of(code, fields.text("text")?)?)

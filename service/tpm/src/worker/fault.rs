@@ -17,6 +17,8 @@ const PCR_CHANGED: u32 = 0x128;
 const NV_DEFINED: u32 = 0x14c;
 const HANDLE: u32 = 0x08b;
 const POLICY_FAIL: u32 = 0x09d;
+const AUTH_FAIL: u32 = 0x08e;
+const BAD_AUTH: u32 = 0x0a2;
 
 /// Format-one codes say which handle, session or parameter they are about.
 const FORMAT_ONE: u32 = 0x080;
@@ -109,6 +111,11 @@ impl Fault {
         self.tpm_code() == Some(NV_DEFINED)
     }
 
+    /// What was given to authorise it does not.
+    pub fn is_refused_auth(&self) -> bool {
+        matches!(self.format_one(), Some(AUTH_FAIL | BAD_AUTH))
+    }
+
     /// The TPM, or the library before it, found fault with the data given to a command rather than with its state.
     pub fn is_bad_parameter(&self) -> bool {
         let by_tpm =
@@ -148,8 +155,11 @@ fn hint(tpm_code: Option<u32>) -> &'static str {
         Some(0x100) => " (the firmware has not started the TPM: reboot)",
         Some(0x101) => " (the TPM failed its self-test: power the machine off and on; if it stays, the TPM is broken)",
         Some(0x902 | 0x903) => " (the TPM's memory is in use by other programs: use 'device:/dev/tpmrm0')",
+        Some(0x14b) => " (the TPM has no room for another NV index: remove one with 'tpm2_nvundefine')",
         Some(NV_RATE | RETRY | YIELDED | TESTING) => " (the TPM stays busy: try again later)",
-        Some(0x9a2 | 0x98e) => " (the TPM's owner hierarchy has a password: create the storage root key with it)",
+        Some(0x9a2 | 0x98e) => {
+            " (the TPM's owner hierarchy has a password, and the vault makes its key and counter without one)"
+        }
         _ => "",
     }
 }

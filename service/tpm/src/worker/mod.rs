@@ -1,6 +1,7 @@
 //! One request, one answer.
 
 mod chip;
+mod counter;
 mod fault;
 mod patience;
 mod policy;
@@ -14,7 +15,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use tokenvault_core::port::{SealError, SealedBlob, TpmStatus};
+use tokenvault_core::port::{Counted, SealError, SealedBlob, TpmStatus};
 use tokenvault_tpm::{MAX_MESSAGE, Operation, PREFIX, Request, Response, SECRET_LEN, Tcti, body_len};
 use zeroize::Zeroizing;
 
@@ -29,6 +30,7 @@ enum Outcome {
     Sealed(SealedBlob),
     Unsealed(Zeroizing<[u8; SECRET_LEN]>),
     Status(TpmStatus),
+    Counted(Counted),
 }
 
 /// Serves the one request. An error is something the daemon cannot be told through the socket.
@@ -66,6 +68,7 @@ fn send(socket: &mut UnixStream, outcome: &Result<Outcome, SealError>) -> Result
         Ok(Outcome::Sealed(blob)) => Response::Sealed(blob.clone()),
         Ok(Outcome::Unsealed(secret)) => Response::Unsealed(secret),
         Ok(Outcome::Status(status)) => Response::Status(status.clone()),
+        Ok(Outcome::Counted(counted)) => Response::Counted(*counted),
         Err(error) => Response::Failed(error.clone()),
     };
     let mut buffer: Buffer = Zeroizing::new(vec![0; MAX_MESSAGE].into());
@@ -84,6 +87,9 @@ fn perform(request: &Request<'_>) -> Result<Outcome, SealError> {
             Operation::Seal { secret, pcrs } => seal::seal(&mut chip, secret, pcrs).map(Outcome::Sealed),
             Operation::Unseal(blob) => unseal::unseal(&mut chip, blob).map(Outcome::Unsealed),
             Operation::Status => status::status(&mut chip).map(Outcome::Status),
+            Operation::Count { index, root_key_name, auth, step } => {
+                counter::count(&mut chip, (*index, root_key_name, auth), *step).map(Outcome::Counted)
+            }
         }
     };
     patience::retrying(attempt, std::thread::sleep).map_err(|fault: Fault| fault.into_seal_error(&tcti))
