@@ -13,6 +13,7 @@
 
 mod fixture;
 
+mod anchor;
 mod annotate;
 mod announcement;
 mod attachment;
