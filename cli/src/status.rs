@@ -29,6 +29,7 @@ fn fields(status: &Status) -> Fields {
     if !status.vault_id.is_empty() {
         fields.add("Recovery", if status.recovery_confirmed { "confirmed" } else { "NOT confirmed" });
     }
+    fields.add("Old copies", old_copies(status));
     fields.add("Disk theft", &status.disk_theft);
     fields.add("Machine theft", &status.machine_theft);
     if status.protection.is_empty() {
@@ -39,6 +40,16 @@ fn fields(status: &Status) -> Fields {
     }
     fields.add("Next step", as_typed(&status.next_step));
     fields
+}
+
+/// What becomes of a store that somebody puts back from a copy.
+fn old_copies(status: &Status) -> String {
+    match status.anchor.as_str() {
+        "held" => format!("noticed; the TPM has counted {} times", status.anchor_raises),
+        "pending" => "NOT noticed until the TPM has counted".into(),
+        _ if status.protection.is_empty() => String::new(),
+        _ => "not noticed: no counter of a TPM tells them from the present one".into(),
+    }
 }
 
 /// `used of quota`; a quota of 0 is none.

@@ -4,6 +4,7 @@
 //! takes in the rest through zbus, `caller` says who asks, the domain decides, the store keeps, and `value` hands the value
 //! over. `message` is what both doors know of messages as bytes. Only `startup` knows the concrete types.
 
+mod anchor;
 pub mod bus;
 pub mod bus_link;
 mod bus_wire;

@@ -6,6 +6,7 @@ use tokenvault_core::vault::{NewSlot, SealReason, State, daemon};
 use tokenvault_core::{Caller, Error, Secret};
 
 use crate::caller::is_chrooted;
+use crate::journal::event;
 use crate::service::Service;
 
 /// How an attempt to open the vault unasked went.
@@ -61,6 +62,21 @@ impl Service {
         self.opened.notify_one();
         self.restore_logins();
         Ok(())
+    }
+
+    /// Takes a store as it is that the vault is out of service for; how many tokens it has. Blocks.
+    ///
+    /// # Errors
+    /// See [`Vault::recover`](tokenvault_core::vault::Vault::recover).
+    pub fn recover(&self, caller: &Caller, private: &Secret) -> Result<u64, Error> {
+        let recovered = self.vault.recover(caller, private)?;
+        log::warn!(
+            MESSAGE_ID = event::RECOVERED;
+            "the store was taken as it is, with {} tokens; {} slots that somebody else had changed were removed",
+            recovered.tokens, recovered.slots_removed
+        );
+        self.opened.notify_one();
+        Ok(recovered.tokens)
     }
 
     /// Seals the vault, and every login with it. Blocks.

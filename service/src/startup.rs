@@ -31,7 +31,7 @@ use crate::sys::listen::Passed;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
 use crate::value::{Claim, Pipes};
-use crate::{bus_link, expiry, jobs, journal, login, renamed, retention, verification};
+use crate::{anchor, bus_link, expiry, jobs, journal, login, renamed, retention, verification};
 
 /// How long callers wait for the first attempt at the TPM before they are told that the vault is sealed, and the service
 /// manager for that at the bus before it hears that the daemon answers.
@@ -96,6 +96,9 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
     let clock = SystemClock::new().map_err(|error| Stop::Fatal(format!("no random numbers: {error}")))?;
     let vault = Vault::new(store, Arc::clone(&memory), Arc::new(clock), settings);
     vault.heed_notes_of(NoteDirectory::beside(&config.state_dir));
+    let sealer =
+        HeardSealer::new(Arc::new(WorkerSealer::new(config.worker.clone(), config.tcti.clone(), Arc::clone(&memory))));
+    vault.count_with(Arc::new(sealer.clone()));
     // A store that cannot be read is told of by the vault's state.
     let _told = vault.look("no TPM was asked yet");
     let service = Service::new(Parts {
@@ -103,11 +106,7 @@ pub async fn run(config: Config, source: Source, signals: Signals) -> Result<(),
         pipes: Pipes::new(pipe_limits(&config), Arc::clone(&memory)).map_err(fatal("pipes"))?,
         limiter: Limiter::new(config.limits.clone()),
         users,
-        sealer: HeardSealer::new(Arc::new(WorkerSealer::new(
-            config.worker.clone(),
-            config.tcti.clone(),
-            Arc::clone(&memory),
-        ))),
+        sealer,
         arena,
         host_key: HostKeyFile::new(&config.state_dir, memory),
         source,
@@ -180,7 +179,10 @@ async fn finish(service: &Arc<Service>, [mut door, mut credentials, mut bus]: [J
     tokio::time::timeout(LAST_FLUSH, last_words).await.map_err(|_| {
         let seconds = LAST_FLUSH.as_secs();
         Stop::Fatal(format!("the disk did not answer for {seconds} s; the last audit records were lost"))
-    })
+    })?;
+    // Behind everything that was written.
+    anchor::raise_last(service).await;
+    Ok(())
 }
 
 /// Waits until the daemon is told to stop once more.
@@ -344,6 +346,7 @@ async fn start_jobs(
         tokio::spawn(jobs::verify_structure(Arc::clone(service), store));
     }
     tokio::spawn(verification::keep(Arc::clone(service)));
+    tokio::spawn(anchor::keep(Arc::clone(service)));
     tokio::spawn(jobs::feed_watchdog(Arc::clone(service)));
     let memory = service.memory_health();
     if memory != "ok" {

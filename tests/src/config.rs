@@ -17,6 +17,8 @@ pub struct Settings {
     pub roles: BTreeMap<&'static str, Vec<&'static str>>,
     /// Another program than the built worker.
     pub worker: Option<PathBuf>,
+    /// Least time between two raises of the TPM's counter, where it is not the built-in one.
+    pub anchor_seconds: Option<u64>,
     /// Lines put before everything else, for configurations that are wrong on purpose.
     pub extra: String,
 }
@@ -46,6 +48,9 @@ impl Settings {
              [tpm]\ntcti = {tcti:?}\nworker = {worker:?}\n",
             self.extra, self.allow_host_key,
         );
+        if let Some(seconds) = self.anchor_seconds {
+            writeln!(text, "anchor-seconds = {seconds}").unwrap();
+        }
         table(&mut text, "users", self.users.iter().map(|(key, value)| (*key, format!("{value:?}"))));
         table(&mut text, "users.roles", self.roles.iter().map(|(role, named)| (*role, format!("{named:?}"))));
         table(&mut text, "limits", self.limits.iter().map(|(key, value)| (*key, value.to_string())));

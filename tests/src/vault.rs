@@ -63,6 +63,12 @@ impl Builder {
         self
     }
 
+    /// Raises the TPM's counter at once.
+    pub fn counts_at_once(mut self) -> Self {
+        self.settings.anchor_seconds = Some(0);
+        self
+    }
+
     /// Puts lines at the top of the configuration.
     pub fn extra(mut self, lines: &str) -> Self {
         self.settings.extra = format!("{lines}\n");

@@ -12,6 +12,7 @@ mod lockdown;
 mod metrics;
 mod notify;
 mod operation;
+mod recover;
 mod reload;
 mod seal;
 mod selftest;
@@ -59,6 +60,7 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Command),
     Verify(verify::Args),
+    Recover(recover::Args),
     Lockdown(lockdown::Args),
     #[command(subcommand)]
     User(user::Command),
@@ -116,6 +118,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),
         Command::Audit(command) => audit::run(&context, command),
+        Command::Recover(args) => recover::run(&context, args),
         Command::Lockdown(args) => lockdown::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::User(command) => user::run(&context, command),

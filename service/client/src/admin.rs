@@ -92,6 +92,14 @@ impl Client {
         self.call(&method::LOCKDOWN, &(on, NoOptions::default()))
     }
 
+    /// Opens a vault that is quarantined with the private recovery key and takes its store as it is; how many tokens it has.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn recover(&self, key: &[u8]) -> Result<u64, Error> {
+        self.call_with_value(&method::RECOVER_VAULT, key, |pipe| (pipe, NoOptions::default()))
+    }
+
     /// Begins to verify the store, and returns the number of the operation.
     ///
     /// # Errors

@@ -103,6 +103,7 @@ pub(crate) const AUDIT: Method = admin("Audit", true);
 pub(crate) const VERIFY_AUDIT: Method = admin("VerifyAudit", false);
 pub(crate) const LOCKDOWN: Method = admin("Lockdown", false);
 pub(crate) const VERIFY: Method = admin("Verify", false);
+pub(crate) const RECOVER_VAULT: Method = admin("Recover", false);
 pub(crate) const CLEANUP: Method = admin("Cleanup", false);
 pub(crate) const USERS: Method = admin("Users", true);
 pub(crate) const SET_USER: Method = admin("SetUser", false);

@@ -131,6 +131,11 @@ results! {
         vault_id: String = "vault-id",
         /// Whether the recovery key was typed back.
         recovery_confirmed: bool = "recovery-confirmed",
+        /// How the store stands to the counter in the TPM by which an old copy is noticed: `held`, `pending` (it is tried again),
+        /// `none`.
+        anchor: String = "anchor",
+        /// How often that counter was raised; it wears the TPM.
+        anchor_raises: u64 = "anchor-raises",
         /// What a stolen disk gives away, a sentence.
         disk_theft: String = "disk-theft",
         /// What a stolen machine gives away, a sentence.

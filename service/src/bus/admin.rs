@@ -148,6 +148,29 @@ impl Admin {
             .await
     }
 
+    /// Opens a vault that is quarantined with the private recovery key, 32 bytes, and takes its store as it is: rows, slots, the end of
+    /// the audit log, and the TPM's counter go on from there; answers how many tokens it has. Where the slots were changed by somebody
+    /// else, only the recovery slot is left.
+    ///
+    /// Errors: InvalidArgs for a vault that is not quarantined, AccessDenied for another key, Quarantined where the store cannot be
+    /// read.
+    #[zbus(out_args("tokens"))]
+    async fn recover(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        recovery: OwnedFd,
+        options: Options,
+    ) -> Result<u64, Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, "Recover", |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let key = slots::secret(&self.0.service, &call, recovery, EmptyValue::Refused).await?;
+                let service = Arc::clone(&self.0.service);
+                blocking(move || service.recover(&call.caller, &key)).await
+            })
+            .await
+    }
+
     /// Says what a unit with `LoadCredential=ID:` and the socket of the vault in its file would be given now, and why not. The
     /// value stays where it is, and no use of a share is counted.
     ///

@@ -51,8 +51,9 @@ impl Manager {
 
     /// State of the vault with its reason and the next step; counts and quotas are the caller's own.
     ///
-    /// Keys: `state` s, `reason` s, `protection` s, `vault-id` s, `recovery-confirmed` b, `disk-theft` s, `machine-theft` s,
-    /// `tokens` t, `bytes` t, `quota-tokens` t, `quota-bytes` t (0: no limit), `next-step` s.
+    /// Keys: `state` s, `reason` s, `protection` s, `vault-id` s, `recovery-confirmed` b, `anchor` s (`held`, `pending`, `none`: whether
+    /// the TPM would notice an old copy of the store), `anchor-raises` t, `disk-theft` s, `machine-theft` s, `tokens` t, `bytes` t,
+    /// `quota-tokens` t, `quota-bytes` t (0: no limit), `next-step` s.
     #[zbus(out_args("status"))]
     async fn status(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::Status, Refusal> {
         self.0
@@ -64,6 +65,7 @@ impl Manager {
                 if let Some((reason, next_step)) = own_trouble(vault, &call.caller) {
                     (status.reason, status.next_step) = (reason, next_step);
                 }
+                let anchor = vault.anchor();
                 let (disk_theft, machine_theft) =
                     status.theft.map(|theft| (theft.disk_theft, theft.machine_theft)).unwrap_or_default();
                 Ok(proto::Status {
@@ -72,6 +74,8 @@ impl Manager {
                     protection: status.protection.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
                     vault_id: vault_id(status.vault_id),
                     recovery_confirmed: status.recovery_confirmed,
+                    anchor: anchor.state.as_str().to_owned(),
+                    anchor_raises: anchor.raises,
                     disk_theft: disk_theft.to_owned(),
                     machine_theft: machine_theft.to_owned(),
                     tokens,

@@ -59,6 +59,7 @@ pub(super) struct ConfigFile {
 pub(super) struct TpmTable {
     pub tcti: Option<String>,
     pub worker: Option<PathBuf>,
+    pub anchor_seconds: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

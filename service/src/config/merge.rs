@@ -50,6 +50,9 @@ fn bound_attachments(limits: &mut Limits) -> Option<String> {
     ))
 }
 
+/// Whatever is written, an old store passes for the present one for no longer than that.
+const ANCHOR_SECONDS_MAX: u64 = 86_400;
+
 fn defaults() -> Config {
     Config {
         state_dir: "/var/lib/tokenvault".into(),
@@ -58,6 +61,7 @@ fn defaults() -> Config {
         allow_host_key: false,
         tcti: "device:/dev/tpmrm0".into(),
         worker: Path::new(LIBEXEC_DIR).join("tokenvault-tpm"),
+        anchor_seconds: 600,
         enrol: Enrol::Auto,
         enrol_group: "tokenvault-users".into(),
         default_role: Role::Developer,
@@ -137,6 +141,12 @@ fn apply(config: &mut Config, file: ConfigFile) -> Result<(), ConfigError> {
     }
     if let Some(path) = &file.tpm.worker {
         config.worker = absolute(path, "tpm.worker")?;
+    }
+    if let Some(seconds) = file.tpm.anchor_seconds {
+        if seconds > ANCHOR_SECONDS_MAX {
+            return Err(ConfigError(format!("'tpm.anchor-seconds' must be at most {ANCHOR_SECONDS_MAX}, a day")));
+        }
+        config.anchor_seconds = seconds;
     }
     config.enrol = file.users.enrol.unwrap_or(config.enrol);
     if let Some(group) = file.users.enrol_group {

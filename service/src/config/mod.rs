@@ -60,6 +60,8 @@ pub struct Config {
     pub tcti: String,
     /// The TPM worker.
     pub worker: PathBuf,
+    /// Least time between two raises of the TPM's counter, seconds.
+    pub anchor_seconds: u64,
     /// Who is taken in.
     pub enrol: Enrol,
     /// The group whose members are taken in, where that is the policy.
@@ -103,6 +105,7 @@ impl Config {
             allow_host_key: _,
             tcti,
             worker,
+            anchor_seconds: _,
             enrol: _,
             enrol_group: _,
             default_role: _,

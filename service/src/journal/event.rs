@@ -37,6 +37,10 @@ pub const AUDIT_HEAD: &str = "0a8bdad12ede47edb4515092cb7e3c48";
 pub const AUDIT_PRUNED: &str = "a062fead1c7e41118527c8ccd7987a3a";
 /// The audit log was verified, and is not as it was written.
 pub const AUDIT_BROKEN: &str = "cd05d4b9726a48a5a534255418805dc3";
+/// The store is not the one the TPM remembers, and the vault serves all the same.
+pub const ANCHOR_DOUBTED: &str = "4e33a46497a14f05b8ecdf0645b3f078";
+/// An administrator with the recovery key has taken a store as it is that the vault was out of service for.
+pub const RECOVERED: &str = "3b72d74d24184277bfa13ed86802161e";
 
 #[cfg(test)]
 mod tests {

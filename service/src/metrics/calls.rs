@@ -40,6 +40,7 @@ const METHODS: [(&str, &[&str]); 5] = [
             "VerifyAudit",
             "Verify",
             "Lockdown",
+            "Recover",
             "Reload",
             "Cleanup",
             "Users",

@@ -10,6 +10,7 @@
 
 mod common;
 
+mod anchor;
 mod attachments;
 mod attributes;
 mod audit;

@@ -53,6 +53,7 @@ const METHODS: [(&str, For, &[&str]); 7] = [
             "VerifyAudit",
             "Verify",
             "Lockdown",
+            "Recover",
             "Cleanup",
             "Users",
             "SetUser",

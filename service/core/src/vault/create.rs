@@ -82,6 +82,7 @@ impl Vault {
         let _anchoring = self.anchor_turn();
         self.settle_anchor(&open, super::anchor::Finding::Make(None));
         self.enter(Inner::Open(open))?;
+        self.wake_anchor();
         Ok(number)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::slots::recovery_is_confirmed;
 use super::words::{Protection, SealReason, cause_and_next_step};
-use super::{OpenVault, Vault, VaultId};
+use super::{AnchorState, OpenVault, Vault, VaultId};
 use crate::error::Error;
 use crate::port::MetaKey;
 use crate::slot::SlotKind;
@@ -199,7 +199,7 @@ impl Vault {
             Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
             Inner::Unavailable(reason) => (reason.clone(), "mend the cause and restart tokenvaultd".into(), None),
             Inner::Quarantined(reason) => {
-                let next = "keep the state directory as it is; then put a copy back that was made while tokenvaultd was stopped";
+                let next = "keep a copy of the state directory; then put the right store back, or take this one as it is with 'tokenvaultctl recover' and the recovery key";
                 (reason.clone(), next.into(), None)
             }
         });
@@ -219,6 +219,13 @@ impl Vault {
             } else {
                 "run 'tokenvaultctl init' to make a recovery key".into()
             };
+        }
+        if state == State::Serving
+            && recovery_confirmed
+            && let AnchorState::Pending(why) = self.anchor().state
+        {
+            reason = format!("an older copy of the store would not be noticed: {why}");
+            next_step = "mend that; it is tried again by itself".into();
         }
         if state == State::Serving && self.is_locked_down() {
             reason = "the vault is in lockdown: no value is given out".into();

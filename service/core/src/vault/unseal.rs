@@ -234,6 +234,7 @@ impl Vault {
         // And what was left meanwhile by whom a closed vault refused.
         self.heed_deletions(open);
         self.wake_audit();
+        self.wake_anchor();
         let event = Event::new(caller, operation);
         let open = Arc::clone(open);
         let (vault, audited) = (Arc::clone(self), event.clone());

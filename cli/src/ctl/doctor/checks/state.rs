@@ -78,6 +78,25 @@ pub(super) fn recovery(answers: &Answers) -> Answer {
     warning("no confirmed recovery key: a broken TPM loses every token", "tokenvaultctl init")
 }
 
+pub(super) fn anchor(answers: &Answers) -> Answer {
+    let status = &answers.status;
+    match (status.anchor.as_str(), answers.has_tpm_slot) {
+        _ if status.protection.is_empty() => ok("unknown while the vault is not open"),
+        ("held", _) => {
+            ok(format!("the TPM notices an old copy of the store; it has counted {} times", status.anchor_raises))
+        }
+        ("pending", _) => warning(
+            "an old copy of the store would not be noticed: the TPM does not count",
+            "mend what the check 'tpm' says; 'journalctl -u tokenvaultd' says why it does not count",
+        ),
+        (_, Some(true)) => warning(
+            "an old copy of the store would not be noticed: the vault has no counter in this TPM",
+            "do what the check 'tpm' says, or 'tokenvaultctl slot add tpm2' with another TPM",
+        ),
+        _ => ok("no TPM opens the vault, so none tells an old copy of the store from the present one"),
+    }
+}
+
 pub(super) fn quota(answers: &Answers) -> Answer {
     let status = &answers.status;
     if is_nearly_full(status.tokens, status.quota_tokens) || is_nearly_full(status.bytes, status.quota_bytes) {

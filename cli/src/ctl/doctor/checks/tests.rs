@@ -16,6 +16,7 @@ fn healthy() -> Facts {
         protection: "tpm2".into(),
         recovery_confirmed: true,
         vault_id: "00".into(),
+        anchor: "held".into(),
         ..Status::default()
     };
     let me = WhoAmI { door: "socket".into(), ..WhoAmI::default() };
@@ -116,6 +117,8 @@ fn each_fault_is_found_by_its_check() {
         ("state", Verdict::Failed, spoiled(|facts| status(facts).state = "sealed".into())),
         ("protection", Verdict::Warning, spoiled(|facts| status(facts).disk_theft = "NOT protected: x".into())),
         ("recovery", Verdict::Warning, spoiled(|facts| status(facts).recovery_confirmed = false)),
+        ("anchor", Verdict::Warning, spoiled(|facts| status(facts).anchor = "pending".into())),
+        ("anchor", Verdict::Warning, spoiled(|facts| status(facts).anchor = "none".into())),
         ("socket", Verdict::Failed, spoiled(|facts| entry(facts).directory_mode = 0o777)),
         ("socket", Verdict::Warning, spoiled(|facts| entry(facts).mode = 0o600)),
         ("socket", Verdict::Failed, spoiled(|facts| entry(facts).is_socket = false)),

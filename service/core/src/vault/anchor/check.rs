@@ -149,7 +149,7 @@ impl Vault {
             }
             Finding::Adopt(kept, why) => {
                 let raises = kept.raises();
-                let put = self.put_anchor(open, kept, "AdoptAnchor");
+                let put = self.put_anchor(open, kept, Some("AdoptAnchor"));
                 let state = put.map_or_else(|error| AnchorState::Pending(error.to_string()), |()| AnchorState::Held);
                 Anchor { state, raises, notice: Some(why).filter(|why| !why.is_empty()) }
             }

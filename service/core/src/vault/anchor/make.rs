@@ -6,6 +6,7 @@ use super::super::slots::store_table_mac;
 use super::super::{Effect, Event, OpenVault, Vault, daemon};
 use super::AnchorState;
 use super::kept::{Kept, Use, exists, forget, indices, place};
+use super::raise::OPERATION;
 use crate::error::Error;
 use crate::port::{Counted, CounterStep, SealError, SlotRow, WriteTx};
 use crate::slot::Slot;
@@ -41,10 +42,10 @@ impl Vault {
                 }
                 // First of all that there will be one: who ends here finds it again.
                 let kept = self.new_anchor(index, &root_key_name);
-                self.put_anchor(open, kept.clone(), "MakeAnchor")?;
+                self.put_anchor(open, kept.clone(), None)?;
                 return match counter.count(&place, CounterStep::Make) {
                     Ok(Counted::At(value)) => {
-                        self.put_anchor(open, Kept { first: value, ..kept.at(value) }, "MakeAnchor")?;
+                        self.put_anchor(open, Kept { first: value, ..kept.at(value) }, Some("MakeAnchor"))?;
                         Ok(AnchorState::Held)
                     }
                     Ok(_) => Err(Error::Unavailable("the TPM did not make a counter".into())),
@@ -69,18 +70,19 @@ impl Vault {
         })
     }
 
+    /// Writes the anchor, as a record of the audit log where it is worth one.
     pub(super) fn put_anchor(
         self: &Arc<Self>,
         open: &Arc<OpenVault>,
         kept: Kept,
-        operation: &'static str,
+        operation: Option<&'static str>,
     ) -> Result<(), Error> {
-        let event = Event::new(&daemon(), operation);
+        let event = Event::new(&daemon(), operation.unwrap_or(OPERATION));
         let (vault, opened, audited) = (Arc::clone(self), Arc::clone(open), event.clone());
         self.write_and_wait(event, Effect::Reserved, move |tx| {
             kept.write(&opened, tx)?;
             store_table_mac(&vault, &opened, tx)?;
-            vault.record_mutation(&opened, tx, &audited, 0)
+            operation.map_or(Ok(()), |_| vault.record_mutation(&opened, tx, &audited, 0))
         })
     }
 

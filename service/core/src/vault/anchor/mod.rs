@@ -51,6 +51,17 @@ pub enum AnchorState {
     Pending(String),
 }
 
+impl AnchorState {
+    /// As the interface writes it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Held => "held",
+            Self::Pending(_) => "pending",
+        }
+    }
+}
+
 /// What is known of the anchor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Anchor {
@@ -76,7 +87,7 @@ const TAKES_AWAY: [&str; 15] = [
     "RemoveSlot",
     "Revoke",
     "RevokeAll",
-    "SetLoginKey",
+    "SetKey",
     "SetUser",
     "Unshare",
 ];
@@ -108,9 +119,13 @@ impl Vault {
             return;
         }
         self.unanchored.store(true, std::sync::atomic::Ordering::Release);
-        if TAKES_AWAY.contains(&event.operation)
-            && let Some(waker) = self.anchor_waker.get()
-        {
+        if TAKES_AWAY.contains(&event.operation) {
+            self.wake_anchor();
+        }
+    }
+
+    pub(super) fn wake_anchor(&self) {
+        if let Some(waker) = self.anchor_waker.get() {
             waker();
         }
     }

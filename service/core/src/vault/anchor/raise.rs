@@ -65,7 +65,6 @@ impl Vault {
             self.unanchored.store(true, Ordering::Release);
             return Err(error);
         }
-        self.anchored().state = AnchorState::Pending(String::new());
         self.finish(open, counter, &next, value.saturating_add(1))
     }
 
