@@ -111,7 +111,7 @@ fn a_vault_that_lost_its_identity_says_so() {
     home.tamper(|file| file.change("DELETE FROM meta WHERE key = 'vault-id'", []));
     let status = home.vault().status();
     assert_eq!(status.state, State::Quarantined);
-    assert!(status.reason.contains("vault id") && status.next_step.contains("put a copy back"), "{status:?}");
+    assert!(status.reason.contains("vault id") && status.next_step.contains("put the right store back"), "{status:?}");
 }
 
 #[test]
