@@ -28,6 +28,10 @@ impl Store for UnusableStore {
         Err(self.error())
     }
 
+    fn read_aside(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read(work)
+    }
+
     fn submit(&self, job: Box<dyn WriteJob>) {
         job.finish(Err(self.error()));
     }

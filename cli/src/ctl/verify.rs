@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 /// Verify that nobody else than the vault has changed the store
 ///
-/// Reads the slots, every row and the audit log. What was removed, added or put back takes the vault out of service. The daemon
+/// Reads the slots, every index, every row and the audit log. What was removed, added or put back takes the vault out of service. The daemon
 /// verifies the rows by itself whenever the vault is opened.
 #[derive(clap::Args)]
 pub struct Args {}

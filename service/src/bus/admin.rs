@@ -227,7 +227,7 @@ impl Admin {
         desk.serve_admin(&header, Kind::Read, "VerifyAudit", |call| audit::verify(desk, call, options)).await
     }
 
-    /// Begins to verify the store, and answers the number of the operation, see `Manager.Operation`: its slots, that no row was
+    /// Begins to verify the store, and answers the number of the operation, see `Manager.Operation`: its slots, its indexes, that no row was
     /// removed, added or put back by somebody else than the vault, and the chain of the audit log.
     ///
     /// Its result has `rows` t and `records` t, as many as were verified. A store that is not as the vault wrote it fails with

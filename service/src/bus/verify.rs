@@ -24,8 +24,8 @@ pub async fn begin(desk: &Desk, call: Call, options: Options) -> Result<u64, Err
 }
 
 fn verify(vault: &Vault, watch: &Watch) -> Ended {
-    let whole =
-        vault.verify_slots().and_then(|()| vault.verify_rows(watch)).map_err(|error| (error, Findings::default()))?;
+    let whole = vault.verify_slots().and_then(|()| vault.verify_indexes()).and_then(|()| vault.verify_rows(watch));
+    let whole = whole.map_err(|error| (error, Findings::default()))?;
     let chain = walk(vault, None, &Behind { watch, rows: whole.rows })?;
     Ok(Findings::default().with("rows", whole.rows).with("records", chain.number("records").unwrap_or_default()))
 }

@@ -66,14 +66,15 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn read(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.shared.check_whole()?;
-        let read = self.pool.read(|connection| {
-            let tx = Tx::new(connection);
-            let result = work(&tx);
-            match tx.into_broken() {
-                // Counts whatever the work made of it; damage that the work itself reports is not ours to judge.
-                Some(error @ StoreError::Corrupt(_)) => Err(Fault(error)),
-                _ => Ok(result),
-            }
+        self.pool.read(|connection| run(connection, work)).inspect_err(|Fault(error)| self.shared.heed(error))?
+    }
+
+    fn read_aside(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.shared.check_whole()?;
+        // Its transaction ends with the connection.
+        let read = connection::reader(&self.directory.vault()).and_then(|connection| {
+            connection.execute_batch("BEGIN")?;
+            run(&connection, work)
         });
         read.inspect_err(|Fault(error)| self.shared.heed(error))?
     }
@@ -92,6 +93,20 @@ impl Store for SqliteStore {
 
     fn counters(&self) -> StoreCounters {
         self.shared.counters()
+    }
+}
+
+/// Runs work in the transaction of a reader.
+fn run(
+    connection: &Connection,
+    work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>,
+) -> Result<Result<(), StoreError>, Fault> {
+    let tx = Tx::new(connection);
+    let result = work(&tx);
+    match tx.into_broken() {
+        // Counts whatever the work made of it; damage that the work itself reports is not ours to judge.
+        Some(error @ StoreError::Corrupt(_)) => Err(Fault(error)),
+        _ => Ok(result),
     }
 }
 

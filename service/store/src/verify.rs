@@ -22,6 +22,15 @@ pub(crate) fn structure(connection: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Checks every page, and that each index has what its table has and nothing else.
+pub(crate) fn indexes(connection: &Connection) -> Result<(), Fault> {
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(Fault::corrupt(format!("{}; {NEXT_STEP}", found.replace('\n', ", "))))
+}
+
 const RELATIONS: [(&str, &str); 4] = [
     ("SELECT count(*) FROM pragma_foreign_key_check", "rows belong to nobody"),
     (

@@ -82,6 +82,32 @@ through_both_doors! {
         assert!(info.error.contains(&reason), "{} and {reason}", info.error);
     }
 
+    fn an_index_that_leads_elsewhere_is_found_by_who_asks(door) {
+        let mut vault = written(door);
+        vault.stop_daemon();
+        // The table stays as it was, and its index does not.
+        edit(
+            &vault,
+            "CREATE TEMP TABLE rows AS SELECT rowid AS id, grantee_tag FROM share;
+             CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'share_grantee';
+             UPDATE share SET grantee_tag = zeroblob(32);
+             PRAGMA writable_schema = ON;
+             DELETE FROM sqlite_schema WHERE name = 'share_grantee';
+             PRAGMA writable_schema = RESET;
+             UPDATE share SET grantee_tag = (SELECT grantee_tag FROM rows WHERE rows.id = share.rowid);
+             PRAGMA writable_schema = ON;
+             INSERT INTO sqlite_schema SELECT * FROM kept;
+             PRAGMA writable_schema = RESET",
+        );
+        vault.start_daemon();
+        vault.wait_for_state("serving");
+        let root = vault.client(ROOT, door);
+        let info = ended(&root, root.verify().unwrap());
+        assert_eq!(info.error_name.as_deref(), Some("org.tokenvault1.Error.Quarantined"), "{info:?}");
+        assert!(info.error.contains("share_grantee"), "{info:?}");
+        vault.wait_for_state("quarantined");
+    }
+
     fn an_audit_log_whose_end_was_cut_off_takes_the_vault_out_of_service(door) {
         let mut vault = written(door);
         vault.stop_daemon();

@@ -375,6 +375,8 @@ pub trait ReadTx {
     /// What the audit links with `seq > after` take, in order and at most `limit` of them: the last one's number, and bytes.
     /// `None` when there are none.
     fn audit_bytes(&self, after: u64, limit: usize) -> Result<Option<(u64, u64)>, StoreError>;
+    /// Holds every index against its table: reads the whole store. `Corrupt` names what differs.
+    fn check_indexes(&self) -> Result<(), StoreError>;
     /// The sum of the tags of all rows that `watch` accounts for, as they are: reads the whole store. `None` when `goes_on`, which is
     /// told how many rows were read, wants no more. `Closed` when the key of `watch` is gone.
     fn sum_rows(&self, watch: &dyn RowWatch, goes_on: &mut dyn FnMut(u64) -> bool) -> Result<Option<Tag>, StoreError>;
@@ -506,6 +508,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// What `work` returned, or why no snapshot could be had.
     fn read(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError>;
+
+    /// The same on a connection of its own, so that nobody waits for a free one meanwhile: for work that takes long. Rows that are
+    /// deleted stay in the log until it ends.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    fn read_aside(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError>;
 
     /// Queues a write; the job is told how it ended through [`WriteJob::finish`], also when it could not be queued.
     fn submit(&self, job: Box<dyn WriteJob>);

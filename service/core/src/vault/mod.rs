@@ -34,7 +34,7 @@ use crate::audit::AuditQueue;
 use crate::error::Error;
 use crate::issued::HotShelf;
 use crate::policy::Role;
-use crate::port::{Clock, Counter, DeletionNotes, ReadTx, SecretMemory, Store};
+use crate::port::{Clock, Counter, DeletionNotes, ReadTx, SecretMemory, Store, StoreError};
 use crate::role_rules::RoleRules;
 use crate::token::Listed;
 
@@ -240,9 +240,22 @@ impl Vault {
     }
 
     /// Reads on one snapshot.
-    pub(crate) fn read<T>(&self, mut work: impl FnMut(&dyn ReadTx) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn read<T>(&self, work: impl FnMut(&dyn ReadTx) -> Result<T, Error>) -> Result<T, Error> {
+        self.read_by(|store, work| store.read(work), work)
+    }
+
+    /// The same for what takes long, with nobody waiting for it.
+    pub(crate) fn read_aside<T>(&self, work: impl FnMut(&dyn ReadTx) -> Result<T, Error>) -> Result<T, Error> {
+        self.read_by(|store, work| store.read_aside(work), work)
+    }
+
+    fn read_by<T>(
+        &self,
+        read: impl FnOnce(&dyn Store, &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError>,
+        mut work: impl FnMut(&dyn ReadTx) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut outcome = None;
-        let read = self.store.read(&mut |tx| {
+        let read = read(&*self.store, &mut |tx| {
             outcome = Some(work(tx));
             Ok(())
         });

@@ -106,7 +106,7 @@ impl Vault {
                 return Ok(());
             }
             let account = Account::of(open);
-            first = self.read(|tx| Ok(tx.sum_rows(&account, &mut |_| true)?))?;
+            first = self.read_aside(|tx| Ok(tx.sum_rows(&account, &mut |_| true)?))?;
         }
         let (vault, opened) = (Arc::clone(self), Arc::clone(open));
         let event = Event::new(&daemon(), "AccountForRows");
@@ -142,7 +142,7 @@ impl Vault {
         // Counters are covered by nothing.
         let expected = self.totals().unwrap_or_default();
         let expected = expected.tokens.saturating_mul(ROWS_PER_TOKEN).saturating_add(expected.issued);
-        let verified = self.read(|tx| {
+        let verified = self.read_aside(|tx| {
             let (mut rows, mut stopped) = (0, Ok(()));
             let sum = tx.sum_rows(&account, &mut |done| {
                 rows = done;
@@ -156,6 +156,16 @@ impl Vault {
             Ok(RowsWhole { rows })
         });
         verified.inspect_err(|error| self.quarantine_after(error))
+    }
+
+    /// Holds every index of the store against its table: what they do not lead to is not found, though it is there. Blocks for as long
+    /// as the store is large.
+    ///
+    /// # Errors
+    /// [`Error::Quarantined`] where one differs; when the vault is not open, or the store cannot be read.
+    pub fn verify_indexes(&self) -> Result<(), Error> {
+        self.check_open()?;
+        self.read_aside(|tx| Ok(tx.check_indexes()?)).inspect_err(|error| self.quarantine_after(error))
     }
 }
 

@@ -23,6 +23,7 @@ use tokenvault_core::port::{
 
 use crate::fault::{Fault, breaks_batch, duplicate};
 use crate::tally::{self, Tally};
+use crate::verify;
 
 pub(crate) use content::{has_open_contents, left_over};
 pub(crate) use read::meta_name;
@@ -207,6 +208,10 @@ impl ReadTx for Tx<'_> {
 
     fn sum_rows(&self, watch: &dyn RowWatch, goes_on: &mut dyn FnMut(u64) -> bool) -> Result<Option<Tag>, StoreError> {
         self.run(|c| tally::of_all_rows(c, watch, goes_on))
+    }
+
+    fn check_indexes(&self) -> Result<(), StoreError> {
+        self.run(verify::indexes)
     }
 
     fn totals(&self) -> Result<Totals, StoreError> {
