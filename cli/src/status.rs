@@ -45,6 +45,7 @@ fn fields(status: &Status) -> Fields {
 /// What becomes of a store that somebody puts back from a copy.
 fn old_copies(status: &Status) -> String {
     match status.anchor.as_str() {
+        "held" if !status.recovery_confirmed => "told of, and served until a recovery key is confirmed".into(),
         "held" => format!("noticed; the TPM has counted {} times", status.anchor_raises),
         "pending" => "NOT noticed until the TPM has counted".into(),
         _ if status.protection.is_empty() => String::new(),

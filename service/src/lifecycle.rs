@@ -76,6 +76,7 @@ impl Service {
             recovered.tokens, recovered.slots_removed
         );
         self.opened.notify_one();
+        self.restore_logins();
         Ok(recovered.tokens)
     }
 

@@ -176,8 +176,15 @@ fn any_change_to_the_table_is_found_and_order_is_not_one() {
 #[test]
 fn whether_there_is_a_sum_over_the_rows_or_an_anchor_cannot_be_changed_either() {
     let fixture = Fixture::new();
-    let tables = [(false, false), (true, false), (false, true), (true, true)]
-        .map(|(has_row_sum, has_anchor)| Covered { has_row_sum, has_anchor, ..covered(&fixture.rows()) });
+    let tables = [
+        (false, None),
+        (true, None),
+        (false, Some(None)),
+        (true, Some(None)),
+        (true, Some(Some(0))),
+        (true, Some(Some(1))),
+    ]
+    .map(|(has_row_sum, anchored)| Covered { has_row_sum, anchored, ..covered(&fixture.rows()) });
     let macs = tables.each_ref().map(|t| table::compute(&fixture.keyring, &VAULT, t, &HeapMemory).unwrap());
     let verify = |t: &Covered, mac: &[u8]| table::verify(&fixture.keyring, &VAULT, t, mac, &HeapMemory);
     for (number, covered) in tables.iter().enumerate() {
@@ -190,7 +197,7 @@ fn whether_there_is_a_sum_over_the_rows_or_an_anchor_cannot_be_changed_either() 
 
 /// The table of a store without a sum over its rows and without an anchor.
 fn covered(rows: &[SlotRow]) -> Covered {
-    Covered { slots: rows.to_vec(), has_row_sum: false, has_anchor: false }
+    Covered { slots: rows.to_vec(), has_row_sum: false, anchored: None }
 }
 
 fn row(case: &Value) -> SlotRow {

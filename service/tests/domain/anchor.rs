@@ -25,7 +25,7 @@ fn confirm(home: &Home) {
     let vault = home.vault();
     vault.add_slot(&daemon(), &NewSlot::Recovery(&public_of(&RECOVERY))).unwrap();
     vault.confirm_recovery(&daemon(), &key(&RECOVERY)).unwrap();
-    vault.raise_anchor().unwrap();
+    raise(home);
 }
 
 /// On a TPM, with a confirmed recovery key.
@@ -39,7 +39,24 @@ fn anchored() -> Home {
 fn boot(home: &mut Home) -> State {
     home.start(Settings::default());
     let _may_not_open = home.unseal();
+    if home.vault().state() == State::Serving {
+        verify(home);
+    }
     home.vault().state()
+}
+
+/// The daemon does so whenever the vault was opened; before that nothing is anchored.
+fn verify(home: &Home) {
+    home.vault().verify_rows(&Unwatched).unwrap();
+}
+
+fn restart(home: &mut Home) {
+    home.restart();
+    verify(home);
+}
+
+fn raise(home: &Home) {
+    home.vault().raise_anchor().unwrap();
 }
 
 fn snapshot(home: &mut Home) -> TempDir {
@@ -60,15 +77,15 @@ fn roll_back(home: &mut Home, copy: &TempDir) -> State {
 fn a_new_vault_on_a_tpm_is_anchored_and_the_counter_is_raised_when_something_was_written() {
     let mut home = Home::on_a_tpm();
     assert!(held(&home));
-    assert_eq!((raises(&home), home.tpm().counters()), (0, 1));
-    for step in 1..=3 {
+    assert_eq!((raises(&home), home.tpm().counters()), (1, 1), "that it was made is behind it");
+    for step in 2..=4 {
         home.alice().put("a", b"1").unwrap();
-        home.vault().raise_anchor().unwrap();
+        raise(&home);
         assert_eq!(raises(&home), step);
-        home.vault().raise_anchor().unwrap();
+        raise(&home);
         assert_eq!(raises(&home), step, "nothing was written");
     }
-    home.restart();
+    restart(&mut home);
     assert!(held(&home));
     assert_eq!(home.alice().get("a").unwrap(), b"1");
     assert_eq!(home.vault().take_anchor_notice(), None);
@@ -76,13 +93,13 @@ fn a_new_vault_on_a_tpm_is_anchored_and_the_counter_is_raised_when_something_was
 
 #[test]
 fn every_copy_from_before_the_last_raise_is_refused_and_every_later_one_opens() {
-    const STEPS: usize = 24;
+    const STEPS: usize = 200;
     let mut home = anchored();
     let (mut copies, mut raised_at) = (Vec::new(), Vec::new());
     for step in 0..STEPS {
-        home.alice().put("a", &[u8::try_from(step).unwrap()]).unwrap();
-        if step % 5 == 2 {
-            home.vault().raise_anchor().unwrap();
+        home.alice().put("a", format!("{step}").as_bytes()).unwrap();
+        if step % 9 == 5 {
+            raise(&home);
             raised_at.push(copies.len());
         }
         copies.push(snapshot(&mut home));
@@ -106,12 +123,13 @@ fn until_a_recovery_key_is_confirmed_an_old_copy_is_told_of_and_served() {
     home.alice().put("a", b"old").unwrap();
     let copy = snapshot(&mut home);
     home.alice().put("a", b"new").unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert_eq!(roll_back(&mut home, &copy), State::Serving);
     assert!(home.vault().take_anchor_notice().unwrap().contains("older"));
+    raise(&home);
     assert!(held(&home));
     assert_eq!(home.alice().get("a").unwrap(), b"old");
-    home.restart();
+    restart(&mut home);
     assert_eq!(home.vault().take_anchor_notice(), None);
 }
 
@@ -125,19 +143,99 @@ fn a_copy_from_before_the_recovery_key_was_confirmed_does_not_say_that_none_is()
 }
 
 #[test]
-fn a_copy_from_before_there_was_a_tpm_does_not_pass_for_a_new_vault() {
+fn a_copy_from_before_the_first_counter_was_made_does_not_pass_for_a_new_vault() {
     let mut home = Home::new();
     home.plug_in(Arc::default());
     home.alice().put("a", b"old").unwrap();
-    assert_eq!(home.vault().anchor().state, AnchorState::None);
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert_eq!((home.vault().anchor().state, home.tpm().counters()), (AnchorState::None, 0), "no slot needs the TPM");
-    home.vault().add_slot(&daemon(), &NewSlot::Tpm2(&ScriptedSealer::default())).unwrap();
-    let copy = snapshot(&mut home);
-    // The copy has a slot of the TPM, and was made before there was an anchor: in `snapshot` it got one.
     confirm(&home);
+    home.tpm().tell(Some(SealError::Timeout));
+    home.vault().add_slot(&daemon(), &NewSlot::Tpm2(&ScriptedSealer::default())).unwrap();
+    assert!(home.vault().raise_anchor().is_err());
+    home.stop();
+    let copy = home.copy();
+    home.tpm().tell(None);
+    assert_eq!(boot(&mut home), State::Serving);
+    raise(&home);
     assert!(held(&home));
     assert_eq!(roll_back(&mut home, &copy), State::Quarantined);
+    // Nor where the TPM is out of the way, and another slot opens it.
+    home.stop();
+    home.put_back(copy.path());
+    home.tpm().tell(Some(SealError::NoTpm("taken out".into())));
+    assert_eq!(boot(&mut home), State::Sealed);
+    assert!(matches!(home.vault().seal_reason(), Some(SealReason::Anchor(SealError::NoTpm(_)))));
+}
+
+#[test]
+fn a_copy_from_the_making_of_the_counter_takes_no_other_value() {
+    let mut home = Home::new();
+    home.plug_in(Arc::default());
+    confirm(&home);
+    home.vault().add_slot(&daemon(), &NewSlot::Tpm2(&ScriptedSealer::default())).unwrap();
+    home.tpm().fail_once(Step::Make, Fails::Before);
+    assert!(home.vault().raise_anchor().is_err());
+    assert!(home.tpm().has_failed());
+    home.stop();
+    let copy = home.copy();
+    assert_eq!(boot(&mut home), State::Serving);
+    raise(&home);
+    assert!(held(&home), "it is made now");
+    assert_eq!(roll_back(&mut home, &copy), State::Quarantined);
+}
+
+#[test]
+fn a_counter_whose_making_was_not_answered_is_taken_at_the_next_try() {
+    let mut home = Home::bare();
+    home.plug_in(Arc::default());
+    home.tpm().fail_once(Step::Make, Fails::After);
+    home.vault().create(&daemon(), &NewSlot::Tpm2(&ScriptedSealer::default())).unwrap();
+    assert!(matches!(home.vault().anchor().state, AnchorState::Pending(_)));
+    raise(&home);
+    assert!(held(&home));
+    assert_eq!(home.tpm().counters(), 1);
+}
+
+#[test]
+fn a_copy_from_before_the_key_was_confirmed_is_asked_about_once_the_tpm_can_be() {
+    let mut home = Home::on_a_tpm();
+    home.vault().add_slot(&daemon(), &NewSlot::HostKey(&key(&HOST_KEY))).unwrap();
+    home.stop();
+    let copy = home.copy();
+    assert_eq!(boot(&mut home), State::Serving);
+    confirm(&home);
+    home.stop();
+    home.put_back(copy.path());
+    home.tpm().tell(Some(SealError::Timeout));
+    assert_eq!(boot(&mut home), State::Serving, "it says that nobody could come back");
+    assert!(home.vault().raise_anchor().is_err());
+    home.tpm().tell(None);
+    assert_eq!(refused(home.vault().raise_anchor()), Refused::Quarantined);
+    assert_eq!(home.vault().state(), State::Quarantined);
+}
+
+#[test]
+fn that_a_recovery_key_is_confirmed_is_forgotten_on_nobodys_word() {
+    let mut home = anchored();
+    home.tamper(|file| file.change("DELETE FROM meta WHERE key = 'recovery-confirmed'", []));
+    assert_eq!(home.vault().state(), State::Quarantined);
+    assert_eq!(home.tpm().counters(), 2, "the TPM still knows it");
+}
+
+#[test]
+fn nothing_is_anchored_before_the_rows_were_verified() {
+    let mut home = anchored();
+    home.alice().put("a", b"1").unwrap();
+    raise(&home);
+    let before = raises(&home);
+    home.restart();
+    home.alice().put("a", b"2").unwrap();
+    raise(&home);
+    assert_eq!(raises(&home), before);
+    verify(&home);
+    raise(&home);
+    assert_eq!(raises(&home), before + 1);
 }
 
 #[test]
@@ -145,22 +243,22 @@ fn a_daemon_that_ends_between_store_and_tpm_opens_again_and_so_does_one_whose_an
     for how in [Fails::Before, Fails::After] {
         let mut home = anchored();
         home.alice().put("a", b"1").unwrap();
-        home.tpm().fail_once(how);
+        home.tpm().fail_once(Step::Raise, how);
         assert!(home.vault().raise_anchor().is_err());
         assert!(home.tpm().has_failed());
         assert!(matches!(home.vault().anchor().state, AnchorState::Pending(why) if why.contains("told to fail")));
-        home.restart();
+        restart(&mut home);
         assert!(held(&home), "{how:?}");
         // And where it does not end.
         home.alice().put("a", b"2").unwrap();
-        home.tpm().fail_once(how);
+        home.tpm().fail_once(Step::Raise, how);
         assert!(home.vault().raise_anchor().is_err());
         let before = raises(&home);
         home.alice().put("a", b"3").unwrap();
-        home.vault().raise_anchor().unwrap();
+        raise(&home);
         assert!(held(&home));
-        assert_eq!(raises(&home), before + 2, "the one that was pending, and another");
-        home.restart();
+        assert_eq!(raises(&home), before + 1, "the one that was pending is among those before");
+        restart(&mut home);
         assert_eq!(home.alice().get("a").unwrap(), b"3");
     }
 }
@@ -176,7 +274,7 @@ fn no_raise_is_begun_while_another_is_pending() {
         assert!(home.vault().raise_anchor().is_err());
     }
     home.tpm().tell(None);
-    home.restart();
+    restart(&mut home);
     assert!(held(&home));
     assert_eq!(roll_back(&mut home, &copy), State::Quarantined);
 }
@@ -189,17 +287,20 @@ fn a_cleared_tpm_locks_out_who_has_only_a_passphrase_and_the_recovery_key_goes_o
         .unwrap();
     home.alice().put("a", b"1").unwrap();
     home.stop();
+    home.tpm().replace();
+    home.start(Settings::default());
+    assert_eq!(refused(home.vault().unseal_with(&daemon(), &key(&PASSPHRASE), None)), Refused::Quarantined);
+    home.stop();
     home.tpm().clear();
     assert_eq!(boot(&mut home), State::Quarantined);
     home.stop();
     home.start(Settings::default());
-    assert_eq!(refused(home.vault().unseal_with(&daemon(), &key(&PASSPHRASE), None)), Refused::Quarantined);
-    home.stop();
-    home.start(Settings::default());
     home.vault().unseal_with(&daemon(), &key(&RECOVERY), None).unwrap();
     assert!(home.vault().take_anchor_notice().unwrap().contains("cleared"));
+    verify(&home);
+    raise(&home);
     assert!(held(&home), "there is another one");
-    home.restart();
+    restart(&mut home);
     assert_eq!(home.alice().get("a").unwrap(), b"1");
 }
 
@@ -212,12 +313,13 @@ fn while_the_tpm_does_not_answer_only_the_recovery_key_opens_and_it_is_tried_aga
     assert_eq!(boot(&mut home), State::Sealed);
     assert_eq!(home.vault().seal_reason(), Some(SealReason::Anchor(SealError::Timeout)));
     home.vault().unseal_with(&daemon(), &key(&RECOVERY), None).unwrap();
+    verify(&home);
     assert!(matches!(home.vault().anchor().state, AnchorState::Pending(_)));
     assert!(home.vault().raise_anchor().is_err());
     home.tpm().tell(None);
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert!(held(&home));
-    home.restart();
+    restart(&mut home);
     assert_eq!(home.alice().get("a").unwrap(), b"1");
 }
 
@@ -229,7 +331,7 @@ fn an_old_copy_is_taken_with_the_recovery_key_by_who_says_so_and_by_nobody_else(
     home.alice().put("a", b"old").unwrap();
     let copy = snapshot(&mut home);
     home.alice().put("a", b"new").unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert_eq!(roll_back(&mut home, &copy), State::Quarantined);
     home.stop();
     home.start(Settings::default());
@@ -239,12 +341,13 @@ fn an_old_copy_is_taken_with_the_recovery_key_by_who_says_so_and_by_nobody_else(
     assert_eq!(home.vault().state(), State::Quarantined);
     let recovered = home.vault().recover(&daemon(), &key(&RECOVERY)).unwrap();
     assert_eq!((recovered.tokens, recovered.slots_removed), (1, 0));
+    raise(&home);
     assert!(held(&home));
     assert_eq!(home.alice().get("a").unwrap(), b"old");
     home.vault().verify_rows(&Unwatched).unwrap();
     home.settle();
-    assert!(records(&home).iter().any(|record| record.operation == "Recover"));
-    home.restart();
+    assert!(records(&home).iter().any(|record| record.operation == "RecoverVault"));
+    restart(&mut home);
     assert_eq!(home.alice().get("a").unwrap(), b"old", "unattended again");
     assert_eq!(roll_back(&mut home, &copy), State::Quarantined, "it is taken once");
 }
@@ -264,9 +367,10 @@ fn rows_and_slots_that_somebody_changed_are_taken_with_the_recovery_key_too() {
     home.vault().verify_rows(&Unwatched).unwrap();
     assert_eq!(home.alice().get("a").unwrap(), b"1");
     home.vault().add_slot(&daemon(), &NewSlot::Tpm2(&ScriptedSealer::default())).unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert!(held(&home));
-    home.restart();
+    restart(&mut home);
+    assert!(home.vault().status().recovery_confirmed);
 }
 
 #[test]
@@ -279,9 +383,61 @@ fn the_anchor_can_be_taken_from_the_store_by_nobody() {
     let mut home = anchored();
     let old = home.read(|tx| tx.meta(MetaKey::Anchor)).unwrap();
     home.alice().put("a", b"1").unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     home.tamper(|file| file.change("UPDATE meta SET value = ?1 WHERE key = 'anchor'", [old]));
     assert_eq!(home.vault().state(), State::Quarantined);
+}
+
+#[test]
+fn the_present_anchor_does_not_make_an_old_store_the_present_one() {
+    let mut home = anchored();
+    home.alice().put("a", b"old").unwrap();
+    let copy = snapshot(&mut home);
+    home.alice().put("a", b"new").unwrap();
+    raise(&home);
+    let anchor = home.read(|tx| tx.meta(MetaKey::Anchor)).unwrap();
+    home.stop();
+    home.put_back(copy.path());
+    home.database().change("UPDATE meta SET value = ?1 WHERE key = 'anchor'", [anchor]);
+    assert_eq!(boot(&mut home), State::Quarantined);
+    assert!(home.vault().status().reason.contains("not of one time"));
+}
+
+#[test]
+fn a_recovery_while_the_tpm_is_away_is_finished_when_it_is_back() {
+    let mut home = anchored();
+    home.alice().put("a", b"old").unwrap();
+    let copy = snapshot(&mut home);
+    home.alice().put("a", b"new").unwrap();
+    raise(&home);
+    assert_eq!(roll_back(&mut home, &copy), State::Quarantined);
+    home.tpm().tell(Some(SealError::Timeout));
+    home.vault().recover(&daemon(), &key(&RECOVERY)).unwrap();
+    assert_eq!(home.alice().get("a").unwrap(), b"old");
+    assert!(home.vault().raise_anchor().is_err());
+    home.tpm().tell(None);
+    raise(&home);
+    assert!(held(&home));
+    restart(&mut home);
+    assert_eq!(home.alice().get("a").unwrap(), b"old");
+}
+
+#[test]
+fn a_trusted_time_that_somebody_changed_does_not_keep_the_recovery_key_out() {
+    let mut home = anchored();
+    home.vault().note_time().unwrap();
+    home.tamper(|file| {
+        file.run("UPDATE meta SET value = x'00' WHERE key = 'trusted-time'; DELETE FROM slot WHERE kind = 'tpm2'");
+    });
+    home.stop();
+    home.start(Settings::default());
+    assert_eq!(refused(home.vault().unseal_with(&daemon(), &key(&RECOVERY), None)), Refused::Quarantined);
+    home.vault().recover(&daemon(), &key(&RECOVERY)).unwrap();
+    assert!(home.vault().status().recovery_confirmed);
+    home.stop();
+    home.start(Settings::default());
+    home.vault().unseal_with(&daemon(), &key(&RECOVERY), None).unwrap();
+    verify(&home);
 }
 
 #[test]
@@ -302,30 +458,37 @@ fn of_two_copies_that_run_at_once_one_goes_out_of_service() {
     twin.stop();
     assert_eq!((boot(&mut home), boot(&mut twin)), (State::Serving, State::Serving));
     home.alice().put("a", b"1").unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     twin.alice().put("a", b"2").unwrap();
     twin.vault().raise_anchor().unwrap();
     assert!(held(&twin), "both have counted to the same value");
     home.alice().put("a", b"3").unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     home.alice().put("a", b"4").unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     twin.alice().put("a", b"5").unwrap();
     assert_eq!(refused(twin.vault().raise_anchor()), Refused::Quarantined);
     assert_eq!(twin.vault().state(), State::Quarantined);
 }
 
 #[test]
-fn the_counters_go_with_the_last_slot_of_their_tpm() {
+fn what_still_has_a_slot_that_was_removed_is_an_old_copy() {
     let mut home = anchored();
+    let copy = snapshot(&mut home);
     let vault = home.vault();
-    assert_eq!(home.tpm().counters(), 2, "the anchor, and that the recovery key is confirmed");
     vault.add_slot(&daemon(), &NewSlot::HostKey(&key(&HOST_KEY))).unwrap();
     let tpm2 = vault.slots().unwrap().iter().find(|slot| slot.kind == "tpm2").unwrap().id;
     vault.remove_slot(&daemon(), tpm2, false).unwrap();
-    assert_eq!((home.tpm().counters(), vault.anchor().state), (0, AnchorState::None));
-    home.restart();
-    assert_eq!(home.vault().state(), State::Serving);
+    assert_eq!(vault.anchor().state, AnchorState::None);
+    restart(&mut home);
+    raise(&home);
+    assert_eq!(home.vault().anchor().state, AnchorState::None);
+    // And one that gets a slot of the same TPM again goes on from there.
+    home.vault().add_slot(&daemon(), &NewSlot::Tpm2(&ScriptedSealer::default())).unwrap();
+    raise(&home);
+    assert!(held(&home));
+    restart(&mut home);
+    assert_eq!(roll_back(&mut home, &copy), State::Quarantined);
 }
 
 #[test]
@@ -336,11 +499,11 @@ fn a_recovery_slot_that_goes_takes_its_mark_along() {
         .unwrap();
     let recovery = home.vault().slots().unwrap().iter().find(|slot| slot.kind == "recovery").unwrap().id;
     home.vault().remove_slot(&daemon(), recovery, true).unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert_eq!(home.tpm().counters(), 1);
     let copy = snapshot(&mut home);
     home.alice().put("a", b"1").unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert_eq!(roll_back(&mut home, &copy), State::Serving, "nobody could come back otherwise");
 }
 
@@ -348,14 +511,15 @@ fn a_recovery_slot_that_goes_takes_its_mark_along() {
 fn where_somebody_else_has_the_place_another_one_is_taken_and_found_again() {
     let mut home = Home::on_a_tpm();
     home.tpm().take_all();
-    home.restart();
+    restart(&mut home);
     assert!(home.vault().take_anchor_notice().unwrap().contains("no counter"));
+    raise(&home);
     assert!(held(&home));
     assert_eq!(home.tpm().counters(), 2);
     confirm(&home);
     let copy = snapshot(&mut home);
     home.alice().put("a", b"1").unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert_eq!(roll_back(&mut home, &copy), State::Quarantined);
 }
 
@@ -367,10 +531,10 @@ fn a_tpm_that_takes_no_counter_does_not_keep_the_vault_from_serving() {
     home.vault().create(&daemon(), &NewSlot::Tpm2(&ScriptedSealer::default())).unwrap();
     assert!(matches!(home.vault().anchor().state, AnchorState::Pending(why) if why.contains("no room")));
     home.alice().put("a", b"1").unwrap();
-    home.restart();
+    restart(&mut home);
     assert_eq!(home.alice().get("a").unwrap(), b"1");
     home.tpm().tell(None);
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert!(held(&home));
 }
 
@@ -378,8 +542,8 @@ fn a_tpm_that_takes_no_counter_does_not_keep_the_vault_from_serving() {
 fn a_vault_that_no_tpm_opens_asks_none() {
     let mut home = Home::new();
     home.plug_in(Arc::default());
-    home.restart();
+    restart(&mut home);
     home.alice().put("a", b"1").unwrap();
-    home.vault().raise_anchor().unwrap();
+    raise(&home);
     assert_eq!(home.tpm().asked(), 0);
 }

@@ -14,12 +14,12 @@ pub struct Covered {
     pub slots: Vec<SlotRow>,
     /// Whether there is a sum over the rows. Stores of earlier releases have none.
     pub has_row_sum: bool,
-    /// Whether the store is anchored in a TPM.
-    pub has_anchor: bool,
+    /// Where the store is anchored in a TPM, the recovery slot whose key was typed back, if one was.
+    pub anchored: Option<Option<u32>>,
 }
 
 /// The MAC of a vault's slots: their count and every column, ordered by number; that there is a sum over the rows, and an
-/// anchor.
+/// anchor, with which recovery slot is confirmed.
 ///
 /// # Errors
 /// [`CryptoError::Memory`].
@@ -69,5 +69,8 @@ fn encode(vault_id: &VaultId, covered: &Covered) -> Aad {
             .u64(row.created)
     });
     let table = if covered.has_row_sum { table.str("row-sum") } else { table };
-    if covered.has_anchor { table.str("anchor") } else { table }
+    match covered.anchored {
+        Some(confirmed) => table.str("anchor").u64(confirmed.map_or(0, |slot| u64::from(slot) + 1)),
+        None => table,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::anchor::{Finding, Plan};
 use super::row_sum::begin_first_account;
 use super::state::Inner;
 use super::{Effect, Event, NewSlot, OpenVault, Vault};
@@ -80,7 +81,10 @@ impl Vault {
             Ok(number)
         })?;
         let _anchoring = self.anchor_turn();
-        self.settle_anchor(&open, super::anchor::Finding::Make(None));
+        // Nobody else has had it yet.
+        open.anchor.note_verified_rows();
+        self.note_finding(&open, Finding::unasked(Plan::NoSlot));
+        let _made_later_where_not_now = self.tend_anchor(&open);
         self.enter(Inner::Open(open))?;
         self.wake_anchor();
         Ok(number)

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::anchor::Trust;
 use super::row_sum::begin_account_anew;
-use super::slots::verify_table;
+use super::slots::{store_table_mac, verify_table};
 use super::state::Inner;
 use super::unseal::Stored;
 use super::{Effect, Event, OpenVault, SealReason, Vault};
 use crate::error::Error;
 use crate::keyring::Keyring;
-use crate::port::WriteTx;
+use crate::port::{MetaKey, WriteTx};
 use crate::slot::{SlotKind, SlotSecret};
 use crate::{Caller, Secret};
 
@@ -36,25 +36,36 @@ impl Vault {
             return Err(Error::InvalidArgs("the vault is not quarantined: there is nothing to recover from".into()));
         }
         let stored = self.stored()?;
-        let event = Event::new(caller, "Recover");
+        let event = Event::new(caller, "RecoverVault");
         let opened = self.try_recovery_slots(&stored, private).inspect_err(|error| self.note_refusal(&event, error));
         let (slot, vk) = opened?;
         let keyring = Keyring::open(&stored.keyring, &vk, &stored.id, self.memory())?;
         let open = Arc::new(OpenVault::new(self, stored.id, vk, keyring, SlotKind::Recovery)?);
-        self.resume_trusted_time(&open)?;
+        // One that somebody has changed is begun anew.
+        let has_time = self.resume_trusted_time(&open).is_ok();
         self.resume_lockdown()?;
         let _anchoring = self.anchor_turn();
         let finding = self.check_anchor(&open, Trust::Recover)?;
-        let (vault, opened) = (Arc::clone(self), Arc::clone(&open));
+        let (vault, opened, audited) = (Arc::clone(self), Arc::clone(&open), event.clone());
+        let sum = self.sum_of_all_rows(&open)?;
         let recovered = self.write_and_wait(event, Effect::Reserved, move |tx| {
             // Of what is left of an earlier opening, in the same transaction.
             tx.keep_rows()?;
+            begin_account_anew(&opened, tx, sum)?;
             let slots_removed = remove_strange_slots(&vault, &opened, tx, slot)?;
-            begin_account_anew(&vault, &opened, tx)?;
+            // Whoever did this has the key.
+            tx.set_meta(MetaKey::RecoveryConfirmed, &slot.to_be_bytes())?;
+            if !has_time {
+                tx.set_meta(MetaKey::TrustedTime, &[])?;
+            }
+            store_table_mac(&vault, &opened, tx)?;
+            vault.record_mutation(&opened, tx, &audited, 0)?;
             Ok(Recovered { tokens: tx.totals()?.tokens, slots_removed })
         })?;
+        // By what was just said of them.
+        open.anchor.note_verified_rows();
         self.leave_quarantine();
-        self.serve(caller, &open, finding, "Recover")?;
+        self.serve(&open, finding)?;
         Ok(recovered)
     }
 

@@ -31,22 +31,35 @@ struct Kept {
     sum: Tag,
     /// The newest audit record then; its number is 0 in an empty log.
     audit: Mark,
+    /// Tag of the anchor as it stood there then; unknown where an earlier release has written this.
+    anchor: Option<Tag>,
 }
 
 /// Which rows and columns are in the sum, and how. A migration that changes any of these has another one, and the sum made anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The same without a word about the anchor.
+const VERSION_WITHOUT_ANCHOR: u8 = 1;
 
 impl Kept {
     fn encode(&self) -> Vec<u8> {
-        [&[VERSION][..], &self.sum, &self.audit.seq.to_be_bytes(), &self.audit.chain].concat()
+        let (version, anchor) = match &self.anchor {
+            Some(tag) => (VERSION, &tag[..]),
+            None => (VERSION_WITHOUT_ANCHOR, &[][..]),
+        };
+        [&[version][..], &self.sum, &self.audit.seq.to_be_bytes(), &self.audit.chain, anchor].concat()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (version, rest) = bytes.split_first()?;
         let (sum, rest) = rest.split_first_chunk()?;
         let (seq, rest) = rest.split_first_chunk()?;
-        let audit = Mark { seq: u64::from_be_bytes(*seq), chain: rest.try_into().ok()? };
-        (*version == VERSION).then_some(Self { sum: *sum, audit })
+        let (chain, rest) = rest.split_first_chunk()?;
+        let anchor = match *version {
+            VERSION => Some(rest.try_into().ok()?),
+            VERSION_WITHOUT_ANCHOR if rest.is_empty() => None,
+            _ => return None,
+        };
+        Some(Self { sum: *sum, audit: Mark { seq: u64::from_be_bytes(*seq), chain: *chain }, anchor })
     }
 
     /// `None`: none was written down yet.
@@ -82,7 +95,7 @@ impl RowWatch for Account {
 
     fn keep(&self, tx: &mut dyn WriteTx, sum: &Tag) -> Result<(), StoreError> {
         let Some(open) = self.0.upgrade() else { return Ok(()) };
-        let kept = Kept { sum: *sum, audit: audit_end(tx)? };
+        let kept = Kept { sum: *sum, audit: audit_end(tx)?, anchor: Some(anchor_tag(&open, tx)?) };
         let sealed = wrap::seal(&open.row_sum_key, PURPOSE, aad(&open).as_bytes(), &kept.encode())
             .map_err(|error| StoreError::Internal(error.to_string()))?;
         tx.set_meta(MetaKey::RowSum, &sealed)
@@ -128,6 +141,13 @@ impl Vault {
         }
     }
 
+    /// The sum of the rows as they are, whatever was written down of them.
+    pub(super) fn sum_of_all_rows(&self, open: &Arc<OpenVault>) -> Result<Tag, Error> {
+        let account = Account::of(open);
+        let sum = self.read_aside(|tx| Ok(tx.sum_rows(&account, &mut |_| true)?))?;
+        sum.ok_or_else(|| Error::Internal("the rows were not added up".into()))
+    }
+
     /// Reads all rows as they are now and holds them against the sum that was written down; what differs takes the vault out of
     /// service. Blocks for as long as the store is large, and for those that verify it already; `progress` counts rows, of an
     /// estimate. Deleted rows stay in the store's log meanwhile.
@@ -155,7 +175,10 @@ impl Vault {
             compare(Kept::read(&open, tx)?, sum)?;
             Ok(RowsWhole { rows })
         });
-        verified.inspect_err(|error| self.quarantine_after(error))
+        let whole = verified.inspect_err(|error| self.quarantine_after(error))?;
+        open.anchor.note_verified_rows();
+        self.wake_anchor();
+        Ok(whole)
     }
 
     /// Holds every index of the store against its table: what they do not lead to is not found, though it is there. Blocks for as long
@@ -180,15 +203,22 @@ pub(super) fn begin_account(
         let lost = || Error::Quarantined("the store has lost the sum over its rows; restore a backup".into());
         return begin_from(vault, open, tx, first.ok_or_else(lost)?);
     };
+    let anchor = anchor_tag(open, tx)?;
+    if kept.anchor.is_some_and(|kept| kept != anchor) {
+        return Err(Error::Quarantined(
+            "the anchor and the rows of the store are not of one time; restore a backup".into(),
+        ));
+    }
     // Before anything is appended, which would make the end that is found the one that is written down.
     check_audit_end(kept.audit, tx)?;
     Ok(tx.watch_rows(Arc::new(Account::of(open)), kept.sum)?)
 }
 
-/// Takes the rows as they are, whatever was written down of them.
-pub(super) fn begin_account_anew(vault: &Vault, open: &Arc<OpenVault>, tx: &mut dyn WriteTx) -> Result<(), Error> {
-    let sum = tx.sum_rows(&Account::of(open), &mut |_| true)?;
-    begin_from(vault, open, tx, sum.ok_or_else(|| Error::Internal("the rows were not added up".into()))?)
+/// Takes the rows as they are, whatever was written down of them: their sum before this transaction. The slot table's MAC is for the
+/// caller to make anew.
+pub(super) fn begin_account_anew(open: &Arc<OpenVault>, tx: &mut dyn WriteTx, sum: Tag) -> Result<(), Error> {
+    tx.watch_rows(Arc::new(Account::of(open)), sum)?;
+    Ok(tx.keep_rows()?)
 }
 
 /// `sum` is of the rows without what is written here.
@@ -218,6 +248,12 @@ fn check_audit_end(written: Mark, tx: &dyn ReadTx) -> Result<(), Error> {
     Err(Error::Quarantined(format!(
         "records of the audit log {what} by somebody else than the vault; restore a backup"
     )))
+}
+
+/// Binds the anchor to the rows it was written with.
+fn anchor_tag(open: &OpenVault, tx: &dyn ReadTx) -> Result<Tag, StoreError> {
+    let anchor = tx.meta(MetaKey::Anchor)?.unwrap_or_default();
+    Ok(mac::compute(&open.row_sum_key, &[b"anchor", &anchor]))
 }
 
 /// The newest audit record; number 0 in an empty log.

@@ -152,7 +152,7 @@ impl Vault {
             Ok(unused)
         })?;
         if let Some(kept) = unused {
-            self.remove_counters(&open, &kept);
+            self.leave_counter(&open, &kept);
         }
         Ok(())
     }
@@ -182,7 +182,9 @@ impl Vault {
         };
         let (vault, audited) = (Arc::clone(self), event.clone());
         self.write_and_wait(event, Effect::Grows, move |tx| {
+            verify_table(&vault, &open, tx)?;
             tx.set_meta(MetaKey::RecoveryConfirmed, &slot.to_be_bytes())?;
+            store_table_mac(&vault, &open, tx)?;
             vault.record_mutation(&open, tx, &audited, 0)
         })
     }
@@ -216,8 +218,13 @@ pub(super) fn vault_id(tx: &dyn ReadTx) -> Result<Option<super::VaultId>, Error>
 
 /// Whether the recovery key was typed back, and its slot is still there.
 pub(super) fn recovery_is_confirmed(tx: &dyn ReadTx) -> Result<bool, Error> {
-    let confirmed = tx.meta(MetaKey::RecoveryConfirmed)?.and_then(|id| id.try_into().ok()).map(u32::from_be_bytes);
+    let confirmed = confirmed_slot(tx)?;
     Ok(tx.slots()?.iter().any(|slot| Some(slot.id) == confirmed))
+}
+
+/// The recovery slot whose key was typed back; it may be gone.
+fn confirmed_slot(tx: &dyn ReadTx) -> Result<Option<u32>, Error> {
+    Ok(tx.meta(MetaKey::RecoveryConfirmed)?.and_then(|id| id.try_into().ok()).map(u32::from_be_bytes))
 }
 
 /// Refuses a slot table that is not the one this vault wrote.
@@ -230,7 +237,7 @@ fn covered(tx: &dyn ReadTx) -> Result<Covered, Error> {
     Ok(Covered {
         slots: tx.slots()?,
         has_row_sum: tx.meta(MetaKey::RowSum)?.is_some(),
-        has_anchor: super::anchor::exists(tx)?,
+        anchored: if super::anchor::exists(tx)? { Some(confirmed_slot(tx)?) } else { None },
     })
 }
 

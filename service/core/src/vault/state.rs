@@ -199,7 +199,7 @@ impl Vault {
             Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
             Inner::Unavailable(reason) => (reason.clone(), "mend the cause and restart tokenvaultd".into(), None),
             Inner::Quarantined(reason) => {
-                let next = "keep a copy of the state directory; then put the right store back, or take this one as it is with 'tokenvaultctl recover' and the recovery key";
+                let next = "keep a copy of the state directory; then put the right store back, or take the one that is there with 'tokenvaultctl recover' and the recovery key";
                 (reason.clone(), next.into(), None)
             }
         });

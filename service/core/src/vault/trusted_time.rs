@@ -142,7 +142,8 @@ impl Vault {
         if self.has_trusted_time() {
             return Ok(());
         }
-        let Some(sealed) = self.read(|tx| Ok(tx.meta(MetaKey::TrustedTime)?))? else { return Ok(()) };
+        let sealed = self.read(|tx| Ok(tx.meta(MetaKey::TrustedTime)?))?;
+        let Some(sealed) = sealed.filter(|sealed| !sealed.is_empty()) else { return Ok(()) };
         let bytes = wrap::open_record(open.users_key(), PURPOSE, aad(open).as_bytes(), &sealed)?;
         let written = Written::decode(&bytes)
             .ok_or_else(|| Error::Quarantined("the trusted time is not as long as one is".into()))?;

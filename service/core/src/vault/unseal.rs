@@ -216,18 +216,17 @@ impl Vault {
         let opened = opened.and_then(|open| Ok((self.check_anchor(&open, self.trust(by)?)?, open)));
         let opened = opened.and_then(|(finding, open)| self.account_for_rows(&open).map(|()| (finding, open)));
         let (finding, open) = opened.inspect_err(|error| self.not_opened(error))?;
-        self.serve(caller, &open, finding, "Unseal")
+        self.serve(&open, finding)?;
+        let event = Event::new(caller, "Unseal");
+        let (vault, audited) = (Arc::clone(self), event.clone());
+        // A store that cannot be written still serves reads.
+        self.write(event, Effect::Reserved, Box::new(|_| ()), move |tx| vault.record_mutation(&open, tx, &audited, 0));
+        Ok(())
     }
 
     /// Opens what was checked.
-    pub(super) fn serve(
-        self: &Arc<Self>,
-        caller: &Caller,
-        open: &Arc<OpenVault>,
-        finding: Finding,
-        operation: &'static str,
-    ) -> Result<(), Error> {
-        self.settle_anchor(open, finding);
+    pub(super) fn serve(self: &Arc<Self>, open: &Arc<OpenVault>, finding: Finding) -> Result<(), Error> {
+        self.note_finding(open, finding);
         self.heed_deletions(open);
         self.audit.reopen();
         self.enter(Inner::Open(Arc::clone(open)))?;
@@ -235,11 +234,6 @@ impl Vault {
         self.heed_deletions(open);
         self.wake_audit();
         self.wake_anchor();
-        let event = Event::new(caller, operation);
-        let open = Arc::clone(open);
-        let (vault, audited) = (Arc::clone(self), event.clone());
-        // A store that cannot be written still serves reads.
-        self.write(event, Effect::Reserved, Box::new(|_| ()), move |tx| vault.record_mutation(&open, tx, &audited, 0));
         Ok(())
     }
 

@@ -10,6 +10,9 @@ use crate::port::{JobFailure, StoreError, WriteJob, WriteTx};
 /// Called once with how a write ended, on the writer's thread: it must only hand the result on.
 pub type Reply<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
 
+/// As what one that writes nothing stands in the queue.
+pub(super) const ROUND_TRIP: &str = "RoundTrip";
+
 /// What a write means for the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -120,7 +123,7 @@ impl Vault {
     /// Goes once through the writer without writing, whatever state the vault is in. Its answer shows that the writer lives;
     /// an error is an answer too.
     pub fn round_trip(self: &Arc<Self>, reply: Reply<()>) {
-        self.write(Event::new(&super::slots::daemon(), "RoundTrip"), Effect::Reserved, reply, |_| Ok(()));
+        self.write(Event::new(&super::slots::daemon(), ROUND_TRIP), Effect::Reserved, reply, |_| Ok(()));
     }
 
     /// What a fault of the store means for a request. Damage takes the vault out of service.

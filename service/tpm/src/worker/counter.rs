@@ -24,17 +24,23 @@ const READ: &str = "TPM2_NV_Read";
 /// Bytes of a counter.
 const SIZE: u16 = 8;
 
-/// Takes a step with the counter of an index: its number, the name of the root key of its TPM, its authorisation.
-pub fn count(
-    chip: &mut Chip,
-    (index, root_key_name, auth): (u32, &[u8], &[u8; SECRET_LEN]),
-    step: CounterStep,
-) -> Result<Counted, Fault> {
+/// Which counter, as the daemon says it.
+pub struct Place<'a> {
+    /// Its NV index.
+    pub index: u32,
+    /// Name of the root key of its TPM.
+    pub root_key_name: &'a [u8],
+    /// Its authorisation.
+    pub auth: &'a [u8; SECRET_LEN],
+}
+
+/// Takes a step with a counter.
+pub fn count(chip: &mut Chip, place: &Place<'_>, step: CounterStep) -> Result<Counted, Fault> {
     let (root, name) = root_key::find(chip)?.ok_or(SealError::WrongTpm)?;
-    if name != root_key_name {
+    if name != place.root_key_name {
         return Err(SealError::WrongTpm.into());
     }
-    let counter = Access { root, index, auth };
+    let counter = Access { root, index: place.index, auth: place.auth };
     match counter.find(chip)? {
         Found::Foreign => Ok(Counted::Foreign),
         Found::Missing if step == CounterStep::Make => {
@@ -43,13 +49,8 @@ pub fn count(
         }
         // Defined by somebody who ended before it counted.
         Found::Unwritten(_) if step == CounterStep::Make => counter.begin(chip),
-        Found::Missing => Ok(Counted::Missing),
-        Found::Unwritten(handle) => {
-            if step == CounterStep::Remove {
-                remove(chip, handle)?;
-            }
-            Ok(Counted::Missing)
-        }
+        // One that has not counted proves nothing, nor whose it is.
+        Found::Missing | Found::Unwritten(_) => Ok(Counted::Missing),
         Found::Written(handle) => counter.step(chip, handle, step),
     }
 }
@@ -108,8 +109,8 @@ impl Access<'_> {
         let defined = chip
             .context
             .execute_with_sessions(sessions, |context| context.nv_define_space(Provision::Owner, Some(auth), public));
-        chip.flush_session(encrypting)?;
-        defined.map(|_| ()).map_err(at(DEFINE))
+        let flushed = chip.flush_session(encrypting);
+        defined.map_err(at(DEFINE)).and(flushed)
     }
 
     /// Has one that was just defined count for the first time.
@@ -175,9 +176,9 @@ impl Access<'_> {
         let session = chip.salted_session(self.root, SessionType::Hmac)?;
         let auth = NvAuth::NvIndex(handle);
         let done = chip.context.execute_with_session(Some(session), |context| command(context, auth, handle));
-        chip.flush_session(session)?;
+        let flushed = chip.flush_session(session);
         match done.map_err(at(step)) {
-            Ok(()) => Ok(true),
+            Ok(()) => flushed.map(|()| true),
             Err(fault) if fault.is_refused_auth() => Ok(false),
             Err(fault) => Err(fault),
         }

@@ -88,7 +88,8 @@ fn perform(request: &Request<'_>) -> Result<Outcome, SealError> {
             Operation::Unseal(blob) => unseal::unseal(&mut chip, blob).map(Outcome::Unsealed),
             Operation::Status => status::status(&mut chip).map(Outcome::Status),
             Operation::Count { index, root_key_name, auth, step } => {
-                counter::count(&mut chip, (*index, root_key_name, auth), *step).map(Outcome::Counted)
+                let place = counter::Place { index: *index, root_key_name, auth };
+                counter::count(&mut chip, &place, *step).map(Outcome::Counted)
             }
         }
     };

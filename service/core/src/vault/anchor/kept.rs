@@ -13,7 +13,7 @@ const VERSION: u8 = 1;
 /// NV indices that TCG leaves to the owner (Registry of Reserved TPM 2.0 Handles and Localities).
 const INDICES: std::ops::RangeInclusive<u32> = 0x0180_0000..=0x01bf_ffff;
 /// How many of them are looked at: others may be taken.
-const INDICES_TRIED: u32 = 8;
+const INDICES_TRIED: u32 = 4;
 
 /// Written down with every raise, before the counter is raised.
 #[derive(Debug, Clone, PartialEq, Eq)]

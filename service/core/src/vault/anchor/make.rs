@@ -1,14 +1,15 @@
-//! Making a counter for the store, and letting it go with the last slot of its TPM.
+//! Making a counter for the store, and leaving it behind with the last slot of its TPM.
 
 use std::sync::Arc;
 
-use super::super::slots::store_table_mac;
+use super::super::slots::{store_table_mac, verify_table};
 use super::super::{Effect, Event, OpenVault, Vault, daemon};
-use super::AnchorState;
-use super::kept::{Kept, Use, exists, forget, indices, place};
+use super::check::{Plan, refused};
+use super::kept::{Kept, Use, forget, indices, place};
 use super::raise::OPERATION;
+use super::{Anchor, AnchorState};
 use crate::error::Error;
-use crate::port::{Counted, CounterStep, SealError, SlotRow, WriteTx};
+use crate::port::{Counted, Counter, CounterStep, SealError, SlotRow, WriteTx};
 use crate::slot::Slot;
 
 impl Vault {
@@ -28,46 +29,48 @@ impl Vault {
         Ok(names)
     }
 
-    /// Makes a counter, and says in the store which.
-    pub(super) fn make_anchor(self: &Arc<Self>, open: &Arc<OpenVault>) -> Result<AnchorState, Error> {
-        let Some(counter) = self.counter.get() else { return Ok(AnchorState::None) };
+    /// Makes a counter, and says in the store which. One that is there is taken where `may_adopt` says so, and else tells that this
+    /// store is not the last one.
+    pub(super) fn make_anchor(
+        self: &Arc<Self>,
+        open: &Arc<OpenVault>,
+        counter: &dyn Counter,
+        may_adopt: bool,
+    ) -> Result<(), Error> {
+        let mut answer = Error::Tpm(SealError::WrongTpm);
         for root_key_name in self.root_key_names(open)? {
             for index in indices(open, Use::Anchor) {
                 let place = place(open, index, &root_key_name, self.memory())?;
+                let kept = self.new_anchor(index, &root_key_name);
                 match counter.count(&place, CounterStep::Read) {
-                    Ok(Counted::Foreign) => continue,
+                    Ok(Counted::At(found)) if may_adopt || open.anchor.is_making() => {
+                        return self.put_anchor(open, kept.at(found), Some("AdoptAnchor"));
+                    }
+                    Ok(Counted::At(_)) => {
+                        return Err(refused("the TPM has an anchor of this store that it does not know of"));
+                    }
+                    Ok(Counted::Foreign) => {
+                        answer = Error::Unavailable(
+                            "others have all the places where the TPM may count for this store".into(),
+                        );
+                        continue;
+                    }
+                    Ok(Counted::Missing) => {}
                     Err(SealError::WrongTpm) => break,
                     Err(error) => return Err(error.into()),
-                    Ok(Counted::Missing | Counted::At(_)) => {}
                 }
-                // First of all that there will be one: who ends here finds it again.
-                let kept = self.new_anchor(index, &root_key_name);
+                // First of all that there will be one: where this ends here, it was not put back from before there was one.
                 self.put_anchor(open, kept.clone(), None)?;
-                return match counter.count(&place, CounterStep::Make) {
-                    Ok(Counted::At(value)) => {
-                        self.put_anchor(open, Kept { first: value, ..kept.at(value) }, Some("MakeAnchor"))?;
-                        Ok(AnchorState::Held)
+                open.anchor.begin_making();
+                return match counter.count(&place, CounterStep::Make)? {
+                    Counted::At(value) => self.put_anchor(open, kept.at(value), Some("MakeAnchor")),
+                    Counted::Missing | Counted::Foreign => {
+                        Err(Error::Unavailable("the TPM did not make a counter".into()))
                     }
-                    Ok(_) => Err(Error::Unavailable("the TPM did not make a counter".into())),
-                    Err(error) => Err(error.into()),
                 };
             }
         }
-        Ok(AnchorState::None)
-    }
-
-    /// Takes one out of the store whose counter is gone: another TPM may get one.
-    pub(super) fn forget_anchor(self: &Arc<Self>, open: &Arc<OpenVault>) -> Result<(), Error> {
-        if !self.read(|tx| Ok(exists(tx)?))? {
-            return Ok(());
-        }
-        let event = Event::new(&daemon(), "ForgetAnchor");
-        let (vault, opened, audited) = (Arc::clone(self), Arc::clone(open), event.clone());
-        self.write_and_wait(event, Effect::Reserved, move |tx| {
-            forget(tx)?;
-            store_table_mac(&vault, &opened, tx)?;
-            vault.record_mutation(&opened, tx, &audited, 0)
-        })
+        Err(answer)
     }
 
     /// Writes the anchor, as a record of the audit log where it is worth one.
@@ -77,25 +80,29 @@ impl Vault {
         kept: Kept,
         operation: Option<&'static str>,
     ) -> Result<(), Error> {
+        let raises = kept.raises();
         let event = Event::new(&daemon(), operation.unwrap_or(OPERATION));
         let (vault, opened, audited) = (Arc::clone(self), Arc::clone(open), event.clone());
         self.write_and_wait(event, Effect::Reserved, move |tx| {
+            verify_table(&vault, &opened, tx)?;
             kept.write(&opened, tx)?;
             store_table_mac(&vault, &opened, tx)?;
             operation.map_or(Ok(()), |_| vault.record_mutation(&opened, tx, &audited, 0))
-        })
+        })?;
+        self.anchored().raises = raises;
+        Ok(())
     }
 
-    /// Gives the TPM its room back; best effort, since it may be gone with its slot.
-    pub(in super::super) fn remove_counters(&self, open: &OpenVault, kept: &Kept) {
-        let Some(counter) = self.counter.get() else { return };
-        let marks = indices(open, Use::Confirmed);
-        for index in std::iter::once(kept.index).chain(marks.filter(|_| kept.is_marked)) {
-            if let Ok(place) = place(open, index, &kept.root_key_name, self.memory()) {
-                let _gone_or_not = counter.count(&place, CounterStep::Remove);
-            }
+    /// Raises a counter once more that the store forgets, and leaves it: copies of the store from before still have the slot, and are
+    /// older than it. Best effort, since the TPM may be gone with its slot.
+    pub(in super::super) fn leave_counter(&self, open: &OpenVault, kept: &Kept) {
+        if let (Some(counter), Some(from)) = (self.counter.get(), kept.value)
+            && let Ok(place) = kept.place(open, self.memory())
+        {
+            let _raised_or_gone = counter.count(&place, CounterStep::Raise { from });
         }
-        *self.anchored() = super::Anchor::default();
+        *open.anchor.plan() = Plan::NoSlot;
+        *self.anchored() = Anchor { state: AnchorState::None, ..Anchor::default() };
     }
 }
 
@@ -115,9 +122,10 @@ fn root_key_name(open: &OpenVault, row: &SlotRow) -> Option<Vec<u8>> {
 }
 
 impl Kept {
-    /// The same at another value.
+    /// The same at another value; the first it has where it had none.
     pub fn at(&self, value: u64) -> Self {
-        Self { value: Some(value), ..self.clone() }
+        let first = if self.first == 0 { value } else { self.first };
+        Self { value: Some(value), first, ..self.clone() }
     }
 
     /// How often it was raised.

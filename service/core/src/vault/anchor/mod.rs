@@ -5,14 +5,18 @@
 //! counter is one behind, which is mended at the next start; anything else is none of the vault's doing. A store that has lost its
 //! anchor does not pass for a new one, since its counter is looked for where it must be.
 //!
-//! Where no recovery key is confirmed, nobody could open the vault again: what does not fit is told then, and taken as it is.
+//! Where no recovery key is confirmed, nobody could open the vault again: what does not fit is told then, and taken as it is. That one
+//! is confirmed the TPM knows as well, by a second counter's being there.
+//!
+//! Copies from a time in which no slot was of the TPM are not noticed: nothing in them tells which TPM to ask.
 
 mod check;
 mod kept;
 mod make;
 mod raise;
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Event, Vault, VaultId};
 use crate::Secret;
@@ -20,22 +24,56 @@ use crate::crypto::{CryptoError, kdf};
 use crate::keyring::Keyring;
 use crate::port::{Counter, SecretMemory};
 
-pub(super) use check::{Finding, Trust};
+pub(super) use check::{Finding, Plan, Trust};
 pub(super) use kept::exists;
 pub(super) use make::forget_unused;
 
-/// Its keys.
+/// Its keys, and what is to be done about it in this opening.
 pub(super) struct AnchorKeys {
     /// Encrypts what the store has of it.
     record: Secret,
     /// Authorises raising the counter.
     auth: Secret,
+    /// What is to be done about it.
+    plan: Mutex<Plan>,
+    /// Set once the rows were found to be as the vault wrote them.
+    rows_verified: AtomicBool,
+    /// Set once a counter is being made: one that is found then is this one.
+    making: AtomicBool,
 }
 
 impl AnchorKeys {
     pub(super) fn derive(keyring: &Keyring, id: &VaultId, memory: &dyn SecretMemory) -> Result<Self, CryptoError> {
         let derive = |label| kdf::derive(keyring.integrity(), label, id, memory);
-        Ok(Self { record: derive("anchor")?, auth: derive("nv-counter")? })
+        Ok(Self {
+            record: derive("anchor")?,
+            auth: derive("nv-counter")?,
+            plan: Mutex::new(Plan::NoSlot),
+            rows_verified: AtomicBool::new(false),
+            making: AtomicBool::new(false),
+        })
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        // Nothing panics while the lock is held.
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the rows are as the vault wrote them.
+    pub(super) fn note_verified_rows(&self) {
+        self.rows_verified.store(true, Ordering::Release);
+    }
+
+    fn rows_are_verified(&self) -> bool {
+        self.rows_verified.load(Ordering::Acquire)
+    }
+
+    fn begin_making(&self) {
+        self.making.store(true, Ordering::Release);
+    }
+
+    fn is_making(&self) -> bool {
+        self.making.load(Ordering::Acquire)
     }
 }
 
@@ -74,9 +112,10 @@ pub struct Anchor {
 }
 
 /// After these the counter is raised soon: a store from before them would give back what was taken away.
-const TAKES_AWAY: [&str; 15] = [
+const TAKES_AWAY: [&str; 18] = [
     "AddSlot",
     "AdoptUser",
+    "Annotate",
     "Cleanup",
     "ConfirmRecovery",
     "Delete",
@@ -85,6 +124,8 @@ const TAKES_AWAY: [&str; 15] = [
     "Lockdown",
     "PurgeUser",
     "RemoveSlot",
+    "RecoverVault",
+    "Redeem",
     "Revoke",
     "RevokeAll",
     "SetKey",
@@ -115,10 +156,10 @@ impl Vault {
 
     /// Notes that something was written which the counter does not tell of yet.
     pub(super) fn note_written(&self, event: &Event) {
-        if event.operation == raise::OPERATION {
+        if [raise::OPERATION, super::write::ROUND_TRIP].contains(&event.operation) {
             return;
         }
-        self.unanchored.store(true, std::sync::atomic::Ordering::Release);
+        self.unanchored.store(true, Ordering::Release);
         if TAKES_AWAY.contains(&event.operation) {
             self.wake_anchor();
         }
