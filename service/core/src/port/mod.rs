@@ -4,6 +4,7 @@
 
 mod clock;
 mod deleted;
+mod dump;
 mod memory;
 mod progress;
 mod rows;
@@ -12,6 +13,7 @@ mod store;
 
 pub use clock::{Clock, ManualClock};
 pub use deleted::{DeletionNote, DeletionNotes};
+pub use dump::{Cell, Replacement, RowSink};
 pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 pub use progress::{Cancelled, Progress};
 pub use rows::RowWatch;
