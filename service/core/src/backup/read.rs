@@ -28,11 +28,11 @@ pub trait RowTaker {
     /// Ends the reading.
     fn table(&mut self, name: &str, columns: &[&str]) -> Result<(), Self::Error>;
 
-    /// The next row of that table. It ends in this chunk of the stream, and so many bytes of that were read.
+    /// The next row of that table. It ends in this chunk of the stream.
     ///
     /// # Errors
     /// Ends the reading.
-    fn row(&mut self, cells: &[Cell<'_>], chunk: u64, read: u64) -> Result<(), Self::Error>;
+    fn row(&mut self, cells: &[Cell<'_>], chunk: u64) -> Result<(), Self::Error>;
 }
 
 /// What a backup has.
@@ -104,7 +104,7 @@ impl<R: Read> BackupReader<R> {
                 }
                 Item::Row(cells) => {
                     self.note(&cells)?;
-                    taker.row(&cells, self.chunks.chunk(), self.chunks.read_bytes())?;
+                    taker.row(&cells, self.chunks.chunk())?;
                 }
             }
             self.digest.update((item.len() as u64).to_be_bytes());

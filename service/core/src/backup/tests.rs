@@ -99,7 +99,7 @@ impl RowTaker for Taken {
         Ok(())
     }
 
-    fn row(&mut self, cells: &[Cell<'_>], _chunk: u64, _read: u64) -> Result<(), BackupError> {
+    fn row(&mut self, cells: &[Cell<'_>], _chunk: u64) -> Result<(), BackupError> {
         let table = self.0.last().unwrap().0.clone();
         if let [Cell::Integer(id), Cell::Blob(value), Cell::Null] = cells {
             assert!(value.iter().all(|byte| i64::from(*byte) == *id), "a wrong plaintext");

@@ -5,6 +5,7 @@
 
 mod announced;
 mod audited;
+mod backup;
 mod create;
 mod due_mark;
 mod hot;
@@ -13,6 +14,7 @@ mod lockdown;
 mod open;
 mod principals;
 mod reads_before;
+mod restore;
 mod row_sum;
 mod seen;
 mod slots;
@@ -38,6 +40,7 @@ use crate::token::Listed;
 
 pub use crate::crypto::VaultId;
 pub use audited::Receipt;
+pub use backup::BackupRequest;
 pub(crate) use due_mark::Mark;
 pub use hot::HotToken;
 pub(crate) use hot::Look;
@@ -45,6 +48,7 @@ pub use listeners::Listening;
 pub use open::OpenVault;
 pub(crate) use principals::Change;
 pub(crate) use reads_before::ReadsBefore;
+pub use restore::{RestoreRequest, Restored};
 pub use row_sum::RowsWhole;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{State, VaultStatus};
@@ -155,6 +159,10 @@ pub struct Vault {
     pub(crate) heeding: Mutex<()>,
     /// Held while all rows are read.
     verifying: Mutex<()>,
+    /// Held while a backup is made.
+    backing_up: Mutex<()>,
+    /// Held while one is restored.
+    restoring: Mutex<()>,
 }
 
 impl Vault {
@@ -189,6 +197,8 @@ impl Vault {
             deletion_notes: OnceLock::new(),
             heeding: Mutex::new(()),
             verifying: Mutex::new(()),
+            backing_up: Mutex::new(()),
+            restoring: Mutex::new(()),
         })
     }
 
