@@ -144,15 +144,15 @@ impl SqliteReplacement {
 
 impl Replacement for SqliteReplacement {
     fn begin_table(&mut self, name: &str, columns: &[&str]) -> Result<(), StoreError> {
-        Ok(self.prepare_table(name, columns).map_err(|Fault(error)| self.directory.cause(error))?)
+        self.prepare_table(name, columns).map_err(|Fault(error)| self.directory.cause(error))
     }
 
     fn insert(&mut self, cells: &[Cell<'_>]) -> Result<(), StoreError> {
-        Ok(self.insert_row(cells).map_err(|Fault(error)| self.directory.cause(error))?)
+        self.insert_row(cells).map_err(|Fault(error)| self.directory.cause(error))
     }
 
     fn complete(&mut self) -> Result<(), StoreError> {
-        Ok(self.bring_up().map_err(|Fault(error)| self.directory.cause(error))?)
+        self.bring_up().map_err(|Fault(error)| self.directory.cause(error))
     }
 
     fn write(&mut self, work: &mut dyn FnMut(&mut dyn WriteTx) -> Result<(), StoreError>) -> Result<(), StoreError> {

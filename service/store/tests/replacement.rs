@@ -214,7 +214,7 @@ fn rows_of_every_earlier_schema_are_brought_up() {
         let mut all = Everything::default();
         for name in names {
             let mut statement = connection.prepare(&format!("SELECT * FROM {name}")).unwrap();
-            let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
             all.table_of(&name, &columns);
             let mut rows = statement.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {

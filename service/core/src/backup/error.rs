@@ -81,7 +81,7 @@ impl From<BackupError> for Error {
         match error {
             BackupError::Cancelled => Self::Cancelled,
             BackupError::OtherKey => Self::AccessDenied(error.to_string()),
-            BackupError::Io { cause, .. } if cause.kind() == io::ErrorKind::Interrupted => Self::Cancelled,
+            BackupError::Io { cause, .. } if cause.kind() == io::ErrorKind::ConnectionAborted => Self::Cancelled,
             BackupError::Io { ref cause, .. } if cause.kind() == io::ErrorKind::TimedOut => {
                 Self::Timeout(format!("{error}; begin it again"))
             }

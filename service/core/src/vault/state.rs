@@ -199,7 +199,8 @@ impl Vault {
             Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
             Inner::Unavailable(reason) => (reason.clone(), "mend the cause and restart tokenvaultd".into(), None),
             Inner::Quarantined(reason) => {
-                let next = "keep the state directory as it is; then put a copy back that was made while tokenvaultd was stopped";
+                let next = "stop tokenvaultd, keep vault.db and what belongs to it elsewhere, start it and run 'tokenvaultctl backup restore FILE', or \
+                            put a copy of the state directory back";
                 (reason.clone(), next.into(), None)
             }
         });
