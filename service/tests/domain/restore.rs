@@ -1,7 +1,7 @@
 //! Restoring a backup, with nothing but the recovery key: all of it, or nothing has changed.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use tokenvault_core::Error;
 use tokenvault_core::audit::FetchesRequest;
@@ -56,19 +56,19 @@ fn check(home: &Home, told: &Told) {
     let of_alice = || home.bob().of(Owner::Uid(ALICE));
     assert_eq!(of_alice().get_shared("a").unwrap(), b"alice a 2");
     assert_eq!(of_alice().get_shared("long").unwrap(), long(3, 7));
-    assert!(bob.is_valid(&told.issued) && !bob.is_valid(&told.issued.replace('0', "1").replace('a', "b")));
+    assert!(bob.is_valid(&told.issued));
     assert_eq!(refused(alice.get("mine")), Refused::Locked);
     home.vault().unlock_login(&alice.caller, &alice.caller, &secret(&[7; 32])).unwrap();
     assert_eq!(alice.get("mine").unwrap(), b"alice mine");
     home.check_counters();
 }
 
-/// What stands in a directory beside the lock.
-fn files(home: &Home) -> BTreeMap<String, Vec<u8>> {
-    let entries = std::fs::read_dir(home.path()).unwrap().map(Result::unwrap);
-    let name = |entry: &std::fs::DirEntry| entry.file_name().into_string().unwrap();
-    let kept = entries.filter(|entry| !name(entry).ends_with("-shm"));
-    kept.map(|entry| (name(&entry), std::fs::read(entry.path()).unwrap())).collect()
+/// Which files stand in its directory.
+fn files(home: &Home) -> Vec<String> {
+    let entries = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn every_damage_is_refused_with_its_place_and_changes_nothing() {
     let home = Home::new();
     home.bob().put("other", b"1").unwrap();
     home.settle();
-    let before = files(&home);
+    let (before, head) = (files(&home), home.vault().audit_head().unwrap());
     let mut random = Random::new(17);
     let mut damaged: Vec<(String, Vec<u8>)> = Vec::new();
     let step = backup.len() / 60;
@@ -228,8 +228,9 @@ fn every_damage_is_refused_with_its_place_and_changes_nothing() {
     home.settle();
     assert_eq!(home.bob().get("other").unwrap(), b"1");
     assert_eq!(home.vault().state(), State::Serving);
-    assert_eq!(files(&home).keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "nothing is left of them");
-    assert_eq!(files(&home)["vault.db"], before["vault.db"]);
+    assert_eq!(files(&home), before, "nothing is left of them");
+    assert_eq!(home.vault().audit_head().unwrap(), head);
+    home.vault().verify_rows(&Unwatched).unwrap();
     // And one that is whole all the same.
     home.restore(&backup, true).unwrap();
 }
@@ -249,22 +250,72 @@ fn who_stops_giving_or_has_another_key_changes_nothing() {
 }
 
 #[test]
-fn it_waits_for_whoever_holds_the_keys_and_nothing_of_theirs_comes_into_the_other_store() {
+fn it_waits_for_whoever_holds_the_keys_and_is_closed_meanwhile() {
     let (source, told) = written();
     let backup = source.backup();
     let home = Home::new();
     home.bob().put("old", b"1").unwrap();
-    // An upload that is under way holds the keys.
-    let options = home.bob().options();
-    let (upload, _) = home.bob().half_upload("half", &options);
+    home.add_recovery();
+    // Somebody who has begun, and takes his time.
+    let held = home.vault().begin_backup(&caller(ROOT)).unwrap();
     let (restored_sender, restored) = channel();
     std::thread::scope(|scope| {
         scope.spawn(|| restored_sender.send(home.restore(&backup, true)).unwrap());
         wait_until("the vault to be closed", || home.vault().state() == State::Sealed);
-        assert!(restored.try_recv().is_err());
+        assert!(restored.recv_timeout(Duration::from_millis(300)).is_err(), "nobody was waited for");
         assert_eq!(refused(home.bob().put("new", b"1")), Refused::Sealed);
-        drop(upload);
+        assert_eq!(refused(held.write(&mut Vec::new(), &Unwatched)), Refused::Sealed);
         restored.recv().unwrap().unwrap();
     });
+    check(&home, &told);
+}
+
+#[test]
+fn a_value_that_was_coming_in_before_is_refused_and_takes_nothing_of_another_with_it() {
+    let (source, told) = written();
+    let backup = source.backup();
+    let home = Home::new();
+    let options = home.bob().options();
+    home.bob().attach("other", &long(2, 1)).unwrap();
+    let (mut before, rest) = home.bob().half_upload("half", &options);
+    home.restore(&backup, true).unwrap();
+    // Its content has the number that this one has.
+    let (mut upload, end) = home.bob().half_upload("half", &options);
+    assert_eq!(refused(home.bob().feed(&mut before, &rest, true)), Refused::Unavailable);
+    drop(before);
+    home.settle();
+    home.bob().feed(&mut upload, &end, true).unwrap();
+    home.bob().finish_upload("half", options, upload).unwrap();
+    assert_eq!(home.bob().get("half").unwrap(), long(2, 1));
+    check(&home, &told);
+}
+
+#[test]
+fn what_was_coming_in_when_the_backup_was_made_comes_in_no_more_and_counts_for_nobody() {
+    let (source, told) = written();
+    let options = source.bob().options();
+    let (upload, _) = source.bob().half_upload("half", &options);
+    let backup = source.backup();
+    drop(upload);
+    let home = Home::new();
+    home.restore(&backup, false).unwrap();
+    assert_eq!(home.database().pairs("SELECT id, open FROM content WHERE open = 1"), []);
+    check(&home, &told);
+}
+
+#[test]
+fn a_login_that_was_open_before_is_closed_and_no_read_of_the_vault_before_comes_into_the_log_of_the_other() {
+    let (source, told) = written();
+    let backup = source.backup();
+    let home = Home::new();
+    let alice = home.alice();
+    home.vault().enrol_login(&alice.caller, &alice.caller, secret(&[5; 32])).unwrap();
+    alice.put("secret-name", b"1").unwrap();
+    for _ in 0..3 {
+        alice.get("secret-name").unwrap();
+    }
+    home.restore(&backup, true).unwrap();
+    assert_eq!(refused(alice.get("mine")), Refused::Locked);
+    assert!(records(&home).iter().all(|record| record.name != "secret-name"));
     check(&home, &told);
 }

@@ -141,6 +141,8 @@ pub struct Vault {
     pub(crate) forsaken: Mutex<Vec<(i64, i64)>>,
     /// How often keys were made ready to be used.
     openings: AtomicU64,
+    /// How often the store was exchanged: numbers of rows mean nothing in another one.
+    pub(crate) exchanges: AtomicU64,
     /// Set while no value leaves the vault.
     locked_down: AtomicBool,
     /// Set while the audit log cannot take records because there is no space for them.
@@ -188,6 +190,7 @@ impl Vault {
             hot_issued: HotShelf::default(),
             forsaken: Mutex::default(),
             openings: AtomicU64::new(0),
+            exchanges: AtomicU64::new(0),
             locked_down: AtomicBool::new(false),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),

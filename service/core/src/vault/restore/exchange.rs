@@ -3,6 +3,7 @@
 //! Nothing may be written with the keys of the one to the other, so the vault is closed first, and whoever still holds its keys is waited
 //! for.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,7 +38,12 @@ impl Vault {
             // What came in meanwhile.
             self.check_restore(replace)?;
             let holds_something = self.read(|tx| Ok(tx.totals()?))? != Totals::default();
-            replacement.take_place(holds_something).map_err(|error| self.store_failed(error))
+            // Before the first write to the other one.
+            self.exchanges.fetch_add(1, Ordering::AcqRel);
+            replacement.take_place(holds_something).map_err(|error| {
+                self.exchanges.fetch_sub(1, Ordering::AcqRel);
+                self.store_failed(error)
+            })
         });
         if exchanged.is_err() {
             self.audit.reopen();
