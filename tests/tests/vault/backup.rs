@@ -301,3 +301,58 @@ fn where_no_tpm_answers_it_is_restored_and_said_what_to_do() {
     vault.wait_for_state("serving");
     check(&vault, Door::Socket);
 }
+
+#[test]
+fn a_directory_keeps_the_newest_and_a_program_is_given_each() {
+    let (vault, key) = written(Door::Socket);
+    let (shelf, hook, copy) = (vault.path().join("shelf"), vault.path().join("hook"), vault.path().join("copy"));
+    fs::create_dir(&shelf).unwrap();
+    fs::write(&hook, format!("#!/bin/sh\nexec cat >{}\n", copy.display())).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o700)).unwrap();
+    // Of another vault, and of somebody else's making.
+    let (other, _) = written(Door::Socket);
+    let theirs = shelf.join("vault-20200101T000000Z.backup");
+    fs::copy(create(&other, Door::Socket), &theirs).unwrap();
+    fs::write(shelf.join("vault-20200102T000000Z.backup"), b"no backup").unwrap();
+    let own = create(&vault, Door::Socket);
+    fs::copy(&own, shelf.join("kept.backup")).unwrap();
+    fs::copy(&own, shelf.join("vault-20200103T000000Z.backup")).unwrap();
+    fs::copy(&own, shelf.join("vault-20200104T000000Z.backup")).unwrap();
+    let arguments = ["create", "--json=short", "--into", text(&shelf), "--keep", "2", "--hook", text(&hook)];
+    let told = json(&ok(ctl(&vault, Door::Socket, &arguments)));
+    let file = PathBuf::from(told["file"].as_str().unwrap());
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(&file).unwrap());
+    ok(ctl(&vault, Door::Socket, &["verify", text(&copy), "--recovery-file", text(&key)]));
+    let mut left: Vec<_> = fs::read_dir(&shelf).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    let new = file.file_name().unwrap();
+    let expected = ["kept.backup", "vault-20200101T000000Z.backup", "vault-20200102T000000Z.backup"];
+    assert_eq!(left[..3], expected.map(std::ffi::OsString::from));
+    assert_eq!((left.len(), left[3].to_str(), left[4].as_os_str()), (5, Some("vault-20200104T000000Z.backup"), new));
+    fs::write(&hook, "#!/bin/sh\nexit 3\n").unwrap();
+    let (status, line) = failed(ctl(&vault, Door::Socket, &["create", "--into", text(&shelf), "--hook", text(&hook)]));
+    assert!(status == 1 && line.contains("did not take the backup") && line.contains(".backup'"), "{line}");
+}
+
+#[test]
+fn a_daemon_that_is_killed_while_one_comes_in_serves_what_it_had() {
+    let (lost, key) = written(Door::Socket);
+    let backup = fs::read(create(&lost, Door::Socket)).unwrap();
+    let mut vault = Vault::start();
+    vault.client(CAROL, Door::Socket).put("other", b"1", &defaults()).unwrap();
+    let unfinished = vault.state_directory().join("vault.db.restored");
+    let code = fs::read(&key).unwrap();
+    let mut private = [0; 32];
+    tokenvault_proto::read_key(code.trim_ascii(), &mut private).unwrap();
+    let root = vault.client(ROOT, Door::Socket);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let id = root.restore(reader.as_fd(), &private, &RestoreOptions { replace: Some(true) }).unwrap();
+    std::io::Write::write_all(&mut writer, &backup[..backup.len() / 2]).unwrap();
+    wait::until("the backup to come in", || unfinished.exists().then_some(()));
+    assert_eq!(root.operation(id).unwrap().state, "running");
+    vault.kill_daemon();
+    vault.start_daemon();
+    vault.wait_for_state("serving");
+    assert_eq!(vault.client(CAROL, Door::Socket).get("other", &defaults()).unwrap().data(), b"1");
+    assert!(!unfinished.exists());
+}

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -11,10 +11,12 @@ use tokenvault_proto::{ErrorCode, Findings};
 
 use super::faults::STANDARD;
 use super::file::Target;
+use super::shelf;
 use crate::common::Context;
 use crate::ctl::operation;
 use crate::failure::Failure;
 use crate::output::bytes;
+use crate::parse;
 
 /// Bytes that are written at a time.
 const STEP: usize = 64 * 1024;
@@ -25,11 +27,25 @@ const TELL: Duration = Duration::from_millis(200);
 ///
 /// Reads and writes go on meanwhile. The file appears under its name when all of it is on the disk, and takes the place of one that is
 /// there; it is for its owner alone. Try now and then with 'backup verify --recovery-file' whether the recovery key opens it.
+/// tokenvault-backup.timer makes one every day in /var/lib/tokenvault-backup, keeps fourteen, and runs /etc/tokenvault/backup with each,
+/// where that is an executable file: to take it away from the machine. It is off until 'systemctl enable --now tokenvault-backup.timer'.
 #[derive(clap::Args)]
 pub struct Args {
     /// File to write; '-' is standard output
-    #[arg(value_name = "FILE", default_value = STANDARD)]
+    #[arg(value_name = "FILE", default_value = STANDARD, conflicts_with = "into")]
     file: PathBuf,
+
+    /// Write a new file in this directory, named by the time
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
+
+    /// Keep so many backups of this vault that were made with --into there, and remove the older ones
+    #[arg(long, value_name = "N", value_parser = parse::kept_backups, allow_hyphen_values = true, requires = "into")]
+    keep: Option<u32>,
+
+    /// Run this program afterwards with the backup on its standard input, where there is an executable file of that name
+    #[arg(long, value_name = "PROGRAM", requires = "into")]
+    hook: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -42,7 +58,8 @@ struct Created<'a> {
 /// Makes it.
 pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let client = context.client()?;
-    let mut target = Target::open(context, &args.file)?;
+    let file = args.into.as_deref().map_or_else(|| args.file.clone(), shelf::next);
+    let mut target = Target::open(context, &file)?;
     let (mut stream, out) = io::pipe().map_err(|error| Failure::io("cannot make a pipe", &error, "try again"))?;
     let id = client.backup(out.as_fd())?;
     // The daemon has one of its own: the stream ends with that.
@@ -58,7 +75,15 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         return Err(Failure::new(ErrorCode::Failed, "not all of the backup came through", "make it again"));
     }
     target.finish()?;
-    say(context, &args, &ended.findings)
+    let removed = match (&args.into, args.keep) {
+        (Some(directory), Some(keep)) => shelf::prune(directory, &file, usize::try_from(keep).unwrap_or(usize::MAX))?,
+        _ => 0,
+    };
+    if removed > 0 {
+        context.output.note(&format!("{removed} older {} removed", if removed == 1 { "backup" } else { "backups" }));
+    }
+    args.hook.as_deref().map_or(Ok(()), |hook| shelf::hand_on(hook, &file))?;
+    say(context, &file, &ended.findings)
 }
 
 /// Writes what comes until nothing more does; how many bytes.
@@ -86,17 +111,17 @@ fn give_up(client: &Client, id: u64) {
     let _ends_all_the_same = client.cancel(id);
 }
 
-fn say(context: &Context, args: &Args, findings: &Findings) -> Result<(), Failure> {
+fn say(context: &Context, file: &Path, findings: &Findings) -> Result<(), Failure> {
     let number = |key| findings.number(key).unwrap_or_default();
     let (tokens, size) = (number("tokens"), bytes(number("bytes")));
     let what =
         format!("{tokens} {} and all that belongs to them, {size}", if tokens == 1 { "token" } else { "tokens" });
-    if args.file.as_os_str() == STANDARD {
+    if file.as_os_str() == STANDARD {
         context.output.note(&what);
         return Ok(());
     }
     if context.output.wants_json() {
-        return context.output.json(&Created { file: args.file.display().to_string(), findings });
+        return context.output.json(&Created { file: file.display().to_string(), findings });
     }
-    context.output.line(&format!("{what}, in {}", crate::output::escape(&args.file.display().to_string())))
+    context.output.line(&format!("{what}, in {}", crate::output::escape(&file.display().to_string())))
 }

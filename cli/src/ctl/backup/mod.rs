@@ -6,6 +6,7 @@ mod file;
 mod key;
 mod list;
 mod restore;
+mod shelf;
 mod verify;
 
 use clap::Subcommand;
