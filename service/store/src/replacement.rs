@@ -4,6 +4,7 @@
 //! goes wrong. A machine that stops at the rename has the one or the other.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Weak};
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -22,6 +23,9 @@ use crate::tx::Tx;
 use crate::verify;
 use crate::writer::Entrance;
 
+/// Most stores that are kept.
+const KEPT_MAX: u32 = 1000;
+
 /// Rows of one commit.
 const STEP: u64 = 4096;
 
@@ -29,7 +33,21 @@ const SUFFIXES: [&str; 4] = [".restored", ".restored-wal", ".restored-shm", ".re
 
 /// Removes what is left of one that was never finished.
 pub(crate) fn remove_left_over(directory: &Directory) -> Result<(), Fault> {
-    SUFFIXES.iter().try_for_each(|suffix| directory::remove_if_there(&directory.beside(suffix)))
+    SUFFIXES.iter().try_for_each(|suffix| directory::remove_if_there(&directory.beside(suffix)))?;
+    // Stopped just before the rename: what was to be kept is still the store itself, under a second name.
+    let vault = fs::symlink_metadata(directory.vault())?;
+    if vault.nlink() > 1 {
+        for path in (1..=KEPT_MAX).map(|number| directory.beside(&kept_name(number))) {
+            if fs::symlink_metadata(&path).is_ok_and(|kept| (kept.dev(), kept.ino()) == (vault.dev(), vault.ino())) {
+                directory::remove_if_there(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn kept_name(number: u32) -> String {
+    format!(".replaced-{number}")
 }
 
 /// One that is being put together.
@@ -197,7 +215,7 @@ impl Drop for SqliteReplacement {
 
 /// A suffix that no store was kept under.
 fn free_name(directory: &Directory) -> Result<String, Fault> {
-    let mut names = (1..1000).map(|number| format!(".replaced-{number}"));
+    let mut names = (1..=KEPT_MAX).map(kept_name);
     let free = names.find(|name| fs::symlink_metadata(directory.beside(name)).is_err());
     free.ok_or_else(|| Fault::io("a thousand stores were kept already; remove some of vault.db.replaced-*"))
 }

@@ -160,6 +160,12 @@ fn what_is_not_kept_is_gone_and_what_is_not_taken_leaves_nothing() {
     fs::write(dir.path().join("vault.db.restored"), b"half").unwrap();
     drop(open(dir.path()));
     assert!(!dir.path().join("vault.db.restored").exists());
+    // And one that was killed just before the rename: what was to be kept is the store itself.
+    let file = |name: &str| dir.path().join(name);
+    fs::hard_link(file("vault.db"), file("vault.db.replaced-2")).unwrap();
+    fs::copy(file("vault.db"), file("vault.db.replaced-1")).unwrap();
+    drop(open(dir.path()));
+    assert_eq!((file("vault.db.replaced-1").exists(), file("vault.db.replaced-2").exists()), (true, false));
 }
 
 #[test]

@@ -24,7 +24,7 @@ const LEFT_BEHIND: [&str; 2] = ["slot-mac", "row-sum"];
 pub struct BackupKeys<'a> {
     /// Public keys of the recovery slots.
     pub recipients: &'a [[u8; hpke::PUBLIC_KEY_BYTES]],
-    /// See [`vouching_key`](super::carried::vouching_key).
+    /// The key by which the vault vouches for it.
     pub vouching: Secret,
     /// Where secrets lie.
     pub memory: &'a dyn SecretMemory,

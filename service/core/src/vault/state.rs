@@ -199,8 +199,8 @@ impl Vault {
             Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
             Inner::Unavailable(reason) => (reason.clone(), "mend the cause and restart tokenvaultd".into(), None),
             Inner::Quarantined(reason) => {
-                let next = "stop tokenvaultd, keep vault.db and what belongs to it elsewhere, start it and run 'tokenvaultctl backup restore FILE', or \
-                            put a copy of the state directory back";
+                let next = "keep the state directory as it is and put a copy back; or stop tokenvaultd, move vault.db and what belongs to \
+                            it away, start it and run 'tokenvaultctl backup restore FILE'";
                 (reason.clone(), next.into(), None)
             }
         });
