@@ -1,6 +1,6 @@
 //! A store that could not be opened: the daemon runs all the same and says why.
 
-use tokenvault_core::port::{ReadTx, Store, StoreCounters, StoreError, StoreStatus, WriteJob};
+use tokenvault_core::port::{ReadTx, Replacement, Store, StoreCounters, StoreError, StoreStatus, WriteJob};
 
 /// Answers everything with the reason the real store was not opened.
 pub struct UnusableStore {
@@ -44,5 +44,13 @@ impl Store for UnusableStore {
 
     fn counters(&self) -> StoreCounters {
         StoreCounters::default()
+    }
+
+    fn schema(&self) -> u32 {
+        tokenvault_store::SCHEMA
+    }
+
+    fn begin_replacement(&self, _schema: u32) -> Result<Box<dyn Replacement>, StoreError> {
+        Err(self.error())
     }
 }

@@ -1,6 +1,7 @@
 //! `tokenvaultctl`: the vault itself. One file per subcommand: its options, and what it does with them.
 
 mod audit;
+mod backup;
 mod cleanup;
 mod config;
 mod consent;
@@ -35,7 +36,8 @@ const EXAMPLES: &str = "Examples:
   tokenvaultctl status               # what is protected, and what is not
   tokenvaultctl doctor               # what is wrong, and how to mend it
   tokenvaultctl unseal --recovery    # when the TPM does not open the vault
-  tokenvaultctl slot add tpm2        # with another TPM: it opens the vault from now on";
+  tokenvaultctl slot add tpm2        # with another TPM: it opens the vault from now on
+  tokenvaultctl backup create FILE   # everything, for who has the recovery key";
 
 /// Set up, open, close and examine the vault of this machine.
 #[derive(Parser)]
@@ -61,6 +63,8 @@ enum Command {
     Audit(audit::Command),
     Verify(verify::Args),
     Recover(recover::Args),
+    #[command(subcommand)]
+    Backup(backup::Command),
     Lockdown(lockdown::Args),
     #[command(subcommand)]
     User(user::Command),
@@ -78,6 +82,9 @@ enum Command {
 impl Command {
     /// Whether it does what root alone may, or whoever an administrator permits it.
     const fn may_need_consent(&self) -> bool {
+        if let Self::Backup(command) = self {
+            return command.asks_daemon();
+        }
         !matches!(
             self,
             Self::Status(_)
@@ -121,6 +128,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Recover(args) => recover::run(&context, args),
         Command::Lockdown(args) => lockdown::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
+        Command::Backup(command) => backup::run(&context, command),
         Command::User(command) => user::run(&context, command),
         Command::Cleanup(args) => cleanup::run(&context, args),
         Command::Credential(command) => credential::run(&context, command),

@@ -33,8 +33,10 @@ pub fn wait(context: &Context, client: &Client, id: u64, steps: &str) -> Result<
             progress.clear();
             return Ok(ended(info));
         }
-        if info.total > 0 {
-            progress.show(&format!("{} of {} {steps}", info.done, info.total));
+        match (info.done, info.total) {
+            (0, 0) => {}
+            (done, 0) => progress.show(&format!("{done} {steps}")),
+            (done, total) => progress.show(&format!("{done} of {total} {steps}")),
         }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSE.1);

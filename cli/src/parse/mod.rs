@@ -12,7 +12,7 @@ pub use duration::duration;
 pub use malformed::Malformed;
 pub use mark::{Mark, mark};
 pub use number::{
-    attempts, characters, descriptor, digits, expected_version, kept_versions, quota, records, rows, slot, uid, uses,
-    version,
+    attempts, characters, descriptor, digits, expected_version, kept_backups, kept_versions, quota, records, rows,
+    slot, uid, uses, version,
 };
 pub use time::{time_ago, time_ahead, time_now, time_or_never};

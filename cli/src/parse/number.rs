@@ -33,6 +33,11 @@ pub fn kept_versions(text: &str) -> Result<u32, Malformed> {
     number(text, 1..=KEEP_VERSIONS_MAX, || count(KEEP_VERSIONS_MAX, "write how many versions to keep, such as 10"))
 }
 
+/// How many backups are kept.
+pub fn kept_backups(text: &str) -> Result<u32, Malformed> {
+    number(text, 1..=u32::MAX, || count(u32::MAX, "write how many backups to keep, such as 14"))
+}
+
 /// How many digits a code has.
 pub fn digits(text: &str) -> Result<u32, Malformed> {
     number(text, CODE_LENGTHS, || Malformed {

@@ -8,3 +8,4 @@ mod pair;
 pub use confirm::{KIND, Keeping, add_slot, confirm_slot};
 pub use file::read_key;
 pub use new_file::NewFile;
+pub use pair::RecoveryKey;

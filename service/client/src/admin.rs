@@ -1,8 +1,10 @@
 //! `org.tokenvault1.Admin`: slots, sealing, credentials, audit log, configuration.
 
+use std::os::fd::BorrowedFd;
+
 use tokenvault_proto::{
     AddSlotOptions, AuditInfo, AuditOptions, CleanupInfo, CleanupOptions, CredentialTest, ExpiringInfo,
-    ExpiringOptions, NoOptions, RemoveSlotOptions, SlotInfo, UnsealOptions, VerifyAuditOptions,
+    ExpiringOptions, NoOptions, RemoveSlotOptions, RestoreOptions, SlotInfo, UnsealOptions, VerifyAuditOptions,
 };
 
 use crate::client::Client;
@@ -106,6 +108,23 @@ impl Client {
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn verify(&self) -> Result<u64, Error> {
         self.call(&method::VERIFY, &NoOptions::default())
+    }
+
+    /// Begins to make a backup, which is written to `out`, the write end of a pipe, and returns the number of the operation.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn backup(&self, out: BorrowedFd<'_>) -> Result<u64, Error> {
+        self.call_with_descriptor(&method::BACKUP, out, |out| (out, NoOptions::default()))
+    }
+
+    /// Begins to restore the backup that comes through `from`, the read end of a pipe, with the recovery private key, and returns the
+    /// number of the operation.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn restore(&self, from: BorrowedFd<'_>, key: &[u8], options: &RestoreOptions) -> Result<u64, Error> {
+        self.call_with_descriptor_and_value(&method::RESTORE, from, key, |from, key| (from, key, options))
     }
 
     /// Deletes what expired a week ago or more.

@@ -90,6 +90,25 @@ impl Client {
         decode(method, &reply)
     }
 
+    /// A call that hands over a descriptor and a small value.
+    pub(crate) fn call_with_descriptor_and_value<B, R>(
+        &self,
+        method: &Method,
+        descriptor: BorrowedFd<'_>,
+        value: &[u8],
+        body: impl Fn(Fd<'static>, Fd<'static>) -> B,
+    ) -> Result<R, Error>
+    where
+        B: Serialize + DynamicType,
+        R: DeserializeOwned + zbus::Type,
+    {
+        let reply = self.exchange(method, self.until(method), &|head| {
+            let copy = descriptor.try_clone_to_owned().map_err(|error| Error::local("pass the descriptor", &error))?;
+            prepare(head, &body(Fd::from(copy), Fd::from(pipe::send_whole(value)?)), None)
+        })?;
+        decode(method, &reply)
+    }
+
     /// Sends what `prepare` makes and returns what the reply carries. It is made anew for the second attempt.
     fn exchange<'v>(
         &self,

@@ -6,6 +6,7 @@
 
 pub mod announcement;
 pub mod audit;
+pub mod backup;
 pub mod caller;
 pub mod crypto;
 mod cursor;

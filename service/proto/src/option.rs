@@ -297,6 +297,14 @@ options! {
 }
 
 options! {
+    /// Options of `Admin.Restore`.
+    RestoreOptions {
+        /// Restores also where the vault holds tokens; a copy of its store is kept.
+        replace: bool = "replace",
+    }
+}
+
+options! {
     /// `SetUser`.
     SetUserOptions {
         /// `admin`, `developer`, `consumer`, `auditor`; [`crate::ROLE_AS_CONFIGURED`]: as configured.

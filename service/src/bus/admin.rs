@@ -15,7 +15,7 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, audit, decode, encode, expiring, slots, users, verify};
+use super::{Desk, Options, Refusal, audit, backup, decode, encode, expiring, slots, users, verify};
 use crate::caller::Kind;
 use crate::credential;
 use crate::reload::reload;
@@ -236,6 +236,45 @@ impl Admin {
     async fn verify(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<u64, Refusal> {
         let desk = &self.0;
         desk.serve_admin(&header, Kind::Read, "Verify", |call| verify::begin(desk, call, options)).await
+    }
+
+    /// Begins to make a backup, and answers the number of the operation, see `Manager.Operation`: everything in the store at one moment
+    /// is written to `out`, the write end of a pipe, encrypted to the recovery keys of the vault. Reads and writes go on; what is deleted
+    /// meanwhile stays in the store's log until it has ended. Whoever reads keeps what came only when the operation is `done`.
+    ///
+    /// Its result has `rows` t, `tokens` t and `bytes` t, the length of the stream.
+    ///
+    /// Errors: Unavailable (no recovery key: nobody could open it), InvalidArgs (no pipe), Sealed. The operation fails with Timeout when
+    /// nothing is read for a minute.
+    #[zbus(out_args("operation"))]
+    async fn backup(&self, #[zbus(header)] header: Header<'_>, out: OwnedFd, options: Options) -> Result<u64, Refusal> {
+        let desk = &self.0;
+        desk.serve_admin(&header, Kind::Write, "Backup", |call| backup::begin(desk, call, out, options)).await
+    }
+
+    /// Begins to restore a backup, and answers the number of the operation, see `Manager.Operation`: `backup` is the read end of a pipe
+    /// it comes through, `recovery` the private recovery key, 32 bytes. All of it is read and verified before anything changes; then it
+    /// takes the place of the store as a whole and is sealed to this machine. Also where there is no vault yet. Options: `replace` b: also
+    /// where the vault holds tokens; a copy of its store is kept.
+    ///
+    /// Its result has `rows` t, `tokens` t, `bytes` t and `made` t, the time the backup was begun; `kept` s, the file the store before
+    /// is kept in; `slot` s, the slot that opens the vault unattended, and `no-tpm` s, why the TPM does not. A backup that is damaged
+    /// fails with InvalidArgs, which names the place, another recovery key with AccessDenied, and nothing has changed.
+    ///
+    /// Errors: AccessDenied (the vault holds tokens), InvalidArgs (no pipe), Quarantined.
+    #[zbus(out_args("operation"))]
+    async fn restore(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        backup: OwnedFd,
+        recovery: OwnedFd,
+        options: Options,
+    ) -> Result<u64, Refusal> {
+        let desk = &self.0;
+        desk.serve_admin(&header, Kind::Write, "Restore", |call| {
+            backup::restore(desk, call, (backup, recovery), options)
+        })
+        .await
     }
 
     /// Deletes what expired a week ago or more: tokens, versions, shares; answers how much.

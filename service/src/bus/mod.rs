@@ -7,6 +7,7 @@ mod admin;
 mod answer;
 mod attachments;
 mod audit;
+mod backup;
 mod call;
 mod decode;
 mod decode_issued;

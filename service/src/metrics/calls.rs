@@ -39,6 +39,8 @@ const METHODS: [(&str, &[&str]); 5] = [
             "Audit",
             "VerifyAudit",
             "Verify",
+            "Backup",
+            "Restore",
             "Lockdown",
             "Recover",
             "Reload",

@@ -39,6 +39,11 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Whether it is to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.entry.is_cancelled()
+    }
+
     fn tell(&self) {
         if let Some(listener) = self.listener.get() {
             listener(self.entry.uid, self.entry.view(self.id));

@@ -7,7 +7,9 @@
 pub mod incoming;
 pub mod outgoing;
 mod portion;
+mod stream;
 
 pub use incoming::{EmptyValue, IncomingLimits, LongValue, ReceiveError, Received, Room, receive, receive_any};
 pub use outgoing::{BusPlace, Chunks, Claim, Filled, Next, PipeLimits, Pipes, Reservation, SendError};
 pub use portion::{OverPortion, Portion, Portions};
+pub use stream::{PipeSink, PipeSource};

@@ -12,11 +12,13 @@
 mod connection;
 mod create;
 mod directory;
+mod dump;
 mod fault;
 mod identity;
 mod migration;
 mod options;
 mod pool;
+mod replacement;
 mod reserve;
 mod row;
 mod status;

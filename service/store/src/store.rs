@@ -4,16 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokenvault_core::port::{ReadTx, Store, StoreCounters, StoreError, StoreStatus, WriteJob};
+use tokenvault_core::port::{ReadTx, Replacement, Store, StoreCounters, StoreError, StoreStatus, WriteJob};
 
 use crate::connection;
 use crate::create;
 use crate::directory::Directory;
 use crate::fault::Fault;
 use crate::identity;
-use crate::migration;
+use crate::migration::{self, SCHEMA};
 use crate::options::StoreOptions;
 use crate::pool::Pool;
+use crate::replacement::{self, SqliteReplacement};
 use crate::reserve::Reserve;
 use crate::status::Shared;
 use crate::tx::Tx;
@@ -24,7 +25,7 @@ use crate::writer::{Queue, Writer};
 pub struct SqliteStore {
     // Dropped in this order: readers first, so that the writer closes the last connection and with it the log; the lock
     // on the directory goes when everything else has gone.
-    pool: Pool,
+    pool: Arc<Pool>,
     queue: Queue,
     shared: Arc<Shared>,
     directory: Arc<Directory>,
@@ -49,6 +50,7 @@ impl SqliteStore {
         };
         let shared = Arc::new(Shared::default());
         let writer = Writer::new(writer, Arc::clone(&directory), Arc::clone(&shared), reserve, options.store_bytes)?;
+        let pool = Arc::new(pool);
         Ok(Self { pool, queue: Queue::start(writer, options.queue)?, shared, directory })
     }
 
@@ -58,6 +60,7 @@ impl SqliteStore {
     /// # Errors
     /// `Corrupt` names what is wrong; `Io` when the file could not be read.
     pub fn verify_structure(&self) -> Result<(), StoreError> {
+        let _visit = self.pool.visit();
         let verified = connection::reader(&self.directory.vault()).and_then(|reader| verify::structure(&reader));
         Ok(verified.inspect_err(|Fault(error)| self.shared.heed(error))?)
     }
@@ -94,6 +97,15 @@ impl Store for SqliteStore {
     fn counters(&self) -> StoreCounters {
         self.shared.counters()
     }
+
+    fn schema(&self) -> u32 {
+        SCHEMA
+    }
+
+    fn begin_replacement(&self, schema: u32) -> Result<Box<dyn Replacement>, StoreError> {
+        let begun = SqliteReplacement::begin(&self.directory, &self.pool, self.queue.entrance(), schema);
+        Ok(Box::new(begun.map_err(|Fault(error)| self.directory.cause(error))?))
+    }
 }
 
 /// Runs work in the transaction of a reader.
@@ -121,6 +133,7 @@ fn connect(directory: &Directory, readers: usize) -> Result<(Connection, Pool), 
     migration::upgrade(&mut writer, directory)?;
     identity::check_schema(&writer)?;
     connection::own(&writer)?;
+    replacement::remove_left_over(directory)?;
     let pool = Pool::open(&directory.vault(), readers)?;
     Ok((writer, pool))
 }

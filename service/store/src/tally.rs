@@ -76,6 +76,11 @@ impl Tally {
         *self.lock() = Mark { watch: Some(watch), sum, strays: false };
     }
 
+    /// Has nobody account for the rows.
+    pub(crate) fn forget(&self) {
+        *self.lock() = Mark::default();
+    }
+
     /// Notes that the audit log has another end, which stands beside the sum.
     pub(crate) fn note_link(&self) {
         let mut mark = self.lock();

@@ -17,7 +17,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("tokenvault-pam", &[]),
     ("tokenvault-pam-helper", &["tokenvault-client", "tokenvault-kdf"]),
     ("tokenvault-kdf", &[]),
-    ("tokenvault-cli", &["tokenvault-client", "tokenvault-kdf", "tokenvault-proto"]),
+    // A backup is looked at without the daemon, on any machine.
+    ("tokenvault-cli", &["tokenvault-client", "tokenvault-core", "tokenvault-kdf", "tokenvault-proto"]),
 ];
 
 const TESTS: &str = "tokenvault-tests";

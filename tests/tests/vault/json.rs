@@ -80,6 +80,15 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["audit", "verify"], &["ok records first last chain"], ""),
     (&["verify"], &["ok rows records"], ""),
     (&["recover", "--from-file", "KEY"], &["tokens"], ""),
+    (&["backup", "create", "BACKUP"], &["file rows tokens bytes"], ""),
+    (&["backup", "list", "BACKUP"], &["backups"], "file made bytes vault-id instance-id schema recovery-keys"),
+    (&["backup", "verify", "BACKUP"], &["ok contents vault-id made bytes"], ""),
+    (&["backup", "verify", "BACKUP", "--recovery-file", "KEY"], &["ok contents vault-id made bytes rows tokens"], ""),
+    (
+        &["backup", "restore", "BACKUP", "--replace", "--recovery-file", "KEY"],
+        &["rows tokens bytes made kept slot"],
+        "",
+    ),
     (&["lockdown", "on"], &[], ""),
     (&["lockdown", "off"], &[], ""),
     (&["notify", "--state", "TOLD", "--", "/bin/true"], &["count"], ""),
@@ -131,6 +140,7 @@ fn assert_document(vault: &Vault, user: User, program: &str, case: &Case, id: &s
         ("HOME/offer", home.join("offer")),
         ("CONF", vault.path().join("tokenvault.conf")),
         ("TOLD", vault.path().join("told")),
+        ("BACKUP", vault.path().join("vault.backup")),
         ("PROM", vault.path().join("tokenvault.prom")),
         ("DAEMON", tokenvault_tests::program::path("tokenvaultd")),
     ];

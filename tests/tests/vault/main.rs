@@ -15,6 +15,7 @@ mod attachments;
 mod attributes;
 mod audit;
 mod audit_log;
+mod backup;
 mod bad_input;
 mod bad_value;
 mod bus;

@@ -52,6 +52,8 @@ const METHODS: [(&str, For, &[&str]); 7] = [
             "TestCredential",
             "VerifyAudit",
             "Verify",
+            "Backup",
+            "Restore",
             "Lockdown",
             "Recover",
             "Cleanup",
@@ -99,6 +101,11 @@ fn ask(wire: &Wire, interface: &str, method: &str, signature: &str, uid: u32) ->
         "ba{sv}" => wire.call(interface, method, &(false, none)),
         "ua{sv}" => wire.call(interface, method, &(uid, none)),
         "uha{sv}" => wire.call(interface, method, &(uid, held(), none)),
+        "hha{sv}" => {
+            // No pipe, and so no backup.
+            let none_at_all = Fd::from(std::os::fd::OwnedFd::from(std::fs::File::open("/dev/null").unwrap()));
+            wire.call(interface, method, &(none_at_all, held(), none))
+        }
         "uhha{sv}" => wire.call(interface, method, &(uid, held(), held(), none)),
         other => panic!("{method} takes {other}: say here what it is asked with"),
     }

@@ -13,8 +13,8 @@ use super::installed::STATE_DIR;
 
 /// Beside the files of the configuration: what they are found in.
 const SETTINGS: [&str; 2] = ["/etc/tokenvault", "/etc/tokenvault/tokenvault.conf.d"];
-/// What tokenvault-notify.service runs as root.
-const HOOK: &str = "/etc/tokenvault/notify";
+/// What tokenvault-notify.service and tokenvault-backup.service run as root.
+const HOOKS: [&str; 2] = ["/etc/tokenvault/notify", "/etc/tokenvault/backup"];
 
 /// A place that somebody owns or may write who must not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ const ROOTS: Rule = Rule { closed: 0o022, roots: true, mode: "go-w" };
 
 /// Every such place of an installed vault.
 pub fn exposed() -> Vec<Exposed> {
-    let fixed = [DELETED_DIR].into_iter().chain(SETTINGS).chain([HOOK]).map(PathBuf::from);
+    let fixed = [DELETED_DIR].into_iter().chain(SETTINGS).chain(HOOKS).map(PathBuf::from);
     // A directory that cannot be listed has nothing that this caller could be told of.
     let files = config::files(Path::new("/")).unwrap_or_default();
     let roots = fixed.chain(files).map(|path| (path, ROOTS));

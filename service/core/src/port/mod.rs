@@ -5,6 +5,7 @@
 mod clock;
 mod counter;
 mod deleted;
+mod dump;
 mod memory;
 mod progress;
 mod rows;
@@ -14,6 +15,7 @@ mod store;
 pub use clock::{Clock, ManualClock};
 pub use counter::{Counted, Counter, CounterPlace, CounterStep};
 pub use deleted::{DeletionNote, DeletionNotes};
+pub use dump::{Cell, Replacement, RowSink};
 pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 pub use progress::{Cancelled, Progress};
 pub use rows::RowWatch;

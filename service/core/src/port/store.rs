@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::RowWatch;
+use super::{Replacement, RowSink, RowWatch};
 
 /// A keyed tag: an HMAC under a key of the keyring. Equal things have equal tags; nothing else can be read from it.
 pub type Tag = [u8; 32];
@@ -380,6 +380,9 @@ pub trait ReadTx {
     /// The sum of the tags of all rows that `watch` accounts for, as they are: reads the whole store. `None` when `goes_on`, which is
     /// told how many rows were read, wants no more. `Closed` when the key of `watch` is gone.
     fn sum_rows(&self, watch: &dyn RowWatch, goes_on: &mut dyn FnMut(u64) -> bool) -> Result<Option<Tag>, StoreError>;
+    /// Gives all rows to `sink`, table by table, each in the order of its key, and with them the numbers that were given last; false
+    /// when it wants no more.
+    fn dump(&self, sink: &mut dyn RowSink) -> Result<bool, StoreError>;
     /// What all principals have.
     fn totals(&self) -> Result<Totals, StoreError>;
     /// Versions of one token.
@@ -524,4 +527,13 @@ pub trait Store: Send + Sync {
 
     /// What the store has done since it was opened.
     fn counters(&self) -> StoreCounters;
+
+    /// Schema of its rows.
+    fn schema(&self) -> u32;
+
+    /// Begins to put another store together beside this one, of a schema this release knows.
+    ///
+    /// # Errors
+    /// `Newer` for one it does not know; what the disk answers.
+    fn begin_replacement(&self, schema: u32) -> Result<Box<dyn Replacement>, StoreError>;
 }

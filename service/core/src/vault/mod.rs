@@ -6,6 +6,7 @@
 mod anchor;
 mod announced;
 mod audited;
+mod backup;
 mod create;
 mod due_mark;
 mod hot;
@@ -15,6 +16,7 @@ mod open;
 mod principals;
 mod reads_before;
 mod recover;
+mod restore;
 mod row_sum;
 mod seen;
 mod slots;
@@ -41,6 +43,7 @@ use crate::token::Listed;
 pub use crate::crypto::VaultId;
 pub use anchor::{Anchor, AnchorState};
 pub use audited::Receipt;
+pub use backup::BackupRequest;
 pub(crate) use due_mark::Mark;
 pub use hot::HotToken;
 pub(crate) use hot::Look;
@@ -49,6 +52,7 @@ pub use open::OpenVault;
 pub(crate) use principals::Change;
 pub(crate) use reads_before::ReadsBefore;
 pub use recover::Recovered;
+pub use restore::{RestoreRequest, Restored};
 pub use row_sum::RowsWhole;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{State, VaultStatus};
@@ -141,6 +145,8 @@ pub struct Vault {
     pub(crate) forsaken: Mutex<Vec<(i64, i64)>>,
     /// How often keys were made ready to be used.
     openings: AtomicU64,
+    /// How often the store was exchanged: numbers of rows mean nothing in another one.
+    pub(crate) exchanges: AtomicU64,
     /// Set while no value leaves the vault.
     locked_down: AtomicBool,
     /// Set while the audit log cannot take records because there is no space for them.
@@ -169,6 +175,10 @@ pub struct Vault {
     unanchored: AtomicBool,
     /// Told when it should be raised soon.
     anchor_waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Held while a backup is made.
+    backing_up: Mutex<()>,
+    /// Held while one is restored.
+    restoring: Mutex<()>,
 }
 
 impl Vault {
@@ -194,6 +204,7 @@ impl Vault {
             hot_issued: HotShelf::default(),
             forsaken: Mutex::default(),
             openings: AtomicU64::new(0),
+            exchanges: AtomicU64::new(0),
             locked_down: AtomicBool::new(false),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
@@ -208,6 +219,8 @@ impl Vault {
             anchoring: Mutex::new(()),
             unanchored: AtomicBool::new(false),
             anchor_waker: OnceLock::new(),
+            backing_up: Mutex::new(()),
+            restoring: Mutex::new(()),
         })
     }
 

@@ -19,6 +19,11 @@ impl Vault {
         }
     }
 
+    /// Nobody was seen: the principals are others.
+    pub(super) fn forget_seen(&self) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Writes down who was seen for the first time of a day. Best effort: what cannot be written is noted again another day.
     pub(super) fn flush_seen(self: &Arc<Self>, open: &Arc<OpenVault>) {
         let seen = mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));

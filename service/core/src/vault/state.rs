@@ -199,7 +199,9 @@ impl Vault {
             Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
             Inner::Unavailable(reason) => (reason.clone(), "mend the cause and restart tokenvaultd".into(), None),
             Inner::Quarantined(reason) => {
-                let next = "keep a copy of the state directory; then put the right store back, or take the one that is there with 'tokenvaultctl recover' and the recovery key";
+                let next = "keep a copy of the state directory; then take the store as it is with 'tokenvaultctl recover' and the recovery key, \
+                            or stop tokenvaultd, put the right store back, or move vault.db and what belongs to it away, start it and run \
+                            'tokenvaultctl backup restore FILE'";
                 (reason.clone(), next.into(), None)
             }
         });

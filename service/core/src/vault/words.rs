@@ -21,6 +21,8 @@ pub enum SealReason {
     DamagedSlot(String),
     /// It has no slot that opens unattended.
     NoUnattendedSlot,
+    /// A backup takes its place.
+    Restoring,
 }
 
 impl SealReason {
@@ -39,13 +41,14 @@ impl SealReason {
             Self::HostKey(text) => format!("the host key does not open it: {text}"),
             Self::DamagedSlot(text) => format!("DamagedSlot: {text}"),
             Self::NoUnattendedSlot => "it has no slot that opens unattended".into(),
+            Self::Restoring => "a backup is taking its place".into(),
         }
     }
 
     /// What an administrator does about it.
     pub const fn next_step(&self) -> &'static str {
         match self {
-            Self::NotTried => "wait a moment",
+            Self::NotTried | Self::Restoring => "wait a moment",
             Self::Administrator => {
                 "run 'tokenvaultctl unseal', with --passphrase or --recovery where no slot opens unattended"
             }

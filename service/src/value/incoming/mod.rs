@@ -51,6 +51,9 @@ pub enum ReceiveError {
         "the value must come as the read end of a pipe or as a memfd sealed with F_SEAL_WRITE and F_SEAL_SHRINK, not as {0}"
     )]
     WrongKind(&'static str),
+    /// Not the end of a pipe that a stream goes through.
+    #[error("a backup goes through {0} of a pipe, and through nothing else")]
+    NoPipe(&'static str),
     /// The writer closed without writing.
     #[error("the value is empty; a token has at least one byte")]
     Empty,
@@ -83,9 +86,10 @@ pub enum ReceiveError {
 impl From<ReceiveError> for tokenvault_core::Error {
     fn from(error: ReceiveError) -> Self {
         match error {
-            ReceiveError::WrongKind(_) | ReceiveError::Empty | ReceiveError::TooLarge { .. } => {
-                Self::InvalidArgs(error.to_string())
-            }
+            ReceiveError::WrongKind(_)
+            | ReceiveError::NoPipe(_)
+            | ReceiveError::Empty
+            | ReceiveError::TooLarge { .. } => Self::InvalidArgs(error.to_string()),
             ReceiveError::Timeout(_) | ReceiveError::Stalled(_) | ReceiveError::TooSlow(_) => {
                 Self::Timeout(error.to_string())
             }

@@ -42,6 +42,19 @@ pub(crate) fn build(connection: &mut Connection) -> Result<(), Fault> {
     run(connection, STEPS, 0)
 }
 
+/// Builds a schema that this release knows in an empty database.
+pub(crate) fn build_up_to(connection: &mut Connection, schema: u32) -> Result<(), Fault> {
+    run(connection, STEPS.get(..schema as usize).unwrap_or(STEPS), 0)
+}
+
+/// Brings a database of which nobody needs a copy up to the present schema.
+pub(crate) fn run_rest(connection: &mut Connection) -> Result<(), Fault> {
+    match schema_of(connection)? {
+        found if found < STEPS.len() => run(connection, STEPS, found),
+        _ => Ok(()),
+    }
+}
+
 /// Brings a store up to the present schema; a copy of it is made first.
 pub(crate) fn upgrade(connection: &mut Connection, directory: &Directory) -> Result<(), Fault> {
     upgrade_with(connection, directory, STEPS)

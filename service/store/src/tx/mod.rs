@@ -17,10 +17,11 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use tokenvault_core::port::{
-    AttributeTag, AuditRow, Ending, IssuedRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, RowWatch,
-    ShareRow, SlotRow, StoreError, Tag, TokenRow, Totals, VersionHead, VersionRow, WriteTx,
+    AttributeTag, AuditRow, Ending, IssuedRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, RowSink,
+    RowWatch, ShareRow, SlotRow, StoreError, Tag, TokenRow, Totals, VersionHead, VersionRow, WriteTx,
 };
 
+use crate::dump;
 use crate::fault::{Fault, breaks_batch, duplicate};
 use crate::tally::{self, Tally};
 use crate::verify;
@@ -212,6 +213,10 @@ impl ReadTx for Tx<'_> {
 
     fn check_indexes(&self) -> Result<(), StoreError> {
         self.run(verify::indexes)
+    }
+
+    fn dump(&self, sink: &mut dyn RowSink) -> Result<bool, StoreError> {
+        self.run(|c| dump::all_rows(c, sink))
     }
 
     fn totals(&self) -> Result<Totals, StoreError> {

@@ -9,6 +9,7 @@
 mod batch;
 mod health;
 mod queue;
+mod replace;
 mod space;
 mod sweep;
 mod wal;
@@ -29,9 +30,12 @@ use crate::tally::Tally;
 use crate::tx::Tx;
 
 pub(crate) use queue::Queue;
+pub(crate) use replace::Entrance;
 
 use batch::Ended;
 use health::Health;
+use queue::Order;
+use replace::Swap;
 use space::Room;
 use sweep::Sweep;
 use wal::Wal;
@@ -79,7 +83,7 @@ impl Writer {
     }
 
     /// Writes until the queue is closed and empty.
-    fn run(mut self, queue: &Receiver<Job>) {
+    fn run(mut self, queue: &Receiver<Order>) {
         if !self.reserve.restore() {
             log::warn!("no room for the reserve: only deletes are written until there is space");
         }
@@ -88,9 +92,12 @@ impl Writer {
             let next = next(queue, self.wal.due().into_iter().chain(self.sweep.due()).min());
             self.heed_readers();
             match next {
-                Ok(first) => {
-                    self.write(batch_with(first, queue));
+                Ok(Order::Job(first)) => {
+                    let (jobs, swap) = batch_with(first, queue);
+                    self.write(jobs);
+                    swap.into_iter().for_each(|swap| self.replace(swap));
                 }
+                Ok(Order::Replace(swap)) => self.replace(swap),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -200,21 +207,26 @@ impl Writer {
     }
 }
 
-/// What is written together with `first`.
-fn batch_with(first: Job, queue: &Receiver<Job>) -> Vec<Job> {
+/// What is written together with `first`; and where that ends because another store is to take the place of this one, that one.
+fn batch_with(first: Job, queue: &Receiver<Order>) -> (Vec<Job>, Option<Swap>) {
     let mut bytes = first.bytes();
     let mut jobs = vec![first];
     while jobs.len() < BATCH
         && bytes < BATCH_BYTES
-        && let Ok(job) = queue.try_recv()
+        && let Ok(order) = queue.try_recv()
     {
-        bytes += job.bytes();
-        jobs.push(job);
+        match order {
+            Order::Job(job) => {
+                bytes += job.bytes();
+                jobs.push(job);
+            }
+            Order::Replace(swap) => return (jobs, Some(swap)),
+        }
     }
-    jobs
+    (jobs, None)
 }
 
-fn next(queue: &Receiver<Job>, due: Option<Instant>) -> Result<Job, RecvTimeoutError> {
+fn next(queue: &Receiver<Order>, due: Option<Instant>) -> Result<Order, RecvTimeoutError> {
     match due {
         Some(due) => queue.recv_timeout(due.saturating_duration_since(Instant::now())),
         None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),

@@ -31,6 +31,8 @@ pub struct Upload {
     id: VaultId,
     /// Which opening of the vault it began in: it ends with that.
     opening: u64,
+    /// Which store its content is in.
+    store: u64,
     writer: Writer,
     content: Content,
     chunks: u32,
@@ -56,7 +58,7 @@ impl Vault {
             Ok(begun) => begun,
             Err(error) => return reply(Err(error)),
         };
-        let (id, opening) = (open.id, open.opening);
+        let (id, opening, store) = (open.id, open.opening, self.exchanges.load(Ordering::Acquire));
         let event = Event::new(caller, "Put").about(options.owner.uid(caller), name.as_str());
         let vault = Arc::clone(self);
         let reply: Reply<(i64, Writer)> = Box::new(move |begun| {
@@ -64,6 +66,7 @@ impl Vault {
                 vault,
                 id,
                 opening,
+                store,
                 writer,
                 content: Content { id: content, size: 0, dek },
                 chunks: 0,
@@ -112,8 +115,11 @@ impl Vault {
     }
 
     /// Lets go of a content that no version is going to have.
-    fn abandon_content(self: &Arc<Self>, principal: i64, content: i64) {
-        let vault = Arc::clone(self);
+    fn abandon_content(self: &Arc<Self>, principal: i64, content: i64, store: u64) {
+        if self.exchanges.load(Ordering::Acquire) != store {
+            return;
+        }
+        let (vault, exchanged) = (Arc::clone(self), Arc::clone(self));
         let forsaken = || self.forsaken.lock().unwrap_or_else(PoisonError::into_inner);
         forsaken().push((principal, content));
         let contents = forsaken().clone();
@@ -128,6 +134,10 @@ impl Vault {
         });
         let event = Event::new(&crate::vault::daemon(), "Put");
         self.write(event, Effect::Reserved, reply, move |tx| {
+            // In a store that was restored meanwhile, these are the numbers of others.
+            if exchanged.exchanges.load(Ordering::Acquire) != store {
+                return Ok(());
+            }
             contents.iter().try_for_each(|(principal, content)| abandon(tx, *principal, *content))
         });
     }
@@ -200,7 +210,7 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if !self.is_stored.load(Ordering::Relaxed) {
-            self.vault.abandon_content(self.writer.principal, self.content.id);
+            self.vault.abandon_content(self.writer.principal, self.content.id, self.store);
         }
     }
 }

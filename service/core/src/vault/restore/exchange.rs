@@ -1,0 +1,111 @@
+//! The moment in which a restored store takes the place of the one in use.
+//!
+//! Nothing may be written with the keys of the one to the other, so the vault is closed first, and whoever still holds its keys is waited
+//! for.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::port::{Replacement, Totals};
+use crate::vault::anchor::Trust;
+use crate::vault::state::Inner;
+use crate::vault::{Effect, Event, OpenVault, SealReason, Vault};
+
+/// How long requests that are under way have to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(5);
+
+impl Vault {
+    /// Closes the vault, waits until nobody uses its keys, and exchanges the store. Where that fails it serves as before.
+    pub(super) fn exchange(
+        self: &Arc<Self>,
+        event: &Event,
+        replacement: Box<dyn Replacement>,
+        replace: bool,
+    ) -> Result<Option<String>, Error> {
+        let before = self.with_state(|state| match state {
+            Inner::Open(open) => Some(Inner::Open(Arc::clone(open))),
+            Inner::Uninitialised(reason) => Some(Inner::Uninitialised(reason.clone())),
+            Inner::Sealed(reason) => Some(Inner::Sealed(reason.clone())),
+            _ => None,
+        });
+        let Some(before) = before else { return Err(Error::Unavailable("the vault was taken out of service".into())) };
+        self.enter(Inner::Sealed(SealReason::Restoring))?;
+        let exchanged = self.close_log(event, &before).and_then(|()| {
+            wait_for_requests(&before)?;
+            // What came in meanwhile.
+            self.check_restore(replace)?;
+            let holds_something = self.read(|tx| Ok(tx.totals()?))? != Totals::default();
+            // Before the first write to the other one.
+            self.exchanges.fetch_add(1, Ordering::AcqRel);
+            replacement.take_place(holds_something).map_err(|error| {
+                self.exchanges.fetch_sub(1, Ordering::AcqRel);
+                self.store_failed(error)
+            })
+        });
+        if exchanged.is_err() {
+            self.audit.reopen();
+            self.enter(before)?;
+        }
+        exchanged
+    }
+
+    /// Writes what waits to the log of the vault that is closed, and that it was restored over.
+    fn close_log(self: &Arc<Self>, event: &Event, before: &Inner) -> Result<(), Error> {
+        let Inner::Open(open) = before else { return Ok(()) };
+        let records = self.audit.close(self.now());
+        let (vault, open, audited) = (Arc::clone(self), Arc::clone(open), event.clone());
+        let (written, cap) = (Arc::new(records), self.settings().audit_records);
+        let waiting = Arc::clone(&written);
+        let done = self.write_and_wait(event.clone(), Effect::Reserved, move |tx| {
+            written.iter().try_for_each(|record| open.audit.append(tx, record, cap))?;
+            vault.record_mutation(&open, tx, &audited, 0)
+        });
+        done.inspect_err(|_| self.audit.put_back(waiting.to_vec()))
+    }
+
+    /// Opens what was restored, as after a start.
+    pub(super) fn serve_restored(self: &Arc<Self>, open: &Arc<OpenVault>) -> Result<(), Error> {
+        // Whatever was known of the store before.
+        self.forsaken.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.forget_seen();
+        let _anchoring = self.anchor_turn();
+        let resumed = self
+            .resume_trusted_time(open)
+            .and_then(|()| self.resume_lockdown())
+            // Whoever restores has the recovery key, and what is restored is older than what was there.
+            .and_then(|()| self.check_anchor(open, Trust::Recover))
+            .and_then(|finding| self.account_for_rows(open).map(|()| finding));
+        match resumed {
+            Ok(finding) => {
+                // They were read a moment ago, and told by their digest.
+                open.anchor.note_verified_rows();
+                self.serve(open, finding)
+            }
+            Err(error) => {
+                self.quarantine_after(&error);
+                // As after a start; a quarantine stays.
+                self.enter(Inner::Sealed(SealReason::NotTried))?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Waits until only we hold the keys of the vault that was open: whatever is written with them is in its store by then.
+fn wait_for_requests(before: &Inner) -> Result<(), Error> {
+    let Inner::Open(open) = before else { return Ok(()) };
+    let until = Instant::now() + PATIENCE;
+    while Arc::strong_count(open) > 1 {
+        if Instant::now() >= until {
+            return Err(Error::Unavailable(
+                "requests that were under way did not end, and nothing was changed; restore again when fewer use the vault".into(),
+            ));
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(())
+}
