@@ -163,7 +163,7 @@ fn commands() -> Vec<String> {
     let pages = std::fs::read_dir(source_root().join("packaging/man")).expect("the manual");
     let names: Vec<String> = pages
         .filter_map(|page| page.expect("a page of the manual").file_name().into_string().ok())
-        .filter_map(|page| page.rsplit_once('.').map(|(name, _)| name.to_owned()))
+        .filter_map(|page| page.strip_suffix(".1").or_else(|| page.strip_suffix(".8")).map(str::to_owned))
         .filter(|name| name.starts_with("tokenvault-") || name.starts_with("tokenvaultctl-"))
         .collect();
     let leads = |name: &String| names.iter().any(|other| other.starts_with(&format!("{name}-")));

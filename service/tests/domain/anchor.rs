@@ -341,8 +341,7 @@ fn an_old_copy_is_taken_with_the_recovery_key_by_who_says_so_and_by_nobody_else(
     assert_eq!(home.vault().state(), State::Quarantined);
     let recovered = home.vault().recover(&daemon(), &key(&RECOVERY)).unwrap();
     assert_eq!((recovered.tokens, recovered.slots_removed), (1, 0));
-    raise(&home);
-    assert!(held(&home));
+    assert!(held(&home), "at once");
     assert_eq!(home.alice().get("a").unwrap(), b"old");
     home.vault().verify_rows(&Unwatched).unwrap();
     home.settle();

@@ -66,6 +66,8 @@ impl Vault {
         open.anchor.note_verified_rows();
         self.leave_quarantine();
         self.serve(&open, finding)?;
+        // At once: what is sealed or stopped before would be doubted again. Where the TPM does not answer it is tried again.
+        let _tried_again = self.tend_anchor(&open);
         Ok(recovered)
     }
 

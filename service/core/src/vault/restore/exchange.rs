@@ -83,7 +83,10 @@ impl Vault {
             Ok(finding) => {
                 // They were read a moment ago, and told by their digest.
                 open.anchor.note_verified_rows();
-                self.serve(open, finding)
+                self.serve(open, finding)?;
+                // At once: what is sealed or stopped before would be doubted. Where the TPM does not answer it is tried again.
+                let _tried_again = self.tend_anchor(open);
+                Ok(())
             }
             Err(error) => {
                 self.quarantine_after(&error);
