@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use zbus::connection::Builder;
 use zbus::{Connection, OwnedObjectPath};
 
-use crate::{User, Vault, wait};
+use crate::{ROOT, User, Vault, wait};
 
 /// Its name on a bus.
 pub const NAME: &str = "org.freedesktop.login1";
@@ -33,6 +33,10 @@ struct Sessions {
     seen: HashSet<usize>,
     /// How often somebody asked for all of them.
     looks: usize,
+    /// Whether it lists one more, which ends before it is looked at.
+    has_one_that_ends: bool,
+    /// Whether it does not say.
+    refuses: bool,
 }
 
 type Shared = Arc<Mutex<Sessions>>;
@@ -42,13 +46,17 @@ struct Manager(Shared);
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
 impl Manager {
-    fn list_sessions(&self) -> Vec<Row> {
+    fn list_sessions(&self) -> zbus::fdo::Result<Vec<Row>> {
         let mut sessions = self.0.lock().unwrap();
         sessions.looks += 1;
+        if sessions.refuses {
+            return Err(zbus::fdo::Error::Failed("not now".into()));
+        }
         let there = sessions.all.iter().enumerate().filter_map(|(number, session)| Some((number, (*session)?)));
         let row =
             |(number, Session { user, .. })| (id(number), user.uid, user.name.to_owned(), String::new(), path(number));
-        there.map(row).collect()
+        let ends = (id(ROOM), ROOT.uid, ROOT.name.to_owned(), String::new(), path(ROOM));
+        Ok(there.map(row).chain(sessions.has_one_that_ends.then_some(ends)).collect())
     }
 }
 
@@ -137,6 +145,16 @@ impl LoginManager {
     pub fn end(&self, number: usize) {
         self.sessions.lock().unwrap().all[number] = None;
         self.say("SessionRemoved", number);
+    }
+
+    /// From now on there is always one among its sessions that has ended by the time it is looked at.
+    pub fn has_one_that_ends(&self) {
+        self.sessions.lock().unwrap().has_one_that_ends = true;
+    }
+
+    /// Whether it refuses to say what sessions there are.
+    pub fn refuses(&self, refuses: bool) {
+        self.sessions.lock().unwrap().refuses = refuses;
     }
 
     /// How often it was asked for its sessions.

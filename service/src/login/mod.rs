@@ -8,6 +8,7 @@
 mod attempts;
 mod held;
 mod lease;
+mod login_manager;
 mod parking;
 mod sessions;
 
@@ -89,6 +90,7 @@ impl Service {
         let service = Arc::clone(self);
         let turn = self.login_turns.take(uid).await?;
         blocking(move || {
+            service.logins.held().note_change(uid);
             let done = work(&service);
             service.park_logins();
             drop(turn);

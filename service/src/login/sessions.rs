@@ -5,26 +5,23 @@
 //! A session is closing when its user has left and something of it still runs (`KillUserProcesses=no`, which is the default).
 //! The login manager tells of its beginning and of its last process, and of nothing in between, so it is looked at: when a
 //! lease has ended or a login was opened or closed, shortly after that, and every few seconds as long as a login is open.
+//!
+//! A login must not stay open because its session was never looked at. Where one may have begun and ended unseen (it was told of
+//! and had ended by the look, or the bus or the login manager could not be asked for a while), whoever opened a login meanwhile,
+//! and has neither a session nor a lease, is locked: who did so without either has to unlock again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
-use zbus::export::ordered_stream::OrderedStreamExt;
-use zbus::fdo::DBusProxy;
-use zbus::names::BusName;
-use zbus::{Address, Connection, OwnedObjectPath, OwnedVariant, Proxy, connection::Builder};
 
+use super::held::Seen;
+use super::login_manager::{LoginManager, Presence};
 use crate::config::Bus;
 use crate::service::Service;
 
-const LOGIN_MANAGER: &str = "org.freedesktop.login1";
-const MANAGER: &str = "org.freedesktop.login1.Manager";
-const SESSION: &str = "org.freedesktop.login1.Session";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-/// What is answered about a session that has ended meanwhile.
-const ENDED: [&str; 2] = ["org.freedesktop.DBus.Error.UnknownObject", "org.freedesktop.login1.NoSuchSession"];
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 /// Pause before the bus is tried again.
@@ -35,8 +32,6 @@ const TRIES: u32 = 6;
 const SHORTLY: Duration = Duration::from_secs(1);
 /// How often it is looked while a login is open.
 const AGAIN: Duration = Duration::from_secs(10);
-
-type SessionRow = (String, u32, String, String, OwnedObjectPath);
 
 /// Follows who has a session, for as long as the daemon runs.
 pub async fn watch(service: Arc<Service>, bus: Bus) {
@@ -49,9 +44,9 @@ pub async fn watch(service: Arc<Service>, bus: Bus) {
             service.logins.changed.notified().await;
             continue;
         }
-        if let Err(error) = follow(&service, &bus).await {
-            log::debug!("sessions cannot be followed: {error}; trying again");
-        }
+        let Err(error) = follow(&service, &bus).await;
+        log::debug!("sessions cannot be followed: {error}; trying again");
+        service.logins.held().note_lost(HashSet::new());
         tries = TRIES.min(tries + 1);
         sleep(RETRY).await;
     }
@@ -59,8 +54,8 @@ pub async fn watch(service: Arc<Service>, bus: Bus) {
 
 impl Service {
     /// Notes who has a session now, and locks whose last one has ended.
-    async fn note_sessions(self: &Arc<Self>, now: HashSet<u32>) {
-        let gone = self.logins.held().note_sessions(now, self.vault.unlocked_uids());
+    async fn note_sessions(self: &Arc<Self>, seen: Seen) {
+        let gone = self.logins.held().note_sessions(seen);
         for uid in gone {
             self.lock_if_gone(uid).await;
         }
@@ -75,75 +70,40 @@ impl Service {
     }
 }
 
-async fn follow(service: &Arc<Service>, bus: &Bus) -> zbus::Result<()> {
-    let address = match bus {
-        Bus::Address(address) => Address::try_from(address.as_str())?,
-        Bus::System | Bus::None => Address::system()?,
-    };
-    let connection = Builder::address(address).build().await?;
-    let manager = Proxy::new(&connection, LOGIN_MANAGER, "/org/freedesktop/login1", MANAGER).await?;
-    let bus = DBusProxy::new(&connection).await?;
-    let mut new = manager.receive_signal("SessionNew").await?;
-    let mut removed = manager.receive_signal("SessionRemoved").await?;
-    let mut owners = bus.receive_name_owner_changed_with_args(&[(0, LOGIN_MANAGER)]).await?;
+async fn follow(service: &Arc<Service>, bus: &Bus) -> zbus::Result<Infallible> {
+    let mut login_manager = LoginManager::on(bus).await?;
     let mut has_changed = false;
     loop {
-        look(service, &connection, &bus).await?;
+        look(service, &mut login_manager).await?;
         let pause = if has_changed { SHORTLY } else { AGAIN };
         let looks_again = has_changed || !service.vault.unlocked_uids().is_empty();
         has_changed = false;
-        let goes_on = tokio::select! {
-            signal = new.next() => signal.is_some(),
-            signal = removed.next() => signal.is_some(),
-            signal = owners.next() => signal.is_some(),
-            () = service.logins.changed.notified() => {
-                has_changed = true;
-                true
-            }
-            () = sleep(pause), if looks_again => true,
-        };
-        if !goes_on {
-            return Ok(());
+        tokio::select! {
+            told = login_manager.tells() => told?,
+            () = service.logins.changed.notified() => has_changed = true,
+            () = sleep(pause), if looks_again => {}
         }
     }
 }
 
-/// Asks the login manager, if there is one. One that could be started and does not run is being restarted: nothing is known.
-async fn look(service: &Arc<Service>, connection: &Connection, bus: &DBusProxy<'_>) -> zbus::Result<()> {
-    if bus.name_has_owner(BusName::try_from(LOGIN_MANAGER)?).await? {
-        let users = timeout(ANSWER, users(connection)).await.map_err(|_| silent())??;
-        service.note_sessions(users).await;
-    } else if bus.list_activatable_names().await?.iter().all(|name| name.as_str() != LOGIN_MANAGER) {
-        service.note_no_sessions().await;
+/// Asks who has a session, and notes it. Where that cannot be found out now, sessions may come and go until it can be.
+async fn look(service: &Arc<Service>, login_manager: &mut LoginManager<'_>) -> zbus::Result<()> {
+    let changed = service.logins.held().take_changed();
+    match timeout(ANSWER, login_manager.look()).await.unwrap_or_else(|_| Err(silent())) {
+        Ok(Presence::Running(found)) => {
+            let open = service.vault.unlocked_uids();
+            service.note_sessions(Seen { changed, open, ..found }).await;
+        }
+        Ok(Presence::Missing) => service.note_no_sessions().await,
+        Ok(Presence::Restarting) => service.logins.held().note_lost(changed),
+        Err(error) => {
+            service.logins.held().note_lost(changed);
+            return Err(error);
+        }
     }
     Ok(())
 }
 
 fn silent() -> zbus::Error {
     zbus::Error::Failure("the login manager does not answer".into())
-}
-
-/// Uids with a session of a user that is not closing.
-async fn users(connection: &Connection) -> zbus::Result<HashSet<u32>> {
-    let path = "/org/freedesktop/login1";
-    let reply = connection.call_method(Some(LOGIN_MANAGER), path, Some(MANAGER), "ListSessions", &()).await?;
-    let rows: Vec<SessionRow> = reply.body().deserialize()?;
-    let mut uids = HashSet::new();
-    for (_, uid, _, _, path) in rows {
-        if is_of_somebody_there(connection, &path).await? {
-            uids.insert(uid);
-        }
-    }
-    Ok(uids)
-}
-
-async fn is_of_somebody_there(connection: &Connection, session: &OwnedObjectPath) -> zbus::Result<bool> {
-    let call = connection.call_method(Some(LOGIN_MANAGER), session, Some(PROPERTIES), "GetAll", &(SESSION,));
-    let reply = match call.await {
-        Err(zbus::Error::MethodError(name, ..)) if ENDED.contains(&name.as_str()) => return Ok(false),
-        reply => reply?,
-    };
-    let properties: HashMap<String, OwnedVariant> = reply.body().deserialize()?;
-    let text = |name| properties.get(name).and_then(|value| value.downcast_ref::<&str>().ok()).unwrap_or_default();
-    Ok(text("Class").starts_with("user") && text("State") != "closing")
 }

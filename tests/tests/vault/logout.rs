@@ -81,6 +81,34 @@ fn a_session_that_closes_without_a_lease_to_tell_of_it_is_seen_all_the_same() {
 }
 
 #[test]
+fn a_session_that_ends_while_it_is_looked_at_hides_no_other() {
+    let vault = Vault::start();
+    let login_manager = LoginManager::on_the_bus_of(&vault, &[]);
+    login_manager.has_one_that_ends();
+    let session = login_manager.begin(ALICE, "user");
+    let (alice, _code) = enrolled(&vault, ALICE, Door::Socket);
+    login_manager.end(session);
+    wait::until("the login to be locked", || is_locked(&alice).then_some(()));
+}
+
+#[test]
+fn a_session_that_came_and_went_while_nobody_could_be_asked_is_over() {
+    let vault = Vault::start();
+    let login_manager = LoginManager::on_the_bus_of(&vault, &[]);
+    let of_bob = login_manager.begin(BOB, "user");
+    let bob = enrolled(&vault, BOB, Door::Socket).0;
+    login_manager.refuses(true);
+    let before = login_manager.looks();
+    let alice = enrolled(&vault, ALICE, Door::Socket).0;
+    wait::until("it to be asked in vain", || (login_manager.looks() > before).then_some(()));
+    login_manager.refuses(false);
+    wait::until("the login to be locked", || is_locked(&alice).then_some(()));
+    assert!(!is_locked(&bob), "his session has lasted");
+    login_manager.end(of_bob);
+    wait::until("the login to be locked", || is_locked(&bob).then_some(()));
+}
+
+#[test]
 fn a_session_keeps_its_user_unlocked_over_a_restart_and_who_has_none_left_is_locked() {
     let mut vault = Vault::start();
     let login_manager = LoginManager::on_the_bus_of(&vault, &[]);
