@@ -37,3 +37,4 @@ pub mod sys;
 pub mod tpm;
 pub mod unusable;
 pub mod value;
+mod verification;

@@ -47,6 +47,7 @@ impl Service {
             None => self.vault.unseal_unattended(caller, &self.sealer, &host_key),
             Some(id) => self.vault.unseal_unattended_slot(caller, &self.sealer, &host_key, id),
         }?;
+        self.opened.notify_one();
         self.restore_logins();
         Ok(())
     }
@@ -57,6 +58,7 @@ impl Service {
     /// Why it did not open.
     pub fn unseal_with(&self, caller: &Caller, secret: &Secret, only: Option<u32>) -> Result<(), Error> {
         self.vault.unseal_with(caller, secret, only)?;
+        self.opened.notify_one();
         self.restore_logins();
         Ok(())
     }
@@ -124,6 +126,11 @@ impl Service {
     fn judge_failure(&self, error: &Error) -> Attempt {
         match error {
             Error::Tpm(SealError::NoTpm(_) | SealError::Timeout | SealError::Failed(_) | SealError::Lockout) => {
+                Attempt::Later
+            }
+            // The store could not be written just then.
+            Error::Unavailable(_) | Error::LimitsExceeded { .. } => {
+                log::warn!("the vault is not open, and is tried again: {error}");
                 Attempt::Later
             }
             // The vault's state tells of these.

@@ -1,5 +1,6 @@
 //! What all handlers share.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,10 @@ pub struct Service {
     pub pace: Pace,
     /// Told when a vault that was open may be opened again by itself.
     pub reopen: Notify,
+    /// Told when the vault was opened.
+    pub opened: Notify,
+    /// Set when the daemon ends: whatever takes long ends with it.
+    pub ending: AtomicBool,
     /// Told when other settings are in force.
     pub settings_changed: Notify,
     /// Of whom the journal has heard that he may not administer.
@@ -125,6 +130,8 @@ impl Service {
             uploads: Turns::of_each(UPLOADS),
             pace: Pace::default(),
             reopen: Notify::new(),
+            opened: Notify::new(),
+            ending: AtomicBool::new(false),
             settings_changed: Notify::new(),
             refused_admins: RefusedAdmins::default(),
             host_key,

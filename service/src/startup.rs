@@ -1,6 +1,7 @@
 //! Puts the daemon together: the only file that knows all concrete types.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -30,7 +31,7 @@ use crate::sys::listen::Passed;
 use crate::tpm::{HeardSealer, WorkerSealer};
 use crate::unusable::UnusableStore;
 use crate::value::{Claim, Pipes};
-use crate::{bus_link, expiry, jobs, journal, login, renamed, retention};
+use crate::{bus_link, expiry, jobs, journal, login, renamed, retention, verification};
 
 /// How long callers wait for the first attempt at the TPM before they are told that the vault is sealed, and the service
 /// manager for that at the bus before it hears that the daemon answers.
@@ -170,6 +171,7 @@ async fn finish(service: &Arc<Service>, [mut door, mut credentials, mut bus]: [J
         }
     }
     service.operations.cancel_all();
+    service.ending.store(true, Ordering::Relaxed);
     let last_words = async {
         jobs::flush_last(service).await;
         retention::note_time(service).await;
@@ -341,6 +343,7 @@ async fn start_jobs(
     if let Some(store) = database {
         tokio::spawn(jobs::verify_structure(Arc::clone(service), store));
     }
+    tokio::spawn(verification::keep(Arc::clone(service)));
     tokio::spawn(jobs::feed_watchdog(Arc::clone(service)));
     let memory = service.memory_health();
     if memory != "ok" {

@@ -8,6 +8,7 @@ mod credential;
 mod daemon;
 mod doctor;
 mod init;
+mod lockdown;
 mod metrics;
 mod notify;
 mod operation;
@@ -17,6 +18,7 @@ mod selftest;
 mod slot;
 mod unseal;
 mod user;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -56,6 +58,8 @@ enum Command {
     Unseal(unseal::Args),
     #[command(subcommand)]
     Audit(audit::Command),
+    Verify(verify::Args),
+    Lockdown(lockdown::Args),
     #[command(subcommand)]
     User(user::Command),
     Cleanup(cleanup::Args),
@@ -112,6 +116,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Seal(args) => seal::run(&context, args),
         Command::Unseal(args) => unseal::run(&context, args),
         Command::Audit(command) => audit::run(&context, command),
+        Command::Lockdown(args) => lockdown::run(&context, args),
+        Command::Verify(args) => verify::run(&context, args),
         Command::User(command) => user::run(&context, command),
         Command::Cleanup(args) => cleanup::run(&context, args),
         Command::Credential(command) => credential::run(&context, command),

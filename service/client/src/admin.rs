@@ -84,6 +84,22 @@ impl Client {
         self.call(&method::VERIFY_AUDIT, options)
     }
 
+    /// Begins a lockdown, in which no value leaves the vault, or ends it.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn lockdown(&self, on: bool) -> Result<(), Error> {
+        self.call(&method::LOCKDOWN, &(on, NoOptions::default()))
+    }
+
+    /// Begins to verify the store, and returns the number of the operation.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn verify(&self) -> Result<u64, Error> {
+        self.call(&method::VERIFY, &NoOptions::default())
+    }
+
     /// Deletes what expired a week ago or more.
     ///
     /// # Errors

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokenvault_core::crypto::{CryptoError, VaultId, hpke};
 use tokenvault_core::keyring::Keyring;
 use tokenvault_core::port::{HeapMemory, SealError, SealedBlob, Sealer, SlotRow, TpmStatus};
-use tokenvault_core::slot::{Slot, SlotError, SlotKind, SlotMaker, SlotSecret, table};
+use tokenvault_core::slot::table::{self, Covered};
+use tokenvault_core::slot::{Slot, SlotError, SlotKind, SlotMaker, SlotSecret};
 use tokenvault_core::{Secret, Timestamp};
 
 const PARAMS: &str = "$argon2id$v=19$m=65536,t=3,p=1";
@@ -144,8 +145,8 @@ fn each_failure_has_its_own_answer() {
 fn any_change_to_the_table_is_found_and_order_is_not_one() {
     let fixture = Fixture::new();
     let rows = fixture.rows();
-    let stored = table::compute(&fixture.keyring, &VAULT, &rows, &HeapMemory).unwrap();
-    let verify = |rows: &[SlotRow]| table::verify(&fixture.keyring, &VAULT, rows, &stored, &HeapMemory);
+    let stored = table::compute(&fixture.keyring, &VAULT, &covered(&rows), &HeapMemory).unwrap();
+    let verify = |rows: &[SlotRow]| table::verify(&fixture.keyring, &VAULT, &covered(rows), &stored, &HeapMemory);
     let mut reversed = rows.clone();
     reversed.reverse();
     assert_eq!(verify(&reversed), Ok(()));
@@ -166,9 +167,27 @@ fn any_change_to_the_table_is_found_and_order_is_not_one() {
         edit(&mut changed);
         assert_eq!(verify(&changed), Err(SlotError::TableChanged), "edit {number}");
     }
-    let swapped = |rows: &[SlotRow]| table::verify(&fixture.keyring, &[6; 16], rows, &stored, &HeapMemory);
-    assert_eq!(swapped(&rows), Err(SlotError::TableChanged));
-    assert_eq!(table::verify(&fixture.keyring, &VAULT, &rows, &[], &HeapMemory), Err(SlotError::TableChanged));
+    let foreign = table::verify(&fixture.keyring, &[6; 16], &covered(&rows), &stored, &HeapMemory);
+    assert_eq!(foreign, Err(SlotError::TableChanged));
+    let without = table::verify(&fixture.keyring, &VAULT, &covered(&rows), &[], &HeapMemory);
+    assert_eq!(without, Err(SlotError::TableChanged));
+}
+
+#[test]
+fn whether_there_is_a_sum_over_the_rows_cannot_be_changed_either() {
+    let fixture = Fixture::new();
+    let tables = [false, true].map(|has_row_sum| Covered { has_row_sum, ..covered(&fixture.rows()) });
+    let macs = tables.each_ref().map(|t| table::compute(&fixture.keyring, &VAULT, t, &HeapMemory).unwrap());
+    let verify = |t: &Covered, mac: &[u8]| table::verify(&fixture.keyring, &VAULT, t, mac, &HeapMemory);
+    for (number, covered) in tables.iter().enumerate() {
+        assert_eq!(verify(covered, &macs[number]), Ok(()));
+        assert_eq!(verify(covered, &macs[1 - number]), Err(SlotError::TableChanged));
+    }
+}
+
+/// The table of a store without a sum over its rows.
+fn covered(rows: &[SlotRow]) -> Covered {
+    Covered { slots: rows.to_vec(), has_row_sum: false }
 }
 
 fn row(case: &Value) -> SlotRow {
@@ -203,7 +222,7 @@ fn the_table_of_the_vector_file_verifies() {
     let keyring = Keyring::open(&keyring, &secret(&hex(&keys["vk"])), &vault_id, &HeapMemory).unwrap();
     let rows: Vec<SlotRow> = file["table"]["rows"].as_array().unwrap().iter().map(row).collect();
     let stored = hex(&file["table"]["mac"]);
-    assert_eq!(table::verify(&keyring, &vault_id, &rows, &stored, &HeapMemory), Ok(()));
+    assert_eq!(table::verify(&keyring, &vault_id, &covered(&rows), &stored, &HeapMemory), Ok(()));
     // The wrapped KEKs are of the documented format as well: another vault key goes in without a secret.
     let vk = secret(&[8; 32]);
     let created = Timestamp::default();

@@ -15,7 +15,7 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, audit, decode, encode, expiring, slots, users};
+use super::{Desk, Options, Refusal, audit, decode, encode, expiring, slots, users, verify};
 use crate::caller::Kind;
 use crate::credential;
 use crate::reload::reload;
@@ -86,6 +86,21 @@ impl Admin {
                 decode::options::<NoOptions>(options)?;
                 let service = Arc::clone(&self.0.service);
                 blocking(move || service.seal(&call.caller)).await
+            })
+            .await
+    }
+
+    /// Begins a lockdown (`on`), or ends it: no value is given out, by `Get`, `Redeem` or to a unit, whoever asks; callers get
+    /// `Unavailable`. Everything else goes on: what is stored is listed, shared, taken back, replaced and deleted, and what was issued
+    /// is validated and revoked; what is generated is given to who has it made. It stays over restarts.
+    ///
+    /// Errors: Sealed, Unavailable (it could not be written down, and nothing has changed).
+    async fn lockdown(&self, #[zbus(header)] header: Header<'_>, on: bool, options: Options) -> Result<(), Refusal> {
+        self.0
+            .serve_admin(&header, Kind::Write, "Lockdown", |call| async move {
+                decode::options::<NoOptions>(options)?;
+                let vault = Arc::clone(&self.0.service.vault);
+                blocking(move || vault.set_lockdown(&call.caller, on)).await
             })
             .await
     }
@@ -187,6 +202,17 @@ impl Admin {
     async fn verify_audit(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<u64, Refusal> {
         let desk = &self.0;
         desk.serve_admin(&header, Kind::Read, "VerifyAudit", |call| audit::verify(desk, call, options)).await
+    }
+
+    /// Begins to verify the store, and answers the number of the operation, see `Manager.Operation`: its slots, that no row was
+    /// removed, added or put back by somebody else than the vault, and the chain of the audit log.
+    ///
+    /// Its result has `rows` t and `records` t, as many as were verified. A store that is not as the vault wrote it fails with
+    /// `Quarantined`, and is out of service from then on unless it is the audit log: of that the result has `first-bad` t.
+    #[zbus(out_args("operation"))]
+    async fn verify(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<u64, Refusal> {
+        let desk = &self.0;
+        desk.serve_admin(&header, Kind::Read, "Verify", |call| verify::begin(desk, call, options)).await
     }
 
     /// Deletes what expired a week ago or more: tokens, versions, shares; answers how much.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokenvault_core::audit::{AuditFilter, AuditPage, AuditRequest, ChainFault, Mark, Outcome, Whole};
 use tokenvault_core::hex;
 use tokenvault_core::name::TokenName;
+use tokenvault_core::port::Progress;
 use tokenvault_core::vault::{Event, Vault};
 use tokenvault_core::{Error, Timestamp};
 use tokenvault_proto::{AuditInfo, AuditOptions, Findings, VerifyAuditOptions};
@@ -103,7 +104,8 @@ fn mark(options: VerifyAuditOptions) -> Result<Option<Mark>, Error> {
     }
 }
 
-fn walk(vault: &Vault, mark: Option<Mark>, watch: &Watch) -> Ended {
+/// Walks the chain.
+pub fn walk(vault: &Vault, mark: Option<Mark>, watch: &dyn Progress) -> Ended {
     match vault.verify_audit(mark, watch) {
         Ok(Ok(whole)) => Ok(found(&whole)),
         Ok(Err(ChainFault::Record(seq))) => {

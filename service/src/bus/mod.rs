@@ -33,6 +33,7 @@ mod toll;
 mod trace;
 mod users;
 mod validate_hot;
+mod verify;
 
 use std::sync::Arc;
 

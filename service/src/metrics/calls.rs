@@ -38,6 +38,8 @@ const METHODS: [(&str, &[&str]); 5] = [
             "TestCredential",
             "Audit",
             "VerifyAudit",
+            "Verify",
+            "Lockdown",
             "Reload",
             "Cleanup",
             "Users",

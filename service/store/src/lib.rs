@@ -21,6 +21,7 @@ mod reserve;
 mod row;
 mod status;
 mod store;
+mod tally;
 mod tx;
 mod verify;
 mod writer;

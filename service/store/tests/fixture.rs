@@ -7,6 +7,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use common::account::{assert_whole, watch};
 use common::*;
 use tokenvault_core::port::{
     AuditRow, IssuedRow, KeyringRow, MetaKey, NewShare, ShareRow, SlotRow, TokenRow, VersionHead, VersionRow,
@@ -62,6 +63,7 @@ fn in_chunks() -> VersionRow {
 
 /// At least one row of every kind, a value with overflow pages, and numbers that were given and deleted.
 fn fill(store: &SqliteStore) {
+    watch(store);
     write(store, |tx| {
         tx.set_meta(MetaKey::VaultId, &[7; 16])?;
         tx.insert_slot(&slot())?;
@@ -104,6 +106,11 @@ fn fill(store: &SqliteStore) {
 
 fn check(store: &SqliteStore, written_by: u32) {
     store.verify_structure().unwrap();
+    assert_eq!(read(store, |tx| tx.meta(MetaKey::RowSum)).is_some(), written_by >= 7);
+    // An older store has no sum, and is given one.
+    watch(store);
+    write(store, |tx| tx.set_meta(MetaKey::InstanceId, &[8; 16])).unwrap();
+    assert_whole(store);
     assert_eq!(read(store, |tx| tx.meta(MetaKey::VaultId)), Some(vec![7; 16]));
     assert_eq!(read(store, |tx| tx.slots()), [slot()]);
     assert_eq!(read(store, |tx| tx.keyring()), [key()]);

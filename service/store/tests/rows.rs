@@ -282,3 +282,17 @@ fn everything_is_there_after_closing_and_opening() {
     assert_eq!(value_of(&store, alice, "mail"), Some(noise(1, 70_000)));
     store.verify_structure().unwrap();
 }
+
+#[test]
+fn versions_are_counted_of_a_token_and_of_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let alice = add_principal(&store, 1000);
+    put(&store, alice, "a", b"1").unwrap();
+    put(&store, alice, "b", b"1").unwrap();
+    let id = id_of(&store, alice, "a").unwrap();
+    write(&store, move |tx| tx.insert_version(&version_row(id, 2, b"2"))).unwrap();
+    assert_eq!(read(&store, |tx| tx.count_versions_of(id)), 2);
+    assert_eq!(read(&store, |tx| tx.count_versions_of(id + 1)), 1);
+    assert_eq!(read(&store, |tx| tx.count_versions()), 3);
+}

@@ -135,6 +135,40 @@ fn writing_comes_back_with_the_space_needs_root() {
 }
 
 #[test]
+fn what_deletes_left_free_inside_the_database_is_written_to_again_needs_root() {
+    on_small_disk(2048, |dir| {
+        let state = dir.join("state");
+        let store = SqliteStore::open(&state, with_reserve(256 * 1024)).unwrap();
+        let alice = add_principal(&store, 1000);
+        let mut kept = put_until_full(&store, alice, 0);
+        while kept.len() > 5 {
+            let number = kept.pop().unwrap();
+            delete(&store, id_of(&store, alice, &format!("t{number}")).unwrap()).unwrap();
+        }
+        let bytes = |name| fs::metadata(state.join(name)).map_or(0, |metadata| metadata.len());
+        wait_until("an empty log and a reserve", Duration::from_secs(20), || {
+            bytes("vault.db-wal") == 0 && bytes("vault.db.reserve") == 256 * 1024
+        });
+        // What the log would need is somebody else's by now.
+        fs::write(dir.join("filler"), vec![0; 4096 * 1024]).unwrap_err();
+        for number in 1000..1020 {
+            put(&store, alice, &format!("t{number}"), &noise(number, 3000)).unwrap();
+            kept.push(number);
+        }
+        assert_all_there(&store, alice, &kept);
+        assert_eq!(bytes("vault.db.reserve"), 256 * 1024, "for the next deletes");
+        // More than deletes have left free is not written.
+        let more = put_until_full(&store, alice, 2000);
+        kept.extend(more);
+        assert_all_there(&store, alice, &kept);
+        let number = kept.pop().unwrap();
+        delete(&store, id_of(&store, alice, &format!("t{number}")).unwrap()).unwrap();
+        assert_all_there(&store, alice, &kept);
+        store.verify_structure().unwrap();
+    });
+}
+
+#[test]
 fn one_large_write_does_not_fail_its_small_neighbours_needs_root() {
     on_small_disk(2048, |dir| {
         let store = SqliteStore::open(&dir.join("state"), with_reserve(64 * 1024)).unwrap();

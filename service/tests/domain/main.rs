@@ -43,6 +43,7 @@ mod model;
 mod offer;
 mod quota;
 mod rename;
+mod row_sum;
 mod seal;
 mod share;
 mod share_tamper;

@@ -6,6 +6,7 @@ mod clock;
 mod deleted;
 mod memory;
 mod progress;
+mod rows;
 mod sealer;
 mod store;
 
@@ -13,6 +14,7 @@ pub use clock::{Clock, ManualClock};
 pub use deleted::{DeletionNote, DeletionNotes};
 pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 pub use progress::{Cancelled, Progress};
+pub use rows::RowWatch;
 pub use sealer::{SealError, SealedBlob, Sealer, TpmStatus};
 pub use store::{
     AttributeTag, AuditRow, BATCH_BOUNDS, Ending, IssuedRow, JobFailure, KeyringRow, MetaKey, NewShare, NewToken,

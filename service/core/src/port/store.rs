@@ -4,6 +4,10 @@
 //! a snapshot and never wait for a writer. Writes are jobs: the store's single writer runs each in a savepoint of its own,
 //! commits the batch durably, and only then tells each job how it ended.
 
+use std::sync::Arc;
+
+use super::RowWatch;
+
 /// A keyed tag: an HMAC under a key of the keyring. Equal things have equal tags; nothing else can be read from it.
 pub type Tag = [u8; 32];
 
@@ -69,6 +73,10 @@ pub enum MetaKey {
     HeededNotes,
     /// Up to which time it was told what expires, encrypted.
     ToldExpiry,
+    /// Whether no value leaves the vault: one byte, 1; empty or missing where it may.
+    Lockdown,
+    /// The sum over the rows and the newest audit link when it was written down, encrypted.
+    RowSum,
 }
 
 /// One way of opening the vault.
@@ -365,6 +373,9 @@ pub trait ReadTx {
     /// What the audit links with `seq > after` take, in order and at most `limit` of them: the last one's number, and bytes.
     /// `None` when there are none.
     fn audit_bytes(&self, after: u64, limit: usize) -> Result<Option<(u64, u64)>, StoreError>;
+    /// The sum of the tags of all rows that `watch` accounts for, as they are: reads the whole store. `None` when `goes_on`, which is
+    /// told how many rows were read, wants no more. `Closed` when the key of `watch` is gone.
+    fn sum_rows(&self, watch: &dyn RowWatch, goes_on: &mut dyn FnMut(u64) -> bool) -> Result<Option<Tag>, StoreError>;
     /// What all principals have.
     fn totals(&self) -> Result<Totals, StoreError>;
     /// Versions of one token.
@@ -375,6 +386,11 @@ pub trait ReadTx {
 
 /// Reads and writes inside the savepoint of one job. Sees its own writes.
 pub trait WriteTx: ReadTx {
+    /// Has `watch` account for the rows, whose sum is `sum`, from here on, and write their sum down with every commit. Rows of which a
+    /// sum is written down are not changed without, nor is anything appended to the audit log: `Internal`.
+    fn watch_rows(&mut self, watch: Arc<dyn RowWatch>, sum: Tag) -> Result<(), StoreError>;
+    /// Has the sum of what this transaction has changed so far written down by who accounts for the rows, if anybody does.
+    fn keep_rows(&mut self) -> Result<(), StoreError>;
     /// Sets a single value.
     fn set_meta(&mut self, key: MetaKey, value: &[u8]) -> Result<(), StoreError>;
     /// Adds a slot; `row.id` is ignored and the new number returned.

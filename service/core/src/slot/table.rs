@@ -7,17 +7,26 @@ use crate::crypto::{Aad, CryptoError, VaultId, kdf, mac};
 use crate::keyring::Keyring;
 use crate::port::{SecretMemory, SlotRow, Tag};
 
-/// The MAC of a vault's slots: their count and every column, ordered by number.
+/// What the MAC covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Covered {
+    /// The vault's slots.
+    pub slots: Vec<SlotRow>,
+    /// Whether there is a sum over the rows. Stores of earlier releases have none.
+    pub has_row_sum: bool,
+}
+
+/// The MAC of a vault's slots: their count and every column, ordered by number; and that there is a sum over the rows.
 ///
 /// # Errors
 /// [`CryptoError::Memory`].
 pub fn compute(
     keyring: &Keyring,
     vault_id: &VaultId,
-    rows: &[SlotRow],
+    covered: &Covered,
     memory: &dyn SecretMemory,
 ) -> Result<Tag, CryptoError> {
-    Ok(mac::compute(&key(keyring, vault_id, memory)?, &[encode(vault_id, rows).as_bytes()]))
+    Ok(mac::compute(&key(keyring, vault_id, memory)?, &[encode(vault_id, covered).as_bytes()]))
 }
 
 /// Checks the table against the MAC that was stored with it.
@@ -27,23 +36,27 @@ pub fn compute(
 pub fn verify(
     keyring: &Keyring,
     vault_id: &VaultId,
-    rows: &[SlotRow],
+    covered: &Covered,
     stored: &[u8],
     memory: &dyn SecretMemory,
 ) -> Result<(), SlotError> {
     let key = key(keyring, vault_id, memory)?;
-    if mac::verify(&key, &[encode(vault_id, rows).as_bytes()], stored) { Ok(()) } else { Err(SlotError::TableChanged) }
+    if mac::verify(&key, &[encode(vault_id, covered).as_bytes()], stored) {
+        Ok(())
+    } else {
+        Err(SlotError::TableChanged)
+    }
 }
 
 fn key(keyring: &Keyring, vault_id: &VaultId, memory: &dyn SecretMemory) -> Result<Secret, CryptoError> {
     kdf::derive(keyring.integrity(), "slot-table", vault_id, memory)
 }
 
-fn encode(vault_id: &VaultId, rows: &[SlotRow]) -> Aad {
-    let mut ordered: Vec<&SlotRow> = rows.iter().collect();
+fn encode(vault_id: &VaultId, covered: &Covered) -> Aad {
+    let mut ordered: Vec<&SlotRow> = covered.slots.iter().collect();
     ordered.sort_by_key(|row| row.id);
     let table = Aad::new("slot-table").bytes(vault_id).u64(ordered.len() as u64);
-    ordered.into_iter().fold(table, |table, row| {
+    let table = ordered.into_iter().fold(table, |table, row| {
         table
             .u64(row.id.into())
             .str(&row.kind)
@@ -51,5 +64,6 @@ fn encode(vault_id: &VaultId, rows: &[SlotRow]) -> Aad {
             .bytes(&row.wrapped_vk)
             .bytes(&row.wrapped_kek)
             .u64(row.created)
-    })
+    });
+    if covered.has_row_sum { table.str("row-sum") } else { table }
 }

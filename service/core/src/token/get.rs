@@ -43,7 +43,7 @@ impl Vault {
         make_place: impl FnOnce(&Arc<HotToken>) -> Option<P>,
         fill: impl FnOnce(P, &Secret) -> Option<F>,
     ) -> Option<F> {
-        if request.version.is_some() || self.makes_reads_wait() {
+        if request.version.is_some() || self.makes_reads_wait() || self.is_locked_down() {
             return None;
         }
         let open = self.open().ok()?;
@@ -73,6 +73,7 @@ impl Vault {
         let event = event(caller, request);
         let mut opened =
             self.fetch(&open, caller, request, make_place).inspect_err(|error| self.note_refusal(&event, error))?;
+        self.check_values_leave()?;
         opened.receipt = self.note_read(event, opened.info.version)?;
         Ok(opened)
     }

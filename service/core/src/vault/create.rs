@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::slots::store_table_mac;
+use super::row_sum::begin_first_account;
 use super::state::Inner;
 use super::{Effect, Event, NewSlot, OpenVault, Vault};
 use crate::Caller;
@@ -75,7 +75,7 @@ impl Vault {
             tx.set_meta(MetaKey::InstanceId, &instance)?;
             rows.iter().try_for_each(|row| tx.put_keyring(row))?;
             let number = tx.insert_slot(&slot)?;
-            store_table_mac(&vault, &opened, tx)?;
+            begin_first_account(&vault, &opened, tx)?;
             vault.record_mutation(&opened, tx, &audited, 0)?;
             Ok(number)
         })?;

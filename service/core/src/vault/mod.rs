@@ -9,9 +9,11 @@ mod create;
 mod due_mark;
 mod hot;
 mod listeners;
+mod lockdown;
 mod open;
 mod principals;
 mod reads_before;
+mod row_sum;
 mod seen;
 mod slots;
 mod state;
@@ -43,6 +45,7 @@ pub use listeners::Listening;
 pub use open::OpenVault;
 pub(crate) use principals::Change;
 pub(crate) use reads_before::ReadsBefore;
+pub use row_sum::RowsWhole;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{State, VaultStatus};
 pub use trusted_time::ClockWord;
@@ -134,6 +137,8 @@ pub struct Vault {
     pub(crate) forsaken: Mutex<Vec<(i64, i64)>>,
     /// How often keys were made ready to be used.
     openings: AtomicU64,
+    /// Set while no value leaves the vault.
+    locked_down: AtomicBool,
     /// Set while the audit log cannot take records because there is no space for them.
     audit_full: AtomicBool,
     /// Told when records wait for [`Vault::flush_audit`].
@@ -148,6 +153,8 @@ pub struct Vault {
     pub(crate) deletion_notes: OnceLock<Box<dyn DeletionNotes>>,
     /// Held while that is heeded.
     pub(crate) heeding: Mutex<()>,
+    /// Held while all rows are read.
+    verifying: Mutex<()>,
 }
 
 impl Vault {
@@ -173,6 +180,7 @@ impl Vault {
             hot_issued: HotShelf::default(),
             forsaken: Mutex::default(),
             openings: AtomicU64::new(0),
+            locked_down: AtomicBool::new(false),
             audit_full: AtomicBool::new(false),
             audit_waker: OnceLock::new(),
             announcer: OnceLock::new(),
@@ -180,6 +188,7 @@ impl Vault {
             state_waker: OnceLock::new(),
             deletion_notes: OnceLock::new(),
             heeding: Mutex::new(()),
+            verifying: Mutex::new(()),
         })
     }
 

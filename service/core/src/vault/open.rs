@@ -9,7 +9,7 @@ use super::hot::Ticket;
 use super::principals::{Change, Principals};
 use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
-use crate::crypto::tag;
+use crate::crypto::{kdf, tag};
 use crate::error::Error;
 use crate::grantee::{Grantee, Key};
 use crate::keyring::Keyring;
@@ -31,6 +31,10 @@ pub struct OpenVault {
     pub(super) keyring: Keyring,
     /// Links and encrypts the audit log.
     pub(crate) audit: AuditKey,
+    /// Tags of rows.
+    pub(super) row_tag_key: Secret,
+    /// Encrypts their sum.
+    pub(super) row_sum_key: Secret,
     /// Kind of the slot that opened it.
     pub(super) opened_by: SlotKind,
     pub(crate) principals: Principals,
@@ -51,12 +55,16 @@ pub struct OpenVault {
 impl OpenVault {
     pub(super) fn new(vault: &Vault, id: VaultId, vk: Secret, keyring: Keyring, by: SlotKind) -> Result<Self, Error> {
         let audit = AuditKey::derive(keyring.audit(), &id, vault.memory())?;
+        let derive = |label| kdf::derive(keyring.integrity(), label, &id, vault.memory());
+        let (row_tag_key, row_sum_key) = (derive("row-tag")?, derive("row-sum")?);
         let opening = vault.openings.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Self {
             id,
             vk,
             keyring,
             audit,
+            row_tag_key,
+            row_sum_key,
             opened_by: by,
             principals: Principals::default(),
             unlocked: Unlocked::default(),

@@ -7,7 +7,8 @@ use crate::caller::Door;
 use crate::crypto::mac;
 use crate::error::Error;
 use crate::port::{MetaKey, ReadTx, Sealer, SlotRow, WriteTx};
-use crate::slot::{Slot, SlotError, SlotKind, SlotMaker, SlotSecret, table};
+use crate::slot::table::{self, Covered};
+use crate::slot::{Slot, SlotError, SlotKind, SlotMaker, SlotSecret};
 use crate::{Caller, Secret, Timestamp};
 
 /// A slot that is to be made.
@@ -81,6 +82,15 @@ impl Vault {
             };
             Ok(tx.slots()?.into_iter().map(view).collect())
         })
+    }
+
+    /// Checks that the slots are those the vault wrote.
+    ///
+    /// # Errors
+    /// [`Error::Quarantined`] when they were changed behind the vault's back.
+    pub fn verify_slots(&self) -> Result<(), Error> {
+        let open = self.open()?;
+        self.read(|tx| verify_table(self, &open, tx)).inspect_err(|error| self.quarantine_after(error))
     }
 
     /// Adds a slot to the open vault; its number. Blocks.
@@ -205,11 +215,15 @@ pub(super) fn recovery_is_confirmed(tx: &dyn ReadTx) -> Result<bool, Error> {
 /// Refuses a slot table that is not the one this vault wrote.
 pub(super) fn verify_table(vault: &Vault, open: &OpenVault, tx: &dyn ReadTx) -> Result<(), Error> {
     let stored = tx.meta(MetaKey::SlotMac)?.unwrap_or_default();
-    Ok(table::verify(&open.keyring, &open.id, &tx.slots()?, &stored, vault.memory())?)
+    Ok(table::verify(&open.keyring, &open.id, &covered(tx)?, &stored, vault.memory())?)
+}
+
+fn covered(tx: &dyn ReadTx) -> Result<Covered, Error> {
+    Ok(Covered { slots: tx.slots()?, has_row_sum: tx.meta(MetaKey::RowSum)?.is_some() })
 }
 
 pub(super) fn store_table_mac(vault: &Vault, open: &OpenVault, tx: &mut dyn WriteTx) -> Result<(), Error> {
-    let mac = table::compute(&open.keyring, &open.id, &tx.slots()?, vault.memory())?;
+    let mac = table::compute(&open.keyring, &open.id, &covered(tx)?, vault.memory())?;
     Ok(tx.set_meta(MetaKey::SlotMac, &mac)?)
 }
 

@@ -220,6 +220,10 @@ impl Vault {
                 "run 'tokenvaultctl init' to make a recovery key".into()
             };
         }
+        if state == State::Serving && self.is_locked_down() {
+            reason = "the vault is in lockdown: no value is given out".into();
+            next_step = "run 'tokenvaultctl lockdown off' when values may leave again".into();
+        }
         let theft = vault_id.as_ref().map(|_| Protection::of(&kinds));
         VaultStatus { state, reason, next_step, protection, vault_id, recovery_confirmed, theft }
     }

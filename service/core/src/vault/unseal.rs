@@ -209,7 +209,9 @@ impl Vault {
             .map_err(Error::from)
             .and_then(|keyring| OpenVault::new(self, stored.id, vk, keyring, by))
             .and_then(|open| self.read(|tx| verify_table(self, &open, tx)).map(|()| open))
-            .and_then(|open| self.resume_trusted_time(&open).map(|()| Arc::new(open)));
+            .and_then(|open| self.resume_trusted_time(&open).map(|()| Arc::new(open)))
+            .and_then(|open| self.resume_lockdown().map(|()| open));
+        let opened = opened.and_then(|open| self.account_for_rows(&open).map(|()| open));
         let open = opened.inspect_err(|error| self.quarantine_after(error))?;
         self.heed_deletions(&open);
         self.audit.reopen();

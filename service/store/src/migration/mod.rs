@@ -11,6 +11,7 @@ mod step_0003;
 mod step_0004;
 mod step_0005;
 mod step_0006;
+mod step_0007;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -21,11 +22,18 @@ use crate::fault::Fault;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// Step `i` makes schema `i + 1`.
-const STEPS: &[Step] =
-    &[step_0001::apply, step_0002::apply, step_0003::apply, step_0004::apply, step_0005::apply, step_0006::apply];
+const STEPS: &[Step] = &[
+    step_0001::apply,
+    step_0002::apply,
+    step_0003::apply,
+    step_0004::apply,
+    step_0005::apply,
+    step_0006::apply,
+    step_0007::apply,
+];
 
 /// The schema this release writes, kept in `user_version`.
-pub const SCHEMA: u32 = 6;
+pub const SCHEMA: u32 = 7;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "every schema has one step");
 

@@ -13,26 +13,37 @@ mod write;
 mod write_token;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use tokenvault_core::port::{
-    AttributeTag, AuditRow, Ending, IssuedRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, ShareRow,
-    SlotRow, StoreError, Tag, TokenRow, Totals, VersionHead, VersionRow, WriteTx,
+    AttributeTag, AuditRow, Ending, IssuedRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ReadTx, RowWatch,
+    ShareRow, SlotRow, StoreError, Tag, TokenRow, Totals, VersionHead, VersionRow, WriteTx,
 };
 
 use crate::fault::{Fault, breaks_batch, duplicate};
+use crate::tally::{self, Tally};
 
 pub(crate) use content::{has_open_contents, left_over};
+pub(crate) use read::meta_name;
 
 /// A transaction that somebody else began and will end.
 pub(crate) struct Tx<'c> {
     connection: &'c Connection,
+    /// Of the writer alone.
+    tally: Option<&'c Tally>,
     broken: RefCell<Option<StoreError>>,
 }
 
 impl<'c> Tx<'c> {
+    /// One that reads.
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { connection, broken: RefCell::new(None) }
+        Self { connection, tally: None, broken: RefCell::new(None) }
+    }
+
+    /// One that writes.
+    pub(crate) fn writing(connection: &'c Connection, tally: &'c Tally) -> Self {
+        Self { tally: Some(tally), ..Self::new(connection) }
     }
 
     /// What broke the transaction, if anything did.
@@ -194,6 +205,10 @@ impl ReadTx for Tx<'_> {
         self.run(|c| read::audit_bytes(c, after, limit))
     }
 
+    fn sum_rows(&self, watch: &dyn RowWatch, goes_on: &mut dyn FnMut(u64) -> bool) -> Result<Option<Tag>, StoreError> {
+        self.run(|c| tally::of_all_rows(c, watch, goes_on))
+    }
+
     fn totals(&self) -> Result<Totals, StoreError> {
         self.run(read::totals)
     }
@@ -208,6 +223,16 @@ impl ReadTx for Tx<'_> {
 }
 
 impl WriteTx for Tx<'_> {
+    fn watch_rows(&mut self, watch: Arc<dyn RowWatch>, sum: Tag) -> Result<(), StoreError> {
+        let Some(tally) = self.tally else { return Err(StoreError::Internal("a reader accounts for no rows".into())) };
+        tally.watch(watch, sum);
+        Ok(())
+    }
+
+    fn keep_rows(&mut self) -> Result<(), StoreError> {
+        self.tally.and_then(Tally::watched).map_or(Ok(()), |(watch, sum)| watch.keep(self, &sum))
+    }
+
     fn set_meta(&mut self, key: MetaKey, value: &[u8]) -> Result<(), StoreError> {
         self.run(|c| write::set_meta(c, key, value))
     }
@@ -333,6 +358,7 @@ impl WriteTx for Tx<'_> {
     }
 
     fn append_audit(&mut self, row: &AuditRow) -> Result<(), StoreError> {
+        self.tally.into_iter().for_each(Tally::note_link);
         self.run(|c| write::append_audit(c, row))
     }
 

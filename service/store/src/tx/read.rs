@@ -9,7 +9,8 @@ use crate::fault::Fault;
 use crate::row::{self, all, one};
 
 /// The name a single value has in the table.
-pub(super) fn meta_name(key: MetaKey) -> &'static str {
+/// The row of a single value.
+pub(crate) fn meta_name(key: MetaKey) -> &'static str {
     match key {
         MetaKey::VaultId => "vault-id",
         MetaKey::InstanceId => "instance-id",
@@ -19,6 +20,8 @@ pub(super) fn meta_name(key: MetaKey) -> &'static str {
         MetaKey::TrustedTime => "trusted-time",
         MetaKey::HeededNotes => "heeded-notes",
         MetaKey::ToldExpiry => "told-expiry",
+        MetaKey::Lockdown => "lockdown",
+        MetaKey::RowSum => "row-sum",
     }
 }
 
@@ -171,7 +174,9 @@ pub(super) fn totals(c: &Connection) -> Result<Totals, Fault> {
 }
 
 pub(super) fn count_versions_of(c: &Connection, token: i64) -> Result<u64, Fault> {
-    let count: Option<i64> = one(c, "SELECT count(*) FROM version WHERE token = ?1", [token], |row| row.get(0))?;
+    let Some(range) = row::version_keys(token) else { return Ok(0) };
+    let count: Option<i64> =
+        one(c, "SELECT count(*) FROM version WHERE id BETWEEN ?1 AND ?2", range, |row| row.get(0))?;
     Ok(count.unwrap_or_default().unsigned_abs())
 }
 

@@ -25,15 +25,21 @@ use crate::directory::Directory;
 use crate::fault::Fault;
 use crate::reserve::Reserve;
 use crate::status::Shared;
+use crate::tally::Tally;
+use crate::tx::Tx;
 
 pub(crate) use queue::Queue;
 
 use batch::Ended;
 use health::Health;
+use space::Room;
 use sweep::Sweep;
 use wal::Wal;
 
 type Job = Box<dyn WriteJob>;
+
+/// Whether there is room for what a batch wrote, asked before it is committed.
+type Check = fn(Room, &Connection, &Directory) -> Result<(), Fault>;
 
 /// Jobs of one commit. More would only make the first of them wait longer.
 const BATCH: usize = 256;
@@ -44,6 +50,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Everything the writer's thread owns.
 pub(crate) struct Writer {
     connection: Connection,
+    tally: Tally,
     directory: Arc<Directory>,
     shared: Arc<Shared>,
     reserve: Reserve,
@@ -63,9 +70,12 @@ impl Writer {
         store_bytes: u64,
     ) -> Result<Self, Fault> {
         let limit = space::Limit::new(&connection, store_bytes)?;
+        let tally = Tally::default();
+        tally.follow(&connection)?;
         // A log that is there at the start may hold rows whose deletion was acknowledged before a crash.
         let wal = Wal::new(directory.wal_bytes() > 0);
-        Ok(Self { connection, directory, shared, reserve, limit, wal, sweep: Sweep::new(), health: Health::default() })
+        let (sweep, health) = (Sweep::new(), Health::default());
+        Ok(Self { connection, tally, directory, shared, reserve, limit, wal, sweep, health })
     }
 
     /// Writes until the queue is closed and empty.
@@ -111,10 +121,16 @@ impl Writer {
 
     /// One transaction.
     fn attempt(&mut self, jobs: &mut [Job]) -> Result<Vec<Ended>, StoreError> {
-        let room = space::Room::before(&self.connection)?;
-        let ended =
-            batch::commit(&self.connection, jobs, self.limit, |connection| room.check(connection, &self.directory))
-                .map_err(|error| self.directory.cause(error))?;
+        self.attempt_if(jobs, Room::check)
+    }
+
+    /// One transaction, if `check` finds room for it.
+    fn attempt_if(&mut self, jobs: &mut [Job], check: Check) -> Result<Vec<Ended>, StoreError> {
+        let room = Room::before(&self.connection)?;
+        let ended = batch::commit(&self.connection, &self.tally, jobs, self.limit, |connection| {
+            check(room, connection, &self.directory)
+        })
+        .map_err(|error| self.directory.cause(error))?;
         let written = ended.iter().filter(|end| **end == Ended::Written).count() as u64;
         if written > 0 {
             self.shared.count_commit(written);
@@ -152,12 +168,27 @@ impl Writer {
             crate::identity::check_contents(&connection)?;
             crate::identity::check_schema(&connection)?;
             connection::own(&connection)?;
+            self.tally.follow(&connection)?;
+            self.recall_sum(&connection)?;
             Ok(connection)
         });
         match opened {
             Ok(connection) => self.connection = connection,
             Err(Fault(error)) => self.health.give_up(&error),
         }
+    }
+
+    /// Takes the sum over the rows from the file again: nobody knows whether the last commit reached it.
+    fn recall_sum(&self, connection: &Connection) -> Result<(), Fault> {
+        let Some((watch, _)) = self.tally.watched() else { return Ok(()) };
+        match watch.recall(&Tx::new(connection)) {
+            Ok(Some(sum)) => self.tally.watch(watch, sum),
+            Ok(None) => return Err(Fault::corrupt("the store has lost the sum over its rows; restore a backup")),
+            // The vault is sealed: no row is changed before it is opened again.
+            Err(StoreError::Closed) => {}
+            Err(error) => return Err(Fault(error)),
+        }
+        Ok(())
     }
 
     fn tell(&self) {

@@ -1,8 +1,9 @@
-//! What is still written when there is no space: deletes and revocations, nothing that grows.
+//! What is still written when there is no space: deletes and revocations, and what fits where deletes have left pages free.
 
 use rusqlite::Connection;
 use tokenvault_core::port::StoreError;
 
+use super::batch::Ended;
 use super::{Job, Writer, batch};
 use crate::directory::Directory;
 use crate::fault::Fault;
@@ -61,11 +62,22 @@ impl Room {
         }
         Ok(())
     }
+
+    /// Refuses a batch that makes the database grow at all.
+    pub(super) fn check_kept(self, connection: &Connection) -> Result<(), Fault> {
+        if page_count(connection)? > self.pages { Err(Fault(StoreError::Full)) } else { Ok(()) }
+    }
 }
 
 /// Bytes by which the database file will grow when the log is copied into it.
 pub(super) fn pending_bytes(connection: &Connection, directory: &Directory) -> Result<u64, Fault> {
     Ok((page_count(connection)? * page_size(connection)?).saturating_sub(directory.vault_bytes()))
+}
+
+/// Pages inside the database that hold nothing.
+fn free_pages(connection: &Connection) -> Result<u64, Fault> {
+    let pages: Option<u32> = one(connection, "PRAGMA freelist_count", [], |row| row.get(0))?;
+    Ok(u64::from(pages.unwrap_or(0)))
 }
 
 fn page_count(connection: &Connection) -> Result<u64, Fault> {
@@ -97,16 +109,42 @@ impl Writer {
         freeing
     }
 
+    /// Runs what takes something away where there is no space left, in that of the reserve.
+    fn attempt_with_reserve(&mut self, jobs: &mut [Job]) -> Result<Vec<Ended>, StoreError> {
+        if !self.reserve.release() {
+            return Err(StoreError::Full);
+        }
+        log::warn!("the disk is full: the reserve is given up for deletes");
+        self.attempt(jobs)
+    }
+
+    /// Runs what finds its place in pages that deletes have left free inside the database, where there is no space for the log that
+    /// leads there: the reserve lends it, and has it back when the log is copied, for which the database need not grow.
+    fn attempt_inside(&mut self, jobs: &mut [Job]) -> Result<Vec<Ended>, StoreError> {
+        // Nor while a reader keeps the log as it is: the reserve would not come back.
+        if free_pages(&self.connection)? == 0 || !self.cut_log() || !self.reserve.release() {
+            return Err(StoreError::Full);
+        }
+        let result = self.attempt_if(jobs, |room, connection, _| room.check_kept(connection));
+        self.cut_log();
+        self.reserve.restore();
+        result
+    }
+
     /// Runs a batch that found no space job by job, so that one large write does not fail its neighbours.
     pub(super) fn write_singly(&mut self, jobs: Vec<Job>) {
         let mut jobs = jobs.into_iter();
         while let Some(job) = jobs.next() {
+            let freeing = job.frees();
+            // What is left is for those who free.
+            if !freeing && self.reserve.is_missing() {
+                batch::finish_one(job, Err(StoreError::Full));
+                continue;
+            }
             let mut one = [job];
             let mut result = self.attempt(&mut one);
-            let freeing = one.iter().any(|job| job.frees());
-            if freeing && matches!(result, Err(StoreError::Full)) && self.reserve.release() {
-                log::warn!("the disk is full: the reserve is given up for deletes");
-                result = self.attempt(&mut one);
+            if matches!(result, Err(StoreError::Full)) {
+                result = if freeing { self.attempt_with_reserve(&mut one) } else { self.attempt_inside(&mut one) };
             }
             let [job] = one;
             match result {

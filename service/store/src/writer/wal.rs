@@ -69,9 +69,6 @@ impl Writer {
             self.wal = Wal::new(false);
             return;
         }
-        if self.reserve.is_missing() {
-            self.reserve.restore();
-        }
         let result = if self.wal.erase_at.is_some_and(|at| at <= now) {
             self.erase(now)
         } else if self.wal.copy_at.is_some_and(|at| at <= now) {
@@ -83,6 +80,10 @@ impl Writer {
         match result {
             Ok(()) => self.health.checkpointed(),
             Err(Fault(error)) => self.checkpoint_failed(now, &error),
+        }
+        // What the log had may be free now, and is gone when others have taken it.
+        if self.reserve.is_missing() {
+            self.reserve.restore();
         }
     }
 

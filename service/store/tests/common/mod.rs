@@ -2,6 +2,8 @@
 #![allow(dead_code)] // Each suite uses its own part.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test ends where something is not as expected.
 
+pub mod account;
+
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;

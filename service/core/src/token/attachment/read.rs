@@ -105,6 +105,7 @@ impl Vault {
         if open.opening != attachment.opening || !tx.has_content(content)? {
             return Err(Error::NotFound);
         }
+        self.check_values_leave()?;
         let owner = self.find_principal_by_id(open, tx, attachment.owner)?;
         let reader = self.find_principal(open, tx, attachment.reader)?;
         if !owner.serves(attachment.reader) || reader.is_some_and(|reader| !reader.active) {

@@ -137,6 +137,7 @@ impl Vault {
         (request, event): (&RedeemRequest, Event),
         size: u64,
     ) -> Result<Redeemed, Error> {
+        self.check_values_leave()?;
         let (found, value) = self.find_offered(open, tx, offer)?;
         if found.meta.require_purpose && request.purpose.as_str().is_empty() {
             return Err(Error::AccessDenied(

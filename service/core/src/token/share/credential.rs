@@ -166,6 +166,7 @@ impl Vault {
         if size > limit {
             return Err(CredentialRefusal::TooLarge { size, limit });
         }
+        self.check_values_leave()?;
         let value = self.open_stored((shelf, caller), &look.found, &look.value)?;
         Ok(self.read_whole(shelf.open, tx, value)?)
     }

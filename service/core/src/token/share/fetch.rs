@@ -54,7 +54,11 @@ impl Vault {
         let fetched = self
             .reach_value(&open, caller, request, groups)
             .and_then(|asked| {
-                asked.and_then(|reached| self.fetch_shared(&open, (caller, request), reached, make_place))
+                asked.and_then(|reached| {
+                    // Before a use is counted.
+                    self.check_values_leave()?;
+                    self.fetch_shared(&open, (caller, request), reached, make_place)
+                })
             })
             .inspect_err(|error| self.note_refusal(&event, error))?;
         fetched.and_then(|fetched| match fetched {
@@ -124,6 +128,7 @@ impl Vault {
             reply(used.and_then(|used| used.inspect_err(|error| noted.note_refusal(&event, error))));
         });
         self.write(apart_from_tokens(&audited), Effect::Reserved, reply, move |tx| {
+            vault.check_values_leave()?;
             let reached = vault.reach_to_use(&open, tx, &caller, &request, &groups);
             let (reach, info, value) = match reached {
                 // Nothing is written for it.
