@@ -120,6 +120,7 @@ impl Held {
 
     /// Notes that nobody tells of sessions; who has gone during a restart. Whoever has a login opened meanwhile is let be.
     pub(super) fn note_no_sessions(&mut self) -> Vec<u32> {
+        self.changed.clear();
         let restored = std::mem::take(&mut self.restored);
         restored.into_iter().filter(|uid| !self.holds(*uid)).collect()
     }
@@ -193,7 +194,9 @@ mod tests {
         let mut held = Held::default();
         held.take_lease(2).unwrap();
         held.note_restored(vec![2, 3]);
+        held.note_change(4);
         assert_eq!(held.note_no_sessions(), [3]);
+        assert!(held.take_changed().is_empty(), "there is no session that it could be held against");
         assert_eq!(held.note_no_sessions(), [0; 0]);
     }
 

@@ -2,9 +2,9 @@
 
 use super::{ReadTx, StoreError, Tag, WriteTx};
 
-/// Accounts for the rows of the store: each has a tag, and the sum of all tags, modulo 2^256, is written down with every commit. Who writes
-/// the file behind the vault's back and removes a row, adds one or puts an older one in its place, leaves a sum that is not that
-/// of the rows.
+/// Accounts for the rows of the store: each has a tag, and the sum of all tags, modulo 2^256, is written down with every commit. Who
+/// writes the file behind the vault's back and removes a row, adds one or puts an older one in its place, leaves a sum that is not
+/// that of the rows.
 ///
 /// What the sum does not cover is covered elsewhere: audit records by their chain, chunks by the version that names their content.
 /// Counters for quotas and of contents are covered by nothing.
