@@ -16,6 +16,7 @@ pub mod hex;
 pub mod issued;
 pub mod keyring;
 pub mod login;
+mod machine_key;
 pub mod moment;
 pub mod name;
 pub mod owner;

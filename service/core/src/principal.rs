@@ -2,12 +2,14 @@
 //!
 //! The generation is what keeps two users apart who had the same uid one after the other: every tag and every AAD holds it.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use minicbor::{Decode, Encode};
 
-use crate::crypto::{aad::Aad, random, tag, wrap};
+use crate::crypto::{KeyTerms, aad::Aad, random, tag, wrap};
 use crate::error::Error;
+use crate::machine_key::{MachineKeys, StoredKey};
 use crate::policy::{Role, Standing};
 use crate::port::{PrincipalRow, SecretMemory, Tag};
 use crate::role_rules::RoleFrom;
@@ -51,12 +53,23 @@ pub(crate) struct PrincipalRecord {
     /// Whether an administrator set its role; records of before that was told apart do not say.
     #[n(9)]
     pub role_set: Option<bool>,
+    /// Term of its machine key; the first one where it does not say.
+    #[n(10)]
+    pub key_term: Option<u32>,
+    /// While the machine key is renewed: whether values are encrypted anew, too.
+    #[n(11)]
+    pub reencrypts: Option<bool>,
 }
 
 impl PrincipalRecord {
     /// Whether it may do anything.
     pub const fn is_active(&self) -> bool {
         self.active || self.uid == 0
+    }
+
+    /// Term of its machine key, from 1.
+    pub fn key_term(&self) -> u32 {
+        self.key_term.unwrap_or(1)
     }
 }
 
@@ -107,7 +120,7 @@ pub struct Principal {
     /// The day of its last call that is written down, or about to be; days since the epoch.
     pub(crate) seen_day: AtomicU64,
     /// Wraps the DEKs of class `machine` and all metadata.
-    pub machine_key: Secret,
+    pub machine_key: Arc<KeyTerms>,
     /// Tags names and attributes.
     pub index_key: Secret,
 }
@@ -121,6 +134,8 @@ pub struct PrincipalKeys<'a> {
     pub users: &'a Secret,
     /// `index` of the keyring.
     pub index: &'a Secret,
+    /// Machine keys in use.
+    pub machine_keys: &'a MachineKeys,
     /// Where keys lie.
     pub memory: &'a dyn SecretMemory,
 }
@@ -154,8 +169,10 @@ impl PrincipalKeys<'_> {
             frozen: None,
             last_seen: Some(now),
             role_set: Some(false),
+            key_term: None,
+            reencrypts: None,
         };
-        let machine_key = random::secret(self.memory, 32)?;
+        let machine_key = StoredKey::generate(self.memory)?;
         Ok(PrincipalRow {
             id: 0,
             uid_tag,
@@ -174,6 +191,7 @@ impl PrincipalKeys<'_> {
     /// [`Error::Quarantined`] when the row does not open under this vault's keys: it was changed or moved.
     pub fn open(&self, row: &PrincipalRow) -> Result<Principal, Error> {
         let record = self.open_record(row)?;
+        let stored = (&self.open_key(row)?, record.key_term());
         Ok(Principal {
             id: row.id,
             role: record.role,
@@ -187,7 +205,7 @@ impl PrincipalKeys<'_> {
             frozen: record.frozen.is_some(),
             estranged: false,
             seen_day: AtomicU64::new(record.last_seen.map_or(0, Timestamp::day)),
-            machine_key: self.open_key(row)?,
+            machine_key: self.machine_keys.of(row.id, stored, self.memory)?,
             index_key: tag::principal_index_key(self.index, &row.generation, self.memory)?,
         })
     }
@@ -202,9 +220,13 @@ impl PrincipalKeys<'_> {
         minicbor::decode(&record).map_err(|error| Error::Quarantined(format!("principal record {}: {error}", row.id)))
     }
 
-    fn open_key(&self, row: &PrincipalRow) -> Result<Secret, Error> {
+    /// The machine key of a row.
+    ///
+    /// # Errors
+    /// As [`PrincipalKeys::open`].
+    pub(crate) fn open_key(&self, row: &PrincipalRow) -> Result<StoredKey, Error> {
         let aad = self.aad(&row.uid_tag, &row.generation);
-        Ok(wrap::open(self.users, MACHINE_KEY, aad.as_bytes(), &row.key, self.memory)?)
+        Ok(StoredKey::parse(wrap::open(self.users, MACHINE_KEY, aad.as_bytes(), &row.key, self.memory)?)?)
     }
 
     /// The row of a principal with another record, which may give it another uid.
@@ -212,7 +234,19 @@ impl PrincipalKeys<'_> {
     /// # Errors
     /// As [`PrincipalKeys::open`], and when random numbers or memory cannot be had.
     pub(crate) fn with_record(&self, row: &PrincipalRow, record: &PrincipalRecord) -> Result<PrincipalRow, Error> {
-        let machine_key = self.open_key(row)?;
+        self.with_key(row, record, &self.open_key(row)?)
+    }
+
+    /// The same with another machine key.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn with_key(
+        &self,
+        row: &PrincipalRow,
+        record: &PrincipalRecord,
+        machine_key: &StoredKey,
+    ) -> Result<PrincipalRow, Error> {
         let uid_tag = self.uid_tag(record.uid);
         let aad = self.aad(&uid_tag, &row.generation);
         Ok(PrincipalRow {

@@ -14,10 +14,12 @@ pub mod mac;
 pub mod pad;
 pub mod random;
 pub mod tag;
+mod terms;
 pub mod wrap;
 
 pub use aad::Aad;
 pub use error::CryptoError;
+pub use terms::KeyTerms;
 
 /// Identity of a vault: 16 random bytes made with it, part of everything that is bound to it.
 pub type VaultId = [u8; 16];

@@ -107,6 +107,18 @@ pub fn open_record(key: &Secret, purpose: &str, aad: &[u8], blob: &[u8]) -> Resu
     Ok(plaintext)
 }
 
+/// Whether `key` has sealed it, as far as its commitment tells: nothing is decrypted.
+///
+/// # Errors
+/// [`CryptoError::Truncated`], [`CryptoError::UnknownFormat`], [`CryptoError::KeyLength`].
+pub fn is_sealed_with(key: &Secret, purpose: &str, aad: &[u8], blob: &[u8]) -> Result<bool, CryptoError> {
+    match Sealed::parse(blob)?.keys(key, purpose, aad) {
+        Ok(_) => Ok(true),
+        Err(CryptoError::WrongKey) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// A sealed message, taken apart.
 struct Sealed<'a> {
     salt: &'a [u8; SALT_BYTES],

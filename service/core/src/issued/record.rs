@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 
 use super::{Audience, IssuedId};
 use crate::Timestamp;
-use crate::crypto::{aad::Aad, tag, wrap};
+use crate::crypto::{aad::Aad, tag};
 use crate::error::Error;
 use crate::moment::{Deadline, End, Moment};
 use crate::port::{IssuedRow, Tag};
@@ -165,7 +165,7 @@ impl OpenVault {
     ) -> Result<(), Error> {
         row.expires_day = meta.expires.day_rounded_up();
         let aad = self.issued_aad(principal, row);
-        row.meta = wrap::seal(&principal.machine_key, RECORD, aad.as_bytes(), &encode(meta)?)?;
+        row.meta = principal.machine_key.seal(RECORD, aad.as_bytes(), &encode(meta)?)?;
         Ok(())
     }
 
@@ -175,8 +175,17 @@ impl OpenVault {
     /// [`Error::Quarantined`] when it does not open where it stands.
     pub(crate) fn open_issued(&self, principal: &Principal, row: &IssuedRow) -> Result<IssuedMeta, Error> {
         let aad = self.issued_aad(principal, row);
-        let meta = wrap::open_record(&principal.machine_key, RECORD, aad.as_bytes(), &row.meta)?;
+        let meta = principal.machine_key.open_record(RECORD, aad.as_bytes(), &row.meta)?;
         minicbor::decode(&meta).map_err(|error| Error::Quarantined(format!("issued {}: {error}", row.id)))
+    }
+
+    /// Whether the newest term of its issuer's machine key has sealed a record.
+    ///
+    /// # Errors
+    /// [`Error::Quarantined`] for what is in no form that the vault writes.
+    pub(crate) fn issued_is_newest(&self, principal: &Principal, row: &IssuedRow) -> Result<bool, Error> {
+        let aad = self.issued_aad(principal, row);
+        Ok(principal.machine_key.is_newest(RECORD, aad.as_bytes(), &row.meta)?)
     }
 }
 

@@ -264,19 +264,22 @@ impl Run<'_> {
     }
 
     /// Deletes rows of a principal that have ended: those that say so themselves, and not only by the date beside them.
-    fn delete_issued(&self, principal: i64, rows: &[IssuedRow]) -> Result<CleanupReport, Error> {
+    fn delete_issued(&self, id: i64, rows: &[IssuedRow]) -> Result<CleanupReport, Error> {
         let damaged = CleanupReport { damaged: rows.len() as u64, ..CleanupReport::default() };
-        let Some(row) = self.vault.read(|tx| Ok(tx.principal_by_id(principal)?))? else {
+        let Some(row) = self.vault.read(|tx| Ok(tx.principal_by_id(id)?))? else {
             return Ok(CleanupReport::default());
         };
-        let principal = match self.open.keys(self.vault).open(&row) {
+        let uid = match self.open.keys(self.vault).open_record(&row) {
             Err(Error::Quarantined(_)) => return Ok(damaged),
-            principal => principal?,
+            record => record?.uid,
         };
-        let event = Event::new(&self.caller, "Cleanup").about(Some(principal.uid), "");
+        let event = Event::new(&self.caller, "Cleanup").about(Some(uid), "");
         let (vault, open, audited) = (Arc::clone(self.vault), Arc::clone(&self.open), event.clone());
         let tags: Vec<Tag> = rows.iter().map(|row| row.tag).collect();
         self.vault.write_and_wait(apart_from_tokens(&event), Effect::Reserved, move |tx| {
+            let Some(row) = tx.principal_by_id(id)? else { return Ok(CleanupReport::default()) };
+            // Opened here, for what is sealed with it.
+            let principal = open.keys(&vault).open(&row)?;
             let (mut change, mut report) = (Change::default(), CleanupReport::default());
             for tag in &tags {
                 let Some(row) = tx.issued(tag)? else { continue };
@@ -335,14 +338,17 @@ impl Run<'_> {
     }
 
     /// Deletes what has ended of some tokens of a principal.
-    fn delete_of(&self, principal: i64, tokens: BTreeSet<i64>) -> Result<CleanupReport, Error> {
-        let Some(row) = self.vault.read(|tx| Ok(tx.principal_by_id(principal)?))? else {
+    fn delete_of(&self, id: i64, tokens: BTreeSet<i64>) -> Result<CleanupReport, Error> {
+        let Some(row) = self.vault.read(|tx| Ok(tx.principal_by_id(id)?))? else {
             return Ok(CleanupReport::default());
         };
-        let principal = self.open.keys(self.vault).open(&row)?;
-        let event = Event::new(&self.caller, "Cleanup").about(Some(principal.uid), "");
+        let uid = self.open.keys(self.vault).open_record(&row)?.uid;
+        let event = Event::new(&self.caller, "Cleanup").about(Some(uid), "");
         let (vault, open, day, audited) = (Arc::clone(self.vault), Arc::clone(&self.open), self.day, event.clone());
         self.vault.write_and_wait(event, Effect::Erases, move |tx| {
+            let Some(row) = tx.principal_by_id(id)? else { return Ok(CleanupReport::default()) };
+            // Opened here, for what is sealed with it.
+            let principal = open.keys(&vault).open(&row)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let mut report = CleanupReport::default();
             for token in &tokens {

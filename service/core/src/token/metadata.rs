@@ -1,10 +1,11 @@
 //! What is kept of tokens and versions beside their values: encrypted, and bound to the row it stands in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
-use crate::crypto::{CryptoError, aad::Aad, chunk, wrap};
+use crate::crypto::{aad::Aad, chunk, wrap};
 use crate::error::Error;
 use crate::moment::{Deadline, End, Moment};
 use crate::port::{TokenRow, VersionHead};
@@ -15,7 +16,7 @@ use crate::{Secret, Timestamp};
 const TOKEN: &str = "token-metadata";
 const VERSION: &str = "version-metadata";
 /// Wraps a DEK.
-pub(super) const DEK: &str = "dek";
+const DEK: &str = "dek";
 /// Encrypts a value.
 pub(super) const VALUE: &str = "value";
 
@@ -107,6 +108,9 @@ pub struct VersionMeta {
     /// When it expires by the clock that nobody sets.
     #[n(4)]
     pub deadline: Option<Deadline>,
+    /// Term of the machine key in which the DEK was drawn; the first one where it does not say.
+    #[n(5)]
+    pub dek_term: Option<u32>,
 }
 
 impl VersionMeta {
@@ -186,7 +190,7 @@ impl Records<'_> {
     /// # Errors
     /// When random numbers or memory cannot be had.
     pub fn seal_token(&self, row: &mut TokenRow, meta: &TokenMeta) -> Result<(), Error> {
-        row.meta = wrap::seal(&self.principal.machine_key, TOKEN, self.token_aad(row).as_bytes(), &encode(meta)?)?;
+        row.meta = self.principal.machine_key.seal(TOKEN, self.token_aad(row).as_bytes(), &encode(meta)?)?;
         Ok(())
     }
 
@@ -195,8 +199,16 @@ impl Records<'_> {
     /// # Errors
     /// [`Error::Quarantined`] when it does not open where it stands.
     pub fn open_token(&self, row: &TokenRow) -> Result<TokenMeta, Error> {
-        let meta = wrap::open_record(&self.principal.machine_key, TOKEN, self.token_aad(row).as_bytes(), &row.meta)?;
+        let meta = self.principal.machine_key.open_record(TOKEN, self.token_aad(row).as_bytes(), &row.meta)?;
         minicbor::decode(&meta).map_err(|error| Error::Quarantined(format!("metadata of token {}: {error}", row.id)))
+    }
+
+    /// Whether the newest term of the machine key has sealed a token's metadata.
+    ///
+    /// # Errors
+    /// [`Error::Quarantined`] for what is in no form that the vault writes.
+    pub fn token_is_newest(&self, row: &TokenRow) -> Result<bool, Error> {
+        Ok(self.principal.machine_key.is_newest(TOKEN, self.token_aad(row).as_bytes(), &row.meta)?)
     }
 
     /// Encrypts a version's metadata into its head.
@@ -205,8 +217,7 @@ impl Records<'_> {
     /// When random numbers or memory cannot be had.
     pub fn seal_version(&self, head: &mut VersionHead, meta: &VersionMeta) -> Result<(), Error> {
         head.expires_day = meta.expires.map(Timestamp::day_rounded_up);
-        head.meta =
-            wrap::seal(&self.principal.machine_key, VERSION, self.version_aad(head).as_bytes(), &encode(meta)?)?;
+        head.meta = self.principal.machine_key.seal(VERSION, self.version_aad(head).as_bytes(), &encode(meta)?)?;
         Ok(())
     }
 
@@ -215,23 +226,39 @@ impl Records<'_> {
     /// # Errors
     /// [`Error::Quarantined`] when it does not open where it stands.
     pub fn open_version(&self, head: &VersionHead) -> Result<VersionMeta, Error> {
-        let meta =
-            wrap::open_record(&self.principal.machine_key, VERSION, self.version_aad(head).as_bytes(), &head.meta)?;
+        let meta = self.principal.machine_key.open_record(VERSION, self.version_aad(head).as_bytes(), &head.meta)?;
         minicbor::decode(&meta)
             .map_err(|error| Error::Quarantined(format!("metadata of a version of token {}: {error}", head.token)))
     }
 
-    /// Does something with the key that wraps the DEKs of a class.
-    fn with_class_key<T>(
+    /// Whether the newest term of the machine key has sealed a version's metadata.
+    ///
+    /// # Errors
+    /// As [`Records::token_is_newest`].
+    pub fn version_is_newest(&self, head: &VersionHead) -> Result<bool, Error> {
+        Ok(self.principal.machine_key.is_newest(VERSION, self.version_aad(head).as_bytes(), &head.meta)?)
+    }
+
+    /// The same of the DEK of a version of class `machine`.
+    ///
+    /// # Errors
+    /// As [`Records::token_is_newest`].
+    pub fn dek_is_newest(
         &self,
-        head: &VersionHead,
-        work: impl FnOnce(&Secret) -> Result<T, CryptoError>,
-    ) -> Result<T, Error> {
-        match Class::from_u8(head.class) {
-            Some(Class::Machine) => Ok(work(&self.principal.machine_key)?),
-            Some(Class::Login) => Ok(work(&*self.open.unlocked.key(self.principal).ok_or(Error::Locked)?)?),
-            None => Err(Error::Quarantined(format!("a version of token {} has an unknown class", head.token))),
-        }
+        (row, token): (&TokenRow, &TokenMeta),
+        (head, version): (&VersionHead, &VersionMeta),
+    ) -> Result<bool, Error> {
+        let aad = self.dek_aad(row, token, head, version);
+        Ok(self.principal.machine_key.is_newest(DEK, aad.as_bytes(), &head.dek)?)
+    }
+
+    fn class(head: &VersionHead) -> Result<Class, Error> {
+        let unknown = || Error::Quarantined(format!("a version of token {} has an unknown class", head.token));
+        Class::from_u8(head.class).ok_or_else(unknown)
+    }
+
+    fn login_key(&self) -> Result<Arc<Secret>, Error> {
+        self.open.unlocked.key(self.principal).ok_or(Error::Locked)
     }
 
     /// Refuses what could not be sealed or opened now.
@@ -241,7 +268,7 @@ impl Records<'_> {
     pub fn check_unlocked(&self, class: Class) -> Result<(), Error> {
         match class {
             Class::Machine => Ok(()),
-            Class::Login => self.open.unlocked.key(self.principal).map(drop).ok_or(Error::Locked),
+            Class::Login => self.login_key().map(drop),
         }
     }
 
@@ -256,7 +283,10 @@ impl Records<'_> {
         dek: &Secret,
     ) -> Result<(), Error> {
         let aad = self.dek_aad(row, token, head, version);
-        head.dek = self.with_class_key(head, |key| wrap::seal(key, DEK, aad.as_bytes(), dek.expose()))?;
+        head.dek = match Self::class(head)? {
+            Class::Machine => self.principal.machine_key.seal(DEK, aad.as_bytes(), dek.expose())?,
+            Class::Login => wrap::seal(&*self.login_key()?, DEK, aad.as_bytes(), dek.expose())?,
+        };
         Ok(())
     }
 
@@ -271,6 +301,9 @@ impl Records<'_> {
         memory: &dyn crate::port::SecretMemory,
     ) -> Result<Secret, Error> {
         let aad = self.dek_aad(row, token, head, version);
-        self.with_class_key(head, |key| wrap::open(key, DEK, aad.as_bytes(), &head.dek, memory))
+        Ok(match Self::class(head)? {
+            Class::Machine => self.principal.machine_key.open(DEK, aad.as_bytes(), &head.dek, memory)?,
+            Class::Login => wrap::open(&*self.login_key()?, DEK, aad.as_bytes(), &head.dek, memory)?,
+        })
     }
 }

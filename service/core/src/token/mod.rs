@@ -20,6 +20,7 @@ mod metadata;
 mod offer;
 mod put;
 mod rename;
+mod renewal;
 mod reply_size;
 mod request;
 mod rollback;
@@ -37,6 +38,8 @@ pub use list::{PAGE_BYTES_MAX, Page};
 pub(crate) use listed::Listed;
 pub use metadata::{Class, Records, TokenMeta, VersionMeta};
 pub use offer::{OfferRequest, Offered, OfferedSize, RedeemRequest, Redeemed};
+pub use renewal::Renewed;
+pub(crate) use renewal::{OldContent, Renewal};
 pub use request::{
     Annotation, Expiry, GetRequest, ListRequest, NamedRequest, PutMode, PutOptions, PutRequest, check_keep_versions,
 };

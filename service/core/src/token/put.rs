@@ -165,14 +165,14 @@ impl Put<'_> {
         let meta = self.token_meta(live);
         row.newest += 1;
         row.current = row.newest;
-        let version = self.version_meta(live, value.size())?;
+        let mut version = self.version_meta(live, value.size())?;
         let class = self.class(live)?;
         if let Some(found) = &before
             && found.meta.require_purpose != meta.require_purpose
         {
             self.shelf.rewrap(tx, (&found.row, &found.meta), (&row, &meta), self.vault.memory())?;
         }
-        let (head, held) = self.insert_version(tx, (&row, &meta), (&version, class), value)?;
+        let (head, held) = self.insert_version(tx, (&row, &meta), (&mut version, class), value)?;
         self.shelf.records().seal_token(&mut row, &meta)?;
         tx.update_token(&row)?;
         if before.as_ref().is_none_or(|found| found.meta.attributes != meta.attributes) {
@@ -259,6 +259,7 @@ impl Put<'_> {
             expires: end.map(|end| end.at),
             content_type,
             deadline: end.and_then(|end| end.deadline),
+            dek_term: None,
         })
     }
 
@@ -267,7 +268,7 @@ impl Put<'_> {
         &self,
         tx: &mut dyn WriteTx,
         (row, meta): (&TokenRow, &TokenMeta),
-        (version, class): (&VersionMeta, Class),
+        (version, class): (&mut VersionMeta, Class),
         value: &Body<'_>,
     ) -> Result<(VersionHead, u64), Error> {
         let records = self.shelf.records();
@@ -282,6 +283,7 @@ impl Put<'_> {
             content: None,
         };
         let placed = value.place(tx, &records, &mut head, self.vault.memory())?;
+        version.dek_term = placed.dek_term;
         records.seal_version(&mut head, version)?;
         records.seal_dek((row, meta), (&mut head, version), placed.dek.secret())?;
         let row = VersionRow { head, value: placed.value };

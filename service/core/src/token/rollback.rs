@@ -62,7 +62,8 @@ fn rollback(
         (OpenedValue::Chunked(..), None) => Err(Error::Internal("a value in chunks has no content".into())),
         // The chunks stay where they are: both versions have them.
         (OpenedValue::Chunked(..), Some(id)) => {
-            let content = Content { id, size: old.version.size, dek: vault.open_dek(&shelf, &old)? };
+            let dek = vault.open_dek(&shelf, &old)?;
+            let content = Content { id, size: old.version.size, dek, had_by: Some(old.version.dek_term) };
             put.store(tx, &Body::Content(&content))
         }
     }

@@ -108,7 +108,12 @@ impl<'a> Work<'a> {
 }
 
 /// The row of a uid.
-fn find(vault: &Vault, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<(PrincipalRow, PrincipalRecord), Error> {
+pub(crate) fn find(
+    vault: &Vault,
+    open: &OpenVault,
+    tx: &dyn ReadTx,
+    uid: u32,
+) -> Result<(PrincipalRow, PrincipalRecord), Error> {
     let keys = open.keys(vault);
     let row = tx.principal(&keys.uid_tag(uid))?.ok_or_else(|| unknown(uid))?;
     let record = keys.open_record(&row)?;

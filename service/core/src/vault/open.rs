@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::grantee::{Grantee, Key};
 use crate::keyring::Keyring;
 use crate::login::Unlocked;
+use crate::machine_key::MachineKeys;
 use crate::owner::Owner;
 use crate::policy::{self, Action, Role, Standing};
 use crate::port::{PrincipalRow, ReadTx, SecretMemory, Tag, WriteTx};
@@ -27,7 +28,7 @@ pub struct OpenVault {
     /// Part of every AAD.
     pub(crate) id: VaultId,
     /// Wraps the keyring.
-    pub(super) vk: Secret,
+    vk: RwLock<Arc<Secret>>,
     /// The keys everything else hangs on.
     pub(super) keyring: Keyring,
     /// Links and encrypts the audit log.
@@ -41,6 +42,8 @@ pub struct OpenVault {
     /// Kind of the slot that opened it.
     pub(super) opened_by: SlotKind,
     pub(crate) principals: Principals,
+    /// Machine keys in use.
+    pub(crate) machine_keys: MachineKeys,
     /// Whose login-class tokens are open.
     pub(crate) unlocked: Unlocked,
     /// Whose tokens are nobody's though that is not written down yet.
@@ -64,7 +67,7 @@ impl OpenVault {
         let opening = vault.openings.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Self {
             id,
-            vk,
+            vk: RwLock::new(Arc::new(vk)),
             keyring,
             audit,
             row_tag_key,
@@ -72,6 +75,7 @@ impl OpenVault {
             anchor,
             opened_by: by,
             principals: Principals::default(),
+            machine_keys: MachineKeys::default(),
             unlocked: Unlocked::default(),
             withheld: RwLock::default(),
             estranged: RwLock::default(),
@@ -79,6 +83,16 @@ impl OpenVault {
             told_expiry: Mutex::default(),
             opening,
         })
+    }
+
+    /// Wraps the keyring.
+    pub(super) fn vk(&self) -> Arc<Secret> {
+        Arc::clone(&self.vk.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has another one in its place, once the store has.
+    pub(super) fn put_vk(&self, vk: Arc<Secret>) {
+        *self.vk.write().unwrap_or_else(PoisonError::into_inner) = vk;
     }
 
     /// Records and keys of principals.
@@ -101,6 +115,7 @@ impl OpenVault {
             vault: &self.id,
             users: self.keyring.users(),
             index: self.keyring.index(),
+            machine_keys: &self.machine_keys,
             memory: vault.memory(),
         }
     }

@@ -102,9 +102,10 @@ impl Vault {
         let _turn = self.one_at_a_time();
         let open = self.open()?;
         self.read(|tx| verify_table(self, &open, tx))?;
+        let vk = open.vk();
         let maker = SlotMaker {
             vault_id: &open.id,
-            vk: &open.vk,
+            vk: &vk,
             keyring: &open.keyring,
             memory: self.memory(),
             created: self.now(),
@@ -170,7 +171,7 @@ impl Vault {
         for row in rows.iter().filter(|row| row.kind == SlotKind::Recovery.as_str()) {
             let opened = Slot::parse(row, &open.id).and_then(|slot| slot.open(SlotSecret::Key(private), self.memory()));
             match opened {
-                Ok(vk) if mac::equal(vk.expose(), open.vk.expose()) => confirmed = Some(row.id),
+                Ok(vk) if mac::equal(vk.expose(), open.vk().expose()) => confirmed = Some(row.id),
                 Ok(_) => refused = Error::DamagedSlot("the recovery slot holds another vault's key; remove it".into()),
                 Err(error) => refused = error.into(),
             }
@@ -192,7 +193,7 @@ impl Vault {
 
 fn check_removal(slots: &[SlotRow], id: u32, force: bool) -> Result<(), Error> {
     let Some(slot) = slots.iter().find(|slot| slot.id == id) else {
-        return Err(Error::InvalidArgs(format!("there is no slot {id}; 'tokenvaultctl slot list' shows them")));
+        return Err(no_slot(id));
     };
     if slots.len() == 1 {
         return Err(Error::AccessDenied(
@@ -209,6 +210,11 @@ fn check_removal(slots: &[SlotRow], id: u32, force: bool) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// What is answered to who names a slot that is not there.
+pub(super) fn no_slot(id: u32) -> Error {
+    Error::InvalidArgs(format!("there is no slot {id}; 'tokenvaultctl slot list' shows them"))
 }
 
 /// The vault's identity, when there is a vault.

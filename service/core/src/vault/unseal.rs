@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::anchor::{Finding, Trust};
-use super::slots::{recovery_is_confirmed, vault_id, verify_table};
+use super::slots::{no_slot, recovery_is_confirmed, vault_id, verify_table};
 use super::state::Inner;
 use super::{Effect, Event, OpenVault, SealReason, Vault, VaultId};
 use crate::crypto::mac;
@@ -125,7 +125,7 @@ impl Vault {
         if closed {
             return self.opened_with(caller, &stored, vk, by);
         }
-        if mac::equal(vk.expose(), self.open()?.vk.expose()) {
+        if mac::equal(vk.expose(), self.open()?.vk().expose()) {
             return Ok(());
         }
         Err(Error::DamagedSlot("the slot holds another vault's key; remove it and add it again".into()))
@@ -267,10 +267,6 @@ fn check_unattended(id: u32, row: Option<&SlotRow>) -> Result<(), Error> {
     Err(Error::InvalidArgs(format!(
         "slot {id} does not open unattended; run 'tokenvaultctl unseal' with --passphrase or --recovery"
     )))
-}
-
-fn no_slot(id: u32) -> Error {
-    Error::InvalidArgs(format!("there is no slot {id}; 'tokenvaultctl slot list' shows them"))
 }
 
 fn kind_of(row: &SlotRow) -> SlotKind {

@@ -14,6 +14,8 @@ pub(in crate::token) struct Content {
     pub size: u64,
     /// The key of its chunks.
     pub dek: Secret,
+    /// The version that had it before, if any, says of that key when it was drawn.
+    pub had_by: Option<Option<u32>>,
 }
 
 /// A value, where it is.
@@ -28,6 +30,8 @@ pub(in crate::token) enum Body<'a> {
 pub(in crate::token) struct Row<'a> {
     /// The key it is encrypted with.
     pub dek: Key<'a>,
+    /// Term of the machine key in which it was drawn; `None` for the first.
+    pub dek_term: Option<u32>,
     /// The value, encrypted; empty where it lies in chunks.
     pub value: Vec<u8>,
     /// Bytes that were counted for it already.
@@ -66,6 +70,8 @@ impl Body<'_> {
         head: &mut VersionHead,
         memory: &dyn crate::port::SecretMemory,
     ) -> Result<Row<'_>, Error> {
+        // Of what comes in the key was not wrapped before either.
+        let now = Some(records.principal.machine_key.newest_term()).filter(|term| *term > 1);
         match self {
             Self::Value(value) => {
                 let dek = random::secret(memory, 32)?;
@@ -73,7 +79,7 @@ impl Body<'_> {
                 let aad = records.value_aad(head.token, head.version);
                 let value = wrap::seal(&dek, VALUE, aad.as_bytes(), padded.expose())?;
                 head.stored_bytes = padded.len() as u64;
-                Ok(Row { dek: Key::New(dek), value, held: 0 })
+                Ok(Row { dek: Key::New(dek), dek_term: now, value, held: 0 })
             }
             Self::Content(content) => {
                 let (principal, held) = tx.use_content(content.id)?.ok_or_else(gone)?;
@@ -82,7 +88,8 @@ impl Body<'_> {
                 }
                 head.content = Some(content.id);
                 head.stored_bytes = chunk::count(content.size) * chunk::CHUNK_BYTES as u64;
-                Ok(Row { dek: Key::Kept(&content.dek), value: Vec::new(), held })
+                let dek_term = content.had_by.unwrap_or(now);
+                Ok(Row { dek: Key::Kept(&content.dek), dek_term, value: Vec::new(), held })
             }
         }
     }

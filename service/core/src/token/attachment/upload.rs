@@ -68,7 +68,7 @@ impl Vault {
                 opening,
                 store,
                 writer,
-                content: Content { id: content, size: 0, dek },
+                content: Content { id: content, size: 0, dek, had_by: None },
                 chunks: 0,
                 is_whole: false,
                 is_stored: AtomicBool::new(false),
@@ -115,7 +115,7 @@ impl Vault {
     }
 
     /// Lets go of a content that no version is going to have.
-    fn abandon_content(self: &Arc<Self>, principal: i64, content: i64, store: u64) {
+    pub(in crate::token) fn abandon_content(self: &Arc<Self>, principal: i64, content: i64, store: u64) {
         if self.exchanges.load(Ordering::Acquire) != store {
             return;
         }

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::Timestamp;
-use crate::crypto::{aad::Aad, wrap};
+use crate::crypto::aad::Aad;
 use crate::error::Error;
 use crate::grantee::Grantee;
 use crate::moment::{Deadline, End, Moment};
@@ -97,7 +97,7 @@ impl Records<'_> {
     /// When random numbers or memory cannot be had.
     pub fn seal_share(&self, row: &mut ShareRow, meta: &ShareMeta) -> Result<(), Error> {
         row.expires_day = meta.expires.map(Timestamp::day_rounded_up);
-        row.meta = wrap::seal(&self.principal.machine_key, SHARE, self.share_aad(row).as_bytes(), &encode(meta)?)?;
+        row.meta = self.principal.machine_key.seal(SHARE, self.share_aad(row).as_bytes(), &encode(meta)?)?;
         Ok(())
     }
 
@@ -106,7 +106,14 @@ impl Records<'_> {
     /// # Errors
     /// [`Error::Quarantined`] when it does not open where it stands.
     pub fn open_share(&self, row: &ShareRow) -> Result<ShareMeta, Error> {
-        let meta = wrap::open_record(&self.principal.machine_key, SHARE, self.share_aad(row).as_bytes(), &row.meta)?;
+        let meta = self.principal.machine_key.open_record(SHARE, self.share_aad(row).as_bytes(), &row.meta)?;
         minicbor::decode(&meta).map_err(|error| Error::Quarantined(format!("share {}: {error}", row.id)))
+    }
+    /// Whether the newest term of the machine key has sealed a share.
+    ///
+    /// # Errors
+    /// As [`Records::token_is_newest`].
+    pub fn share_is_newest(&self, row: &ShareRow) -> Result<bool, Error> {
+        Ok(self.principal.machine_key.is_newest(SHARE, self.share_aad(row).as_bytes(), &row.meta)?)
     }
 }

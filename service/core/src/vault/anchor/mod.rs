@@ -112,7 +112,7 @@ pub struct Anchor {
 }
 
 /// After these the counter is raised soon: a store from before them would give back what was taken away.
-const TAKES_AWAY: [&str; 18] = [
+const TAKES_AWAY: [&str; 20] = [
     "AddSlot",
     "AdoptUser",
     "Annotate",
@@ -120,6 +120,7 @@ const TAKES_AWAY: [&str; 18] = [
     "ConfirmRecovery",
     "Delete",
     "EndLockdown",
+    "EndRotation",
     "FreezeUser",
     "Lockdown",
     "PurgeUser",
@@ -128,6 +129,7 @@ const TAKES_AWAY: [&str; 18] = [
     "Redeem",
     "Revoke",
     "RevokeAll",
+    "Rotate",
     "SetKey",
     "SetUser",
     "Unshare",

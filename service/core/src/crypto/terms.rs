@@ -1,0 +1,150 @@
+//! A key that is renewed: the key of the newest term seals, those of earlier terms still open what they have sealed.
+//!
+//! All who use the key hold the same [`KeyTerms`]: from the moment a new term is known nobody seals with an earlier one. What an
+//! earlier term has sealed tells itself apart by its commitment, see [`wrap`](super::wrap), before anything is decrypted.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use zeroize::Zeroizing;
+
+use super::{CryptoError, wrap};
+use crate::Secret;
+use crate::port::SecretMemory;
+
+#[derive(Clone)]
+struct Term {
+    number: u32,
+    key: Arc<Secret>,
+}
+
+/// The terms of one key that are known, the newest first.
+#[derive(Default)]
+pub struct KeyTerms(RwLock<Vec<Term>>);
+
+impl KeyTerms {
+    /// One key, of its only term.
+    pub fn of(number: u32, key: Secret) -> Self {
+        let terms = Self::default();
+        terms.learn(number, key);
+        terms
+    }
+
+    /// From here on this term is known too; nothing changes where it was.
+    pub fn learn(&self, number: u32, key: Secret) {
+        let mut terms = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Err(at) = terms.binary_search_by(|term| number.cmp(&term.number)) {
+            terms.insert(at, Term { number, key: Arc::new(key) });
+        }
+    }
+
+    /// The key of the newest term.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyLength`] when no term is known.
+    pub fn newest(&self) -> Result<Arc<Secret>, CryptoError> {
+        let terms = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        terms.first().map(|term| Arc::clone(&term.key)).ok_or(CryptoError::KeyLength(0))
+    }
+
+    /// Number of the newest term; 0 when none is known.
+    pub fn newest_term(&self) -> u32 {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).first().map_or(0, |term| term.number)
+    }
+
+    /// Seals with the newest term, as [`wrap::seal`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn seal(&self, purpose: &str, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        wrap::seal(&*self.newest()?, purpose, aad, plaintext)
+    }
+
+    /// Opens what any known term has sealed, as [`wrap::open`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(
+        &self,
+        purpose: &str,
+        aad: &[u8],
+        blob: &[u8],
+        memory: &dyn SecretMemory,
+    ) -> Result<Secret, CryptoError> {
+        self.try_each(|key| wrap::open(key, purpose, aad, blob, memory))
+    }
+
+    /// The same into ordinary memory that is wiped when dropped, as [`wrap::open_record`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_record(&self, purpose: &str, aad: &[u8], blob: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        self.try_each(|key| wrap::open_record(key, purpose, aad, blob))
+    }
+
+    /// Whether the newest term has sealed it. What no known term has sealed is not told apart.
+    ///
+    /// # Errors
+    /// As [`wrap::is_sealed_with`].
+    pub fn is_newest(&self, purpose: &str, aad: &[u8], blob: &[u8]) -> Result<bool, CryptoError> {
+        wrap::is_sealed_with(&*self.newest()?, purpose, aad, blob)
+    }
+
+    fn try_each<T>(&self, open: impl Fn(&Secret) -> Result<T, CryptoError>) -> Result<T, CryptoError> {
+        let newest = open(&*self.newest()?);
+        if !matches!(newest, Err(CryptoError::WrongKey)) {
+            return newest;
+        }
+        let terms = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for term in terms.iter().skip(1) {
+            match open(&term.key) {
+                Err(CryptoError::WrongKey) => {}
+                opened => return opened,
+            }
+        }
+        newest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::HeapMemory;
+
+    fn key(byte: u8) -> Secret {
+        Secret::copy_from(&HeapMemory, &[byte; 32]).unwrap()
+    }
+
+    #[test]
+    fn the_newest_seals_and_all_open_in_whatever_order_they_were_learnt() {
+        let terms = KeyTerms::of(2, key(2));
+        let of_two = terms.seal("test", b"here", b"two").unwrap();
+        terms.learn(1, key(1));
+        terms.learn(3, key(3));
+        let of_three = terms.seal("test", b"here", b"three").unwrap();
+        let of_one = wrap::seal(&key(1), "test", b"here", b"one").unwrap();
+        for (blob, text, is_newest) in [(&of_one, "one", false), (&of_two, "two", false), (&of_three, "three", true)] {
+            assert_eq!(&*terms.open_record("test", b"here", blob).unwrap(), text.as_bytes());
+            assert_eq!(terms.open("test", b"here", blob, &HeapMemory).unwrap().expose(), text.as_bytes());
+            assert_eq!(terms.is_newest("test", b"here", blob).unwrap(), is_newest);
+        }
+    }
+
+    #[test]
+    fn a_term_that_is_known_stays_what_it_is() {
+        let terms = KeyTerms::of(1, key(1));
+        terms.learn(1, key(9));
+        assert!(terms.newest().unwrap().expose() == key(1).expose());
+    }
+
+    #[test]
+    fn what_no_term_has_sealed_or_was_changed_does_not_open() {
+        let terms = KeyTerms::of(1, key(1));
+        terms.learn(2, key(2));
+        let foreign = wrap::seal(&key(3), "test", b"", b"text").unwrap();
+        assert_eq!(terms.open_record("test", b"", &foreign).unwrap_err(), CryptoError::WrongKey);
+        let mut changed = wrap::seal(&key(1), "test", b"", b"text").unwrap();
+        *changed.last_mut().unwrap() ^= 1;
+        assert_eq!(terms.open_record("test", b"", &changed).unwrap_err(), CryptoError::Damaged);
+        assert_eq!(KeyTerms::default().seal("test", b"", b"").unwrap_err(), CryptoError::KeyLength(0));
+    }
+}

@@ -1,0 +1,12 @@
+//! Rotation: drawing keys anew that are in use. Reads and writes go on, and what ends in between is gone on with.
+
+mod slot;
+mod user;
+mod vault_key;
+
+pub use self::user::UserRotation;
+
+/// The method of the interface, as the audit log tells of it.
+const OPERATION: &str = "Rotate";
+/// The end of one that takes long.
+const ENDED: &str = "EndRotation";
