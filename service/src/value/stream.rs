@@ -180,9 +180,12 @@ mod tests {
         // The pipe is full, and nobody reads.
         let error = sink.while_wanted(&wanted).write_all(&[1; 1 << 20]).unwrap_err();
         assert_eq!(error.kind(), UNWANTED);
-        drop(out);
+        let (none, entrance) = pipe::new().unwrap();
+        drop(none);
+        let mut sink = PipeSink::new(entrance).unwrap();
         let error = sink.while_wanted(&|| true).write_all(&[1; 10]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        drop(out);
         let (out, _entrance) = pipe::new().unwrap();
         let mut source = PipeSource::new(out).unwrap();
         assert_eq!(source.while_wanted(&|| false).read(&mut [0; 10]).unwrap_err().kind(), UNWANTED);
