@@ -1,6 +1,6 @@
 //! The machine key (UKm) of principals, by its terms: what is stored of one, and those in use.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::Secret;
@@ -9,6 +9,9 @@ use crate::port::SecretMemory;
 
 /// Principals whose keys are kept in mind before it is looked which of them nobody uses any more.
 const KEPT: usize = 8_192;
+
+/// Renewed keys that are kept in use: who has read a principal just before, and looks for its key only now, finds the new term here.
+const RENEWED: usize = 256;
 
 /// What a principal's row has of its machine key: the key of the newest term and, while a rotation is under way, that of the term
 /// before behind it.
@@ -78,6 +81,16 @@ impl StoredKey {
         Ok(Self(Secret::copy_from(memory, self.newest())?))
     }
 
+    /// Its terms, for who uses it alone; `newest` is the number of the newest.
+    ///
+    /// # Errors
+    /// [`CryptoError::Memory`].
+    pub fn terms(&self, newest: u32, memory: &dyn SecretMemory) -> Result<Arc<KeyTerms>, CryptoError> {
+        let keys = Arc::default();
+        self.teach(&keys, newest, memory)?;
+        Ok(keys)
+    }
+
     /// Tells `keys` of its terms, of which `newest` is the number of the newest.
     fn teach(&self, keys: &KeyTerms, newest: u32, memory: &dyn SecretMemory) -> Result<(), CryptoError> {
         keys.learn(newest, Secret::copy_from(memory, self.newest())?);
@@ -93,7 +106,13 @@ const RENEWING_BYTES: usize = 2 * KEY_BYTES;
 /// The machine keys in use, one for each principal, whoever holds it: from the moment a new term is known, nobody seals with the one
 /// before, and what was found before still opens.
 #[derive(Default)]
-pub struct MachineKeys(Mutex<HashMap<i64, Weak<KeyTerms>>>);
+pub struct MachineKeys(Mutex<Books>);
+
+#[derive(Default)]
+struct Books {
+    used: HashMap<i64, Weak<KeyTerms>>,
+    renewed: VecDeque<Arc<KeyTerms>>,
+}
 
 impl MachineKeys {
     /// The key of a principal, with the terms that its row has.
@@ -106,14 +125,40 @@ impl MachineKeys {
         (stored, newest): (&StoredKey, u32),
         memory: &dyn SecretMemory,
     ) -> Result<Arc<KeyTerms>, CryptoError> {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let keys = used.get(&principal).and_then(Weak::upgrade).unwrap_or_default();
+        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner).keys_of(principal);
         stored.teach(&keys, newest, memory)?;
-        if used.len() >= KEPT {
-            used.retain(|_, keys| keys.strong_count() > 0);
-        }
-        used.insert(principal, Arc::downgrade(&keys));
         Ok(keys)
+    }
+
+    /// Has whoever holds the key of a principal open what is sealed with a new term, which begins when what is being written is
+    /// committed: somebody may read that sooner than it is known to be.
+    ///
+    /// # Errors
+    /// [`CryptoError::Memory`].
+    pub fn expect(&self, principal: i64, renewed: &StoredKey, memory: &dyn SecretMemory) -> Result<(), CryptoError> {
+        let key = Secret::copy_from(memory, renewed.newest())?;
+        let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = books.keys_of(principal);
+        keys.expect(key);
+        if !books.renewed.iter().any(|renewed| Arc::ptr_eq(renewed, &keys)) {
+            books.renewed.push_back(keys);
+            if books.renewed.len() > RENEWED {
+                books.renewed.pop_front();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Books {
+    /// The key of a principal, of which nothing may be known yet.
+    fn keys_of(&mut self, principal: i64) -> Arc<KeyTerms> {
+        let keys = self.used.get(&principal).and_then(Weak::upgrade).unwrap_or_default();
+        if self.used.len() >= KEPT {
+            self.used.retain(|_, keys| keys.strong_count() > 0);
+        }
+        self.used.insert(principal, Arc::downgrade(&keys));
+        keys
     }
 }
 
@@ -144,6 +189,17 @@ mod tests {
         let late = keys.of(7, (&first, 1), memory).unwrap();
         keys.of(7, (&second, 2), memory).unwrap();
         assert!(late.newest().unwrap().expose() == second.expose());
+    }
+
+    #[test]
+    fn who_comes_late_with_a_row_of_before_finds_the_new_term() {
+        let (keys, memory) = (MachineKeys::default(), &HeapMemory);
+        let first = StoredKey::generate(memory).unwrap();
+        let both = first.renew(memory).unwrap();
+        keys.expect(7, &both, memory).unwrap();
+        drop(keys.of(7, (&both, 2), memory).unwrap());
+        let late = keys.of(7, (&first, 1), memory).unwrap();
+        assert_eq!(late.newest_term(), 2);
     }
 
     #[test]

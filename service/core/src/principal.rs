@@ -134,8 +134,8 @@ pub struct PrincipalKeys<'a> {
     pub users: &'a Secret,
     /// `index` of the keyring.
     pub index: &'a Secret,
-    /// Machine keys in use.
-    pub machine_keys: &'a MachineKeys,
+    /// Machine keys in use; `None` where a row may still be undone, whose keys nobody else is to know.
+    pub machine_keys: Option<&'a MachineKeys>,
     /// Where keys lie.
     pub memory: &'a dyn SecretMemory,
 }
@@ -191,7 +191,11 @@ impl PrincipalKeys<'_> {
     /// [`Error::Quarantined`] when the row does not open under this vault's keys: it was changed or moved.
     pub fn open(&self, row: &PrincipalRow) -> Result<Principal, Error> {
         let record = self.open_record(row)?;
-        let stored = (&self.open_key(row)?, record.key_term());
+        let (stored, term) = (self.open_key(row)?, record.key_term());
+        let machine_key = match self.machine_keys {
+            Some(used) => used.of(row.id, (&stored, term), self.memory)?,
+            None => stored.terms(term, self.memory)?,
+        };
         Ok(Principal {
             id: row.id,
             role: record.role,
@@ -205,7 +209,7 @@ impl PrincipalKeys<'_> {
             frozen: record.frozen.is_some(),
             estranged: false,
             seen_day: AtomicU64::new(record.last_seen.map_or(0, Timestamp::day)),
-            machine_key: self.machine_keys.of(row.id, stored, self.memory)?,
+            machine_key,
             index_key: tag::principal_index_key(self.index, &row.generation, self.memory)?,
         })
     }

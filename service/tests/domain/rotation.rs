@@ -132,11 +132,23 @@ fn values_are_encrypted_anew_where_that_is_wanted() {
     wait_until("what was copied to be removed", || blobs(&home, VALUES[1]).len() == 4 + 3);
     assert_eq!(left_of(&values, &home, &VALUES), 1, "of Bob");
     let shared = "SELECT (SELECT count(*) FROM content), (SELECT sum(uses) FROM content)";
-    assert_eq!(home.database().pairs(shared), [(2, 3)], "two versions still share one");
+    wait_until("two versions to share one of two contents", || home.database().pairs(shared) == [(2, 3)]);
     home.restart();
     check(&home);
     unlock(&home);
     assert_eq!(home.alice().get("mine").unwrap(), b"of my login");
+}
+
+#[test]
+fn what_has_its_key_of_the_new_term_stays_and_goes_with_the_next_one() {
+    let home = Home::new();
+    home.alice().put("before", b"1").unwrap();
+    assert_eq!(refused(home.rotate_user_watched(ALICE, true, &Steps::only(1))), Refused::Cancelled);
+    home.alice().put("since", b"2").unwrap();
+    assert_eq!(home.rotate_user(ALICE, true).unwrap().values, 1);
+    let values = all(&home, &VALUES);
+    assert_eq!(home.rotate_user(ALICE, true).unwrap().values, 2);
+    assert_eq!(left_of(&values, &home, &VALUES), 0);
 }
 
 #[test]
@@ -232,6 +244,53 @@ fn reads_and_writes_go_on_meanwhile() {
         home.check_counters();
         home.restart();
     }
+}
+
+#[test]
+fn a_long_value_that_is_put_back_meanwhile_gets_a_new_key_too() {
+    let home = Home::new();
+    let alice = home.alice();
+    alice.put("a", b"1").unwrap();
+    alice.attach("long", &long(2, 1)).unwrap();
+    alice.attach("long", &long(2, 2)).unwrap();
+    let chunks = all(&home, &VALUES[1..]);
+    let once = std::sync::Once::new();
+    let during = AtEachStep(|| once.call_once(|| drop(alice.rollback("long", 1).unwrap())));
+    home.rotate_user_watched(ALICE, true, &during).unwrap();
+    assert!(alice.get("long").unwrap() == long(2, 1));
+    wait_until("what was copied to be removed", || blobs(&home, VALUES[1]).len() == 3 + 3);
+    assert_eq!(left_of(&chunks, &home, &VALUES[1..]), 0);
+    assert!(alice.get("long").unwrap() == long(2, 1) && alice.get_version("long", 2).unwrap() == long(2, 2));
+    home.check_counters();
+}
+
+#[test]
+fn nobody_who_reads_or_writes_meanwhile_meets_a_key_he_does_not_know() {
+    let home = Home::new();
+    home.alice().put("t", b"1").unwrap();
+    home.alice().put("t", b"2").unwrap();
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                    // One that never lies opened.
+                    assert_eq!(home.alice().get_version("t", 1).unwrap(), b"1");
+                }
+            });
+        }
+        scope.spawn(|| {
+            while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                let purpose = Annotation { require_purpose: Some(false), ..Annotation::default() };
+                home.alice().annotate("t", purpose).unwrap();
+            }
+        });
+        for _ in 0..100 {
+            home.rotate_user(ALICE, false).unwrap();
+        }
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    home.check_counters();
 }
 
 #[test]

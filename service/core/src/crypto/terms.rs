@@ -11,15 +11,26 @@ use super::{CryptoError, wrap};
 use crate::Secret;
 use crate::port::SecretMemory;
 
+/// Terms that are kept in mind. What is under way was begun in one of them.
+const TERMS: usize = 64;
+
 #[derive(Clone)]
 struct Term {
     number: u32,
     key: Arc<Secret>,
 }
 
-/// The terms of one key that are known, the newest first.
 #[derive(Default)]
-pub struct KeyTerms(RwLock<Vec<Term>>);
+struct Known {
+    /// The newest first.
+    terms: Vec<Term>,
+    /// Of terms that are about to begin. Nothing is sealed with these.
+    expected: Vec<Arc<Secret>>,
+}
+
+/// The terms of one key that are known.
+#[derive(Default)]
+pub struct KeyTerms(RwLock<Known>);
 
 impl KeyTerms {
     /// One key, of its only term.
@@ -31,10 +42,22 @@ impl KeyTerms {
 
     /// From here on this term is known too; nothing changes where it was.
     pub fn learn(&self, number: u32, key: Secret) {
-        let mut terms = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Err(at) = terms.binary_search_by(|term| number.cmp(&term.number)) {
-            terms.insert(at, Term { number, key: Arc::new(key) });
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Err(at) = known.terms.binary_search_by(|term| number.cmp(&term.number)) {
+            known.terms.insert(at, Term { number, key: Arc::new(key) });
+            known.terms.truncate(TERMS);
         }
+    }
+
+    /// What this key has sealed opens from here on: of a term that begins unless what is under way is undone.
+    pub fn expect(&self, key: Secret) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.expected.insert(0, Arc::new(key));
+        known.expected.truncate(TERMS);
+    }
+
+    fn known<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The key of the newest term.
@@ -42,13 +65,12 @@ impl KeyTerms {
     /// # Errors
     /// [`CryptoError::KeyLength`] when no term is known.
     pub fn newest(&self) -> Result<Arc<Secret>, CryptoError> {
-        let terms = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        terms.first().map(|term| Arc::clone(&term.key)).ok_or(CryptoError::KeyLength(0))
+        self.known(|known| known.terms.first().map(|term| Arc::clone(&term.key))).ok_or(CryptoError::KeyLength(0))
     }
 
     /// Number of the newest term; 0 when none is known.
     pub fn newest_term(&self) -> u32 {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).first().map_or(0, |term| term.number)
+        self.known(|known| known.terms.first().map_or(0, |term| term.number))
     }
 
     /// Seals with the newest term, as [`wrap::seal`].
@@ -90,18 +112,23 @@ impl KeyTerms {
     }
 
     fn try_each<T>(&self, open: impl Fn(&Secret) -> Result<T, CryptoError>) -> Result<T, CryptoError> {
-        let newest = open(&*self.newest()?);
-        if !matches!(newest, Err(CryptoError::WrongKey)) {
-            return newest;
+        let newest = self.newest()?;
+        match open(&newest) {
+            Err(CryptoError::WrongKey) => {}
+            opened => return opened,
         }
-        let terms = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for term in terms.iter().skip(1) {
-            match open(&term.key) {
+        // One that is newer may have become known meanwhile.
+        let all = self.known(|known| {
+            let terms = known.terms.iter().map(|term| Arc::clone(&term.key));
+            terms.chain(known.expected.iter().cloned()).collect::<Vec<_>>()
+        });
+        for key in all.iter().filter(|key| !Arc::ptr_eq(key, &newest)) {
+            match open(key) {
                 Err(CryptoError::WrongKey) => {}
                 opened => return opened,
             }
         }
-        newest
+        Err(CryptoError::WrongKey)
     }
 }
 
@@ -127,6 +154,16 @@ mod tests {
             assert_eq!(terms.open("test", b"here", blob, &HeapMemory).unwrap().expose(), text.as_bytes());
             assert_eq!(terms.is_newest("test", b"here", blob).unwrap(), is_newest);
         }
+    }
+
+    #[test]
+    fn one_that_is_expected_opens_and_seals_nothing() {
+        let terms = KeyTerms::of(1, key(1));
+        terms.expect(key(2));
+        let of_two = wrap::seal(&key(2), "test", b"", b"two").unwrap();
+        assert_eq!(&*terms.open_record("test", b"", &of_two).unwrap(), b"two");
+        assert!(terms.newest().unwrap().expose() == key(1).expose());
+        assert!(!terms.is_newest("test", b"", &of_two).unwrap());
     }
 
     #[test]

@@ -295,6 +295,8 @@ pub struct Totals {
 
 /// Reads on one consistent snapshot.
 pub trait ReadTx {
+    /// Whether it sees what a write has not committed yet, which may still be undone.
+    fn is_writing(&self) -> bool;
     /// A single value. # Errors See [`StoreError`].
     fn meta(&self, key: MetaKey) -> Result<Option<Vec<u8>>, StoreError>;
     /// All slots by number.

@@ -279,7 +279,7 @@ impl Run<'_> {
         self.vault.write_and_wait(apart_from_tokens(&event), Effect::Reserved, move |tx| {
             let Some(row) = tx.principal_by_id(id)? else { return Ok(CleanupReport::default()) };
             // Opened here, for what is sealed with it.
-            let principal = open.keys(&vault).open(&row)?;
+            let principal = open.keys_in(&vault, tx).open(&row)?;
             let (mut change, mut report) = (Change::default(), CleanupReport::default());
             for tag in &tags {
                 let Some(row) = tx.issued(tag)? else { continue };
@@ -348,7 +348,7 @@ impl Run<'_> {
         self.vault.write_and_wait(event, Effect::Erases, move |tx| {
             let Some(row) = tx.principal_by_id(id)? else { return Ok(CleanupReport::default()) };
             // Opened here, for what is sealed with it.
-            let principal = open.keys(&vault).open(&row)?;
+            let principal = open.keys_in(&vault, tx).open(&row)?;
             let shelf = Shelf { open: &open, principal: &principal, now: vault.moment() };
             let mut report = CleanupReport::default();
             for token in &tokens {

@@ -115,9 +115,15 @@ impl OpenVault {
             vault: &self.id,
             users: self.keyring.users(),
             index: self.keyring.index(),
-            machine_keys: &self.machine_keys,
+            machine_keys: Some(&self.machine_keys),
             memory: vault.memory(),
         }
+    }
+
+    /// The same for the rows of a transaction.
+    pub(crate) fn keys_in<'a>(&'a self, vault: &'a Vault, tx: &dyn ReadTx) -> PrincipalKeys<'a> {
+        let keys = self.keys(vault);
+        if tx.is_writing() { PrincipalKeys { machine_keys: None, ..keys } } else { keys }
     }
 
     /// Has nobody given the tokens of a uid from now on, or no longer for this reason.
@@ -155,9 +161,9 @@ impl OpenVault {
         self.heeded.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|begun| begun <= time)
     }
 
-    /// The principal of a row.
-    fn principal_of(&self, vault: &Vault, row: &PrincipalRow) -> Result<Arc<Principal>, Error> {
-        let mut principal = self.keys(vault).open(row)?;
+    /// The principal of a row that a transaction sees.
+    fn principal_of(&self, vault: &Vault, tx: &dyn ReadTx, row: &PrincipalRow) -> Result<Arc<Principal>, Error> {
+        let mut principal = self.keys_in(vault, tx).open(row)?;
         if self.withholds(principal.uid) {
             (principal.frozen, principal.active) = (true, false);
         }
@@ -342,7 +348,7 @@ impl Vault {
             return Ok(principal);
         }
         let row = tx.principal_by_id(id)?.ok_or_else(|| Error::Quarantined(format!("principal {id} is missing")))?;
-        open.principal_of(self, &row)
+        open.principal_of(self, tx, &row)
     }
 
     /// The same on a snapshot, and kept.
@@ -355,7 +361,7 @@ impl Vault {
 
     fn load_principal(&self, open: &OpenVault, tx: &dyn ReadTx, uid: u32) -> Result<Option<Arc<Principal>>, Error> {
         let uid_tag = tag::uid_tag(open.keyring.index(), uid);
-        tx.principal(&uid_tag)?.map(|row| open.principal_of(self, &row)).transpose()
+        tx.principal(&uid_tag)?.map(|row| open.principal_of(self, tx, &row)).transpose()
     }
 
     /// Takes a principal in that stores for the first time.
@@ -386,6 +392,6 @@ impl Vault {
         let role = if of_machine { Role::Admin } else { settings.default_role };
         let mut row = open.keys(self).enrol(subject, role, self.now())?;
         row.id = tx.insert_principal(&row)?;
-        Ok(Arc::new(open.keys(self).open(&row)?))
+        Ok(Arc::new(open.keys_in(self, tx).open(&row)?))
     }
 }

@@ -68,6 +68,10 @@ impl<'c> Tx<'c> {
 }
 
 impl ReadTx for Tx<'_> {
+    fn is_writing(&self) -> bool {
+        self.tally.is_some()
+    }
+
     fn meta(&self, key: MetaKey) -> Result<Option<Vec<u8>>, StoreError> {
         self.run(|c| read::meta(c, key))
     }

@@ -56,6 +56,7 @@ impl Vault {
             }
             record.reencrypts = Some(reencrypts || record.reencrypts.unwrap_or(false));
             let row = keys.with_key(&row, &record, &stored)?;
+            opened.machine_keys.expect(row.id, &stored, vault.memory())?;
             tx.update_principal(&row)?;
             vault.record_mutation(&opened, tx, &audited, 0)?;
             Ok((row, record))
