@@ -34,7 +34,7 @@ const BOOLEAN: &str = "write true or false";
 
 /// Every option and operand that is a number, a duration, a time or a truth: where it stands, how it is named in the
 /// refusal, and what is taken. The word stands at the end of the arguments.
-const VALUES: [(&str, &[&str], &str, &str); 52] = [
+const VALUES: [(&str, &[&str], &str, &str); 53] = [
     (TOKENVAULT, &["put", "a", "--ttl"], "--ttl", DURATION),
     (TOKENVAULT, &["put", "a", "--expires"], "--expires", TIME),
     (TOKENVAULT, &["put", "a", "--keep-versions"], "--keep-versions", KEPT),
@@ -83,6 +83,7 @@ const VALUES: [(&str, &[&str], &str, &str); 52] = [
     (TOKENVAULTCTL, &["audit", "export", "--since"], "--since", ", or how long ago, such as 2h"),
     (TOKENVAULTCTL, &["audit", "export", "--until"], "--until", ", or how long ago, such as 2h"),
     (TOKENVAULTCTL, &["backup", "create", "--into", "/tmp", "--keep"], "--keep", "write how many backups to keep"),
+    (TOKENVAULTCTL, &["rotate", "slot"], "ID", SLOT),
     (TOKENVAULTCTL, &["audit", "verify", "--against"], "--against", "the 64 hex digits that the journal has"),
     (TOKENVAULTCTL, &["user", "set", "alice", "--quota-tokens"], "--quota-tokens", "'off' or 'default'"),
     (TOKENVAULTCTL, &["user", "set", "alice", "--quota-bytes"], "--quota-bytes", "'off' or 'default'"),

@@ -9,7 +9,7 @@ use sd_notify::NotifyState;
 use tokenvault_core::Error;
 use tokenvault_core::port::{Cancelled, Progress};
 
-use crate::bus::blocking;
+use crate::bus::{blocking, rotate};
 use crate::journal;
 use crate::service::Service;
 
@@ -26,11 +26,23 @@ pub async fn keep(service: Arc<Service>) {
         loop {
             let worker = Arc::clone(&service);
             match blocking(move || verify(&worker)).await {
-                Ok(()) | Err(Error::Sealed(_) | Error::Cancelled | Error::Quarantined(_)) => break,
+                Ok(()) => {
+                    go_on(&service).await;
+                    break;
+                }
+                Err(Error::Sealed(_) | Error::Cancelled | Error::Quarantined(_)) => break,
                 Err(error) => log::error!("the rows of the store could not be verified: {error}"),
             }
             tokio::time::sleep(AGAIN).await;
         }
+    }
+}
+
+/// Goes on with rotations that were interrupted, now that the rows are known to be the vault's.
+async fn go_on(service: &Arc<Service>) {
+    let worker = Arc::clone(service);
+    if let Err(error) = blocking(move || rotate::go_on(&worker)).await {
+        log::warn!("a rotation of keys that was interrupted does not go on: {error}");
     }
 }
 

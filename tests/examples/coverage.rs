@@ -20,7 +20,7 @@ const HEAD: &str = "# Which test covers what\n\n\
     of the results are compared by `vault::json` for every command, and the interface itself by `contract::introspection`.\n";
 
 /// Options of the methods that have any, beside those that say whose token is meant.
-const OPTIONS: [(&str, &[&str]); 30] = [
+const OPTIONS: [(&str, &[&str]); 31] = [
     ("Tokens.Put", proto::PutOptions::KEYS),
     ("Tokens.Generate", proto::GenerateOptions::KEYS),
     ("Tokens.Get", proto::GetOptions::KEYS),
@@ -51,6 +51,7 @@ const OPTIONS: [(&str, &[&str]); 30] = [
     ("Admin.Expiring", proto::ExpiringOptions::KEYS),
     ("Admin.VerifyAudit", proto::VerifyAuditOptions::KEYS),
     ("Admin.Restore", proto::RestoreOptions::KEYS),
+    ("Admin.Rotate", proto::RotateOptions::KEYS),
 ];
 
 /// The tests that asked for something.

@@ -15,6 +15,7 @@ mod notify;
 mod operation;
 mod recover;
 mod reload;
+mod rotate;
 mod seal;
 mod selftest;
 mod slot;
@@ -61,6 +62,8 @@ enum Command {
     Unseal(unseal::Args),
     #[command(subcommand)]
     Audit(audit::Command),
+    #[command(subcommand)]
+    Rotate(rotate::Command),
     Verify(verify::Args),
     Recover(recover::Args),
     #[command(subcommand)]
@@ -127,6 +130,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(&context, command),
         Command::Recover(args) => recover::run(&context, args),
         Command::Lockdown(args) => lockdown::run(&context, args),
+        Command::Rotate(command) => rotate::run(&context, command),
         Command::Verify(args) => verify::run(&context, args),
         Command::Backup(command) => backup::run(&context, command),
         Command::User(command) => user::run(&context, command),

@@ -4,7 +4,8 @@ use std::os::fd::BorrowedFd;
 
 use tokenvault_proto::{
     AddSlotOptions, AuditInfo, AuditOptions, CleanupInfo, CleanupOptions, CredentialTest, ExpiringInfo,
-    ExpiringOptions, NoOptions, RemoveSlotOptions, RestoreOptions, SlotInfo, UnsealOptions, VerifyAuditOptions,
+    ExpiringOptions, NoOptions, RemoveSlotOptions, RestoreOptions, RotateOptions, SlotInfo, UnsealOptions,
+    VerifyAuditOptions,
 };
 
 use crate::client::Client;
@@ -108,6 +109,14 @@ impl Client {
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn verify(&self) -> Result<u64, Error> {
         self.call(&method::VERIFY, &NoOptions::default())
+    }
+
+    /// Begins to draw a key anew: `slot`, `vk` or `user`, and returns the number of the operation.
+    ///
+    /// # Errors
+    /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
+    pub fn rotate(&self, what: &str, options: &RotateOptions) -> Result<u64, Error> {
+        self.call(&method::ROTATE, &(Text(what), options))
     }
 
     /// Begins to make a backup, which is written to `out`, the write end of a pipe, and returns the number of the operation.

@@ -104,6 +104,7 @@ pub(crate) const VERIFY_AUDIT: Method = admin("VerifyAudit", false);
 pub(crate) const LOCKDOWN: Method = admin("Lockdown", false);
 pub(crate) const VERIFY: Method = admin("Verify", false);
 pub(crate) const RECOVER_VAULT: Method = admin("Recover", false);
+pub(crate) const ROTATE: Method = admin("Rotate", false);
 pub(crate) const BACKUP: Method = admin("Backup", false);
 pub(crate) const RESTORE: Method = admin("Restore", false);
 pub(crate) const CLEANUP: Method = admin("Cleanup", false);

@@ -27,7 +27,8 @@ pub use findings::{Finding, Findings};
 pub use option::{
     AddSlotOptions, AdoptUserOptions, AnnotateOptions, CleanupOptions, DeleteOptions, DescribeOptions, GenerateOptions,
     GetOptions, IssueOptions, IssuedOptions, ListOptions, NoOptions, OfferOptions, PutOptions, RedeemOptions,
-    RemoveSlotOptions, RestoreOptions, RevokeAllOptions, SetUserOptions, ShareOptions, UnsealOptions, ValidateOptions,
+    RemoveSlotOptions, RestoreOptions, RevokeAllOptions, RotateOptions, SetUserOptions, ShareOptions, UnsealOptions,
+    ValidateOptions,
 };
 pub use place::{DEFAULTS_FILE, DELETED_DIR, LIBEXEC_DIR, is_note_id};
 pub use result::{

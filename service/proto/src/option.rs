@@ -305,6 +305,18 @@ options! {
 }
 
 options! {
+    /// Options of `Admin.Rotate`.
+    RotateOptions {
+        /// The slot, of `slot`.
+        slot: u32 = "slot",
+        /// The user, of `user`.
+        uid: u32 = "uid",
+        /// Whether values get new keys too, of `user`.
+        reencrypt: bool = "reencrypt",
+    }
+}
+
+options! {
     /// `SetUser`.
     SetUserOptions {
         /// `admin`, `developer`, `consumer`, `auditor`; [`crate::ROLE_AS_CONFIGURED`]: as configured.

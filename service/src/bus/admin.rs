@@ -15,7 +15,7 @@ use zbus::message::Header;
 use zbus::{OwnedFd, interface};
 
 use super::desk::blocking;
-use super::{Desk, Options, Refusal, audit, backup, decode, encode, expiring, slots, users, verify};
+use super::{Desk, Options, Refusal, audit, backup, decode, encode, expiring, rotate, slots, users, verify};
 use crate::caller::Kind;
 use crate::credential;
 use crate::reload::reload;
@@ -236,6 +236,24 @@ impl Admin {
     async fn verify(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<u64, Refusal> {
         let desk = &self.0;
         desk.serve_admin(&header, Kind::Read, "Verify", |call| verify::begin(desk, call, options)).await
+    }
+
+    /// Begins to draw a key anew, and answers the number of the operation, see `Manager.Operation`. What is read and written meanwhile
+    /// goes on; what ended before all was done goes on by itself when the vault is opened the next time, or when it is asked for again.
+    ///
+    /// `what`: `slot`, the key of one slot of kind `tpm2` or `recovery` (option `slot` u); the recovery key stays the same. `vk`, the
+    /// vault key, which wraps all others. `user`, the key that seals what a user has (option `uid` u); with the option `reencrypt` b,
+    /// values get new keys too.
+    ///
+    /// The result of `user` has `rows` t (tokens, and what was issued), `values` t that were encrypted anew, and `locked` t of class
+    /// `login` that were not, because their owner is not logged in.
+    ///
+    /// Errors: InvalidArgs, Sealed. The operation fails with InvalidArgs (no such slot or user; a slot of another kind), NoTpm,
+    /// WrongTpm, and with Quarantined where something does not open: both keys are kept then.
+    #[zbus(out_args("operation"))]
+    async fn rotate(&self, #[zbus(header)] header: Header<'_>, what: &str, options: Options) -> Result<u64, Refusal> {
+        let desk = &self.0;
+        desk.serve_admin(&header, Kind::Write, "Rotate", |call| rotate::begin(desk, call, what, options)).await
     }
 
     /// Begins to make a backup, and answers the number of the operation, see `Manager.Operation`: everything in the store at one moment

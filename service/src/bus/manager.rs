@@ -162,7 +162,7 @@ impl Manager {
             .await
     }
 
-    /// How work stands that an administrator began (`VerifyAudit`, `Verify`), for who began it and for root.
+    /// How work stands that an administrator began (`VerifyAudit`, `Verify`, `Rotate`, `Backup`, `Restore`), for who began it and for root.
     ///
     /// Keys: `id` t, `operation` s (the method), `done` t and `total` t (steps; a total of 0 is not known), `state` s (`running`,
     /// `done`, `failed`, `cancelled`), `error` s and `error-name` s (where it failed), `result` a{sv} (what it found). What came of

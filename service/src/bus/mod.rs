@@ -25,6 +25,7 @@ mod manager;
 mod offers;
 mod options;
 mod refusal;
+pub mod rotate;
 mod shared;
 mod shares;
 mod slots;

@@ -39,6 +39,7 @@ const METHODS: [(&str, &[&str]); 5] = [
             "Audit",
             "VerifyAudit",
             "Verify",
+            "Rotate",
             "Backup",
             "Restore",
             "Lockdown",

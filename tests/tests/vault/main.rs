@@ -56,6 +56,7 @@ mod put_and_get;
 mod restart;
 mod reused_uid;
 mod roles;
+mod rotate;
 mod run;
 mod secrecy;
 mod selftest;

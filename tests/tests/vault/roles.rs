@@ -52,6 +52,7 @@ const METHODS: [(&str, For, &[&str]); 7] = [
             "TestCredential",
             "VerifyAudit",
             "Verify",
+            "Rotate",
             "Backup",
             "Restore",
             "Lockdown",

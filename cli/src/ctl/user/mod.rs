@@ -10,6 +10,7 @@ mod set;
 mod show;
 
 use clap::Subcommand;
+use tokenvault_client::Client;
 
 use crate::common::Context;
 use crate::failure::Failure;
@@ -27,6 +28,11 @@ pub enum Command {
     Freeze(freeze::Args),
     Adopt(adopt::Args),
     Purge(purge::Args),
+}
+
+/// The uid that a word means, of a user the vault or this machine knows.
+pub fn uid_of(client: &Client, word: &str) -> Result<u32, Failure> {
+    find::uid_of(&client.users()?, word)
 }
 
 /// Does what is asked.

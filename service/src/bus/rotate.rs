@@ -1,0 +1,119 @@
+//! Drawing keys anew that are in use.
+
+use std::sync::Arc;
+
+use tokenvault_core::vault::Vault;
+use tokenvault_core::{Caller, Error};
+use tokenvault_proto::{Findings, RotateOptions};
+
+use super::call::Call;
+use super::{Desk, Options, decode};
+use crate::operation::{Ended, Watch};
+use crate::service::Service;
+
+/// The method.
+const METHOD: &str = "Rotate";
+
+/// Which key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// The key-encryption key of a slot.
+    Slot(u32),
+    /// The vault key.
+    VaultKey,
+    /// The machine key of a user.
+    User { uid: u32, reencrypts: bool },
+}
+
+impl What {
+    fn parse(word: &str, options: &RotateOptions) -> Result<Self, Error> {
+        let misses = |option: &str| Error::InvalidArgs(format!("'{word}' takes the option '{option}'"));
+        let what = match word {
+            "slot" => Self::Slot(options.slot.ok_or_else(|| misses("slot"))?),
+            "vk" => Self::VaultKey,
+            "user" => {
+                let uid = options.uid.ok_or_else(|| misses("uid"))?;
+                Self::User { uid, reencrypts: options.reencrypt.unwrap_or(false) }
+            }
+            _ => return Err(Error::InvalidArgs("what is rotated must be 'slot', 'vk' or 'user'".into())),
+        };
+        let strange = [
+            ("slot", options.slot.is_some() && word != "slot"),
+            ("uid", options.uid.is_some() && word != "user"),
+            ("reencrypt", options.reencrypt.is_some() && word != "user"),
+        ];
+        match strange.iter().find(|(_, is_strange)| *is_strange) {
+            Some((option, _)) => Err(Error::InvalidArgs(format!("option '{option}' does not belong to '{word}'"))),
+            None => Ok(what),
+        }
+    }
+}
+
+/// `Rotate`.
+pub async fn begin(desk: &Desk, call: Call, word: &str, options: Options) -> Result<u64, Error> {
+    let what = What::parse(word, &decode::options::<RotateOptions>(options)?)?;
+    let service = Arc::clone(&desk.service);
+    service.vault.check_open()?;
+    let caller = call.caller.clone();
+    desk.service.operations.begin(&call.caller, METHOD, move |watch: &Watch| rotate(&service, &caller, what, watch))
+}
+
+fn rotate(service: &Service, caller: &Caller, what: What, watch: &Watch) -> Ended {
+    let vault = &service.vault;
+    let rotated = match what {
+        What::Slot(id) => vault.rotate_slot(caller, &service.sealer, id).map(|()| Findings::default()),
+        What::VaultKey => vault.rotate_vault_key(caller).map(|()| Findings::default()),
+        What::User { uid, reencrypts } => rotate_user(vault, caller, (uid, reencrypts), watch),
+    };
+    rotated.map_err(|error| (error, Findings::default()))
+}
+
+fn rotate_user(
+    vault: &Arc<Vault>,
+    caller: &Caller,
+    (uid, reencrypts): (u32, bool),
+    watch: &Watch,
+) -> Result<Findings, Error> {
+    let done = vault.begin_user_rotation(caller, uid, reencrypts)?.finish(watch)?;
+    Ok(Findings::default().with("rows", done.rows).with("values", done.values).with("locked", done.locked))
+}
+
+/// Goes on with what ended before all was done, because the daemon was stopped or the vault sealed. Blocks.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn go_on(service: &Arc<Service>) -> Result<(), Error> {
+    let daemon = tokenvault_core::vault::daemon();
+    for uid in service.vault.unfinished_rotations()? {
+        let (vault, caller) = (Arc::clone(&service.vault), daemon.clone());
+        service.operations.begin(&daemon, METHOD, move |watch: &Watch| {
+            let done = rotate_user(&vault, &caller, (uid, false), watch);
+            match &done {
+                Ok(_) => log::info!("the rotation of the key of uid {uid} that had been interrupted is done"),
+                Err(error) => log::warn!("the rotation of the key of uid {uid} did not end: {error}"),
+            }
+            done.map_err(|error| (error, Findings::default()))
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_takes_its_own_options_and_no_others() {
+        let none = RotateOptions::default();
+        let slot = RotateOptions { slot: Some(3), ..RotateOptions::default() };
+        let uid = RotateOptions { uid: Some(7), ..RotateOptions::default() };
+        let anew = RotateOptions { reencrypt: Some(true), ..uid.clone() };
+        assert_eq!(What::parse("slot", &slot).unwrap(), What::Slot(3));
+        assert_eq!(What::parse("vk", &none).unwrap(), What::VaultKey);
+        assert_eq!(What::parse("user", &uid).unwrap(), What::User { uid: 7, reencrypts: false });
+        assert_eq!(What::parse("user", &anew).unwrap(), What::User { uid: 7, reencrypts: true });
+        for (word, options) in [("slot", &none), ("user", &slot), ("vk", &slot), ("vk", &anew), ("coffee", &none)] {
+            assert!(matches!(What::parse(word, options), Err(Error::InvalidArgs(_))), "{word} {options:?}");
+        }
+    }
+}
