@@ -43,6 +43,7 @@ mod list;
 mod mode;
 mod model;
 mod offer;
+mod power_loss;
 mod quota;
 mod rename;
 mod restore;
