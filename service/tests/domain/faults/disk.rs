@@ -121,17 +121,34 @@ impl Disk {
         }
     }
 
+    /// What a kill leaves now: all that was written.
+    pub fn killed(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut names = self.names.clone();
+        names.retain(|name, _| is_lasting(name));
+        names.into_iter().map(|(name, number)| (name, self.files[number].whole())).collect()
+    }
+
     /// What a power cut leaves now: of the names a beginning of what was done to them, of the rest all, nothing, or any part.
     pub fn cut(&self, random: &mut Random) -> BTreeMap<String, Vec<u8>> {
         let mut names = self.durable.clone();
         let kept = usize::try_from(random.below(self.pending.len() as u64 + 1)).unwrap();
         self.pending[..kept].iter().flatten().for_each(|naming| name(&mut names, naming));
-        names.retain(|name, _| !FLEETING.iter().any(|end| name.ends_with(end)));
+        names.retain(|name, _| is_lasting(name));
         names.into_iter().map(|(name, number)| (name, self.files[number].cut(random))).collect()
     }
 }
 
+fn is_lasting(name: &str) -> bool {
+    !FLEETING.iter().any(|end| name.ends_with(end))
+}
+
 impl File {
+    fn whole(&self) -> Vec<u8> {
+        let mut bytes = self.durable.clone();
+        self.pending.iter().for_each(|change| change.apply(&mut bytes));
+        bytes
+    }
+
     fn cut(&self, random: &mut Random) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         let mode = random.below(4);
