@@ -301,6 +301,8 @@ options! {
     RestoreOptions {
         /// Restores also where the vault holds tokens; a copy of its store is kept.
         replace: bool = "replace",
+        /// Restores also what nobody vouches for: its vault had not been shown the recovery key yet.
+        unvouched: bool = "unvouched",
     }
 }
 

@@ -62,3 +62,4 @@ mod tamper_bits;
 mod token;
 mod users;
 mod version;
+mod voucher;

@@ -118,6 +118,7 @@ fn it_is_sealed_to_the_tpm_of_this_machine_and_without_one_it_says_so() {
         sealer,
         host_key: None,
         replace: false,
+        unvouched: false,
     };
     let sealer = ScriptedSealer::default();
     let mut home = Home::bare();

@@ -68,6 +68,9 @@ pub enum BackupError {
     /// All chunks open, and the vault has not written this.
     #[error("the backup was not made by the vault it is said to be of; use another backup")]
     NotOfTheVault,
+    /// All of it fits together, and its recovery key was shown to another vault.
+    #[error("the backup is not of a vault in which this recovery key was confirmed; use another backup")]
+    NotConfirmed,
     /// Nobody wants it any more.
     #[error("it was cancelled")]
     Cancelled,

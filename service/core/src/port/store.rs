@@ -63,7 +63,8 @@ pub enum MetaKey {
     InstanceId,
     /// MAC over the slot table.
     SlotMac,
-    /// Whether the recovery key was typed back: one byte, 1.
+    /// The recovery slot whose private key was shown, and what it says of the vault's keys: see
+    /// [`Confirmed`](crate::slot::voucher::Confirmed).
     RecoveryConfirmed,
     /// Chain value before the oldest audit record kept, after pruning.
     AuditBase,

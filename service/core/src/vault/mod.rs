@@ -24,6 +24,7 @@ mod state;
 mod totals;
 mod trusted_time;
 mod unseal;
+mod voucher;
 mod words;
 mod write;
 

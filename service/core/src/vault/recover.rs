@@ -7,6 +7,7 @@ use super::row_sum::begin_account_anew;
 use super::slots::{store_table_mac, verify_table};
 use super::state::Inner;
 use super::unseal::Stored;
+use super::voucher::RecoveryKey;
 use super::{Effect, Event, OpenVault, SealReason, Vault};
 use crate::error::Error;
 use crate::keyring::Keyring;
@@ -40,12 +41,15 @@ impl Vault {
         let opened = self.try_recovery_slots(&stored, private).inspect_err(|error| self.note_refusal(&event, error));
         let (slot, vk) = opened?;
         let keyring = Keyring::open(&stored.keyring, &vk, &stored.id, self.memory())?;
+        let key = RecoveryKey { private, slot };
+        self.check_vouched(&stored, &keyring, key)?;
         let open = Arc::new(OpenVault::new(self, stored.id, vk, keyring, SlotKind::Recovery)?);
         // One that somebody has changed is begun anew.
         let has_time = self.resume_trusted_time(&open).is_ok();
         self.resume_lockdown()?;
         let _anchoring = self.anchor_turn();
         let finding = self.check_anchor(&open, Trust::Recover)?;
+        let word = self.vouch(&open, key)?;
         let (vault, opened, audited) = (Arc::clone(self), Arc::clone(&open), event.clone());
         let sum = self.sum_of_all_rows(&open)?;
         let recovered = self.write_and_wait(event, Effect::Reserved, move |tx| {
@@ -54,7 +58,7 @@ impl Vault {
             begin_account_anew(&opened, tx, sum)?;
             let slots_removed = remove_strange_slots(&vault, &opened, tx, slot)?;
             // Whoever did this has the key.
-            tx.set_meta(MetaKey::RecoveryConfirmed, &slot.to_be_bytes())?;
+            tx.set_meta(MetaKey::RecoveryConfirmed, &word.encode())?;
             if !has_time {
                 tx.set_meta(MetaKey::TrustedTime, &[])?;
             }

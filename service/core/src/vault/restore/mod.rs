@@ -9,11 +9,13 @@ use std::sync::{Arc, TryLockError};
 use super::row_sum::begin_first_account;
 use super::slots::store_table_mac;
 use super::state::Inner;
+use super::voucher::RecoveryKey;
 use super::{Event, NewSlot, OpenVault, Vault};
 use crate::backup::{Opened, Summary};
 use crate::crypto::random;
 use crate::error::Error;
 use crate::port::{MetaKey, Progress, SealError, Sealer, SlotRow, StoreError, Totals, WriteTx};
+use crate::slot::voucher::Confirmed;
 use crate::slot::{SlotError, SlotKind, SlotMaker};
 use crate::{Caller, Secret};
 
@@ -29,6 +31,8 @@ pub struct RestoreRequest<'a> {
     pub host_key: Option<&'a dyn Fn() -> Result<Secret, Error>>,
     /// Whether it may take the place of a vault that holds something.
     pub replace: bool,
+    /// Whether it may be one that nobody vouches for.
+    pub unvouched: bool,
 }
 
 /// A vault that was restored.
@@ -54,8 +58,8 @@ struct Own<'a> {
     event: &'a Event,
     /// Opens it unattended.
     slot: Option<&'a SlotRow>,
-    /// Number of the recovery slot that opened it.
-    recovery: u32,
+    /// The word of who has shown the recovery key.
+    confirmed: Confirmed,
     instance: [u8; 16],
 }
 
@@ -89,8 +93,9 @@ impl Vault {
     /// for as long as `from` does; `progress` counts rows.
     ///
     /// # Errors
-    /// [`Error::InvalidArgs`] names the place where the backup is damaged, [`Error::AccessDenied`] is for another recovery key and for
-    /// a vault that holds something; when the disk is full; when requests under way do not end.
+    /// [`Error::InvalidArgs`] names the place where the backup is damaged, or says that somebody else has made it; [`Error::AccessDenied`]
+    /// is for another recovery key, for a vault that holds something and for a backup that nobody vouches for; when the disk is full; when
+    /// requests under way do not end.
     pub fn restore(
         self: &Arc<Self>,
         caller: &Caller,
@@ -122,12 +127,13 @@ impl Vault {
     ) -> Result<Restored, Error> {
         let _turn = self.one_at_a_time();
         let Staged { mut replacement, summary, opened, header } = staged;
-        let Opened { id, vk, keyring, slot: recovery } = opened;
+        let Opened { id, vk, keyring, slot: recovery, .. } = opened;
         let maker = SlotMaker { vault_id: &id, vk: &vk, keyring: &keyring, memory: self.memory(), created: self.now() };
         let (slot, no_tpm) = self.slot_of_machine(&maker, request)?;
         let by = slot.as_ref().and_then(|slot| SlotKind::parse(&slot.kind));
         let open = Arc::new(OpenVault::new(self, id, vk, keyring, by.unwrap_or(SlotKind::Recovery))?);
-        let own = Own { open: &open, event, slot: slot.as_ref(), recovery, instance: random::array()? };
+        let confirmed = self.vouch(&open, RecoveryKey { private: request.private, slot: recovery })?;
+        let own = Own { open: &open, event, slot: slot.as_ref(), confirmed, instance: random::array()? };
         let mut tokens = None;
         let written = replacement.write(&mut |tx| {
             let made = self.make_own(tx, &own);
@@ -146,7 +152,7 @@ impl Vault {
     fn make_own(self: &Arc<Self>, tx: &mut dyn WriteTx, own: &Own<'_>) -> Result<u64, Error> {
         tx.set_meta(MetaKey::InstanceId, &own.instance)?;
         // Who restores has the key.
-        tx.set_meta(MetaKey::RecoveryConfirmed, &own.recovery.to_be_bytes())?;
+        tx.set_meta(MetaKey::RecoveryConfirmed, &own.confirmed.encode())?;
         if let Some(slot) = own.slot {
             tx.insert_slot(slot)?;
         }
