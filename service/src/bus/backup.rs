@@ -88,6 +88,7 @@ fn take_in(service: &Service, caller: &Caller, mut source: PipeSource, how: &How
             Ok(outcome(&restored))
         }
         Err(error) => {
+            log::warn!("a backup that uid {} had restored was not taken: {error}", caller.uid);
             if service.vault.state() == State::Sealed {
                 service.reopen.notify_one();
             }

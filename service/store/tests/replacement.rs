@@ -124,7 +124,8 @@ fn a_store_that_was_put_together_from_all_rows_of_another_is_that_other_one() {
     let (dir, store) = store_with(&["old"]);
     let mut new = store.begin_replacement(SCHEMA).unwrap();
     all.fill(&mut *new).unwrap();
-    assert_eq!(new.take_place(true).unwrap().as_deref(), Some("vault.db.replaced-1"));
+    let taken = new.take_place(true).unwrap();
+    assert_eq!((taken.kept.as_deref(), taken.unusable.is_none()), (Some("vault.db.replaced-1"), true));
     assert_eq!(Everything::of(&store), all);
     assert_eq!(fs::metadata(dir.path().join("vault.db")).unwrap().mode() & 0o7777, 0o600);
     // A number that was given before never comes again, though its row is gone.
@@ -153,7 +154,7 @@ fn what_is_not_kept_is_gone_and_what_is_not_taken_leaves_nothing() {
     assert_eq!((files(dir.path()), Everything::of(&store)), (before.clone(), all.clone()));
     let mut new = store.begin_replacement(SCHEMA).unwrap();
     all.fill(&mut *new).unwrap();
-    assert_eq!(new.take_place(false).unwrap(), None);
+    assert_eq!(new.take_place(false).unwrap().kept, None);
     assert_eq!(files(dir.path()), before);
     // Also what a daemon that was killed has left.
     drop(store);

@@ -30,6 +30,7 @@ mod clock;
 mod credential;
 mod deleted;
 mod due;
+mod exchange;
 mod expiry;
 mod fetches;
 mod get_hot;

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::port::{Replacement, Totals};
+use crate::port::{Replacement, Taken, Totals};
 use crate::vault::anchor::Trust;
 use crate::vault::state::Inner;
 use crate::vault::{Effect, Event, OpenVault, SealReason, Vault};
@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Vault {
-    /// Closes the vault, waits until nobody uses its keys, and exchanges the store. Where that fails it serves as before.
+    /// Closes the vault, waits until nobody uses its keys, and exchanges the store; the file that the one before is kept in. Where that
+    /// fails it serves as before, but where the other one has taken its place already and cannot be used before the next start.
     pub(super) fn exchange(
         self: &Arc<Self>,
         event: &Event,
@@ -46,11 +47,20 @@ impl Vault {
                 self.store_failed(error)
             })
         });
-        if exchanged.is_err() {
-            self.audit.reopen();
-            self.enter(before)?;
+        match exchanged {
+            Ok(Taken { kept, unusable: None }) => Ok(kept),
+            Ok(Taken { kept, unusable: Some(cause) }) => {
+                let error = told_replaced(kept.as_deref(), "restart tokenvaultd", self.store_failed(cause));
+                // Not as before: its keys are of the other store.
+                self.enter(Inner::Unavailable(error.to_string()))?;
+                Err(error)
+            }
+            Err(error) => {
+                self.audit.reopen();
+                self.enter(before)?;
+                Err(error)
+            }
         }
-        exchanged
     }
 
     /// Writes what waits to the log of the vault that is closed, and that it was restored over.
@@ -95,6 +105,16 @@ impl Vault {
                 Err(error)
             }
         }
+    }
+}
+
+/// What went wrong after the other store had taken the place of the one in use.
+pub(super) fn told_replaced(kept: Option<&str>, next: &str, error: Error) -> Error {
+    let kept = kept.map_or(String::new(), |kept| format!(", which is kept as {kept} in the state directory,"));
+    let text = format!("the backup has taken the place of the store{kept} and is not served ({error}); {next}");
+    match error {
+        Error::Quarantined(_) => Error::Quarantined(text),
+        _ => Error::Unavailable(text),
     }
 }
 

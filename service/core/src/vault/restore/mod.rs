@@ -19,6 +19,7 @@ use crate::slot::voucher::Confirmed;
 use crate::slot::{SlotError, SlotKind, SlotMaker};
 use crate::{Caller, Secret};
 
+use exchange::told_replaced;
 use stage::{Staged, not_whole};
 
 /// How a backup is to be restored.
@@ -144,7 +145,8 @@ impl Vault {
         let tokens = tokens.transpose()?;
         written.map_err(not_whole)?;
         let kept = self.exchange(event, replacement, request.replace)?;
-        self.serve_restored(&open)?;
+        let next = "'tokenvaultctl status' says what to do";
+        self.serve_restored(&open).map_err(|error| told_replaced(kept.as_deref(), next, error))?;
         Ok(Restored { summary, tokens: tokens.unwrap_or_default(), made: header.made, kept, slot: by, no_tpm })
     }
 

@@ -1,0 +1,148 @@
+//! A restored store takes the place of the one in use, and it is told what has happened where that does not end well.
+
+use std::sync::{Arc, Mutex};
+
+use tokenvault_core::Error;
+use tokenvault_core::caller::Caller;
+use tokenvault_core::port::{
+    Cell, HeapMemory, ReadTx, Replacement, Store, StoreCounters, StoreError, StoreStatus, Taken, WriteJob, WriteTx,
+};
+use tokenvault_core::vault::{NewSlot, RestoreRequest, Settings, State, Vault, daemon};
+use tokenvault_store::{SqliteStore, StoreOptions};
+
+use crate::fixture::*;
+
+/// How an exchange ends.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// Before anything has happened.
+    Before,
+    /// After it has, with a store that cannot be used.
+    Unusable,
+}
+
+/// A store whose next exchange ends so.
+struct Failing {
+    store: SqliteStore,
+    ends: Arc<Mutex<Option<Ends>>>,
+}
+
+impl Store for Failing {
+    fn read(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.store.read(work)
+    }
+
+    fn read_aside(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.store.read_aside(work)
+    }
+
+    fn submit(&self, job: Box<dyn WriteJob>) {
+        self.store.submit(job);
+    }
+
+    fn status(&self) -> StoreStatus {
+        self.store.status()
+    }
+
+    fn counters(&self) -> StoreCounters {
+        self.store.counters()
+    }
+
+    fn schema(&self) -> u32 {
+        self.store.schema()
+    }
+
+    fn begin_replacement(&self, schema: u32) -> Result<Box<dyn Replacement>, StoreError> {
+        Ok(Box::new(Other { inner: self.store.begin_replacement(schema)?, ends: Arc::clone(&self.ends) }))
+    }
+}
+
+struct Other {
+    inner: Box<dyn Replacement>,
+    ends: Arc<Mutex<Option<Ends>>>,
+}
+
+impl Replacement for Other {
+    fn begin_table(&mut self, name: &str, columns: &[&str]) -> Result<(), StoreError> {
+        self.inner.begin_table(name, columns)
+    }
+
+    fn insert(&mut self, cells: &[Cell<'_>]) -> Result<(), StoreError> {
+        self.inner.insert(cells)
+    }
+
+    fn complete(&mut self) -> Result<(), StoreError> {
+        self.inner.complete()
+    }
+
+    fn write(&mut self, work: &mut dyn FnMut(&mut dyn WriteTx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.inner.write(work)
+    }
+
+    fn take_place(self: Box<Self>, keep: bool) -> Result<Taken, StoreError> {
+        let Self { inner, ends } = *self;
+        match ends.lock().unwrap().take() {
+            Some(Ends::Before) => Err(StoreError::Io("told to fail".into())),
+            Some(Ends::Unusable) => {
+                let taken = inner.take_place(keep)?;
+                Ok(Taken { unusable: Some(StoreError::Io("told to be lost".into())), ..taken })
+            }
+            None => inner.take_place(keep),
+        }
+    }
+}
+
+struct Place {
+    vault: Arc<Vault>,
+    ends: Arc<Mutex<Option<Ends>>>,
+    _dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = Home::bare_directory();
+        let ends = Arc::default();
+        let store = SqliteStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let store = Arc::new(Failing { store, ends: Arc::clone(&ends) });
+        let clock = Arc::new(tokenvault_core::port::ManualClock::new(START));
+        let vault = Vault::new(store, Arc::new(HeapMemory), clock, Settings::default());
+        vault.look("no slot was tried").unwrap();
+        vault.create(&daemon(), &NewSlot::HostKey(&key(&HOST_KEY))).unwrap();
+        Self { vault, ends, _dir: dir }
+    }
+
+    fn restore(&self, backup: &[u8], ends: Option<Ends>) -> Result<Option<String>, Error> {
+        *self.ends.lock().unwrap() = ends;
+        let sealer = ScriptedSealer::default();
+        let private = &key(&RECOVERY);
+        let request = RestoreRequest { private, sealer: &sealer, host_key: None, replace: true, unvouched: false };
+        self.vault.restore(&root(), &mut &*backup, &request, &Unwatched).map(|restored| restored.kept)
+    }
+}
+
+fn root() -> Caller {
+    user::caller(ROOT)
+}
+
+#[test]
+fn an_exchange_that_fails_leaves_the_vault_as_it_was_and_one_that_took_place_never_says_so() {
+    let source = Home::new();
+    source.add_recovery();
+    source.alice().put("a", b"restored").unwrap();
+    let backup = source.backup();
+    let place = Place::new();
+    let (before, alice) = (place.vault.id(), User::new(&place.vault, ALICE));
+    alice.put("a", b"before").unwrap();
+    let error = place.restore(&backup, Some(Ends::Before)).unwrap_err();
+    assert!(error.to_string().contains("told to fail"), "{error}");
+    assert_eq!((place.vault.state(), place.vault.id()), (State::Serving, before));
+    assert_eq!(alice.get("a").unwrap(), b"before");
+    alice.put("a", b"goes on").unwrap();
+    let error = place.restore(&backup, Some(Ends::Unusable)).unwrap_err().to_string();
+    for told in ["has taken the place", "vault.db.replaced-1", "told to be lost", "; restart tokenvaultd"] {
+        assert!(error.contains(told), "{told}: {error}");
+    }
+    // Nothing is served with the keys of the one from the other.
+    assert_eq!((place.vault.state(), place.vault.id()), (State::ReadOnly, source.vault().id()));
+    assert_eq!(refused(alice.get("a")), Refused::Unavailable);
+}
