@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Duration;
 
 use common::account::{assert_whole, watch};
 use common::*;
@@ -317,4 +318,35 @@ fn a_reader_that_does_not_end_keeps_the_store_in_use() {
     reader.join().unwrap();
     assert_eq!((Everything::of(&store), files(dir.path())), (before, names));
     put(&store, 1, "goes on", b"1").unwrap();
+}
+
+#[test]
+fn who_reads_aside_is_waited_for() {
+    let (_source, source) = store_with(&["a"]);
+    let (_dir, store) = store_with(&["old"]);
+    let mut new = store.begin_replacement(SCHEMA).unwrap();
+    Everything::of(&source).fill(&mut *new).unwrap();
+    let (begun_sender, begun) = channel();
+    let (release, released) = channel::<()>();
+    let (taken_sender, taken) = channel();
+    thread::scope(|scope| {
+        let reading = &store;
+        scope.spawn(move || {
+            reading
+                .read_aside(&mut |_| {
+                    begun_sender.send(()).unwrap();
+                    let _until_dropped = released.recv();
+                    Ok(())
+                })
+                .unwrap();
+        });
+        begun.recv().unwrap();
+        scope.spawn(move || taken_sender.send(new.take_place(false)).unwrap());
+        assert!(taken.recv_timeout(Duration::from_millis(500)).is_err(), "it was not waited for");
+        // Others go on reading until it has ended.
+        assert!(value_of(&store, 1, "old").is_some());
+        drop(release);
+        taken.recv().unwrap().unwrap();
+    });
+    assert!(value_of(&store, 1, "a").is_some());
 }
