@@ -260,7 +260,8 @@ impl Admin {
     /// could have made a backup without it.
     ///
     /// Its result has `rows` t, `tokens` t, `bytes` t and `made` t, the time the backup was begun; `kept` s, the file the store before
-    /// is kept in; `slot` s, the slot that opens the vault unattended, and `no-tpm` s, why the TPM does not. A backup that is damaged
+    /// is kept in; `slot` s, the slot that opens the vault unattended, and `no-tpm` s, why the TPM does not; `no-anchor` s, why
+    /// the TPM could not be asked how far it has counted for this vault: a start before it answers may need `Recover`. A backup that is damaged
     /// fails with InvalidArgs, which names the place, one of another vault than that in which this recovery key was confirmed with
     /// InvalidArgs too, another recovery key and one that nobody vouches for with AccessDenied, and nothing has changed.
     ///

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use tokenvault_core::Error;
 use tokenvault_core::caller::Caller;
 use tokenvault_core::port::{
-    Cell, HeapMemory, ReadTx, Replacement, Store, StoreCounters, StoreError, StoreStatus, Taken, WriteJob, WriteTx,
+    Cell, HeapMemory, ReadTx, Replacement, SealError, Store, StoreCounters, StoreError, StoreStatus, Taken, WriteJob,
+    WriteTx,
 };
-use tokenvault_core::vault::{NewSlot, RestoreRequest, Settings, State, Vault, daemon};
+use tokenvault_core::vault::{AnchorState, HostKey, NewSlot, RestoreRequest, Settings, State, Vault, daemon};
 use tokenvault_store::{SqliteStore, StoreOptions};
 
 use crate::fixture::*;
@@ -92,23 +93,55 @@ impl Replacement for Other {
     }
 }
 
+/// A vault on a machine with a TPM, over such a store.
 struct Place {
     vault: Arc<Vault>,
     ends: Arc<Mutex<Option<Ends>>>,
-    _dir: tempfile::TempDir,
+    tpm: Arc<ScriptedCounter>,
+    dir: tempfile::TempDir,
 }
 
 impl Place {
     fn new() -> Self {
-        let dir = Home::bare_directory();
+        let place = Self::open(Home::bare_directory(), Arc::default());
+        place.vault.create(&daemon(), &NewSlot::Tpm2(&ScriptedSealer::default())).unwrap();
+        place
+    }
+
+    fn open(dir: tempfile::TempDir, tpm: Arc<ScriptedCounter>) -> Self {
         let ends = Arc::default();
-        let store = SqliteStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let store = Arc::new(Failing { store, ends: Arc::clone(&ends) });
+        let mut store = None;
+        wait_until("the store to be let go", || {
+            store = SqliteStore::open(dir.path(), StoreOptions::default()).ok();
+            store.is_some()
+        });
+        let store = Arc::new(Failing { store: store.unwrap(), ends: Arc::clone(&ends) });
         let clock = Arc::new(tokenvault_core::port::ManualClock::new(START));
         let vault = Vault::new(store, Arc::new(HeapMemory), clock, Settings::default());
+        vault.count_with(Arc::<ScriptedCounter>::clone(&tpm));
         vault.look("no slot was tried").unwrap();
-        vault.create(&daemon(), &NewSlot::HostKey(&key(&HOST_KEY))).unwrap();
-        Self { vault, ends, _dir: dir }
+        Self { vault, ends, tpm, dir }
+    }
+
+    /// Ends the daemon and starts it again, before it has done anything more.
+    fn restart(self) -> Self {
+        let Self { vault, dir, tpm, .. } = self;
+        drop(vault);
+        let place = Self::open(dir, tpm);
+        place.vault.unseal_unattended(&daemon(), &ScriptedSealer::default(), &HostKey::NotAllowed).unwrap();
+        place
+    }
+
+    fn put(&self, value: &[u8]) {
+        User::new(&self.vault, ALICE).put("a", value).unwrap();
+        self.vault.verify_rows(&Unwatched).unwrap();
+        self.vault.raise_anchor().unwrap();
+    }
+
+    fn backup(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.vault.begin_backup(&root()).unwrap().write(&mut out, &Unwatched).unwrap();
+        out
     }
 
     fn restore(&self, backup: &[u8], ends: Option<Ends>) -> Result<Option<String>, Error> {
@@ -145,4 +178,47 @@ fn an_exchange_that_fails_leaves_the_vault_as_it_was_and_one_that_took_place_nev
     // Nothing is served with the keys of the one from the other.
     assert_eq!((place.vault.state(), place.vault.id()), (State::ReadOnly, source.vault().id()));
     assert_eq!(refused(alice.get("a")), Refused::Unavailable);
+}
+
+#[test]
+fn a_daemon_that_ends_right_after_the_exchange_opens_again_on_the_tpm_that_has_counted_for_the_vault() {
+    let place = Place::new();
+    place.vault.add_slot(&daemon(), &NewSlot::Recovery(&public_of(&RECOVERY))).unwrap();
+    place.vault.confirm_recovery(&daemon(), &key(&RECOVERY)).unwrap();
+    place.put(b"old");
+    let backup = place.backup();
+    place.put(b"new");
+    place.restore(&backup, Some(Ends::Unusable)).unwrap_err();
+    let place = place.restart();
+    assert_eq!((place.vault.state(), place.vault.anchor().state), (State::Serving, AnchorState::Held));
+    assert_eq!(User::new(&place.vault, ALICE).get("a").unwrap(), b"old");
+    place.put(b"newer");
+    // And where nothing comes in between, the store before is an old one.
+    let kept = place.restore(&backup, None).unwrap().unwrap();
+    assert_eq!(place.vault.anchor().state, AnchorState::Held);
+    let file = |name: &str| place.dir.path().join(name);
+    std::fs::copy(file(&kept), file("before")).unwrap();
+    let place = place.restart();
+    assert_eq!(User::new(&place.vault, ALICE).get("a").unwrap(), b"old");
+    let Place { vault, dir, tpm, .. } = place;
+    drop(vault);
+    wait_until("the store to be let go", || SqliteStore::open(dir.path(), StoreOptions::default()).is_ok());
+    std::fs::rename(dir.path().join("before"), dir.path().join("vault.db")).unwrap();
+    let place = Place::open(dir, tpm);
+    place.vault.unseal_unattended(&daemon(), &ScriptedSealer::default(), &HostKey::NotAllowed).unwrap_err();
+    assert!(place.vault.status().reason.contains("older than the TPM remembers"), "{}", place.vault.status().reason);
+}
+
+#[test]
+fn where_the_tpm_does_not_say_how_far_it_has_counted_that_is_told() {
+    let place = Place::new();
+    place.vault.add_slot(&daemon(), &NewSlot::Recovery(&public_of(&RECOVERY))).unwrap();
+    place.vault.confirm_recovery(&daemon(), &key(&RECOVERY)).unwrap();
+    let backup = place.backup();
+    place.tpm.tell(Some(SealError::Timeout));
+    let sealer = ScriptedSealer::default();
+    let private = &key(&RECOVERY);
+    let request = RestoreRequest { private, sealer: &sealer, host_key: None, replace: true, unvouched: false };
+    let restored = place.vault.restore(&root(), &mut &*backup, &request, &Unwatched).unwrap();
+    assert_eq!(restored.no_anchor, Some(SealError::Timeout));
 }

@@ -100,6 +100,13 @@ fn say(context: &Context, findings: &Findings) -> Result<(), Failure> {
             ),
         });
     }
+    if let Some(why) = findings.text("no-anchor") {
+        context.output.warn(&format!(
+            "the TPM did not say how far it has counted for this vault ({}): should tokenvaultd start again before it does, take the store with \
+             'tokenvaultctl recover'",
+            escape(why)
+        ));
+    }
     if context.output.wants_json() {
         return context.output.json(&Done { findings });
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::anchor::Trust;
+use super::anchor::{Trust, forget_unreadable};
 use super::row_sum::begin_account_anew;
 use super::slots::{store_table_mac, verify_table};
 use super::state::Inner;
@@ -30,7 +30,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::InvalidArgs`] when it is not quarantined; [`Error::AccessDenied`] when `private` opens no recovery slot;
-    /// [`Error::Quarantined`] when the store cannot be read at all.
+    /// [`Error::Quarantined`] when the store cannot be read at all, or is doubted again at once.
     pub fn recover(self: &Arc<Self>, caller: &Caller, private: &Secret) -> Result<Recovered, Error> {
         let _turn = self.one_at_a_time();
         if !self.with_state(|state| matches!(state, Inner::Quarantined(_))) {
@@ -57,6 +57,7 @@ impl Vault {
             tx.keep_rows()?;
             begin_account_anew(&opened, tx, sum)?;
             let slots_removed = remove_strange_slots(&vault, &opened, tx, slot)?;
+            forget_unreadable(&opened, tx)?;
             // Whoever did this has the key.
             tx.set_meta(MetaKey::RecoveryConfirmed, &word.encode())?;
             if !has_time {
@@ -71,8 +72,10 @@ impl Vault {
         self.leave_quarantine();
         self.serve(&open, finding)?;
         // At once: what is sealed or stopped before would be doubted again. Where the TPM does not answer it is tried again.
-        let _tried_again = self.tend_anchor(&open);
-        Ok(recovered)
+        match self.tend_anchor(&open) {
+            Err(error @ Error::Quarantined(_)) => Err(error),
+            Ok(()) | Err(_) => Ok(recovered),
+        }
     }
 
     fn try_recovery_slots(&self, stored: &Stored, private: &Secret) -> Result<(u32, Secret), Error> {

@@ -77,12 +77,11 @@ impl Vault {
         done.inspect_err(|_| self.audit.put_back(waiting.to_vec()))
     }
 
-    /// Opens what was restored, as after a start.
+    /// Opens what was restored, as after a start, for who has the turn of the anchor.
     pub(super) fn serve_restored(self: &Arc<Self>, open: &Arc<OpenVault>) -> Result<(), Error> {
         // Whatever was known of the store before.
         self.forsaken.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.forget_seen();
-        let _anchoring = self.anchor_turn();
         let resumed = self
             .resume_trusted_time(open)
             .and_then(|()| self.resume_lockdown())

@@ -6,6 +6,7 @@ mod stage;
 use std::io::Read;
 use std::sync::{Arc, TryLockError};
 
+use super::anchor::Kept;
 use super::row_sum::begin_first_account;
 use super::slots::store_table_mac;
 use super::state::Inner;
@@ -51,6 +52,8 @@ pub struct Restored {
     pub slot: Option<SlotKind>,
     /// Why the TPM does not.
     pub no_tpm: Option<SealError>,
+    /// Why the store could not be held against the TPM's counter: a start before that is done may end in quarantine.
+    pub no_anchor: Option<SealError>,
 }
 
 /// What makes a restored vault this machine's.
@@ -61,6 +64,8 @@ struct Own<'a> {
     slot: Option<&'a SlotRow>,
     /// The word of who has shown the recovery key.
     confirmed: Confirmed,
+    /// What the TPM's counter is about to have.
+    anchor: Option<Kept>,
     instance: [u8; 16],
 }
 
@@ -127,6 +132,8 @@ impl Vault {
         request: &RestoreRequest<'_>,
     ) -> Result<Restored, Error> {
         let _turn = self.one_at_a_time();
+        // The counter stays where it is until the store has taken its place.
+        let _anchoring = self.anchor_turn();
         let Staged { mut replacement, summary, opened, header } = staged;
         let Opened { id, vk, keyring, slot: recovery, .. } = opened;
         let maker = SlotMaker { vault_id: &id, vk: &vk, keyring: &keyring, memory: self.memory(), created: self.now() };
@@ -134,7 +141,11 @@ impl Vault {
         let by = slot.as_ref().and_then(|slot| SlotKind::parse(&slot.kind));
         let open = Arc::new(OpenVault::new(self, id, vk, keyring, by.unwrap_or(SlotKind::Recovery))?);
         let confirmed = self.vouch(&open, RecoveryKey { private: request.private, slot: recovery })?;
-        let own = Own { open: &open, event, slot: slot.as_ref(), confirmed, instance: random::array()? };
+        let (anchor, no_anchor) = match self.anchor_to_come(&open, slot.as_ref())? {
+            Ok(anchor) => (anchor, None),
+            Err(error) => (None, Some(error)),
+        };
+        let own = Own { open: &open, event, slot: slot.as_ref(), confirmed, anchor, instance: random::array()? };
         let mut tokens = None;
         let written = replacement.write(&mut |tx| {
             let made = self.make_own(tx, &own);
@@ -147,7 +158,15 @@ impl Vault {
         let kept = self.exchange(event, replacement, request.replace)?;
         let next = "'tokenvaultctl status' says what to do";
         self.serve_restored(&open).map_err(|error| told_replaced(kept.as_deref(), next, error))?;
-        Ok(Restored { summary, tokens: tokens.unwrap_or_default(), made: header.made, kept, slot: by, no_tpm })
+        Ok(Restored {
+            summary,
+            tokens: tokens.unwrap_or_default(),
+            made: header.made,
+            kept,
+            slot: by,
+            no_tpm,
+            no_anchor,
+        })
     }
 
     /// Writes what is this machine's; how many tokens there are.
@@ -160,6 +179,7 @@ impl Vault {
         }
         // What was coming in when the backup was made comes in no more.
         tx.abandon_all_contents()?;
+        own.anchor.as_ref().map_or(Ok(()), |kept| kept.write(own.open, tx))?;
         store_table_mac(self, own.open, tx)?;
         begin_first_account(self, own.open, tx)?;
         self.record_mutation(own.open, tx, own.event, 0)?;
