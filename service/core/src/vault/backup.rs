@@ -42,7 +42,7 @@ impl Vault {
 }
 
 impl BackupRequest {
-    /// Writes everything that is in the store now; reads and writes go on. Deleted rows stay in the store's log meanwhile. Blocks for as
+    /// Writes everything that is in the store now, once its rows were verified in this opening; reads and writes go on. Deleted rows stay in the store's log meanwhile. Blocks for as
     /// long as `out` does; `progress` counts rows, of an estimate.
     ///
     /// # Errors
@@ -60,9 +60,11 @@ impl BackupRequest {
             }
         };
         let progress = WhileOpen { vault: &vault, progress };
+        // It vouches for them, and they are taken at its word where it is restored.
+        vault.verify_rows_once(&open, &progress)?;
         let mut out = Some(out);
         vault
-            .read(|tx| {
+            .read_aside(|tx| {
                 let out = out.take().ok_or_else(|| Error::Internal("a backup was begun twice".into()))?;
                 verify_table(&vault, &open, tx)?;
                 let keys = BackupKeys {
@@ -74,13 +76,15 @@ impl BackupRequest {
                 let instance =
                     instance.ok_or_else(|| Error::Quarantined("the store has lost its instance id".into()))?;
                 let header = Header::new(open.id, instance, vault.store.schema(), vault.now());
-                let mut writer = BackupWriter::begin(out, header, keys, (&progress, expected_rows(tx)?))?;
-                let is_whole = tx.dump(&mut writer)?;
-                let written = writer.finish();
+                let expected = expected_rows(tx)?;
+                let written = BackupWriter::begin(out, header, keys, (&progress, expected)).and_then(|mut writer| {
+                    let dumped = tx.dump(&mut writer);
+                    writer.finish().map(|summary| (summary, dumped))
+                });
                 // Why it ended early.
                 progress.vault.check_open()?;
-                let summary = written?;
-                if is_whole { Ok(summary) } else { Err(BackupError::Cancelled.into()) }
+                let (summary, dumped) = written?;
+                if dumped? { Ok(summary) } else { Err(BackupError::Cancelled.into()) }
             })
             .inspect_err(|error| vault.quarantine_after(error))
     }
