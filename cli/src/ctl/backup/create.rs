@@ -31,7 +31,7 @@ const TELL: Duration = Duration::from_millis(200);
 /// where that is an executable file: to take it away from the machine. It is off until 'systemctl enable --now tokenvault-backup.timer'.
 #[derive(clap::Args)]
 pub struct Args {
-    /// File to write; '-' is standard output
+    /// File to write, which may be there but is no device; '-' is standard output
     #[arg(value_name = "FILE", default_value = STANDARD, conflicts_with = "into")]
     file: PathBuf,
 
