@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Take the place of a vault that holds tokens; a copy of its store is kept
+    /// Take the place of a vault that holds tokens or had users; a copy of its store is kept, as of every vault
     #[arg(long)]
     replace: bool,
 

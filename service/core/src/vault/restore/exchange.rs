@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::port::{Replacement, Taken, Totals};
+use crate::port::{Replacement, Taken};
 use crate::vault::anchor::Trust;
 use crate::vault::state::Inner;
 use crate::vault::{Effect, Event, OpenVault, SealReason, Vault};
@@ -34,15 +34,16 @@ impl Vault {
             _ => None,
         });
         let Some(before) = before else { return Err(Error::Unavailable("the vault was taken out of service".into())) };
+        // Whatever it holds: its log is there for whoever asks what has become of it.
+        let is_kept = !matches!(before, Inner::Uninitialised(_));
         self.enter(Inner::Sealed(SealReason::Restoring))?;
         let exchanged = self.close_log(event, &before).and_then(|()| {
             wait_for_requests(&before)?;
             // What came in meanwhile.
             self.check_restore(replace)?;
-            let holds_something = self.read(|tx| Ok(tx.totals()?))? != Totals::default();
             // Before the first write to the other one.
             self.exchanges.fetch_add(1, Ordering::AcqRel);
-            replacement.take_place(holds_something).map_err(|error| {
+            replacement.take_place(is_kept).map_err(|error| {
                 self.exchanges.fetch_sub(1, Ordering::AcqRel);
                 self.store_failed(error)
             })

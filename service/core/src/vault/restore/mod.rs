@@ -84,11 +84,13 @@ impl Vault {
             ))),
             Inner::Unavailable(reason) => Err(Error::Unavailable(reason.clone())),
         })?;
-        let holds_something = self.read(|tx| Ok(tx.totals()?))? != Totals::default();
+        // Who has nothing any more is in the log, which goes too.
+        let holds_something =
+            self.read(|tx| Ok(tx.totals()? != Totals::default() || !tx.principals(0, 1)?.is_empty()))?;
         if holds_something && !replace {
             return Err(Error::AccessDenied(
-                "the vault holds tokens, which a backup would take the place of; restore with option 'replace', which keeps a copy \
-                 of the store beside it"
+                "the vault holds tokens, or had users, and a backup would take the place of all that; restore with option 'replace', \
+                 which keeps a copy of the store beside it"
                     .into(),
             ));
         }
