@@ -255,7 +255,7 @@ impl Admin {
     /// Begins to restore a backup, and answers the number of the operation, see `Manager.Operation`: `backup` is the read end of a pipe
     /// it comes through, `recovery` the private recovery key, 32 bytes. All of it is read and verified before anything changes; then it
     /// takes the place of the store as a whole and is sealed to this machine. Also where there is no vault yet. Options: `replace` b: also
-    /// where the vault holds tokens; a copy of its store is kept. `unvouched` b: also a backup that nobody vouches for. A vault that is
+    /// where the vault holds tokens or had users. A copy of the store is kept wherever there was a vault. `unvouched` b: also a backup that nobody vouches for. A vault that is
     /// shown its private recovery key keeps, and gives its backups, the word that its keys are those; whoever knows the public key alone
     /// could have made a backup without it.
     ///
@@ -265,7 +265,7 @@ impl Admin {
     /// fails with InvalidArgs, which names the place, one of another vault than that in which this recovery key was confirmed with
     /// InvalidArgs too, another recovery key and one that nobody vouches for with AccessDenied, and nothing has changed.
     ///
-    /// Errors: AccessDenied (the vault holds tokens), InvalidArgs (no pipe), Quarantined.
+    /// Errors: AccessDenied (the vault holds tokens or had users), InvalidArgs (no pipe), Quarantined.
     #[zbus(out_args("operation"))]
     async fn restore(
         &self,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokenvault_core::backup::Summary;
-use tokenvault_core::vault::{BackupRequest, RestoreRequest, Restored, State, Vault};
+use tokenvault_core::vault::{BackupRequest, RestoreRequest, Restored, State};
 use tokenvault_core::{Caller, Error, Secret};
 use tokenvault_proto::{Findings, NoOptions, RestoreOptions};
 use zbus::OwnedFd;
@@ -27,13 +27,12 @@ pub async fn begin(desk: &Desk, call: Call, out: OwnedFd, options: Options) -> R
     write_what_waits(desk, false).await;
     let (vault, caller) = (Arc::clone(&service.vault), call.caller.clone());
     let request = blocking(move || vault.begin_backup(&caller)).await?;
-    let vault = Arc::clone(&service.vault);
-    service.operations.begin(&call.caller, "Backup", move |watch: &Watch| make(&vault, request, sink, watch))
+    service.operations.begin(&call.caller, "Backup", move |watch: &Watch| make(request, sink, watch))
 }
 
-fn make(vault: &Vault, request: BackupRequest, mut sink: PipeSink, watch: &Watch) -> Ended {
-    // Also while nobody reads: who seals the vault, or restores another, waits for its keys to go.
-    let is_wanted = || !watch.is_cancelled() && vault.check_open().is_ok();
+fn make(request: BackupRequest, mut sink: PipeSink, watch: &Watch) -> Ended {
+    let need = request.need();
+    let is_wanted = || !watch.is_cancelled() && need.check().is_ok();
     let written = request.write(&mut sink.while_wanted(&is_wanted), watch);
     written.map(|summary| findings(&summary)).map_err(|error| (error, Findings::default()))
 }

@@ -92,6 +92,7 @@ impl Store for SqliteStore {
             read_only: self.shared.read_only(),
             damaged: self.shared.damaged().map(str::to_owned),
             disk_bytes: self.directory.disk_bytes(),
+            cramped: self.shared.cramped(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! A restored store takes the place of the one in use, and it is told what has happened where that does not end well.
 
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokenvault_core::Error;
@@ -26,6 +28,8 @@ enum Ends {
 struct Failing {
     store: SqliteStore,
     ends: Arc<Mutex<Option<Ends>>>,
+    /// How often the disk was full.
+    cramped: Arc<AtomicU64>,
 }
 
 impl Store for Failing {
@@ -42,7 +46,7 @@ impl Store for Failing {
     }
 
     fn status(&self) -> StoreStatus {
-        self.store.status()
+        StoreStatus { cramped: self.cramped.load(Ordering::Relaxed), ..self.store.status() }
     }
 
     fn counters(&self) -> StoreCounters {
@@ -97,6 +101,7 @@ impl Replacement for Other {
 struct Place {
     vault: Arc<Vault>,
     ends: Arc<Mutex<Option<Ends>>>,
+    cramped: Arc<AtomicU64>,
     tpm: Arc<ScriptedCounter>,
     dir: tempfile::TempDir,
 }
@@ -109,18 +114,18 @@ impl Place {
     }
 
     fn open(dir: tempfile::TempDir, tpm: Arc<ScriptedCounter>) -> Self {
-        let ends = Arc::default();
+        let (ends, cramped) = (Arc::default(), Arc::<AtomicU64>::default());
         let mut store = None;
         wait_until("the store to be let go", || {
             store = SqliteStore::open(dir.path(), StoreOptions::default()).ok();
             store.is_some()
         });
-        let store = Arc::new(Failing { store: store.unwrap(), ends: Arc::clone(&ends) });
+        let store = Arc::new(Failing { store: store.unwrap(), ends: Arc::clone(&ends), cramped: Arc::clone(&cramped) });
         let clock = Arc::new(tokenvault_core::port::ManualClock::new(START));
         let vault = Vault::new(store, Arc::new(HeapMemory), clock, Settings::default());
         vault.count_with(Arc::<ScriptedCounter>::clone(&tpm));
         vault.look("no slot was tried").unwrap();
-        Self { vault, ends, tpm, dir }
+        Self { vault, ends, cramped, tpm, dir }
     }
 
     /// Ends the daemon and starts it again, before it has done anything more.
@@ -221,4 +226,35 @@ fn where_the_tpm_does_not_say_how_far_it_has_counted_that_is_told() {
     let request = RestoreRequest { private, sealer: &sealer, host_key: None, replace: true, unvouched: false };
     let restored = place.vault.restore(&root(), &mut &*backup, &request, &Unwatched).unwrap();
     assert_eq!(restored.no_anchor, Some(SealError::Timeout));
+}
+
+#[test]
+fn a_backup_ends_where_the_disk_is_full_so_that_what_is_deleted_can_go() {
+    let place = Place::new();
+    place.vault.add_slot(&daemon(), &NewSlot::Recovery(&public_of(&RECOVERY))).unwrap();
+    place.put(&[7; 1000]);
+    // What was before is no reason.
+    place.cramped.fetch_add(1, Ordering::Relaxed);
+    assert!(!place.backup().is_empty());
+    struct Filling<'a>(&'a AtomicU64, Vec<u8>);
+    impl Write for Filling<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            self.1.write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let request = place.vault.begin_backup(&root()).unwrap();
+    let need = request.need();
+    need.check().unwrap();
+    let mut out = Filling(&place.cramped, Vec::new());
+    let error = request.write(&mut out, &Unwatched).unwrap_err();
+    assert!(matches!(&error, Error::Unavailable(text) if text.contains("the disk is full")), "{error}");
+    assert_eq!(refused(need.check()), Refused::Unavailable, "who waits for the reader is told as well");
+    // And one of a vault that is sealed.
+    let need = place.vault.begin_backup(&root()).unwrap().need();
+    place.vault.seal(&root()).unwrap();
+    assert_eq!(refused(need.check()), Refused::Sealed);
 }

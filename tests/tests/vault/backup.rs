@@ -186,6 +186,34 @@ through_both_doors! {
         assert!(!left.into_iter().any(|name| name.to_string_lossy().contains("restored")));
     }
 
+    fn one_that_nobody_reads_keeps_neither_the_keys_of_a_sealed_vault_nor_another_from_being_restored(door) {
+        let (vault, key) = written(door);
+        let file = create(&vault, door);
+        vault.client(ALICE, door).put("longer", &vec![1; 1 << 20], &defaults()).unwrap();
+        let root = vault.client(ROOT, door);
+        let stalled = || {
+            let (mut reader, writer) = std::io::pipe().unwrap();
+            let id = root.backup(writer.as_fd()).unwrap();
+            reader.read_exact(&mut [0; 1000]).unwrap();
+            assert_eq!(root.operation(id).unwrap().state, "running");
+            (reader, id)
+        };
+        let (reader, id) = stalled();
+        let begun = std::time::Instant::now();
+        ok(restore(&vault, door, &file, &["--replace", "--recovery-file", text(&key)]));
+        // It waits half a minute for whoever goes on, and then gives up.
+        assert!(begun.elapsed().as_secs() < 25, "{:?}", begun.elapsed());
+        assert_eq!(ended(&root, id).state, "failed");
+        check(&vault, door);
+        drop(reader);
+        vault.client(ALICE, door).put("longer", &vec![1; 1 << 20], &defaults()).unwrap();
+        let (reader, id) = stalled();
+        root.seal().unwrap();
+        let info = ended(&root, id);
+        assert_eq!((info.state.as_str(), info.error_name.as_deref()), ("failed", Some("org.tokenvault1.Error.Sealed")));
+        drop(reader);
+    }
+
     fn one_that_nobody_reads_is_cancelled_and_one_whose_reader_goes_has_failed(door) {
         let (vault, _) = written(door);
         vault.client(ALICE, door).put("longer", &vec![1; 1 << 20], &defaults()).unwrap();

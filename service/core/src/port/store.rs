@@ -265,6 +265,8 @@ pub struct StoreStatus {
     pub damaged: Option<String>,
     /// Bytes on disk: database and log.
     pub disk_bytes: u64,
+    /// How often the disk was full and the log could not be emptied, because somebody was reading.
+    pub cramped: u64,
 }
 
 /// Largest batches that are counted together, in writes of one commit; the store has no larger ones than the last.
