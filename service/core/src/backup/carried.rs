@@ -9,8 +9,11 @@ use crate::port::{Cell, KeyringRow, SecretMemory, SlotRow, Tag};
 use crate::slot::voucher::{Confirmed, Shown, Word};
 use crate::slot::{Slot, SlotKind, SlotSecret};
 
-/// More slots and keys than any vault has.
+/// More slots and keys than any vault has, and more bytes than any of them. What is kept of a backup before anything of it was
+/// authenticated does not grow beyond that.
 const MOST: usize = 1024;
+const BODY_MAX: usize = 64 << 10;
+const WRAPPED_MAX: usize = 1 << 10;
 
 /// Kinds of slots that open the vault on another machine too.
 pub(super) fn travels(kind: &str) -> bool {
@@ -70,9 +73,9 @@ impl Row<'_> {
         }
     }
 
-    fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+    fn bytes(&self, name: &str, most: usize) -> Option<Vec<u8>> {
         match self.cell(name)? {
-            Cell::Blob(bytes) => Some(bytes.to_vec()),
+            Cell::Blob(bytes) if bytes.len() <= most => Some(bytes.to_vec()),
             _ => None,
         }
     }
@@ -100,8 +103,8 @@ impl Carried {
 
     fn note_single(&mut self, row: &Row<'_>) -> Option<()> {
         match row.text("key").as_deref() {
-            Some("vault-id") => self.vault_id = Some(row.bytes("value")?.try_into().ok()?),
-            Some("recovery-confirmed") => self.confirmed = Confirmed::decode(&row.bytes("value")?),
+            Some("vault-id") => self.vault_id = Some(row.bytes("value", WRAPPED_MAX)?.try_into().ok()?),
+            Some("recovery-confirmed") => self.confirmed = Confirmed::decode(&row.bytes("value", WRAPPED_MAX)?),
             _ => {}
         }
         Some(())
@@ -137,13 +140,17 @@ fn slot_of(row: &Row<'_>) -> Option<SlotRow> {
     Some(SlotRow {
         id: row.number("id")?,
         kind: row.text("kind").filter(|kind| travels(kind))?,
-        body: row.bytes("body")?,
-        wrapped_vk: row.bytes("wrapped_vk")?,
-        wrapped_kek: row.bytes("wrapped_kek")?,
+        body: row.bytes("body", BODY_MAX)?,
+        wrapped_vk: row.bytes("wrapped_vk", WRAPPED_MAX)?,
+        wrapped_kek: row.bytes("wrapped_kek", WRAPPED_MAX)?,
         created: row.number("created")?,
     })
 }
 
 fn key_of(row: &Row<'_>) -> Option<KeyringRow> {
-    Some(KeyringRow { purpose: row.text("purpose")?, term: row.number("term")?, wrapped: row.bytes("wrapped")? })
+    Some(KeyringRow {
+        purpose: row.text("purpose")?,
+        term: row.number("term")?,
+        wrapped: row.bytes("wrapped", WRAPPED_MAX)?,
+    })
 }

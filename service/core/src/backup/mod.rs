@@ -48,5 +48,5 @@ pub const FORMAT: u8 = 1;
 const HEADER_MAX: usize = 64 << 10;
 /// Plaintext of a chunk.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Longest item: a row with a value as long as a row can hold, and more.
-const ITEM_MAX: usize = 64 << 20;
+/// Longest item: a row with the longest value there is, padded, and room for what stands beside it.
+const ITEM_MAX: usize = 20 << 20;

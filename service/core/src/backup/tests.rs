@@ -342,3 +342,65 @@ fn who_wants_no_more_ends_it() {
     assert!(taken < 100, "{taken}");
     assert!(matches!(writer.finish(), Err(BackupError::Cancelled)));
 }
+
+#[test]
+fn what_is_kept_before_anything_is_authenticated_does_not_grow_without_bound() {
+    let origin = Origin::new();
+    let refused = |write: &dyn Fn(&mut BackupWriter<'_>)| {
+        let mut out = Vec::new();
+        let vouching = vouching_key(&origin.keyring, &VAULT, &HeapMemory).unwrap();
+        let keys = BackupKeys { recipients: &[origin.public], vouching, memory: &HeapMemory };
+        let header = Header::new(VAULT, [4; 16], 7, MADE);
+        let mut writer = BackupWriter::begin(&mut out, header, keys, (&Unwatched, 0)).unwrap();
+        write(&mut writer);
+        writer.finish().unwrap();
+        origin.refused(&out)
+    };
+    let slot = |body: usize, wrapped: usize| {
+        refused(&|writer| {
+            assert!(writer.table("slot", &["id", "kind", "body", "wrapped_vk", "wrapped_kek", "created"]));
+            let (body, wrapped) = (vec![1; body], vec![1; wrapped]);
+            let [body, wrapped] = [Cell::Blob(&body), Cell::Blob(&wrapped)];
+            let one = Cell::Integer(1);
+            assert!(writer.row(&[one, Cell::Text("passphrase"), body, wrapped, wrapped, one]));
+        })
+    };
+    for (body, wrapped) in [((64 << 10) + 1, 1), (1, 1025)] {
+        assert!(slot(body, wrapped).contains("a row is not one of its table"), "{body} {wrapped}");
+    }
+    assert!(!slot(64 << 10, 1024).contains("a row is not one of its table"));
+    let tables = refused(&|writer| {
+        for number in 0..257 {
+            assert!(writer.table(&format!("t{number}"), &["id"]));
+        }
+    });
+    assert!(tables.contains("more tables than any store"), "{tables}");
+}
+
+/// Is interrupted before each byte.
+struct Interrupted<'a>(&'a [u8], bool);
+
+impl std::io::Read for Interrupted<'_> {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        let most = room.len().min(1);
+        self.0.read(&mut room[..most])
+    }
+}
+
+#[test]
+fn a_read_that_is_interrupted_goes_on_and_more_keys_than_a_header_holds_are_no_damage() {
+    let origin = Origin::new();
+    let bytes = origin.backup(1);
+    assert_eq!(Header::of(Interrupted(&bytes, false)).unwrap(), Header::of(&*bytes).unwrap());
+    let vouching = vouching_key(&origin.keyring, &VAULT, &HeapMemory).unwrap();
+    let recipients = vec![origin.public; 1000];
+    let keys = BackupKeys { recipients: &recipients, vouching, memory: &HeapMemory };
+    let header = Header::new(VAULT, [4; 16], 7, MADE);
+    let mut out = Vec::new();
+    let begun = BackupWriter::begin(&mut out, header, keys, (&Unwatched, 0));
+    assert!(matches!(begun.map(|_| ()), Err(BackupError::TooManyKeys)));
+}
