@@ -339,3 +339,18 @@ fn a_vault_whose_users_have_nothing_any_more_is_kept_with_its_log_and_replaced_o
         home.stop();
     }
 }
+
+#[test]
+fn a_lockdown_outlasts_a_restore() {
+    let (source, _) = written();
+    let backup = source.backup();
+    let home = Home::new();
+    let root = home.root().caller;
+    home.vault().set_lockdown(&root, true).unwrap();
+    home.restore(&backup, true).unwrap();
+    assert!(home.vault().is_locked_down());
+    assert_eq!(refused(home.alice().get("a")), Refused::Unavailable);
+    home.vault().set_lockdown(&root, false).unwrap();
+    assert_eq!(home.alice().get("a").unwrap(), b"alice a 2");
+    home.check_counters();
+}

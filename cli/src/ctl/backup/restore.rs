@@ -23,7 +23,9 @@ use crate::recovery;
 /// All of it is verified before anything changes; then it takes the place of everything in the vault and is sealed to the TPM of this
 /// machine. The recovery key is asked for unless it is in a file. It has to be the word of the vault in which this key was confirmed:
 /// whoever knows the public half of the key, which is in every backup, could make one of a vault of his own. One from before the key was
-/// confirmed is restored only with --unvouched.
+/// confirmed is restored only with --unvouched. Everything is as it was when the backup was made: what was deleted, revoked or redeemed
+/// since is there and valid again, who was frozen since is not. A lockdown stays on. The store of the vault before is kept in the state
+/// directory; put back after a restore of the same vault on the same TPM it needs 'tokenvaultctl recover'.
 #[derive(clap::Args)]
 pub struct Args {
     /// The backup; '-' is standard input

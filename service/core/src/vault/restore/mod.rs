@@ -7,6 +7,7 @@ use std::io::Read;
 use std::sync::{Arc, TryLockError};
 
 use super::anchor::Kept;
+use super::lockdown;
 use super::row_sum::begin_first_account;
 use super::slots::store_table_mac;
 use super::state::Inner;
@@ -66,6 +67,8 @@ struct Own<'a> {
     confirmed: Confirmed,
     /// What the TPM's counter is about to have.
     anchor: Option<Kept>,
+    /// Whether the vault before gives no value out.
+    is_locked_down: bool,
     instance: [u8; 16],
 }
 
@@ -147,7 +150,8 @@ impl Vault {
             Ok(anchor) => (anchor, None),
             Err(error) => (None, Some(error)),
         };
-        let own = Own { open: &open, event, slot: slot.as_ref(), confirmed, anchor, instance: random::array()? };
+        let (is_locked_down, instance) = (self.lockdown_in_store()?, random::array()?);
+        let own = Own { open: &open, event, slot: slot.as_ref(), confirmed, anchor, is_locked_down, instance };
         let mut tokens = None;
         let written = replacement.write(&mut |tx| {
             let made = self.make_own(tx, &own);
@@ -178,6 +182,10 @@ impl Vault {
         tx.set_meta(MetaKey::RecoveryConfirmed, &own.confirmed.encode())?;
         if let Some(slot) = own.slot {
             tx.insert_slot(slot)?;
+        }
+        // Only an administrator ends it, and on purpose.
+        if own.is_locked_down {
+            tx.set_meta(MetaKey::Lockdown, lockdown::ON)?;
         }
         // What was coming in when the backup was made comes in no more.
         tx.abandon_all_contents()?;
