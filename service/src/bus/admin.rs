@@ -245,7 +245,8 @@ impl Admin {
     /// Its result has `rows` t, `tokens` t and `bytes` t, the length of the stream.
     ///
     /// Errors: Unavailable (no recovery key: nobody could open it), InvalidArgs (no pipe), Sealed. The operation fails with Timeout when
-    /// nothing is read for a minute.
+    /// nothing is read for a minute, or less than 1 MiB a minute on an average, with Unavailable when the disk becomes full meanwhile, and with
+    /// Sealed when the vault is sealed.
     #[zbus(out_args("operation"))]
     async fn backup(&self, #[zbus(header)] header: Header<'_>, out: OwnedFd, options: Options) -> Result<u64, Refusal> {
         let desk = &self.0;
