@@ -25,11 +25,12 @@ const TELL: Duration = Duration::from_millis(200);
 
 /// Make a backup of the whole vault, encrypted to its recovery keys
 ///
-/// Reads and writes go on meanwhile; whoever takes less than a mebibyte a minute of it is left behind. The file appears under its name when all of it is on the disk, and takes the place of one that is
-/// there; it is for its owner alone. Try now and then with 'backup verify --recovery-file' whether the recovery key opens it.
-/// tokenvault-backup.timer makes one every day in /var/lib/tokenvault-backup, keeps fourteen, and runs /etc/tokenvault/backup with each,
-/// where that is an executable file: to take it away from the machine. It runs in the root directory, with PATH and LANG alone in its
-/// environment, and from the service without home directories. It is off until 'systemctl enable --now tokenvault-backup.timer'.
+/// Reads and writes go on meanwhile; whoever takes less than a mebibyte a minute of it is left behind. The file appears under its name
+/// when all of it is on the disk, and takes the place of one that is there; it is for its owner alone. Try now and then with 'backup
+/// verify --recovery-file' whether the recovery key opens it. tokenvault-backup.timer makes one every day in /var/lib/tokenvault-backup,
+/// keeps fourteen, and runs /etc/tokenvault/backup with each, where that is an executable file: to take it away from the machine. It runs
+/// in the root directory, with PATH and LANG alone in its environment, and from the service without home directories. It is off until
+/// 'systemctl enable --now tokenvault-backup.timer'.
 #[derive(clap::Args)]
 pub struct Args {
     /// File to write, which may be there but is no device; '-' is standard output

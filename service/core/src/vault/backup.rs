@@ -73,12 +73,12 @@ impl BackupRequest {
         self.need.clone()
     }
 
-    /// Writes everything that is in the store now, once its rows were verified in this opening; reads and writes go on. Deleted rows stay in the store's log meanwhile. Blocks for as
-    /// long as `out` does; `progress` counts rows, of an estimate.
+    /// Writes everything that is in the store now, once its rows were verified in this opening; reads and writes go on. Deleted rows stay
+    /// in the store's log meanwhile. Blocks for as long as `out` does; `progress` counts rows, of an estimate.
     ///
     /// # Errors
-    /// When `out` cannot be written, the vault is sealed or the disk full meanwhile, or another backup is being made. What was written so far is then no
-    /// backup.
+    /// When `out` cannot be written, the vault is sealed or the disk full meanwhile, or another backup is being made. What was written so
+    /// far is then no backup.
     pub fn write(self, out: &mut dyn Write, progress: &dyn Progress) -> Result<Summary, Error> {
         let Self { vault, open, need } = self;
         let _turn = match vault.backing_up.try_lock() {
