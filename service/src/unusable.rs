@@ -39,7 +39,7 @@ impl Store for UnusableStore {
     fn status(&self) -> StoreStatus {
         let reason = Some(self.reason.clone());
         let (read_only, damaged) = if self.damaged { (None, reason) } else { (reason, None) };
-        StoreStatus { read_only, damaged, disk_bytes: 0 }
+        StoreStatus { read_only, damaged, disk_bytes: 0, cramped: 0 }
     }
 
     fn counters(&self) -> StoreCounters {

@@ -5,6 +5,7 @@ mod duration;
 mod malformed;
 mod mark;
 mod number;
+mod path;
 mod time;
 
 pub use attribute::{Attribute, collect};
@@ -15,4 +16,5 @@ pub use number::{
     attempts, characters, descriptor, digits, expected_version, kept_backups, kept_versions, quota, records, rows,
     slot, uid, uses, version,
 };
+pub use path::whole_path;
 pub use time::{time_ago, time_ahead, time_now, time_or_never};

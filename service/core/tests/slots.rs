@@ -174,17 +174,22 @@ fn any_change_to_the_table_is_found_and_order_is_not_one() {
 }
 
 #[test]
-fn whether_there_is_a_sum_over_the_rows_or_an_anchor_cannot_be_changed_either() {
+fn whether_there_is_a_sum_over_the_rows_an_anchor_or_a_voucher_cannot_be_changed_either() {
     let fixture = Fixture::new();
     let tables = [
-        (false, None),
-        (true, None),
-        (false, Some(None)),
-        (true, Some(None)),
-        (true, Some(Some(0))),
-        (true, Some(Some(1))),
+        (false, None, None),
+        (true, None, None),
+        (false, Some(None), None),
+        (true, Some(None), None),
+        (true, Some(Some(0)), None),
+        (true, Some(Some(1)), None),
+        (true, Some(Some(1)), Some((1, [1; 32]))),
+        (true, None, Some((1, [1; 32]))),
+        (false, None, Some((1, [1; 32]))),
+        (true, None, Some((2, [1; 32]))),
+        (true, None, Some((1, [2; 32]))),
     ]
-    .map(|(has_row_sum, anchored)| Covered { has_row_sum, anchored, ..covered(&fixture.rows()) });
+    .map(|(has_row_sum, anchored, vouched)| Covered { has_row_sum, anchored, vouched, ..covered(&fixture.rows()) });
     let macs = tables.each_ref().map(|t| table::compute(&fixture.keyring, &VAULT, t, &HeapMemory).unwrap());
     let verify = |t: &Covered, mac: &[u8]| table::verify(&fixture.keyring, &VAULT, t, mac, &HeapMemory);
     for (number, covered) in tables.iter().enumerate() {
@@ -195,9 +200,9 @@ fn whether_there_is_a_sum_over_the_rows_or_an_anchor_cannot_be_changed_either() 
     }
 }
 
-/// The table of a store without a sum over its rows and without an anchor.
+/// The table of a store without a sum over its rows, an anchor and a voucher.
 fn covered(rows: &[SlotRow]) -> Covered {
-    Covered { slots: rows.to_vec(), has_row_sum: false, anchored: None }
+    Covered { slots: rows.to_vec(), has_row_sum: false, anchored: None, vouched: None }
 }
 
 fn row(case: &Value) -> SlotRow {

@@ -299,8 +299,10 @@ options! {
 options! {
     /// Options of `Admin.Restore`.
     RestoreOptions {
-        /// Restores also where the vault holds tokens; a copy of its store is kept.
+        /// Restores also where the vault holds tokens or had users.
         replace: bool = "replace",
+        /// Restores also what nobody vouches for: its vault had not been shown the recovery key yet.
+        unvouched: bool = "unvouched",
     }
 }
 

@@ -263,7 +263,8 @@ impl Admin {
     /// Its result has `rows` t, `tokens` t and `bytes` t, the length of the stream.
     ///
     /// Errors: Unavailable (no recovery key: nobody could open it), InvalidArgs (no pipe), Sealed. The operation fails with Timeout when
-    /// nothing is read for a minute.
+    /// nothing is read for a minute, or less than 1 MiB a minute on an average, with Unavailable when the disk becomes full meanwhile,
+    /// and with Sealed when the vault is sealed.
     #[zbus(out_args("operation"))]
     async fn backup(&self, #[zbus(header)] header: Header<'_>, out: OwnedFd, options: Options) -> Result<u64, Refusal> {
         let desk = &self.0;
@@ -272,14 +273,18 @@ impl Admin {
 
     /// Begins to restore a backup, and answers the number of the operation, see `Manager.Operation`: `backup` is the read end of a pipe
     /// it comes through, `recovery` the private recovery key, 32 bytes. All of it is read and verified before anything changes; then it
-    /// takes the place of the store as a whole and is sealed to this machine. Also where there is no vault yet. Options: `replace` b: also
-    /// where the vault holds tokens; a copy of its store is kept.
+    /// takes the place of the store as a whole and is sealed to this machine. Also where there is no vault yet. Options: `replace` b:
+    /// also where the vault holds tokens or had users. A copy of the store is kept wherever there was a vault. `unvouched` b: also a
+    /// backup that nobody vouches for. A vault that is shown its private recovery key keeps, and gives its backups, the word that its
+    /// keys are those; whoever knows the public key alone could have made a backup without it.
     ///
-    /// Its result has `rows` t, `tokens` t, `bytes` t and `made` t, the time the backup was begun; `kept` s, the file the store before
-    /// is kept in; `slot` s, the slot that opens the vault unattended, and `no-tpm` s, why the TPM does not. A backup that is damaged
-    /// fails with InvalidArgs, which names the place, another recovery key with AccessDenied, and nothing has changed.
+    /// Its result has `rows` t, `tokens` t, `bytes` t and `made` t, the time the backup was begun; `kept` s, the file the store before is
+    /// kept in; `slot` s, the slot that opens the vault unattended, and `no-tpm` s, why the TPM does not; `no-anchor` s, why the TPM
+    /// could not be asked how far it has counted for this vault: a start before it answers may need `Recover`. A backup that is damaged
+    /// fails with InvalidArgs, which names the place, one of another vault than that in which this recovery key was confirmed with
+    /// InvalidArgs too, another recovery key and one that nobody vouches for with AccessDenied, and nothing has changed.
     ///
-    /// Errors: AccessDenied (the vault holds tokens), InvalidArgs (no pipe), Quarantined.
+    /// Errors: AccessDenied (the vault holds tokens or had users), InvalidArgs (no pipe), Quarantined.
     #[zbus(out_args("operation"))]
     async fn restore(
         &self,

@@ -31,7 +31,8 @@ pub async fn begin(desk: &Desk, call: Call, out: OwnedFd, options: Options) -> R
 }
 
 fn make(request: BackupRequest, mut sink: PipeSink, watch: &Watch) -> Ended {
-    let is_wanted = || !watch.is_cancelled();
+    let need = request.need();
+    let is_wanted = || !watch.is_cancelled() && need.check().is_ok();
     let written = request.write(&mut sink.while_wanted(&is_wanted), watch);
     written.map(|summary| findings(&summary)).map_err(|error| (error, Findings::default()))
 }
@@ -52,24 +53,31 @@ pub async fn restore(
     let source = PipeSource::new(from.into())?;
     let private = slots::secret(&desk.service, &call, recovery, EmptyValue::Refused).await?;
     let (vault, replace) = (Arc::clone(&desk.service.vault), options.replace.unwrap_or(false));
+    let unvouched = options.unvouched.unwrap_or(false);
     blocking(move || vault.check_restore(replace)).await?;
     let (service, caller) = (Arc::clone(&desk.service), call.caller);
     let by = caller.clone();
-    let work = move |watch: &Watch| take_in(&service, &by, (source, &private, replace), watch);
+    let work = move |watch: &Watch| {
+        let how = How { private: &private, replace, unvouched };
+        take_in(&service, &by, source, &how, watch)
+    };
     desk.service.operations.begin(&caller, "Restore", work)
 }
 
-fn take_in(
-    service: &Service,
-    caller: &Caller,
-    (mut source, private, replace): (PipeSource, &Secret, bool),
-    watch: &Watch,
-) -> Ended {
+/// How a backup is to be restored.
+struct How<'a> {
+    private: &'a Secret,
+    replace: bool,
+    unvouched: bool,
+}
+
+fn take_in(service: &Service, caller: &Caller, mut source: PipeSource, how: &How<'_>, watch: &Watch) -> Ended {
+    let &How { private, replace, unvouched } = how;
     let is_wanted = || !watch.is_cancelled();
     let host_key = || service.host_key.load_or_make();
     let allowed: Option<&dyn Fn() -> Result<Secret, Error>> =
         if service.config().allow_host_key { Some(&host_key) } else { None };
-    let request = RestoreRequest { private, sealer: &service.sealer, host_key: allowed, replace };
+    let request = RestoreRequest { private, sealer: &service.sealer, host_key: allowed, replace, unvouched };
     let restored = service.vault.restore(caller, &mut source.while_wanted(&is_wanted), &request, watch);
     match restored {
         Ok(restored) => {
@@ -81,6 +89,7 @@ fn take_in(
             Ok(outcome(&restored))
         }
         Err(error) => {
+            log::warn!("a backup that uid {} had restored was not taken: {error}", caller.uid);
             if service.vault.state() == State::Sealed {
                 service.reopen.notify_one();
             }
@@ -99,6 +108,9 @@ fn outcome(restored: &Restored) -> Findings {
     }
     if let Some(error) = &restored.no_tpm {
         found = found.with("no-tpm", error.to_string());
+    }
+    if let Some(error) = &restored.no_anchor {
+        found = found.with("no-anchor", error.to_string());
     }
     found
 }

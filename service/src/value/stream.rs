@@ -1,8 +1,10 @@
 //! Long streams that are no values: a backup on its way out, and one on its way in, through pipes of somebody else.
 //!
 //! For threads that may block, which nothing here does for long: bytes are moved between their pipe and one of ours by `splice` without
-//! waiting, whatever they do to the flags of theirs, and it is looked now and then whether anybody still wants it.
+//! waiting, whatever they do to the flags of theirs, and it is looked now and then whether anybody still wants it. Whoever reads a
+//! backup has to keep a least pace: what is deleted stays on the disk until it is done.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -16,6 +18,8 @@ use crate::sys::pipe;
 
 /// How long nothing may move.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The least that a reader takes, bytes a minute, on an average from the first minute on.
+const LEAST: u64 = 1 << 20;
 /// How often it is looked whether it is still wanted, milliseconds.
 const LOOK: u16 = 100;
 /// Most bytes moved at once.
@@ -24,6 +28,23 @@ const STEP: usize = 16 * pipe::PAGE;
 /// Why a stream ends that nobody wants any more.
 pub const UNWANTED: io::ErrorKind = io::ErrorKind::ConnectionAborted;
 
+/// How long somebody was waited for, and what he took in that time.
+#[derive(Default)]
+struct Pace {
+    waited: Cell<Duration>,
+    moved: Cell<u64>,
+}
+
+impl Pace {
+    /// Notes how long it took him to take so many bytes; whether that is too slow. What is waited for nobody is not his.
+    fn is_lost(&self, waited: Duration, moved: usize) -> bool {
+        self.waited.set(self.waited.get().saturating_add(waited));
+        self.moved.set(self.moved.get().saturating_add(moved as u64));
+        let minutes = self.waited.get().saturating_sub(PATIENCE).as_secs() / 60;
+        self.moved.get() < minutes.saturating_mul(LEAST)
+    }
+}
+
 /// Their pipe, and ours.
 struct Ends {
     theirs: OwnedFd,
@@ -31,6 +52,7 @@ struct Ends {
     entrance: OwnedFd,
     /// What ours holds.
     room: usize,
+    pace: Pace,
 }
 
 impl Ends {
@@ -39,7 +61,7 @@ impl Ends {
         pipe::set_nonblocking(&ours)?;
         pipe::set_nonblocking(&entrance)?;
         let room = pipe::capacity(&ours)?.min(STEP);
-        Ok(Self { theirs, ours, entrance, room })
+        Ok(Self { theirs, ours, entrance, room, pace: Pace::default() })
     }
 
     /// Moves bytes as soon as that can be done; how many.
@@ -75,7 +97,7 @@ impl PipeSink {
     /// Takes it.
     ///
     /// # Errors
-    /// [`ReceiveError::WrongKind`] for anything else.
+    /// [`ReceiveError::NoPipe`] for anything else.
     pub fn new(fd: OwnedFd) -> Result<Self, ReceiveError> {
         if !pipe::is_pipe(&fd)? || !pipe::is_writable(&fd)? || pipe::is_readable(&fd)? {
             return Err(ReceiveError::NoPipe("the write end"));
@@ -96,7 +118,7 @@ impl PipeSource {
     /// Takes it.
     ///
     /// # Errors
-    /// [`ReceiveError::WrongKind`] for anything else.
+    /// [`ReceiveError::NoPipe`] for anything else.
     pub fn new(fd: OwnedFd) -> Result<Self, ReceiveError> {
         if !pipe::is_pipe(&fd)? || !pipe::is_readable(&fd)? || pipe::is_writable(&fd)? {
             return Err(ReceiveError::NoPipe("the read end"));
@@ -123,7 +145,13 @@ impl Write for Streaming<'_> {
         let taken = write(&self.ends.entrance, step)?;
         let mut left = taken;
         while left > 0 {
-            left -= self.ends.move_between(true, left, self.is_wanted)?;
+            let begun = Instant::now();
+            let moved = self.ends.move_between(true, left, self.is_wanted)?;
+            if self.ends.pace.is_lost(begun.elapsed(), moved) {
+                let why = "less than 1 MiB a minute was read, and what is deleted stays on the disk meanwhile";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+            left -= moved;
         }
         Ok(taken)
     }
@@ -169,10 +197,26 @@ mod tests {
     }
 
     #[test]
+    fn whoever_reads_slower_than_a_mebibyte_a_minute_is_left_behind_after_the_first_one() {
+        let seconds = Duration::from_secs;
+        let pace = Pace::default();
+        assert!(!pace.is_lost(seconds(60), 1), "the first minute");
+        assert!(!pace.is_lost(seconds(59), 1), "the second is not over");
+        assert!(pace.is_lost(seconds(1), 1));
+        let pace = Pace::default();
+        for _ in 0..600 {
+            assert!(!pace.is_lost(seconds(60), 1 << 20), "at that pace for ever");
+        }
+        assert!(!pace.is_lost(seconds(60), 100 << 20));
+        assert!(!pace.is_lost(seconds(60 * 100), 0), "on an average");
+        assert!(pace.is_lost(seconds(60), 0));
+    }
+
+    #[test]
     fn what_nobody_reads_or_wants_ends() {
         let (out, entrance) = pipe::new().unwrap();
         let mut sink = PipeSink::new(entrance).unwrap();
-        let asked = std::cell::Cell::new(0);
+        let asked = Cell::new(0);
         let wanted = || {
             asked.set(asked.get() + 1);
             asked.get() < 20
@@ -180,12 +224,12 @@ mod tests {
         // The pipe is full, and nobody reads.
         let error = sink.while_wanted(&wanted).write_all(&[1; 1 << 20]).unwrap_err();
         assert_eq!(error.kind(), UNWANTED);
-        let (none, entrance) = pipe::new().unwrap();
-        drop(none);
+        drop((out, sink));
+        let (out, entrance) = pipe::new().unwrap();
         let mut sink = PipeSink::new(entrance).unwrap();
+        drop(out);
         let error = sink.while_wanted(&|| true).write_all(&[1; 10]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-        drop(out);
         let (out, _entrance) = pipe::new().unwrap();
         let mut source = PipeSource::new(out).unwrap();
         assert_eq!(source.while_wanted(&|| false).read(&mut [0; 10]).unwrap_err().kind(), UNWANTED);

@@ -60,7 +60,12 @@ impl Directory {
 
     /// Makes renames and new names in the directory durable.
     pub(crate) fn sync(&self) -> Result<(), Fault> {
-        Ok(File::open(&self.path)?.sync_all()?)
+        Ok(self.names()?.sync_all()?)
+    }
+
+    /// The directory itself, to make that durable later.
+    pub(crate) fn names(&self) -> Result<File, Fault> {
+        Ok(File::open(&self.path)?)
     }
 
     /// Bytes of database and log on disk.

@@ -25,6 +25,8 @@ struct State {
     all: usize,
     /// Others who read the file through connections of their own.
     visitors: usize,
+    /// Whether the file is about to be exchanged: nobody else begins to do so.
+    is_claimed: bool,
     /// Whether the file is being exchanged: nobody begins to read.
     is_drained: bool,
     /// Why there are none any more.
@@ -37,7 +39,15 @@ impl Pool {
     /// Opens `count` readers, at least one.
     pub(crate) fn open(path: &Path, count: usize) -> Result<Self, Fault> {
         let all = count.max(1);
-        let state = State { free: open(path, all)?, all, visitors: 0, is_drained: false, lost: None, waiting: 0 };
+        let state = State {
+            free: open(path, all)?,
+            all,
+            visitors: 0,
+            is_claimed: false,
+            is_drained: false,
+            lost: None,
+            waiting: 0,
+        };
         Ok(Self { state: Mutex::new(state), returned: Condvar::new() })
     }
 
@@ -56,7 +66,7 @@ impl Pool {
     /// Somebody reads the file through a connection of his own, until this is dropped.
     pub(crate) fn visit(&self) -> Visit<'_> {
         let mut state = self.state();
-        while state.is_drained {
+        while state.is_claimed {
             state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.visitors += 1;
@@ -67,14 +77,16 @@ impl Pool {
     pub(crate) fn drain(&self) -> Result<Drained<'_>, Fault> {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.state();
-        if state.is_drained {
+        if state.is_claimed {
             return Err(Fault::internal("the store is being exchanged already"));
         }
-        state.is_drained = true;
+        state.is_claimed = true;
         while state.free.len() < state.all || state.visitors > 0 {
+            // Visitors may take long: others go on reading until they are gone.
+            state.is_drained = state.visitors == 0;
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                state.is_drained = false;
+                (state.is_claimed, state.is_drained) = (false, false);
                 self.returned.notify_all();
                 return Err(Fault::io("somebody still reads the store; retry in a moment"));
             }
@@ -82,6 +94,7 @@ impl Pool {
             state = self.returned.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             state.waiting -= 1;
         }
+        state.is_drained = true;
         state.free.clear();
         Ok(Drained(self))
     }
@@ -106,7 +119,7 @@ impl Pool {
     fn put_back(&self, connection: Connection) {
         let mut state = self.state();
         state.free.push(connection);
-        if state.is_drained {
+        if state.is_claimed {
             self.returned.notify_all();
         } else if state.waiting > 0 {
             self.returned.notify_one();
@@ -147,7 +160,7 @@ impl Drop for Drained<'_> {
         if state.free.is_empty() {
             state.lost = Some(StoreError::Io("its file could not be opened again; restart tokenvaultd".into()));
         }
-        state.is_drained = false;
+        (state.is_claimed, state.is_drained) = (false, false);
         self.0.returned.notify_all();
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
-use tokenvault_core::port::{Cell, Replacement, StoreError, WriteTx};
+use tokenvault_core::port::{Cell, Replacement, StoreError, Taken, WriteTx};
 
 use crate::connection;
 use crate::directory::{self, Directory};
@@ -190,7 +190,7 @@ impl Replacement for SqliteReplacement {
         }
     }
 
-    fn take_place(mut self: Box<Self>, keep: bool) -> Result<Option<String>, StoreError> {
+    fn take_place(mut self: Box<Self>, keep: bool) -> Result<Taken, StoreError> {
         self.close().map_err(|Fault(error)| self.directory.cause(error))?;
         let pool = self.pool.upgrade().ok_or(StoreError::Closed)?;
         let restored = self.directory.beside(".restored");
@@ -198,9 +198,9 @@ impl Replacement for SqliteReplacement {
         let mut drained = pool.drain()?;
         let replaced = self.writer.replace(restored, kept.as_ref().map(|name| self.directory.beside(name)));
         // Of the one store or the other.
-        drained.refill(&self.directory.vault())?;
-        replaced?;
-        Ok(kept.map(|suffix| format!("vault.db{suffix}")))
+        let refilled = drained.refill(&self.directory.vault());
+        let unusable = replaced?.or(refilled.err()).map(|Fault(error)| self.directory.cause(error));
+        Ok(Taken { kept: kept.map(|suffix| format!("vault.db{suffix}")), unusable })
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) struct Shared {
     commits: AtomicU64,
     writes: AtomicU64,
     erasures: AtomicU64,
+    cramped: AtomicU64,
     batches: [AtomicU64; BATCH_BOUNDS.len() + 1],
     read_only: Mutex<Option<String>>,
     // Set once: only opening the store again can tell that a damaged file was mended.
@@ -29,6 +30,14 @@ impl Shared {
 
     pub(crate) fn count_erasure(&self) {
         self.erasures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_cramped(&self) {
+        self.cramped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cramped(&self) -> u64 {
+        self.cramped.load(Ordering::Relaxed)
     }
 
     pub(crate) fn counters(&self) -> StoreCounters {

@@ -74,6 +74,7 @@ impl Store for SqliteStore {
 
     fn read_aside(&self, work: &mut dyn FnMut(&dyn ReadTx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.shared.check_whole()?;
+        let _visit = self.pool.visit();
         // Its transaction ends with the connection.
         let read = connection::reader(&self.directory.vault()).and_then(|connection| {
             connection.execute_batch("BEGIN")?;
@@ -91,6 +92,7 @@ impl Store for SqliteStore {
             read_only: self.shared.read_only(),
             damaged: self.shared.damaged().map(str::to_owned),
             disk_bytes: self.directory.disk_bytes(),
+            cramped: self.shared.cramped(),
         }
     }
 

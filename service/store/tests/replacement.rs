@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Duration;
 
 use common::account::{assert_whole, watch};
 use common::*;
@@ -124,7 +125,8 @@ fn a_store_that_was_put_together_from_all_rows_of_another_is_that_other_one() {
     let (dir, store) = store_with(&["old"]);
     let mut new = store.begin_replacement(SCHEMA).unwrap();
     all.fill(&mut *new).unwrap();
-    assert_eq!(new.take_place(true).unwrap().as_deref(), Some("vault.db.replaced-1"));
+    let taken = new.take_place(true).unwrap();
+    assert_eq!((taken.kept.as_deref(), taken.unusable.is_none()), (Some("vault.db.replaced-1"), true));
     assert_eq!(Everything::of(&store), all);
     assert_eq!(fs::metadata(dir.path().join("vault.db")).unwrap().mode() & 0o7777, 0o600);
     // A number that was given before never comes again, though its row is gone.
@@ -153,7 +155,7 @@ fn what_is_not_kept_is_gone_and_what_is_not_taken_leaves_nothing() {
     assert_eq!((files(dir.path()), Everything::of(&store)), (before.clone(), all.clone()));
     let mut new = store.begin_replacement(SCHEMA).unwrap();
     all.fill(&mut *new).unwrap();
-    assert_eq!(new.take_place(false).unwrap(), None);
+    assert_eq!(new.take_place(false).unwrap().kept, None);
     assert_eq!(files(dir.path()), before);
     // Also what a daemon that was killed has left.
     drop(store);
@@ -316,4 +318,35 @@ fn a_reader_that_does_not_end_keeps_the_store_in_use() {
     reader.join().unwrap();
     assert_eq!((Everything::of(&store), files(dir.path())), (before, names));
     put(&store, 1, "goes on", b"1").unwrap();
+}
+
+#[test]
+fn who_reads_aside_is_waited_for() {
+    let (_source, source) = store_with(&["a"]);
+    let (_dir, store) = store_with(&["old"]);
+    let mut new = store.begin_replacement(SCHEMA).unwrap();
+    Everything::of(&source).fill(&mut *new).unwrap();
+    let (begun_sender, begun) = channel();
+    let (release, released) = channel::<()>();
+    let (taken_sender, taken) = channel();
+    thread::scope(|scope| {
+        let reading = &store;
+        scope.spawn(move || {
+            reading
+                .read_aside(&mut |_| {
+                    begun_sender.send(()).unwrap();
+                    let _until_dropped = released.recv();
+                    Ok(())
+                })
+                .unwrap();
+        });
+        begun.recv().unwrap();
+        scope.spawn(move || taken_sender.send(new.take_place(false)).unwrap());
+        assert!(taken.recv_timeout(Duration::from_millis(500)).is_err(), "it was not waited for");
+        // Others go on reading until it has ended.
+        assert!(value_of(&store, 1, "old").is_some());
+        drop(release);
+        taken.recv().unwrap().unwrap();
+    });
+    assert!(value_of(&store, 1, "a").is_some());
 }

@@ -255,3 +255,30 @@ fn a_job_that_overlooks_a_full_disk_is_not_acknowledged_needs_root() {
         assert!(read(&store, |tx| tx.tokens(alice, &[], 0, 10)).is_empty());
     });
 }
+
+#[test]
+fn who_reads_on_a_full_disk_is_told_of_needs_root() {
+    on_small_disk(2048, |dir| {
+        let store = SqliteStore::open(&dir.join("state"), with_reserve(256 * 1024)).unwrap();
+        let alice = add_principal(&store, 1000);
+        put(&store, alice, "first", b"value").unwrap();
+        let cramped = || store.status().cramped;
+        let mut kept = Vec::new();
+        store
+            .read_aside(&mut |tx| {
+                assert!(tx.principal_by_id(alice)?.is_some());
+                assert_eq!(cramped(), 0);
+                kept = put_until_full(&store, alice, 0);
+                assert!(cramped() > 0, "the log could not be emptied");
+                Ok(())
+            })
+            .unwrap();
+        // Deletes go on from then on, and so does everything else.
+        for number in kept {
+            delete(&store, id_of(&store, alice, &format!("t{number}")).unwrap()).unwrap();
+        }
+        let before = cramped();
+        put(&store, alice, "last", b"value").unwrap();
+        assert_eq!(cramped(), before);
+    });
+}

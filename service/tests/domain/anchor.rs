@@ -546,3 +546,20 @@ fn a_vault_that_no_tpm_opens_asks_none() {
     raise(&home);
     assert_eq!(home.tpm().asked(), 0);
 }
+
+#[test]
+fn an_anchor_that_does_not_open_is_found_again_with_the_recovery_key() {
+    let mut home = anchored();
+    home.alice().put("a", b"1").unwrap();
+    raise(&home);
+    home.tamper(|file| file.change("UPDATE meta SET value = x'00' WHERE key = 'anchor'", []));
+    assert_eq!(home.vault().state(), State::Quarantined);
+    home.vault().recover(&daemon(), &key(&RECOVERY)).unwrap();
+    assert_eq!(home.vault().state(), State::Serving);
+    assert!(held(&home));
+    let counters = home.tpm().counters();
+    restart(&mut home);
+    assert!(held(&home));
+    assert_eq!(home.alice().get("a").unwrap(), b"1");
+    assert_eq!(home.tpm().counters(), counters, "it is the same one");
+}

@@ -199,3 +199,18 @@ fn its_header_tells_when_and_of_which_vault_it_is() {
     assert_eq!((Some(header.vault_id), header.made), (home.vault().id(), START.as_usec()));
     assert_eq!(header.recipients[0].public, *public_of(&RECOVERY).expose());
 }
+
+#[test]
+fn rows_that_nobody_has_verified_yet_are_verified_before_the_vault_vouches_for_them() {
+    let mut home = Home::new();
+    home.add_recovery();
+    home.alice().put("a", b"1").unwrap();
+    home.restart();
+    assert!(!home.backup().is_empty());
+    home.tamper(|file| file.change("UPDATE token SET newest = newest + 1 WHERE id = 1", []));
+    assert_eq!(home.vault().state(), State::Serving, "they are verified while it serves");
+    let mut out = Vec::new();
+    assert_eq!(refused(home.write_backup(&mut out, &Unwatched)), Refused::Quarantined);
+    assert!(out.is_empty());
+    assert_eq!(home.vault().state(), State::Quarantined);
+}

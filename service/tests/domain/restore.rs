@@ -80,7 +80,7 @@ fn everything_comes_back_in_an_empty_vault_with_only_the_recovery_key() {
     let mut home = Home::new();
     let own = home.vault().id();
     let restored = home.restore(&backup, false).unwrap();
-    assert_eq!((restored.tokens, restored.made, restored.kept), (5, START.as_usec(), None));
+    assert_eq!((restored.tokens, restored.made), (5, START.as_usec()));
     assert_eq!(restored.slot, Some(SlotKind::HostKey));
     assert_eq!((home.vault().id(), home.vault().id() == own), (source.vault().id(), false));
     let instance = |home: &Home| home.read(|tx| tx.meta(MetaKey::InstanceId)).unwrap();
@@ -118,6 +118,7 @@ fn it_is_sealed_to_the_tpm_of_this_machine_and_without_one_it_says_so() {
         sealer,
         host_key: None,
         replace: false,
+        unvouched: false,
     };
     let sealer = ScriptedSealer::default();
     let mut home = Home::bare();
@@ -318,4 +319,38 @@ fn a_login_that_was_open_before_is_closed_and_no_read_of_the_vault_before_comes_
     assert_eq!(refused(alice.get("mine")), Refused::Locked);
     assert!(records(&home).iter().all(|record| record.name != "secret-name"));
     check(&home, &told);
+}
+
+#[test]
+fn a_vault_whose_users_have_nothing_any_more_is_kept_with_its_log_and_replaced_only_where_that_is_said() {
+    let (source, told) = written();
+    let backup = source.backup();
+    let home = Home::new();
+    home.bob().put("a", b"1").unwrap();
+    home.bob().delete("a").unwrap();
+    home.settle();
+    assert_eq!(refused(home.restore(&backup, false)), Refused::AccessDenied);
+    let restored = home.restore(&backup, true).unwrap();
+    assert_eq!(restored.kept.as_deref(), Some("vault.db.replaced-1"));
+    check(&home, &told);
+    // Also one that never had any: it has a log all the same. What is no vault has nothing.
+    for (mut home, kept) in [(Home::new(), Some("vault.db.replaced-1")), (Home::bare(), None)] {
+        assert_eq!(home.restore(&backup, false).unwrap().kept.as_deref(), kept);
+        home.stop();
+    }
+}
+
+#[test]
+fn a_lockdown_outlasts_a_restore() {
+    let (source, _) = written();
+    let backup = source.backup();
+    let home = Home::new();
+    let root = home.root().caller;
+    home.vault().set_lockdown(&root, true).unwrap();
+    home.restore(&backup, true).unwrap();
+    assert!(home.vault().is_locked_down());
+    assert_eq!(refused(home.alice().get("a")), Refused::Unavailable);
+    home.vault().set_lockdown(&root, false).unwrap();
+    assert_eq!(home.alice().get("a").unwrap(), b"alice a 2");
+    home.check_counters();
 }

@@ -186,6 +186,34 @@ through_both_doors! {
         assert!(!left.into_iter().any(|name| name.to_string_lossy().contains("restored")));
     }
 
+    fn one_that_nobody_reads_keeps_neither_the_keys_of_a_sealed_vault_nor_another_from_being_restored(door) {
+        let (vault, key) = written(door);
+        let file = create(&vault, door);
+        vault.client(ALICE, door).put("longer", &vec![1; 1 << 20], &defaults()).unwrap();
+        let root = vault.client(ROOT, door);
+        let stalled = || {
+            let (mut reader, writer) = std::io::pipe().unwrap();
+            let id = root.backup(writer.as_fd()).unwrap();
+            reader.read_exact(&mut [0; 1000]).unwrap();
+            assert_eq!(root.operation(id).unwrap().state, "running");
+            (reader, id)
+        };
+        let (reader, id) = stalled();
+        let begun = std::time::Instant::now();
+        ok(restore(&vault, door, &file, &["--replace", "--recovery-file", text(&key)]));
+        // It waits half a minute for whoever goes on, and then gives up.
+        assert!(begun.elapsed().as_secs() < 25, "{:?}", begun.elapsed());
+        assert_eq!(ended(&root, id).state, "failed");
+        check(&vault, door);
+        drop(reader);
+        vault.client(ALICE, door).put("longer", &vec![1; 1 << 20], &defaults()).unwrap();
+        let (reader, id) = stalled();
+        root.seal().unwrap();
+        let info = ended(&root, id);
+        assert_eq!((info.state.as_str(), info.error_name.as_deref()), ("failed", Some("org.tokenvault1.Error.Sealed")));
+        drop(reader);
+    }
+
     fn one_that_nobody_reads_is_cancelled_and_one_whose_reader_goes_has_failed(door) {
         let (vault, _) = written(door);
         vault.client(ALICE, door).put("longer", &vec![1; 1 << 20], &defaults()).unwrap();
@@ -211,7 +239,7 @@ through_both_doors! {
         assert!(info.error.contains("could not be written") && info.error.contains("; "), "{}", info.error);
         // And one that comes in from nobody.
         let (reader, writer) = std::io::pipe().unwrap();
-        let replace = RestoreOptions { replace: Some(true) };
+        let replace = RestoreOptions { replace: Some(true), ..defaults() };
         let id = root.restore(reader.as_fd(), &[1; 32], &replace).unwrap();
         root.cancel(id).unwrap();
         assert_eq!(ended(&root, id).state, "cancelled");
@@ -241,6 +269,32 @@ fn it_is_listed_and_verified_without_the_daemon() {
     let told = ctl(&vault, Door::Socket, &["verify", text(&file), "--json=short"]);
     assert_eq!(told.status.code(), Some(1));
     assert_eq!(String::from_utf8(told.stdout).unwrap(), "{\"schema\":\"tokenvault/1\",\"ok\":false}\n");
+}
+
+#[test]
+fn one_from_before_the_recovery_key_was_confirmed_is_nobodys_word() {
+    let (vault, door) = (Vault::start(), Door::Socket);
+    vault.client(ALICE, door).put("a", b"1", &defaults()).unwrap();
+    let key = vault.path().join("recovery-key");
+    ok(run(&vault, ROOT, door, &["tokenvaultctl", "init", "--recovery-out", text(&key)]));
+    let (file, with_key) = (create(&vault, door), ["--recovery-file", text(&key)]);
+    let verify = [&["verify", text(&file)], &with_key[..]].concat();
+    let told = ctl(&vault, door, &verify);
+    let warned = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(warned.contains("nobody vouches for it") && warned.contains("--unvouched"), "{warned}");
+    assert!(ok(told).contains("this recovery key opens it"));
+    let vouched =
+        |arguments: &[&str]| json(&ok(ctl(&vault, door, &[arguments, &["--json=short"]].concat())))["vouched"].clone();
+    assert_eq!(vouched(&verify), false);
+    let other = Vault::start();
+    let (status, line) = failed(restore(&other, door, &file, &with_key));
+    assert!(status == 4 && line.contains("nobody vouches") && line.contains("--unvouched"), "{line}");
+    ok(restore(&other, door, &file, &[&with_key[..], &["--unvouched"]].concat()));
+    assert_eq!(other.client(ALICE, door).get("a", &defaults()).unwrap().data(), b"1");
+    ok(run(&vault, ROOT, door, &["tokenvaultctl", "init", "--confirm-recovery", "--confirm-from", text(&key)]));
+    create(&vault, door);
+    assert_eq!(vouched(&verify), true);
+    assert_eq!(ctl(&vault, door, &verify).stderr, b"");
 }
 
 #[test]
@@ -350,7 +404,7 @@ fn a_daemon_that_is_killed_while_one_comes_in_serves_what_it_had() {
     tokenvault_proto::read_key(code.trim_ascii(), &mut private).unwrap();
     let root = vault.client(ROOT, Door::Socket);
     let (reader, mut writer) = std::io::pipe().unwrap();
-    let id = root.restore(reader.as_fd(), &private, &RestoreOptions { replace: Some(true) }).unwrap();
+    let id = root.restore(reader.as_fd(), &private, &RestoreOptions { replace: Some(true), ..defaults() }).unwrap();
     std::io::Write::write_all(&mut writer, &backup[..backup.len() / 2]).unwrap();
     wait::until("the backup to come in", || unfinished.exists().then_some(()));
     assert_eq!(root.operation(id).unwrap().state, "running");

@@ -86,7 +86,11 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["backup", "create", "BACKUP"], &["file rows tokens bytes"], ""),
     (&["backup", "list", "BACKUP"], &["backups"], "file made bytes vault-id instance-id schema recovery-keys"),
     (&["backup", "verify", "BACKUP"], &["ok contents vault-id made bytes"], ""),
-    (&["backup", "verify", "BACKUP", "--recovery-file", "KEY"], &["ok contents vault-id made bytes rows tokens"], ""),
+    (
+        &["backup", "verify", "BACKUP", "--recovery-file", "KEY"],
+        &["ok contents vault-id made bytes rows tokens vouched"],
+        "",
+    ),
     (
         &["backup", "restore", "BACKUP", "--replace", "--recovery-file", "KEY"],
         &["rows tokens bytes made kept slot"],

@@ -11,7 +11,7 @@ use tokenvault_proto::{ErrorCode, Findings};
 
 use super::faults::STANDARD;
 use super::file::Target;
-use super::shelf;
+use super::shelf::{self, Pruned};
 use crate::common::Context;
 use crate::ctl::operation;
 use crate::failure::Failure;
@@ -25,13 +25,15 @@ const TELL: Duration = Duration::from_millis(200);
 
 /// Make a backup of the whole vault, encrypted to its recovery keys
 ///
-/// Reads and writes go on meanwhile. The file appears under its name when all of it is on the disk, and takes the place of one that is
-/// there; it is for its owner alone. Try now and then with 'backup verify --recovery-file' whether the recovery key opens it.
-/// tokenvault-backup.timer makes one every day in /var/lib/tokenvault-backup, keeps fourteen, and runs /etc/tokenvault/backup with each,
-/// where that is an executable file: to take it away from the machine. It is off until 'systemctl enable --now tokenvault-backup.timer'.
+/// Reads and writes go on meanwhile; whoever takes less than a mebibyte a minute of it is left behind. The file appears under its name
+/// when all of it is on the disk, and takes the place of one that is there; it is for its owner alone. Try now and then with 'backup
+/// verify --recovery-file' whether the recovery key opens it. tokenvault-backup.timer makes one every day in /var/lib/tokenvault-backup,
+/// keeps fourteen, and runs /etc/tokenvault/backup with each, where that is an executable file: to take it away from the machine. It runs
+/// in the root directory, with PATH and LANG alone in its environment, and from the service without home directories. It is off until
+/// 'systemctl enable --now tokenvault-backup.timer'.
 #[derive(clap::Args)]
 pub struct Args {
-    /// File to write; '-' is standard output
+    /// File to write, which may be there but is no device; '-' is standard output
     #[arg(value_name = "FILE", default_value = STANDARD, conflicts_with = "into")]
     file: PathBuf,
 
@@ -43,8 +45,8 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = parse::kept_backups, allow_hyphen_values = true, requires = "into")]
     keep: Option<u32>,
 
-    /// Run this program afterwards with the backup on its standard input, where there is an executable file of that name
-    #[arg(long, value_name = "PROGRAM", requires = "into")]
+    /// Run this program, named by its whole path, with the backup on its standard input, where there is an executable file of that name
+    #[arg(long, value_name = "PROGRAM", value_parser = parse::whole_path, requires = "into")]
     hook: Option<PathBuf>,
 }
 
@@ -75,15 +77,30 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         return Err(Failure::new(ErrorCode::Failed, "not all of the backup came through", "make it again"));
     }
     target.finish()?;
-    let removed = match (&args.into, args.keep) {
-        (Some(directory), Some(keep)) => shelf::prune(directory, &file, usize::try_from(keep).unwrap_or(usize::MAX))?,
-        _ => 0,
-    };
-    if removed > 0 {
-        context.output.note(&format!("{removed} older {} removed", if removed == 1 { "backup" } else { "backups" }));
+    // Before anything is tidied up that may go wrong: it takes the backup away from the machine.
+    if let Some(hook) = args.hook.as_deref()
+        && !shelf::hand_on(hook, &file)?
+    {
+        context.output.note(&format!("'{}' is no executable file: it was not run", hook.display()));
     }
-    args.hook.as_deref().map_or(Ok(()), |hook| shelf::hand_on(hook, &file))?;
+    if let (Some(directory), Some(keep)) = (&args.into, args.keep) {
+        let pruned = shelf::prune(directory, &file, usize::try_from(keep).unwrap_or(usize::MAX))?;
+        tell(context, &pruned);
+    }
     say(context, &file, &ended.findings)
+}
+
+fn tell(context: &Context, Pruned { removed, later }: &Pruned) {
+    let backups = |count: usize| if count == 1 { "backup" } else { "backups" };
+    if *removed > 0 {
+        context.output.note(&format!("{removed} older {} removed", backups(*removed)));
+    }
+    if *later > 0 {
+        context.output.warn(&format!(
+            "{later} {} there, of a clock that was ahead, would pass for newer than this one, and none was removed; remove them by hand",
+            backups(*later)
+        ));
+    }
 }
 
 /// Writes what comes until nothing more does; how many bytes.

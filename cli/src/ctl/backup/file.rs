@@ -78,9 +78,7 @@ impl Unfinished {
         let last = name.file_name().ok_or_else(|| {
             Failure::usage(format_args!("'{}' is not the name of a file", name.display()), "name a file, or '-'")
         })?;
-        if name.is_dir() {
-            return Err(Failure::usage(format_args!("'{}' is a directory", name.display()), "name a file in it"));
-        }
+        let name = &place(name)?;
         let mut hidden = OsString::from(".");
         hidden.push(last);
         hidden.push(format!(".{}", std::process::id()));
@@ -110,6 +108,31 @@ impl Drop for Unfinished {
     }
 }
 
+/// Where the file is that a name leads to. A backup takes the place of a file and of nothing else, of no device least of all.
+fn place(name: &Path) -> Result<PathBuf, Failure> {
+    let shown = name.display();
+    let Ok(found) = fs::symlink_metadata(name) else { return Ok(name.to_owned()) };
+    if found.is_dir() || name.is_dir() {
+        return Err(Failure::usage(format_args!("'{shown}' is a directory"), "name a file in it"));
+    }
+    let (name, found) = if found.is_symlink() {
+        let next = "name the file that the backup is to be in";
+        let failed = |error| Failure::io(format_args!("cannot follow '{shown}'"), &error, next);
+        let name = fs::canonicalize(name).map_err(failed)?;
+        let found = fs::symlink_metadata(&name).map_err(failed)?;
+        (name, found)
+    } else {
+        (name.to_owned(), found)
+    };
+    if found.is_file() {
+        return Ok(name);
+    }
+    Err(Failure::usage(
+        format_args!("'{shown}' is no file that a backup could take the place of"),
+        "name a file, or '-'",
+    ))
+}
+
 fn failed(name: &Path, error: &io::Error) -> Failure {
     let next = "name a file on a disk with room for it; nothing was left there";
     Failure::io(format_args!("cannot write '{}'", name.display()), error, next)
@@ -136,6 +159,26 @@ mod tests {
         assert_eq!(fs::read(&name).unwrap(), b"whole");
         assert_eq!(fs::metadata(&name).unwrap().permissions().mode() & 0o7777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_stays_and_a_link_stays_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let pipe = at("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::os::unix::fs::symlink("/dev/null", at("null")).unwrap();
+        std::os::unix::fs::symlink(at("missing"), at("nowhere")).unwrap();
+        for path in [Path::new("/dev/null"), &pipe, &at("null"), &at("nowhere")] {
+            assert!(Unfinished::create(path).is_err(), "{}", path.display());
+        }
+        std::os::unix::fs::symlink(at("vault.backup"), at("link")).unwrap();
+        fs::write(at("vault.backup"), b"yesterday's").unwrap();
+        let mut target = Target::File(Unfinished::create(&at("link")).unwrap_or_else(|_| panic!()));
+        target.write(b"whole").unwrap();
+        target.finish().unwrap();
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+        assert_eq!(fs::read(at("vault.backup")).unwrap(), b"whole");
     }
 
     #[test]

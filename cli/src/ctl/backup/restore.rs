@@ -21,16 +21,24 @@ use crate::recovery;
 /// Restore a backup, on this machine or another, with the recovery key
 ///
 /// All of it is verified before anything changes; then it takes the place of everything in the vault and is sealed to the TPM of this
-/// machine. The recovery key is asked for unless it is in a file.
+/// machine. The recovery key is asked for unless it is in a file. It has to be the word of the vault in which this key was confirmed:
+/// whoever knows the public half of the key, which is in every backup, could make one of a vault of his own. One from before the key was
+/// confirmed is restored only with --unvouched. Everything is as it was when the backup was made: what was deleted, revoked or redeemed
+/// since is there and valid again, who was frozen since is not. A lockdown stays on. The store of the vault before is kept in the state
+/// directory; put back after a restore of the same vault on the same TPM it needs 'tokenvaultctl recover'.
 #[derive(clap::Args)]
 pub struct Args {
     /// The backup; '-' is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Take the place of a vault that holds tokens; a copy of its store is kept
+    /// Take the place of a vault that holds tokens or had users; a copy of its store is kept, as of every vault
     #[arg(long)]
     replace: bool,
+
+    /// Restore also a backup that nobody vouches for: name only one that was always kept where nobody else can write
+    #[arg(long)]
+    unvouched: bool,
 
     /// Read the recovery key from a file
     #[arg(long, value_name = "FILE")]
@@ -56,7 +64,7 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let file = open(&args.file)?;
     let key = recovery::read_key(args.recovery_file.as_deref().map(Source::from_path).as_ref())?;
     let (out, entrance) = io::pipe().map_err(|error| Failure::io("cannot make a pipe", &error, "try again"))?;
-    let options = RestoreOptions { replace: args.replace.then_some(true) };
+    let options = RestoreOptions { replace: args.replace.then_some(true), unvouched: args.unvouched.then_some(true) };
     let id = client.restore(out.as_fd(), key.expose(), &options)?;
     drop((out, key));
     let unread = send(file, entrance);
@@ -93,6 +101,13 @@ fn say(context: &Context, findings: &Findings) -> Result<(), Failure> {
                 escape(why)
             ),
         });
+    }
+    if let Some(why) = findings.text("no-anchor") {
+        context.output.warn(&format!(
+            "the TPM did not say how far it has counted for this vault ({}): should tokenvaultd start again before it does, take the store with \
+             'tokenvaultctl recover'",
+            escape(why)
+        ));
     }
     if context.output.wants_json() {
         return context.output.json(&Done { findings });

@@ -21,8 +21,9 @@ use crate::recovery;
 
 /// Verify that a backup is whole
 ///
-/// Without the recovery key it is seen whether something is cut off or was added; with it, that nothing was changed, that the vault
-/// itself has written it, and that this key opens it. Nothing is restored, and the daemon is not asked. Exit status 1: it is not whole.
+/// Without the recovery key it is seen whether something is cut off or was added; with it, that nothing was changed, that this key opens
+/// it, and that the vault in which this key was confirmed has written it. Where it was made before that, nobody vouches for it, which is
+/// said. Nothing is restored, and the daemon is not asked. Exit status 1: it is not whole, or of another vault.
 #[derive(clap::Args)]
 pub struct Args {
     /// The backup; '-' is standard input
@@ -51,6 +52,9 @@ struct Verified {
     rows: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<u64>,
+    /// Whether it is the word of the vault in which this key was confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vouched: Option<bool>,
 }
 
 /// Verifies, and says how that went.
@@ -80,6 +84,9 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
     if context.output.wants_json() {
         return context.output.json(&verified);
     }
+    if verified.vouched == Some(false) {
+        context.output.warn(UNVOUCHED);
+    }
     let (made, size) = (moment(verified.made), bytes(verified.bytes));
     context.output.line(&match verified.rows {
         Some(rows) => format!("it is whole: {rows} rows, {size}, of {made}; this recovery key opens it"),
@@ -88,6 +95,10 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         ),
     })
 }
+
+/// What it means that nobody vouches.
+const UNVOUCHED: &str = "nobody vouches for it: its vault had not been shown this recovery key yet, and whoever knows the public half of \
+    it could have made it; 'backup restore' takes it only with --unvouched";
 
 #[derive(Serialize)]
 struct NotWhole {
@@ -103,15 +114,18 @@ fn of(header: &Header) -> Verified {
         bytes: 0,
         rows: None,
         tokens: None,
+        vouched: None,
     }
 }
 
 fn read(stream: impl Read, private: &tokenvault_core::Secret, told: &Told<'_>) -> Result<Verified, BackupError> {
     let reader = BackupReader::open(stream, private, &LockedMemory)?;
     let header = reader.header().clone();
-    let (Summary { rows, bytes, counts }, _) = reader.read(&mut Passing { told, rows: 0 }, private, &LockedMemory)?;
+    let (Summary { rows, bytes, counts }, opened) =
+        reader.read(&mut Passing { told, rows: 0 }, private, &LockedMemory)?;
     let tokens = counts.into_iter().find(|(table, _)| table == "token").map(|(_, count)| count);
-    Ok(Verified { contents: true, bytes, rows: Some(rows), tokens, ..of(&header) })
+    let vouched = Some(opened.is_vouched);
+    Ok(Verified { contents: true, bytes, rows: Some(rows), tokens, vouched, ..of(&header) })
 }
 
 /// A file, or standard input.

@@ -27,6 +27,11 @@ pub enum BackupError {
     /// The header does not make sense.
     #[error("the header of the backup is damaged ({0}); use another backup")]
     Header(&'static str),
+    /// No header has room for so many.
+    #[error(
+        "the vault has more recovery keys than a backup has room for; remove some with 'tokenvaultctl slot remove', and begin again"
+    )]
+    TooManyKeys,
     /// It is for other recovery keys.
     #[error("the backup was not made for this recovery key; use the recovery key its vault had at that time")]
     OtherKey,
@@ -68,6 +73,9 @@ pub enum BackupError {
     /// All chunks open, and the vault has not written this.
     #[error("the backup was not made by the vault it is said to be of; use another backup")]
     NotOfTheVault,
+    /// All of it fits together, and its recovery key was shown to another vault.
+    #[error("the backup is not of a vault in which this recovery key was confirmed; use another backup")]
+    NotConfirmed,
     /// Nobody wants it any more.
     #[error("it was cancelled")]
     Cancelled,
@@ -85,6 +93,7 @@ impl From<BackupError> for Error {
             BackupError::Io { ref cause, .. } if cause.kind() == io::ErrorKind::TimedOut => {
                 Self::Timeout(format!("{error}; begin it again"))
             }
+            BackupError::TooManyKeys => Self::Unavailable(error.to_string()),
             BackupError::Io { .. } => Self::Unavailable(format!("{error}; begin it again")),
             BackupError::Crypto(CryptoError::Memory(exhausted)) => exhausted.into(),
             BackupError::Crypto(cause) => Self::Internal(cause.to_string()),

@@ -1,6 +1,6 @@
 //! What a backup tells without a key.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
@@ -92,7 +92,7 @@ impl Header {
     pub(super) fn write(&self, out: &mut dyn Write) -> Result<(HeaderHash, u64), BackupError> {
         let header = minicbor::to_vec(self).map_err(|_| BackupError::Header("it cannot be encoded"))?;
         let len = u32::try_from(header.len()).ok().filter(|_| header.len() <= HEADER_MAX);
-        let len = len.ok_or(BackupError::Header("there are too many recovery keys"))?;
+        let len = len.ok_or(BackupError::TooManyKeys)?;
         let bytes = [&MAGIC[..], &[FORMAT], &len.to_be_bytes(), &header].concat();
         out.write_all(&bytes).map_err(|cause| BackupError::Io { what: "written", cause })?;
         Ok((Sha256::digest(&bytes).into(), bytes.len() as u64))
@@ -140,6 +140,7 @@ pub(super) fn fill(from: &mut dyn Read, room: &mut [u8]) -> Result<usize, Backup
         match from.read(rest) {
             Ok(0) => break,
             Ok(count) => len += count,
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
             Err(cause) => return Err(BackupError::Io { what: "read", cause }),
         }
     }

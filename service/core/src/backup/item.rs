@@ -13,7 +13,7 @@ const END: u8 = 2;
 /// More columns than any table has.
 const COLUMNS_MAX: u64 = 64;
 /// More tables than any store has.
-const TABLES_MAX: u64 = 256;
+pub(super) const TABLES_MAX: u64 = 256;
 
 /// An item.
 pub(super) enum Item<'a> {

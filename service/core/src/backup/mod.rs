@@ -12,7 +12,9 @@
 //!
 //! The chunks make up one text of items, each a length(4) and CBOR: for each table its name and columns, then its rows; at the end how
 //! many rows each table has, the SHA-256 of all items before, and a MAC by a key of the vault over that and the header. Anybody can
-//! encrypt to a public key; only the vault can make the MAC, so only what it wrote is restored.
+//! encrypt to a public key, and make a vault of his own for it, so that the MAC by itself says only that all of it is of one vault. That it
+//! is the one whose recovery key this is says the voucher that the vault keeps since it was shown the private key, see
+//! [`voucher`](crate::slot::voucher): who knows the public key alone can make none. Nobody vouches for a backup from before that.
 //!
 //! Rows are encrypted and tagged under the vault's own keys already; what is added here hides their number, sizes and dates. Slots that
 //! are of use only on the machine the backup was made on are left out, and with them what vouches for the slots and for the rows as
@@ -46,5 +48,5 @@ pub const FORMAT: u8 = 1;
 const HEADER_MAX: usize = 64 << 10;
 /// Plaintext of a chunk.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Longest item: a row with a value as long as a row can hold, and more.
-const ITEM_MAX: usize = 64 << 20;
+/// Longest item: a row with the longest value there is, padded, and room for what stands beside it.
+const ITEM_MAX: usize = 20 << 20;

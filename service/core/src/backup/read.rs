@@ -10,7 +10,7 @@ use super::carried::{Carried, Opened, vouch, vouching_key};
 use super::chunk::ChunkReader;
 use super::error::BackupError;
 use super::header::{Header, HeaderHash};
-use super::item::{End, Item, decode, encode_counts};
+use super::item::{End, Item, TABLES_MAX, decode, encode_counts};
 use crate::Secret;
 use crate::port::{Cell, SecretMemory};
 
@@ -140,6 +140,9 @@ impl<R: Read> BackupReader<R> {
     fn begin(&mut self, name: &str, columns: &[&str]) -> Result<(), BackupError> {
         if self.counts.iter().any(|(table, _)| table == name) {
             return Err(self.unusable("a table comes twice"));
+        }
+        if self.counts.len() as u64 >= TABLES_MAX {
+            return Err(self.unusable("it has more tables than any store"));
         }
         self.counts.push((name.to_owned(), 0));
         self.columns = columns.iter().map(|column| (*column).to_owned()).collect();

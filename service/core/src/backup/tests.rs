@@ -5,6 +5,7 @@ use crate::crypto::{hpke, random, wrap};
 use crate::keyring::Keyring;
 use crate::port::{Cancelled, Cell, HeapMemory, Progress, RowSink};
 use crate::slot::SlotMaker;
+use crate::slot::voucher::{Confirmed, Shown};
 use crate::{Secret, Timestamp};
 
 const VAULT: [u8; 16] = [3; 16];
@@ -24,6 +25,8 @@ struct Origin {
     public: [u8; 32],
     keyring: Keyring,
     vk: Secret,
+    /// What its store has of the recovery key.
+    confirmed: Option<Confirmed>,
 }
 
 impl Origin {
@@ -31,7 +34,19 @@ impl Origin {
         let private = random::secret(&HeapMemory, 32).unwrap();
         let public = hpke::public_key(&private).unwrap();
         let (vk, keyring) = (random::secret(&HeapMemory, 32).unwrap(), Keyring::generate(&HeapMemory).unwrap());
-        Self { private, public, keyring, vk }
+        let shown = Shown { private: &private, slot: 2, vault_id: &VAULT, keyring: &keyring, memory: &HeapMemory };
+        let confirmed = Some(shown.confirmed().unwrap());
+        Self { private, public, keyring, vk, confirmed }
+    }
+
+    /// The same vault, as somebody makes it who knows its public key.
+    fn forged(&self, confirmed: Option<Confirmed>) -> Self {
+        Self {
+            private: Secret::copy_from(&HeapMemory, self.private.expose()).unwrap(),
+            public: self.public,
+            confirmed,
+            ..Self::new()
+        }
     }
 
     /// A backup with so many values of 1,000 bytes each.
@@ -51,6 +66,9 @@ impl Origin {
         for (key, value) in [("vault-id", &VAULT[..]), ("slot-mac", &[1; 32]), ("row-sum", &[2; 32]), ("lockdown", &[])]
         {
             assert!(sink.row(&[Cell::Text(key), Cell::Blob(value)]));
+        }
+        if let Some(confirmed) = &self.confirmed {
+            assert!(sink.row(&[Cell::Text("recovery-confirmed"), Cell::Blob(&confirmed.encode())]));
         }
         let (vk, keyring, memory) = (&self.vk, &self.keyring, &HeapMemory);
         let maker = SlotMaker { vault_id: &VAULT, vk, keyring, memory, created: MADE };
@@ -76,6 +94,7 @@ impl Origin {
         let reader = BackupReader::open(bytes, &self.private, &HeapMemory)?;
         let (summary, opened) = reader.read(&mut taken, &self.private, &HeapMemory)?;
         assert!(opened.id == VAULT && opened.vk.expose() == self.vk.expose() && opened.slot == 2);
+        taken.is_vouched = opened.is_vouched;
         Ok((summary, taken))
     }
 
@@ -89,22 +108,25 @@ impl Origin {
 
 /// Which rows were taken: table and first cell.
 #[derive(Default)]
-struct Taken(Vec<(String, String)>);
+struct Taken {
+    rows: Vec<(String, String)>,
+    is_vouched: bool,
+}
 
 impl RowTaker for Taken {
     type Error = BackupError;
 
     fn table(&mut self, name: &str, _columns: &[&str]) -> Result<(), BackupError> {
-        self.0.push((name.to_owned(), String::new()));
+        self.rows.push((name.to_owned(), String::new()));
         Ok(())
     }
 
     fn row(&mut self, cells: &[Cell<'_>], _chunk: u64) -> Result<(), BackupError> {
-        let table = self.0.last().unwrap().0.clone();
+        let table = self.rows.last().unwrap().0.clone();
         if let [Cell::Integer(id), Cell::Blob(value), Cell::Null] = cells {
             assert!(value.iter().all(|byte| i64::from(*byte) == *id), "a wrong plaintext");
         }
-        self.0.push((table, format!("{:?}", cells[0])));
+        self.rows.push((table, format!("{:?}", cells[0])));
         Ok(())
     }
 }
@@ -126,10 +148,11 @@ fn what_was_written_is_read_but_for_what_belongs_to_one_machine() {
     for values in [0, 1, 250] {
         let bytes = origin.backup(values);
         let (summary, taken) = origin.read(&bytes).unwrap();
-        assert_eq!((summary.rows, summary.bytes), (2 + 1 + 6 + u64::from(values), bytes.len() as u64));
-        let rows = |table: &str| taken.0.iter().filter(|(name, _)| name == table).count() - 1;
-        assert_eq!(["meta", "slot", "keyring", "value"].map(rows), [2, 1, 6, usize::from(values)]);
-        assert!(!taken.0.iter().any(|(_, first)| first.contains("slot-mac") || first.contains("row-sum")));
+        assert_eq!((summary.rows, summary.bytes), (3 + 1 + 6 + u64::from(values), bytes.len() as u64));
+        let rows = |table: &str| taken.rows.iter().filter(|(name, _)| name == table).count() - 1;
+        assert_eq!(["meta", "slot", "keyring", "value"].map(rows), [3, 1, 6, usize::from(values)]);
+        assert!(taken.is_vouched);
+        assert!(!taken.rows.iter().any(|(_, first)| first.contains("slot-mac") || first.contains("row-sum")));
         let outline = outline(&*bytes, &Unwatched).unwrap();
         assert_eq!((outline.chunks, outline.bytes), (borders(&bytes).len() as u64 - 1, bytes.len() as u64));
         assert_eq!((outline.header.vault_id, outline.header.made), (VAULT, MADE.as_usec()));
@@ -179,6 +202,23 @@ fn who_knows_the_public_key_alone_makes_no_backup() {
     origin.rows(&mut writer, 1);
     writer.finish().unwrap();
     assert!(origin.refused(&forged).contains("was not made by the vault"));
+}
+
+#[test]
+fn who_makes_a_whole_vault_for_the_public_key_passes_it_for_nobodys_word_at_most() {
+    let origin = Origin::new();
+    // All of it fits together, and opens with this recovery key.
+    for earlier in
+        [None, Some(Confirmed { slot: 2, voucher: None }), Some(Confirmed { slot: 1, voucher: Some([1; 32]) })]
+    {
+        let forged = origin.forged(earlier);
+        assert!(!forged.read(&forged.backup(3)).unwrap().1.is_vouched);
+    }
+    // One of his own, and the vault's own, which a copy of its disk tells.
+    for voucher in [Some([1; 32]), origin.confirmed.as_ref().unwrap().voucher] {
+        let forged = origin.forged(Some(Confirmed { slot: 2, voucher }));
+        assert!(forged.refused(&forged.backup(3)).contains("in which this recovery key was confirmed"));
+    }
 }
 
 #[test]
@@ -301,4 +341,66 @@ fn who_wants_no_more_ends_it() {
     let taken = (0..1000).take_while(|id| writer.row(&[Cell::Integer(*id)])).count();
     assert!(taken < 100, "{taken}");
     assert!(matches!(writer.finish(), Err(BackupError::Cancelled)));
+}
+
+#[test]
+fn what_is_kept_before_anything_is_authenticated_does_not_grow_without_bound() {
+    let origin = Origin::new();
+    let refused = |write: &dyn Fn(&mut BackupWriter<'_>)| {
+        let mut out = Vec::new();
+        let vouching = vouching_key(&origin.keyring, &VAULT, &HeapMemory).unwrap();
+        let keys = BackupKeys { recipients: &[origin.public], vouching, memory: &HeapMemory };
+        let header = Header::new(VAULT, [4; 16], 7, MADE);
+        let mut writer = BackupWriter::begin(&mut out, header, keys, (&Unwatched, 0)).unwrap();
+        write(&mut writer);
+        writer.finish().unwrap();
+        origin.refused(&out)
+    };
+    let slot = |body: usize, wrapped: usize| {
+        refused(&|writer| {
+            assert!(writer.table("slot", &["id", "kind", "body", "wrapped_vk", "wrapped_kek", "created"]));
+            let (body, wrapped) = (vec![1; body], vec![1; wrapped]);
+            let [body, wrapped] = [Cell::Blob(&body), Cell::Blob(&wrapped)];
+            let one = Cell::Integer(1);
+            assert!(writer.row(&[one, Cell::Text("passphrase"), body, wrapped, wrapped, one]));
+        })
+    };
+    for (body, wrapped) in [((64 << 10) + 1, 1), (1, 1025)] {
+        assert!(slot(body, wrapped).contains("a row is not one of its table"), "{body} {wrapped}");
+    }
+    assert!(!slot(64 << 10, 1024).contains("a row is not one of its table"));
+    let tables = refused(&|writer| {
+        for number in 0..257 {
+            assert!(writer.table(&format!("t{number}"), &["id"]));
+        }
+    });
+    assert!(tables.contains("more tables than any store"), "{tables}");
+}
+
+/// Is interrupted before each byte.
+struct Interrupted<'a>(&'a [u8], bool);
+
+impl std::io::Read for Interrupted<'_> {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        let most = room.len().min(1);
+        self.0.read(&mut room[..most])
+    }
+}
+
+#[test]
+fn a_read_that_is_interrupted_goes_on_and_more_keys_than_a_header_holds_are_no_damage() {
+    let origin = Origin::new();
+    let bytes = origin.backup(1);
+    assert_eq!(Header::of(Interrupted(&bytes, false)).unwrap(), Header::of(&*bytes).unwrap());
+    let vouching = vouching_key(&origin.keyring, &VAULT, &HeapMemory).unwrap();
+    let recipients = vec![origin.public; 1000];
+    let keys = BackupKeys { recipients: &recipients, vouching, memory: &HeapMemory };
+    let header = Header::new(VAULT, [4; 16], 7, MADE);
+    let mut out = Vec::new();
+    let begun = BackupWriter::begin(&mut out, header, keys, (&Unwatched, 0));
+    assert!(matches!(begun.map(|_| ()), Err(BackupError::TooManyKeys)));
 }

@@ -24,6 +24,15 @@ pub trait RowSink {
     fn row(&mut self, cells: &[Cell<'_>]) -> bool;
 }
 
+/// A store that has taken the place of the one that was in use.
+#[derive(Debug)]
+pub struct Taken {
+    /// The file that the store before is kept in.
+    pub kept: Option<String>,
+    /// Why it cannot be used before the next start, or is not certain to be on the disk: nothing is written to it then.
+    pub unusable: Option<StoreError>,
+}
+
 /// A store that is put together beside the one in use, to take its place as a whole. Dropping it leaves nothing of it.
 pub trait Replacement: Send {
     /// The rows of another table come from here on, with these columns.
@@ -51,9 +60,9 @@ pub trait Replacement: Send {
     fn write(&mut self, work: &mut dyn FnMut(&mut dyn WriteTx) -> Result<(), StoreError>) -> Result<(), StoreError>;
 
     /// Takes the place of the store in use, all or nothing, also when the machine stops meanwhile. With `keep` the store that was in
-    /// use stays beside it; the name of its file. Nobody may be reading or writing any more, and nobody accounts for rows afterwards.
+    /// use stays beside it. Nobody may be reading or writing any more, and nobody accounts for rows afterwards.
     ///
     /// # Errors
     /// The store in use is still the one that was.
-    fn take_place(self: Box<Self>, keep: bool) -> Result<Option<String>, StoreError>;
+    fn take_place(self: Box<Self>, keep: bool) -> Result<Taken, StoreError>;
 }

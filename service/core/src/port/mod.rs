@@ -15,7 +15,7 @@ mod store;
 pub use clock::{Clock, ManualClock};
 pub use counter::{Counted, Counter, CounterPlace, CounterStep};
 pub use deleted::{DeletionNote, DeletionNotes};
-pub use dump::{Cell, Replacement, RowSink};
+pub use dump::{Cell, Replacement, RowSink, Taken};
 pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 pub use progress::{Cancelled, Progress};
 pub use rows::RowWatch;

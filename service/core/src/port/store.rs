@@ -63,7 +63,8 @@ pub enum MetaKey {
     InstanceId,
     /// MAC over the slot table.
     SlotMac,
-    /// Whether the recovery key was typed back: one byte, 1.
+    /// The recovery slot whose private key was shown, and what it says of the vault's keys: see
+    /// [`Confirmed`](crate::slot::voucher::Confirmed).
     RecoveryConfirmed,
     /// Chain value before the oldest audit record kept, after pruning.
     AuditBase,
@@ -264,6 +265,8 @@ pub struct StoreStatus {
     pub damaged: Option<String>,
     /// Bytes on disk: database and log.
     pub disk_bytes: u64,
+    /// How often the disk was full and the log could not be emptied, because somebody was reading.
+    pub cramped: u64,
 }
 
 /// Largest batches that are counted together, in writes of one commit; the store has no larger ones than the last.

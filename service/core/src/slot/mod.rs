@@ -12,6 +12,7 @@ mod passphrase;
 mod recovery;
 pub mod table;
 mod tpm2;
+pub mod voucher;
 
 pub use error::SlotError;
 pub use passphrase::{Argon2Params, Passphrase};
@@ -204,7 +205,8 @@ impl<'a> Slot<'a> {
     /// [`SlotError::SecretLength`], [`SlotError::Crypto`].
     pub fn open(&self, secret: SlotSecret<'_>, memory: &dyn SecretMemory) -> Result<Secret, SlotError> {
         let changed = SlotError::Damaged("its wrapped key was changed");
-        // Whether a KEK that does not fit means a wrong secret or a changed row: TPM and HPKE have vouched for theirs.
+        // Whether a KEK that does not fit means a wrong secret or a changed row: TPM and HPKE have found theirs to be the right one.
+        // Who has made a recovery slot HPKE does not tell, see [`voucher`].
         let (kek, misfit) = match (&self.body, secret) {
             (Body::Tpm2(blob), SlotSecret::Sealer(sealer)) => {
                 (tpm2::kek(sealer, blob, &self.vault_id, memory)?, changed)

@@ -1,5 +1,5 @@
 //! Kind `recovery`: a random KEK, encrypted to an X25519 public key. The vault never stores the private key; it sees it
-//! when the owner types it back.
+//! when the owner types it back. Whoever knows the public key can make such a slot, see [`voucher`](super::voucher).
 
 use minicbor::{Decode, Encode};
 

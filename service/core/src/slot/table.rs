@@ -16,10 +16,12 @@ pub struct Covered {
     pub has_row_sum: bool,
     /// Where the store is anchored in a TPM, the recovery slot whose key was typed back, if one was.
     pub anchored: Option<Option<u32>>,
+    /// The recovery slot that a voucher is of, and the voucher. Stores of earlier releases have none.
+    pub vouched: Option<(u32, Tag)>,
 }
 
 /// The MAC of a vault's slots: their count and every column, ordered by number; that there is a sum over the rows, and an
-/// anchor, with which recovery slot is confirmed.
+/// anchor, with which recovery slot is confirmed; and the voucher.
 ///
 /// # Errors
 /// [`CryptoError::Memory`].
@@ -69,8 +71,12 @@ fn encode(vault_id: &VaultId, covered: &Covered) -> Aad {
             .u64(row.created)
     });
     let table = if covered.has_row_sum { table.str("row-sum") } else { table };
-    match covered.anchored {
+    let table = match covered.anchored {
         Some(confirmed) => table.str("anchor").u64(confirmed.map_or(0, |slot| u64::from(slot) + 1)),
+        None => table,
+    };
+    match &covered.vouched {
+        Some((slot, voucher)) => table.str("voucher").u64((*slot).into()).bytes(voucher),
         None => table,
     }
 }

@@ -19,6 +19,31 @@ const ROWS_PER_TOKEN: u64 = 3;
 pub struct BackupRequest {
     vault: Arc<Vault>,
     open: Arc<OpenVault>,
+    need: BackupNeed,
+}
+
+/// Whether there is still need for a backup that is under way.
+#[derive(Clone)]
+pub struct BackupNeed {
+    vault: Arc<Vault>,
+    /// How often the disk was too full before it.
+    cramped: u64,
+}
+
+impl BackupNeed {
+    /// Says why it has to end: who seals the vault wants its keys gone, and on a full disk what is deleted wants to go.
+    ///
+    /// # Errors
+    /// When the vault is not open; [`Error::Unavailable`] when the disk has become full.
+    pub fn check(&self) -> Result<(), Error> {
+        self.vault.check_open()?;
+        if self.vault.store.status().cramped == self.cramped {
+            return Ok(());
+        }
+        Err(Error::Unavailable(
+            "the disk is full, and what is deleted stays on it while a backup is made: it was ended; free space and begin again".into(),
+        ))
+    }
 }
 
 impl Vault {
@@ -37,19 +62,25 @@ impl Vault {
         let (vault, opened, audited) = (Arc::clone(self), Arc::clone(&open), event.clone());
         // Like a read: before anything leaves, and also on a full disk.
         self.write_and_wait(event, Effect::Reserved, move |tx| vault.record_mutation(&opened, tx, &audited, 0))?;
-        Ok(BackupRequest { vault: Arc::clone(self), open })
+        let need = BackupNeed { vault: Arc::clone(self), cramped: self.store.status().cramped };
+        Ok(BackupRequest { vault: Arc::clone(self), open, need })
     }
 }
 
 impl BackupRequest {
-    /// Writes everything that is in the store now; reads and writes go on. Deleted rows stay in the store's log meanwhile. Blocks for as
-    /// long as `out` does; `progress` counts rows, of an estimate.
+    /// Whether there is still need for it, to be asked also while `out` takes nothing.
+    pub fn need(&self) -> BackupNeed {
+        self.need.clone()
+    }
+
+    /// Writes everything that is in the store now, once its rows were verified in this opening; reads and writes go on. Deleted rows stay
+    /// in the store's log meanwhile. Blocks for as long as `out` does; `progress` counts rows, of an estimate.
     ///
     /// # Errors
-    /// When `out` cannot be written, the vault is sealed meanwhile or another backup is being made. What was written so far is then no
-    /// backup.
+    /// When `out` cannot be written, the vault is sealed or the disk full meanwhile, or another backup is being made. What was written so
+    /// far is then no backup.
     pub fn write(self, out: &mut dyn Write, progress: &dyn Progress) -> Result<Summary, Error> {
-        let Self { vault, open } = self;
+        let Self { vault, open, need } = self;
         let _turn = match vault.backing_up.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
@@ -59,10 +90,12 @@ impl BackupRequest {
                 ));
             }
         };
-        let progress = WhileOpen { vault: &vault, progress };
+        let progress = WhileNeeded { need: &need, progress };
+        // It vouches for them, and they are taken at its word where it is restored.
+        vault.verify_rows_once(&open, &progress)?;
         let mut out = Some(out);
         vault
-            .read(|tx| {
+            .read_aside(|tx| {
                 let out = out.take().ok_or_else(|| Error::Internal("a backup was begun twice".into()))?;
                 verify_table(&vault, &open, tx)?;
                 let keys = BackupKeys {
@@ -74,13 +107,15 @@ impl BackupRequest {
                 let instance =
                     instance.ok_or_else(|| Error::Quarantined("the store has lost its instance id".into()))?;
                 let header = Header::new(open.id, instance, vault.store.schema(), vault.now());
-                let mut writer = BackupWriter::begin(out, header, keys, (&progress, expected_rows(tx)?))?;
-                let is_whole = tx.dump(&mut writer)?;
-                let written = writer.finish();
+                let expected = expected_rows(tx)?;
+                let written = BackupWriter::begin(out, header, keys, (&progress, expected)).and_then(|mut writer| {
+                    let dumped = tx.dump(&mut writer);
+                    writer.finish().map(|summary| (summary, dumped))
+                });
                 // Why it ended early.
-                progress.vault.check_open()?;
-                let summary = written?;
-                if is_whole { Ok(summary) } else { Err(BackupError::Cancelled.into()) }
+                need.check()?;
+                let (summary, dumped) = written?;
+                if dumped? { Ok(summary) } else { Err(BackupError::Cancelled.into()) }
             })
             .inspect_err(|error| vault.quarantine_after(error))
     }
@@ -107,15 +142,15 @@ fn recipients(open: &OpenVault, tx: &dyn ReadTx) -> Result<Vec<[u8; hpke::PUBLIC
     Ok(recipients)
 }
 
-/// Goes on for as long as the vault is open: who sealed it wants its keys gone.
-struct WhileOpen<'a> {
-    vault: &'a Vault,
+/// Goes on for as long as there is need for it.
+struct WhileNeeded<'a> {
+    need: &'a BackupNeed,
     progress: &'a dyn Progress,
 }
 
-impl Progress for WhileOpen<'_> {
+impl Progress for WhileNeeded<'_> {
     fn report(&self, done: u64, total: u64) -> Result<(), Cancelled> {
-        self.vault.check_open().map_err(|_| Cancelled)?;
+        self.need.check().map_err(|_| Cancelled)?;
         self.progress.report(done, total)
     }
 }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::port::MetaKey;
 
 /// What is written down while it lasts.
-const ON: &[u8] = &[1];
+pub(super) const ON: &[u8] = &[1];
 
 impl Vault {
     /// Whether no value leaves the vault.
@@ -49,10 +49,14 @@ impl Vault {
         written
     }
 
+    /// What the store says of it, open or not.
+    pub(super) fn lockdown_in_store(&self) -> Result<bool, Error> {
+        Ok(self.read(|tx| Ok(tx.meta(MetaKey::Lockdown)?))?.is_some_and(|value| !value.is_empty()))
+    }
+
     /// Takes up a lockdown that was begun before the vault was opened.
     pub(super) fn resume_lockdown(&self) -> Result<(), Error> {
-        let on = self.read(|tx| Ok(tx.meta(MetaKey::Lockdown)?))?.is_some_and(|value| !value.is_empty());
-        self.locked_down.store(on, Ordering::Relaxed);
+        self.locked_down.store(self.lockdown_in_store()?, Ordering::Relaxed);
         Ok(())
     }
 }

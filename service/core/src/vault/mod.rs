@@ -25,6 +25,7 @@ mod state;
 mod totals;
 mod trusted_time;
 mod unseal;
+mod voucher;
 mod words;
 mod write;
 
@@ -44,7 +45,7 @@ use crate::token::Listed;
 pub use crate::crypto::VaultId;
 pub use anchor::{Anchor, AnchorState};
 pub use audited::Receipt;
-pub use backup::BackupRequest;
+pub use backup::{BackupNeed, BackupRequest};
 pub(crate) use due_mark::Mark;
 pub use hot::HotToken;
 pub(crate) use hot::Look;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::anchor::Trust;
+use super::anchor::{Trust, forget_unreadable};
 use super::row_sum::begin_account_anew;
 use super::slots::{store_table_mac, verify_table};
 use super::state::Inner;
 use super::unseal::Stored;
+use super::voucher::RecoveryKey;
 use super::{Effect, Event, OpenVault, SealReason, Vault};
 use crate::error::Error;
 use crate::keyring::Keyring;
@@ -29,7 +30,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::InvalidArgs`] when it is not quarantined; [`Error::AccessDenied`] when `private` opens no recovery slot;
-    /// [`Error::Quarantined`] when the store cannot be read at all.
+    /// [`Error::Quarantined`] when the store cannot be read at all, or is doubted again at once.
     pub fn recover(self: &Arc<Self>, caller: &Caller, private: &Secret) -> Result<Recovered, Error> {
         let _turn = self.one_at_a_time();
         if !self.with_state(|state| matches!(state, Inner::Quarantined(_))) {
@@ -40,12 +41,15 @@ impl Vault {
         let opened = self.try_recovery_slots(&stored, private).inspect_err(|error| self.note_refusal(&event, error));
         let (slot, vk) = opened?;
         let keyring = Keyring::open(&stored.keyring, &vk, &stored.id, self.memory())?;
+        let key = RecoveryKey { private, slot };
+        self.check_vouched(&stored, &keyring, key)?;
         let open = Arc::new(OpenVault::new(self, stored.id, vk, keyring, SlotKind::Recovery)?);
         // One that somebody has changed is begun anew.
         let has_time = self.resume_trusted_time(&open).is_ok();
         self.resume_lockdown()?;
         let _anchoring = self.anchor_turn();
         let finding = self.check_anchor(&open, Trust::Recover)?;
+        let word = self.vouch(&open, key)?;
         let (vault, opened, audited) = (Arc::clone(self), Arc::clone(&open), event.clone());
         let sum = self.sum_of_all_rows(&open)?;
         let recovered = self.write_and_wait(event, Effect::Reserved, move |tx| {
@@ -53,8 +57,9 @@ impl Vault {
             tx.keep_rows()?;
             begin_account_anew(&opened, tx, sum)?;
             let slots_removed = remove_strange_slots(&vault, &opened, tx, slot)?;
+            forget_unreadable(&opened, tx)?;
             // Whoever did this has the key.
-            tx.set_meta(MetaKey::RecoveryConfirmed, &slot.to_be_bytes())?;
+            tx.set_meta(MetaKey::RecoveryConfirmed, &word.encode())?;
             if !has_time {
                 tx.set_meta(MetaKey::TrustedTime, &[])?;
             }
@@ -67,8 +72,10 @@ impl Vault {
         self.leave_quarantine();
         self.serve(&open, finding)?;
         // At once: what is sealed or stopped before would be doubted again. Where the TPM does not answer it is tried again.
-        let _tried_again = self.tend_anchor(&open);
-        Ok(recovered)
+        match self.tend_anchor(&open) {
+            Err(error @ Error::Quarantined(_)) => Err(error),
+            Ok(()) | Err(_) => Ok(recovered),
+        }
     }
 
     fn try_recovery_slots(&self, stored: &Stored, private: &Secret) -> Result<(u32, Secret), Error> {

@@ -181,13 +181,24 @@ impl Vault {
         Ok(whole)
     }
 
+    /// The same unless it was done in this opening already.
+    pub(super) fn verify_rows_once(&self, open: &OpenVault, progress: &dyn Progress) -> Result<(), Error> {
+        // Whoever verifies them now is waited for.
+        drop(self.verifying.lock().unwrap_or_else(PoisonError::into_inner));
+        if open.anchor.rows_are_verified() {
+            return Ok(());
+        }
+        self.verify_rows(progress).map(|_| ())
+    }
+
     /// Holds every index of the store against its table: what they do not lead to is not found, though it is there. Blocks for as long
     /// as the store is large.
     ///
     /// # Errors
     /// [`Error::Quarantined`] where one differs; when the vault is not open, or the store cannot be read.
     pub fn verify_indexes(&self) -> Result<(), Error> {
-        self.check_open()?;
+        // Held for as long as the store is read, so that no other takes its place meanwhile.
+        let _open = self.open()?;
         self.read_aside(|tx| Ok(tx.check_indexes()?)).inspect_err(|error| self.quarantine_after(error))
     }
 }

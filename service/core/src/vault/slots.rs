@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::anchor::forget_unused;
+use super::voucher::RecoveryKey;
 use super::{Effect, Event, OpenVault, Vault};
 use crate::caller::Door;
 use crate::crypto::mac;
 use crate::error::Error;
 use crate::port::{MetaKey, ReadTx, Sealer, SlotRow, WriteTx};
 use crate::slot::table::{self, Covered};
+use crate::slot::voucher::Confirmed;
 use crate::slot::{Slot, SlotError, SlotKind, SlotMaker, SlotSecret};
 use crate::{Caller, Secret, Timestamp};
 
@@ -158,7 +160,8 @@ impl Vault {
         Ok(())
     }
 
-    /// Checks that `private` opens a recovery slot, and remembers that somebody has it. Blocks.
+    /// Checks that `private` opens a recovery slot, and remembers that somebody has it, and by a voucher with which keys of the vault it
+    /// was shown. Blocks.
     ///
     /// # Errors
     /// [`Error::AccessDenied`] when it opens none.
@@ -181,10 +184,11 @@ impl Vault {
             self.note_refusal(&event, &refused);
             return Err(refused);
         };
+        let word = self.vouch(&open, RecoveryKey { private, slot })?;
         let (vault, audited) = (Arc::clone(self), event.clone());
         self.write_and_wait(event, Effect::Grows, move |tx| {
             verify_table(&vault, &open, tx)?;
-            tx.set_meta(MetaKey::RecoveryConfirmed, &slot.to_be_bytes())?;
+            tx.set_meta(MetaKey::RecoveryConfirmed, &word.encode())?;
             store_table_mac(&vault, &open, tx)?;
             vault.record_mutation(&open, tx, &audited, 0)
         })
@@ -224,13 +228,13 @@ pub(super) fn vault_id(tx: &dyn ReadTx) -> Result<Option<super::VaultId>, Error>
 
 /// Whether the recovery key was typed back, and its slot is still there.
 pub(super) fn recovery_is_confirmed(tx: &dyn ReadTx) -> Result<bool, Error> {
-    let confirmed = confirmed_slot(tx)?;
-    Ok(tx.slots()?.iter().any(|slot| Some(slot.id) == confirmed))
+    let Some(Confirmed { slot: confirmed, .. }) = confirmed(tx)? else { return Ok(false) };
+    Ok(tx.slots()?.iter().any(|slot| slot.id == confirmed))
 }
 
 /// The recovery slot whose key was typed back; it may be gone.
-fn confirmed_slot(tx: &dyn ReadTx) -> Result<Option<u32>, Error> {
-    Ok(tx.meta(MetaKey::RecoveryConfirmed)?.and_then(|id| id.try_into().ok()).map(u32::from_be_bytes))
+pub(super) fn confirmed(tx: &dyn ReadTx) -> Result<Option<Confirmed>, Error> {
+    Ok(tx.meta(MetaKey::RecoveryConfirmed)?.and_then(|bytes| Confirmed::decode(&bytes)))
 }
 
 /// Refuses a slot table that is not the one this vault wrote.
@@ -240,10 +244,13 @@ pub(super) fn verify_table(vault: &Vault, open: &OpenVault, tx: &dyn ReadTx) -> 
 }
 
 fn covered(tx: &dyn ReadTx) -> Result<Covered, Error> {
+    let confirmed = confirmed(tx)?;
+    let slot = confirmed.as_ref().map(|confirmed| confirmed.slot);
     Ok(Covered {
         slots: tx.slots()?,
         has_row_sum: tx.meta(MetaKey::RowSum)?.is_some(),
-        anchored: if super::anchor::exists(tx)? { Some(confirmed_slot(tx)?) } else { None },
+        anchored: if super::anchor::exists(tx)? { Some(slot) } else { None },
+        vouched: confirmed.and_then(|confirmed| confirmed.voucher.map(|voucher| (confirmed.slot, voucher))),
     })
 }
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::anchor::{Finding, Trust};
-use super::slots::{no_slot, recovery_is_confirmed, vault_id, verify_table};
+use super::slots::{confirmed, no_slot, recovery_is_confirmed, vault_id, verify_table};
 use super::state::Inner;
+use super::voucher::{RecoveryKey, keep_first_word};
 use super::{Effect, Event, OpenVault, SealReason, Vault, VaultId};
 use crate::crypto::mac;
 use crate::error::Error;
 use crate::keyring::Keyring;
 use crate::port::{KeyringRow, MetaKey, Sealer, SlotRow};
+use crate::slot::voucher::Confirmed;
 use crate::slot::{Slot, SlotError, SlotKind, SlotSecret};
 use crate::{Caller, Secret};
 
@@ -26,8 +28,18 @@ pub enum HostKey {
 /// What is read of the store to open it.
 pub(super) struct Stored {
     pub(super) id: VaultId,
+    /// The one whose private key was shown comes first: a key may have several.
     pub(super) slots: Vec<SlotRow>,
+    pub(super) confirmed: Option<Confirmed>,
     pub(super) keyring: Vec<KeyringRow>,
+}
+
+/// What a slot gave.
+struct Key<'a> {
+    vk: Secret,
+    by: SlotKind,
+    /// Where it was a recovery key.
+    recovery: Option<RecoveryKey<'a>>,
 }
 
 impl Vault {
@@ -99,7 +111,7 @@ impl Vault {
                 _ => continue,
             };
             match attempt {
-                Ok(vk) => return self.opened_with(caller, &stored, vk, kind_of(row)),
+                Ok(vk) => return self.opened_with(caller, &stored, Key { vk, by: kind_of(row), recovery: None }),
                 Err(error) => {
                     (reason, refused) = (reason_of(&error), Some(error.into()));
                 }
@@ -121,17 +133,22 @@ impl Vault {
         let stored = self.stored()?;
         let opened = self.try_secret(&stored, secret, slot);
         let refused = |error: &Error| self.note_refusal(&Event::new(caller, "Unseal"), error);
-        let (vk, by) = opened.inspect_err(refused)?;
+        let key = opened.inspect_err(refused)?;
         if closed {
-            return self.opened_with(caller, &stored, vk, by);
+            return self.opened_with(caller, &stored, key);
         }
-        if mac::equal(vk.expose(), self.open()?.vk().expose()) {
-            return Ok(());
+        let open = self.open()?;
+        if !mac::equal(key.vk.expose(), open.vk().expose()) {
+            return Err(Error::DamagedSlot("the slot holds another vault's key; remove it and add it again".into()));
         }
-        Err(Error::DamagedSlot("the slot holds another vault's key; remove it and add it again".into()))
+        let check = |recovery| self.check_vouched(&stored, &open.keyring, recovery);
+        key.recovery.map_or(Ok(()), check).inspect_err(|error| self.quarantine_after(error))?;
+        let word = key.recovery.map(|recovery| self.vouch(&open, recovery)).transpose()?;
+        self.note_unsealed(caller, &open, word, false);
+        Ok(())
     }
 
-    fn try_secret(&self, stored: &Stored, secret: &Secret, slot: Option<u32>) -> Result<(Secret, SlotKind), Error> {
+    fn try_secret<'a>(&self, stored: &Stored, secret: &'a Secret, slot: Option<u32>) -> Result<Key<'a>, Error> {
         if let Some(id) = slot
             && !stored.slots.iter().any(|row| row.id == id)
         {
@@ -141,7 +158,10 @@ impl Vault {
         for row in stored.slots.iter().filter(|row| slot.is_none_or(|id| id == row.id)) {
             let Some(kind @ (SlotKind::Recovery | SlotKind::Passphrase)) = SlotKind::parse(&row.kind) else { continue };
             match self.try_slot(stored, row, SlotSecret::Key(secret)) {
-                Ok(vk) => return Ok((vk, kind)),
+                Ok(vk) => {
+                    let recovery = RecoveryKey { private: secret, slot: row.id };
+                    return Ok(Key { vk, by: kind, recovery: (kind == SlotKind::Recovery).then_some(recovery) });
+                }
                 Err(error) => refused = error.into(),
             }
         }
@@ -195,7 +215,9 @@ impl Vault {
     pub(super) fn stored(&self) -> Result<Stored, Error> {
         self.read(|tx| {
             let id = vault_id(tx)?.ok_or_else(|| Error::Quarantined("the store has lost its vault id".into()))?;
-            Ok(Stored { id, slots: tx.slots()?, keyring: tx.keyring()? })
+            let (mut slots, confirmed) = (tx.slots()?, confirmed(tx)?);
+            slots.sort_by_key(|row| confirmed.as_ref().is_none_or(|confirmed| confirmed.slot != row.id));
+            Ok(Stored { id, slots, confirmed, keyring: tx.keyring()? })
         })
         .inspect_err(|error| self.quarantine_after(error))
     }
@@ -205,9 +227,12 @@ impl Vault {
     }
 
     /// Opens the keyring with VK, checks the slot table, and serves.
-    fn opened_with(self: &Arc<Self>, caller: &Caller, stored: &Stored, vk: Secret, by: SlotKind) -> Result<(), Error> {
+    fn opened_with(self: &Arc<Self>, caller: &Caller, stored: &Stored, key: Key<'_>) -> Result<(), Error> {
+        let Key { vk, by, recovery } = key;
+        let check = |keyring: &Keyring| recovery.map_or(Ok(()), |key| self.check_vouched(stored, keyring, key));
         let opened = Keyring::open(&stored.keyring, &vk, &stored.id, self.memory())
             .map_err(Error::from)
+            .and_then(|keyring| check(&keyring).map(|()| keyring))
             .and_then(|keyring| OpenVault::new(self, stored.id, vk, keyring, by))
             .and_then(|open| self.read(|tx| verify_table(self, &open, tx)).map(|()| open))
             .and_then(|open| self.resume_trusted_time(&open).map(|()| Arc::new(open)))
@@ -216,12 +241,31 @@ impl Vault {
         let opened = opened.and_then(|open| Ok((self.check_anchor(&open, self.trust(by)?)?, open)));
         let opened = opened.and_then(|(finding, open)| self.account_for_rows(&open).map(|()| (finding, open)));
         let (finding, open) = opened.inspect_err(|error| self.not_opened(error))?;
+        let word = recovery.map(|key| self.vouch(&open, key)).transpose()?;
         self.serve(&open, finding)?;
-        let event = Event::new(caller, "Unseal");
-        let (vault, audited) = (Arc::clone(self), event.clone());
-        // A store that cannot be written still serves reads.
-        self.write(event, Effect::Reserved, Box::new(|_| ()), move |tx| vault.record_mutation(&open, tx, &audited, 0));
+        self.note_unsealed(caller, &open, word, true);
         Ok(())
+    }
+
+    /// Writes down that somebody has unsealed the vault, and what he vouches for. Nobody waits for it: a store that cannot be written
+    /// still serves reads. One that was open is worth a record only where it has got a word.
+    fn note_unsealed(
+        self: &Arc<Self>,
+        caller: &Caller,
+        open: &Arc<OpenVault>,
+        word: Option<Confirmed>,
+        was_closed: bool,
+    ) {
+        if word.is_none() && !was_closed {
+            return;
+        }
+        let event = Event::new(caller, "Unseal");
+        let (vault, open, audited) = (Arc::clone(self), Arc::clone(open), event.clone());
+        let told = Arc::clone(self);
+        self.write(event, Effect::Reserved, Box::new(move |_| told.wake_state()), move |tx| {
+            let is_kept = word.as_ref().map_or(Ok(false), |word| keep_first_word(&vault, &open, tx, word))?;
+            if is_kept || was_closed { vault.record_mutation(&open, tx, &audited, 0) } else { Ok(()) }
+        });
     }
 
     /// Opens what was checked.

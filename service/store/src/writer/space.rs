@@ -93,9 +93,13 @@ fn page_size(connection: &Connection) -> Result<u64, Fault> {
 impl Writer {
     /// Copies the log back and cuts it off, which frees its space; if the copy itself finds none, with that of the reserve.
     pub(super) fn make_room(&mut self) {
-        if !self.cut_log() && self.reserve.release() {
-            self.cut_log();
+        let mut is_cut = self.cut_log();
+        if !is_cut && self.reserve.release() {
+            is_cut = self.cut_log();
             self.reserve.restore();
+        }
+        if !is_cut {
+            self.shared.count_cramped();
         }
     }
 

@@ -86,7 +86,12 @@ impl Vault {
         match self.read(|tx| Kept::read(open, tx)) {
             Ok(Some(kept)) => self.check_kept(open, counter, kept, trust),
             Ok(None) => self.look_for_counter(open, counter, trust),
-            Err(Error::Quarantined(why)) if trust == Trust::Recover => Ok(Finding::to_do(Plan::Make, Some(why))),
+            // What does not open says nothing: there may be a counter all the same.
+            Err(Error::Quarantined(why)) if trust == Trust::Recover => {
+                let mut finding = self.look_for_counter(open, counter, trust)?;
+                finding.anchor.notice = Some(why);
+                Ok(finding)
+            }
             Err(error) => Err(error),
         }
     }

@@ -94,6 +94,14 @@ pub fn forget(tx: &mut dyn WriteTx) -> Result<(), StoreError> {
     tx.set_meta(MetaKey::Anchor, &[])
 }
 
+/// Takes it out of the store where it does not open: which counter it was about is found without it.
+pub fn forget_unreadable(open: &OpenVault, tx: &mut dyn WriteTx) -> Result<(), Error> {
+    match Kept::read(open, tx) {
+        Err(Error::Quarantined(_)) => Ok(forget(tx)?),
+        other => other.map(|_| ()),
+    }
+}
+
 /// A counter of this vault.
 pub fn place(
     open: &OpenVault,

@@ -117,7 +117,7 @@ pub fn forget_unused(open: &OpenVault, tx: &mut dyn WriteTx) -> Result<Option<Ke
 }
 
 /// Of the TPM that opens a slot.
-fn root_key_name(open: &OpenVault, row: &SlotRow) -> Option<Vec<u8>> {
+pub(super) fn root_key_name(open: &OpenVault, row: &SlotRow) -> Option<Vec<u8>> {
     Some(Slot::parse(row, &open.id).ok()?.sealed_blob()?.root_key_name.clone())
 }
 

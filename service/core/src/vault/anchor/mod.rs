@@ -14,6 +14,7 @@ mod check;
 mod kept;
 mod make;
 mod raise;
+mod restored;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,7 @@ use crate::keyring::Keyring;
 use crate::port::{Counter, SecretMemory};
 
 pub(super) use check::{Finding, Plan, Trust};
-pub(super) use kept::exists;
+pub(super) use kept::{Kept, exists, forget_unreadable};
 pub(super) use make::forget_unused;
 
 /// Its keys, and what is to be done about it in this opening.
@@ -64,7 +65,7 @@ impl AnchorKeys {
         self.rows_verified.store(true, Ordering::Release);
     }
 
-    fn rows_are_verified(&self) -> bool {
+    pub(super) fn rows_are_verified(&self) -> bool {
         self.rows_verified.load(Ordering::Acquire)
     }
 

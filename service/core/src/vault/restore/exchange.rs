@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::port::{Replacement, Totals};
+use crate::port::{Replacement, Taken};
 use crate::vault::anchor::Trust;
 use crate::vault::state::Inner;
 use crate::vault::{Effect, Event, OpenVault, SealReason, Vault};
@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Vault {
-    /// Closes the vault, waits until nobody uses its keys, and exchanges the store. Where that fails it serves as before.
+    /// Closes the vault, waits until nobody uses its keys, and exchanges the store; the file that the one before is kept in. Where that
+    /// fails it serves as before, but where the other one has taken its place already and cannot be used before the next start.
     pub(super) fn exchange(
         self: &Arc<Self>,
         event: &Event,
@@ -33,24 +34,34 @@ impl Vault {
             _ => None,
         });
         let Some(before) = before else { return Err(Error::Unavailable("the vault was taken out of service".into())) };
+        // Whatever it holds: its log is there for whoever asks what has become of it.
+        let is_kept = !matches!(before, Inner::Uninitialised(_));
         self.enter(Inner::Sealed(SealReason::Restoring))?;
         let exchanged = self.close_log(event, &before).and_then(|()| {
             wait_for_requests(&before)?;
             // What came in meanwhile.
             self.check_restore(replace)?;
-            let holds_something = self.read(|tx| Ok(tx.totals()?))? != Totals::default();
             // Before the first write to the other one.
             self.exchanges.fetch_add(1, Ordering::AcqRel);
-            replacement.take_place(holds_something).map_err(|error| {
+            replacement.take_place(is_kept).map_err(|error| {
                 self.exchanges.fetch_sub(1, Ordering::AcqRel);
                 self.store_failed(error)
             })
         });
-        if exchanged.is_err() {
-            self.audit.reopen();
-            self.enter(before)?;
+        match exchanged {
+            Ok(Taken { kept, unusable: None }) => Ok(kept),
+            Ok(Taken { kept, unusable: Some(cause) }) => {
+                let error = told_replaced(kept.as_deref(), "restart tokenvaultd", self.store_failed(cause));
+                // Not as before: its keys are of the other store.
+                self.enter(Inner::Unavailable(error.to_string()))?;
+                Err(error)
+            }
+            Err(error) => {
+                self.audit.reopen();
+                self.enter(before)?;
+                Err(error)
+            }
         }
-        exchanged
     }
 
     /// Writes what waits to the log of the vault that is closed, and that it was restored over.
@@ -67,12 +78,11 @@ impl Vault {
         done.inspect_err(|_| self.audit.put_back(waiting.to_vec()))
     }
 
-    /// Opens what was restored, as after a start.
+    /// Opens what was restored, as after a start, for who has the turn of the anchor.
     pub(super) fn serve_restored(self: &Arc<Self>, open: &Arc<OpenVault>) -> Result<(), Error> {
         // Whatever was known of the store before.
         self.forsaken.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.forget_seen();
-        let _anchoring = self.anchor_turn();
         let resumed = self
             .resume_trusted_time(open)
             .and_then(|()| self.resume_lockdown())
@@ -95,6 +105,16 @@ impl Vault {
                 Err(error)
             }
         }
+    }
+}
+
+/// What went wrong after the other store had taken the place of the one in use.
+pub(super) fn told_replaced(kept: Option<&str>, next: &str, error: Error) -> Error {
+    let kept = kept.map_or(String::new(), |kept| format!(", which is kept as {kept} in the state directory,"));
+    let text = format!("the backup has taken the place of the store{kept} and is not served ({error}); {next}");
+    match error {
+        Error::Quarantined(_) => Error::Quarantined(text),
+        _ => Error::Unavailable(text),
     }
 }
 

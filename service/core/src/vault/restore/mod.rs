@@ -6,17 +6,22 @@ mod stage;
 use std::io::Read;
 use std::sync::{Arc, TryLockError};
 
+use super::anchor::Kept;
+use super::lockdown;
 use super::row_sum::begin_first_account;
 use super::slots::store_table_mac;
 use super::state::Inner;
+use super::voucher::RecoveryKey;
 use super::{Event, NewSlot, OpenVault, Vault};
 use crate::backup::{Opened, Summary};
 use crate::crypto::random;
 use crate::error::Error;
 use crate::port::{MetaKey, Progress, SealError, Sealer, SlotRow, StoreError, Totals, WriteTx};
+use crate::slot::voucher::Confirmed;
 use crate::slot::{SlotError, SlotKind, SlotMaker};
 use crate::{Caller, Secret};
 
+use exchange::told_replaced;
 use stage::{Staged, not_whole};
 
 /// How a backup is to be restored.
@@ -29,6 +34,8 @@ pub struct RestoreRequest<'a> {
     pub host_key: Option<&'a dyn Fn() -> Result<Secret, Error>>,
     /// Whether it may take the place of a vault that holds something.
     pub replace: bool,
+    /// Whether it may be one that nobody vouches for.
+    pub unvouched: bool,
 }
 
 /// A vault that was restored.
@@ -46,6 +53,8 @@ pub struct Restored {
     pub slot: Option<SlotKind>,
     /// Why the TPM does not.
     pub no_tpm: Option<SealError>,
+    /// Why the store could not be held against the TPM's counter: a start before that is done may end in quarantine.
+    pub no_anchor: Option<SealError>,
 }
 
 /// What makes a restored vault this machine's.
@@ -54,8 +63,12 @@ struct Own<'a> {
     event: &'a Event,
     /// Opens it unattended.
     slot: Option<&'a SlotRow>,
-    /// Number of the recovery slot that opened it.
-    recovery: u32,
+    /// The word of who has shown the recovery key.
+    confirmed: Confirmed,
+    /// What the TPM's counter is about to have.
+    anchor: Option<Kept>,
+    /// Whether the vault before gives no value out.
+    is_locked_down: bool,
     instance: [u8; 16],
 }
 
@@ -74,11 +87,13 @@ impl Vault {
             ))),
             Inner::Unavailable(reason) => Err(Error::Unavailable(reason.clone())),
         })?;
-        let holds_something = self.read(|tx| Ok(tx.totals()?))? != Totals::default();
+        // Who has nothing any more is in the log, which goes too.
+        let holds_something =
+            self.read(|tx| Ok(tx.totals()? != Totals::default() || !tx.principals(0, 1)?.is_empty()))?;
         if holds_something && !replace {
             return Err(Error::AccessDenied(
-                "the vault holds tokens, which a backup would take the place of; restore with option 'replace', which keeps a copy \
-                 of the store beside it"
+                "the vault holds tokens, or had users, and a backup would take the place of all that; restore with option 'replace', \
+                 which keeps a copy of the store beside it"
                     .into(),
             ));
         }
@@ -89,8 +104,9 @@ impl Vault {
     /// for as long as `from` does; `progress` counts rows.
     ///
     /// # Errors
-    /// [`Error::InvalidArgs`] names the place where the backup is damaged, [`Error::AccessDenied`] is for another recovery key and for
-    /// a vault that holds something; when the disk is full; when requests under way do not end.
+    /// [`Error::InvalidArgs`] names the place where the backup is damaged, or says that somebody else has made it; [`Error::AccessDenied`]
+    /// is for another recovery key, for a vault that holds something and for a backup that nobody vouches for; when the disk is full; when
+    /// requests under way do not end.
     pub fn restore(
         self: &Arc<Self>,
         caller: &Caller,
@@ -121,13 +137,21 @@ impl Vault {
         request: &RestoreRequest<'_>,
     ) -> Result<Restored, Error> {
         let _turn = self.one_at_a_time();
+        // The counter stays where it is until the store has taken its place.
+        let _anchoring = self.anchor_turn();
         let Staged { mut replacement, summary, opened, header } = staged;
-        let Opened { id, vk, keyring, slot: recovery } = opened;
+        let Opened { id, vk, keyring, slot: recovery, .. } = opened;
         let maker = SlotMaker { vault_id: &id, vk: &vk, keyring: &keyring, memory: self.memory(), created: self.now() };
         let (slot, no_tpm) = self.slot_of_machine(&maker, request)?;
         let by = slot.as_ref().and_then(|slot| SlotKind::parse(&slot.kind));
         let open = Arc::new(OpenVault::new(self, id, vk, keyring, by.unwrap_or(SlotKind::Recovery))?);
-        let own = Own { open: &open, event, slot: slot.as_ref(), recovery, instance: random::array()? };
+        let confirmed = self.vouch(&open, RecoveryKey { private: request.private, slot: recovery })?;
+        let (anchor, no_anchor) = match self.anchor_to_come(&open, slot.as_ref())? {
+            Ok(anchor) => (anchor, None),
+            Err(error) => (None, Some(error)),
+        };
+        let (is_locked_down, instance) = (self.lockdown_in_store()?, random::array()?);
+        let own = Own { open: &open, event, slot: slot.as_ref(), confirmed, anchor, is_locked_down, instance };
         let mut tokens = None;
         let written = replacement.write(&mut |tx| {
             let made = self.make_own(tx, &own);
@@ -138,20 +162,34 @@ impl Vault {
         let tokens = tokens.transpose()?;
         written.map_err(not_whole)?;
         let kept = self.exchange(event, replacement, request.replace)?;
-        self.serve_restored(&open)?;
-        Ok(Restored { summary, tokens: tokens.unwrap_or_default(), made: header.made, kept, slot: by, no_tpm })
+        let next = "'tokenvaultctl status' says what to do";
+        self.serve_restored(&open).map_err(|error| told_replaced(kept.as_deref(), next, error))?;
+        Ok(Restored {
+            summary,
+            tokens: tokens.unwrap_or_default(),
+            made: header.made,
+            kept,
+            slot: by,
+            no_tpm,
+            no_anchor,
+        })
     }
 
     /// Writes what is this machine's; how many tokens there are.
     fn make_own(self: &Arc<Self>, tx: &mut dyn WriteTx, own: &Own<'_>) -> Result<u64, Error> {
         tx.set_meta(MetaKey::InstanceId, &own.instance)?;
         // Who restores has the key.
-        tx.set_meta(MetaKey::RecoveryConfirmed, &own.recovery.to_be_bytes())?;
+        tx.set_meta(MetaKey::RecoveryConfirmed, &own.confirmed.encode())?;
         if let Some(slot) = own.slot {
             tx.insert_slot(slot)?;
         }
+        // Only an administrator ends it, and on purpose.
+        if own.is_locked_down {
+            tx.set_meta(MetaKey::Lockdown, lockdown::ON)?;
+        }
         // What was coming in when the backup was made comes in no more.
         tx.abandon_all_contents()?;
+        own.anchor.as_ref().map_or(Ok(()), |kept| kept.write(own.open, tx))?;
         store_table_mac(self, own.open, tx)?;
         begin_first_account(self, own.open, tx)?;
         self.record_mutation(own.open, tx, own.event, 0)?;

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::RestoreRequest;
 use crate::backup::{BackupError, BackupReader, Header, Opened, RowTaker, Summary};
+use crate::crypto::mac;
 use crate::error::Error;
 use crate::port::{Cell, Progress, Replacement, StoreError};
 use crate::vault::Vault;
@@ -37,10 +38,32 @@ impl Vault {
         })?;
         let mut staging = Staging { replacement, progress, rows: 0 };
         let (summary, opened) = reader.read(&mut staging, request.private, self.memory())?;
+        self.check_origin(&opened, request.unvouched)?;
         progress.report(staging.rows, staging.rows)?;
         let mut replacement = staging.replacement;
         replacement.complete().map_err(not_whole)?;
         Ok(Staged { replacement, summary, opened, header })
+    }
+
+    /// Refuses what others than the vault could have made.
+    fn check_origin(&self, opened: &Opened, unvouched: bool) -> Result<(), Error> {
+        if let Ok(open) = self.open()
+            && open.id == opened.id
+            && !mac::equal(open.keyring.integrity().expose(), opened.keyring.integrity().expose())
+        {
+            return Err(Error::InvalidArgs(
+                "the backup is said to be of the vault in use here, which has other keys: somebody else has made it; use another backup"
+                    .into(),
+            ));
+        }
+        if opened.is_vouched || unvouched {
+            return Ok(());
+        }
+        Err(Error::AccessDenied(
+            "nobody vouches for the backup: its vault had not been shown this recovery key yet, and whoever knows the public half of it \
+             could have made all of this; restore with option 'unvouched' only what was always kept where nobody else can write"
+                .into(),
+        ))
     }
 }
 
