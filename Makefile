@@ -5,7 +5,7 @@ DESTDIR ?=
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-boot coverage check bench doc header abi man fmt install deb
+.PHONY: help demo test test-boot fuzz coverage check bench doc header abi man fmt install deb
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ test: ## install what is missing, build, and run every test
 
 test-boot: ## build the packages, and test them in booted machines (ONLY=name: the tests with that in their names)
 	@tests/boot/run $(ONLY)
+
+fuzz: ## look for malformed input that is not refused (SECONDS=600: so long for each target; ONLY=backup,rows: these)
+	@tests/install-deps fuzz
+	@tests/fuzz/run '$(SECONDS)' '$(ONLY)'
 
 coverage: ## run every test, and write tests/coverage.md anew: which test covers what of the contract
 	@tests/covered

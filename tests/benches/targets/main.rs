@@ -15,6 +15,7 @@
     reason = "a measurement that cannot go on has nothing to say"
 )]
 
+mod backup;
 mod bus;
 mod chip;
 mod cleanup;
@@ -66,7 +67,7 @@ pub struct Bench {
 type Group = (&'static str, fn(&mut Bench, &mut Report));
 
 /// In the order they are measured: those that only read come first.
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 13] = [
     ("latency", latency::measure),
     ("listing", listing::measure),
     ("processes", processes::measure),
@@ -78,6 +79,7 @@ const GROUPS: [Group; 12] = [
     ("flood", flood::measure),
     ("writes", writes::measure),
     ("cleanup", cleanup::measure),
+    ("backup", backup::measure),
     ("sync", sync::measure),
 ];
 
