@@ -72,7 +72,9 @@ fn opening(what: &str, site: &mut Site) -> Row {
     site.vault.start_daemon();
     site.vault.wait_for_state("serving");
     let served = begun.elapsed().as_secs_f64();
-    wait::until_within(LONGEST, "the rows to be verified", || site.vault.log().contains("are as the vault wrote them").then_some(()));
+    wait::until_within(LONGEST, "the rows to be verified", || {
+        site.vault.log().contains("are as the vault wrote them").then_some(())
+    });
     let row = Row::new(what).ours(begun.elapsed().as_secs_f64(), "s").bound(AtMost(SECONDS));
     row.note(format!("it serves after {served:.2} s"))
 }

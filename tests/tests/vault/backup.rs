@@ -71,6 +71,31 @@ fn recorded(vault: &Vault, door: Door, operation: &str) -> usize {
 }
 
 through_both_doors! {
+    fn one_from_before_the_recovery_key_was_confirmed_is_nobodys_word(door) {
+        let vault = Vault::start();
+        vault.client(ALICE, door).put("a", b"1", &defaults()).unwrap();
+        let key = vault.path().join("recovery-key");
+        ok(run(&vault, ROOT, door, &["tokenvaultctl", "init", "--recovery-out", text(&key)]));
+        let (file, with_key) = (create(&vault, door), ["--recovery-file", text(&key)]);
+        let verify = [&["verify", text(&file)], &with_key[..]].concat();
+        let told = ctl(&vault, door, &verify);
+        let warned = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(warned.contains("nobody vouches for it") && warned.contains("--unvouched"), "{warned}");
+        assert!(ok(told).contains("this recovery key opens it"));
+        let vouched =
+            |arguments: &[&str]| json(&ok(ctl(&vault, door, &[arguments, &["--json=short"]].concat())))["vouched"].clone();
+        assert_eq!(vouched(&verify), false);
+        let other = Vault::start();
+        let (status, line) = failed(restore(&other, door, &file, &with_key));
+        assert!(status == 4 && line.contains("nobody vouches") && line.contains("--unvouched"), "{line}");
+        ok(restore(&other, door, &file, &[&with_key[..], &["--unvouched"]].concat()));
+        assert_eq!(other.client(ALICE, door).get("a", &defaults()).unwrap().data(), b"1");
+        ok(run(&vault, ROOT, door, &["tokenvaultctl", "init", "--confirm-recovery", "--confirm-from", text(&key)]));
+        create(&vault, door);
+        assert_eq!(vouched(&verify), true);
+        assert_eq!(ctl(&vault, door, &verify).stderr, b"");
+    }
+
     fn what_was_lost_comes_back_on_another_machine_with_only_the_recovery_key(door) {
         let (lost, key) = written(door);
         let file = create(&lost, door);
@@ -269,32 +294,6 @@ fn it_is_listed_and_verified_without_the_daemon() {
     let told = ctl(&vault, Door::Socket, &["verify", text(&file), "--json=short"]);
     assert_eq!(told.status.code(), Some(1));
     assert_eq!(String::from_utf8(told.stdout).unwrap(), "{\"schema\":\"tokenvault/1\",\"ok\":false}\n");
-}
-
-#[test]
-fn one_from_before_the_recovery_key_was_confirmed_is_nobodys_word() {
-    let (vault, door) = (Vault::start(), Door::Socket);
-    vault.client(ALICE, door).put("a", b"1", &defaults()).unwrap();
-    let key = vault.path().join("recovery-key");
-    ok(run(&vault, ROOT, door, &["tokenvaultctl", "init", "--recovery-out", text(&key)]));
-    let (file, with_key) = (create(&vault, door), ["--recovery-file", text(&key)]);
-    let verify = [&["verify", text(&file)], &with_key[..]].concat();
-    let told = ctl(&vault, door, &verify);
-    let warned = String::from_utf8_lossy(&told.stderr).into_owned();
-    assert!(warned.contains("nobody vouches for it") && warned.contains("--unvouched"), "{warned}");
-    assert!(ok(told).contains("this recovery key opens it"));
-    let vouched =
-        |arguments: &[&str]| json(&ok(ctl(&vault, door, &[arguments, &["--json=short"]].concat())))["vouched"].clone();
-    assert_eq!(vouched(&verify), false);
-    let other = Vault::start();
-    let (status, line) = failed(restore(&other, door, &file, &with_key));
-    assert!(status == 4 && line.contains("nobody vouches") && line.contains("--unvouched"), "{line}");
-    ok(restore(&other, door, &file, &[&with_key[..], &["--unvouched"]].concat()));
-    assert_eq!(other.client(ALICE, door).get("a", &defaults()).unwrap().data(), b"1");
-    ok(run(&vault, ROOT, door, &["tokenvaultctl", "init", "--confirm-recovery", "--confirm-from", text(&key)]));
-    create(&vault, door);
-    assert_eq!(vouched(&verify), true);
-    assert_eq!(ctl(&vault, door, &verify).stderr, b"");
 }
 
 #[test]
