@@ -1,5 +1,5 @@
 //! Reading all rows after each time the vault is opened, while it serves: what somebody else than the vault has removed, added or
-//! put back takes it out of service. The service manager is told how far that is.
+//! put back takes it out of service. The service manager is told how far that is. Then what waits for the rows to be verified.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,11 +38,25 @@ pub async fn keep(service: Arc<Service>) {
     }
 }
 
-/// Goes on with rotations that were interrupted, now that the rows are known to be the vault's.
+/// Goes on with rotations that were interrupted, now that the rows are known to be the vault's; again and again where something keeps
+/// one from its end that may pass, until the vault is opened anew.
 async fn go_on(service: &Arc<Service>) {
-    let worker = Arc::clone(service);
-    if let Err(error) = blocking(move || rotate::go_on(&worker)).await {
-        log::warn!("a rotation of keys that was interrupted does not go on: {error}");
+    let mut told = String::new();
+    loop {
+        let worker = Arc::clone(service);
+        match blocking(move || rotate::go_on(&worker)).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) if error.to_string() == told => {}
+            Err(error) => {
+                told = error.to_string();
+                log::warn!("rotations of keys that were interrupted do not go on: {error}");
+            }
+        }
+        tokio::select! {
+            () = service.opened.notified() => return service.opened.notify_one(),
+            () = tokio::time::sleep(AGAIN) => {}
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Drawing keys anew that are in use.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use tokenvault_core::vault::Vault;
+use tokenvault_core::port::{Cancelled, Progress};
+use tokenvault_core::vault::{Vault, daemon};
 use tokenvault_core::{Caller, Error};
 use tokenvault_proto::{Findings, RotateOptions};
 
@@ -78,24 +80,34 @@ fn rotate_user(
     Ok(Findings::default().with("rows", done.rows).with("values", done.values).with("locked", done.locked))
 }
 
-/// Goes on with what ended before all was done, because the daemon was stopped or the vault sealed. Blocks.
+/// Goes on with what ended before all was done, because the daemon was stopped or the vault sealed: one user after the other, whatever
+/// becomes of one. Whether it should be tried again: something may work later. Blocks.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn go_on(service: &Arc<Service>) -> Result<(), Error> {
-    let daemon = tokenvault_core::vault::daemon();
+pub fn go_on(service: &Service) -> Result<bool, Error> {
+    let mut again = false;
     for uid in service.vault.unfinished_rotations()? {
-        let (vault, caller) = (Arc::clone(&service.vault), daemon.clone());
-        service.operations.begin(&daemon, METHOD, move |watch: &Watch| {
-            let done = rotate_user(&vault, &caller, (uid, false), watch);
-            match &done {
-                Ok(_) => log::info!("the rotation of the key of uid {uid} that had been interrupted is done"),
-                Err(error) => log::warn!("the rotation of the key of uid {uid} did not end: {error}"),
+        let begun = service.vault.begin_user_rotation(&daemon(), uid, false);
+        match begun.and_then(|rotation| rotation.finish(&UntilTheEnd(service))) {
+            Ok(_) => log::info!("the rotation of the key of uid {uid} that had been interrupted is done"),
+            Err(Error::Sealed(_) | Error::Cancelled) => return Ok(false),
+            Err(error) => {
+                again |= matches!(error, Error::Unavailable(_) | Error::LimitsExceeded { .. });
+                log::warn!("the rotation of the key of uid {uid} that had been interrupted does not go on: {error}");
             }
-            done.map_err(|error| (error, Findings::default()))
-        })?;
+        }
     }
-    Ok(())
+    Ok(again)
+}
+
+/// Goes on until the daemon ends.
+struct UntilTheEnd<'a>(&'a Service);
+
+impl Progress for UntilTheEnd<'_> {
+    fn report(&self, _done: u64, _total: u64) -> Result<(), Cancelled> {
+        if self.0.ending.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]

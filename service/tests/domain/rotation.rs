@@ -294,6 +294,19 @@ fn nobody_who_reads_or_writes_meanwhile_meets_a_key_he_does_not_know() {
 }
 
 #[test]
+fn of_two_rotations_of_one_user_the_second_waits_for_the_first() {
+    let home = Home::new();
+    furnish(&home);
+    let first = home.vault().begin_user_rotation(&daemon(), ALICE, false).unwrap();
+    assert_eq!(refused(home.rotate_user(ALICE, true)), Refused::Unavailable);
+    assert_eq!(home.vault().unfinished_rotations().unwrap(), [0; 0], "it is under way");
+    home.rotate_user(BOB, false).unwrap();
+    first.finish(&Unwatched).unwrap();
+    home.rotate_user(ALICE, true).unwrap();
+    check(&home);
+}
+
+#[test]
 fn what_somebody_changed_ends_it_and_both_keys_stay() {
     let mut home = Home::new();
     home.alice().put("a", b"1").unwrap();
@@ -340,12 +353,12 @@ fn a_vault_that_is_sealed_meanwhile_lets_go_of_its_keys() {
 fn it_is_told_in_the_audit_log_when_it_began_and_when_it_ended() {
     let home = Home::new();
     home.alice().put("t", b"1").unwrap();
-    home.rotate_user(ALICE, false).unwrap();
+    home.rotate_user(ALICE, true).unwrap();
     let told: Vec<_> = records(&home)
         .into_iter()
         .filter(|record| record.operation.contains("Rotat"))
         .map(|record| (record.operation, record.owner, record.purpose))
         .collect();
-    let about = |operation: &str| (operation.to_owned(), Some(ALICE), "user".to_owned());
+    let about = |operation: &str| (operation.to_owned(), Some(ALICE), "user, values too".to_owned());
     assert_eq!(told, [about("Rotate"), about("EndRotation")]);
 }

@@ -44,6 +44,8 @@ pub struct OpenVault {
     pub(crate) principals: Principals,
     /// Machine keys in use.
     pub(crate) machine_keys: MachineKeys,
+    /// Users whose machine key is being renewed.
+    pub(super) rotating: super::rotation::Rotating,
     /// Whose login-class tokens are open.
     pub(crate) unlocked: Unlocked,
     /// Whose tokens are nobody's though that is not written down yet.
@@ -76,6 +78,7 @@ impl OpenVault {
             opened_by: by,
             principals: Principals::default(),
             machine_keys: MachineKeys::default(),
+            rotating: super::rotation::Rotating::default(),
             unlocked: Unlocked::default(),
             withheld: RwLock::default(),
             estranged: RwLock::default(),

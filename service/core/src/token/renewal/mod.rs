@@ -39,6 +39,8 @@ pub struct Renewed {
     pub values: u64,
     /// Values of class `login` that were not, because their owner is not logged in.
     pub locked: u64,
+    /// Values in chunks of which there was no copy yet: they came, or could be opened, in between.
+    pub(crate) missed: u64,
 }
 
 impl Renewed {
@@ -47,6 +49,7 @@ impl Renewed {
         self.rows += other.rows;
         self.values += other.values;
         self.locked += other.locked;
+        self.missed += other.missed;
     }
 }
 
@@ -105,8 +108,18 @@ impl Renewal {
         let records = self.records();
         let version = records.open_version(&head)?;
         if self.wants_dek(&version) {
+            let has_copy = |content| contents.iter().any(|copy| copy.of == content);
             match records.open_dek((row, meta), (&head, &version), self.vault.memory()) {
-                Ok(dek) => return self.reencrypt(tx, (row, meta), (head, version), (&dek, contents), done).map(Some),
+                Ok(_) if head.content.is_some_and(|content| !has_copy(content)) => done.missed += 1,
+                Ok(dek) => match self.reencrypt(tx, (row, meta), (&head, &version), (&dek, contents)) {
+                    Ok(anew) => {
+                        done.values += 1;
+                        return Ok(Some(anew));
+                    }
+                    // Logged out just now: nothing was written.
+                    Err(Error::Locked) => done.locked += 1,
+                    Err(error) => return Err(error),
+                },
                 Err(Error::Locked) => done.locked += 1,
                 Err(error) => return Err(error),
             }
@@ -128,42 +141,38 @@ impl Renewal {
         Ok(Some(head))
     }
 
-    /// Puts a version in its place whose value is encrypted under a new DEK.
+    /// Puts a version in its place whose value is encrypted under a new DEK. What lies in chunks has a copy.
     fn reencrypt(
         &self,
         tx: &mut dyn WriteTx,
         (row, meta): (&TokenRow, &TokenMeta),
-        (mut head, mut version): (VersionHead, VersionMeta),
+        (before, version): (&VersionHead, &VersionMeta),
         (dek, contents): (&Secret, &[NewContent]),
-        done: &mut Renewed,
     ) -> Result<VersionHead, Error> {
         let (records, memory) = (self.records(), self.vault.memory());
         let gone = || Error::Quarantined(format!("a version of token {} has lost its value", row.id));
-        let drawn;
-        let (value, new_dek) = match head.content {
+        let copy = contents.iter().find(|copy| Some(copy.of) == before.content);
+        let (drawn, mut head) = (random::secret(memory, KEY_BYTES)?, before.clone());
+        head.content = copy.map(|copy| copy.id);
+        let new_dek = copy.map_or(&drawn, |copy| &copy.dek);
+        let version = VersionMeta { dek_term: Some(self.principal.machine_key.newest_term()), ..version.clone() };
+        records.seal_version(&mut head, &version)?;
+        records.seal_dek((row, meta), (&mut head, &version), new_dek)?;
+        let value = match copy {
             None => {
                 let stored = tx.version(head.token, head.version)?.ok_or_else(gone)?;
                 let aad = records.value_aad(head.token, head.version);
                 let padded = wrap::open(dek, VALUE, aad.as_bytes(), &stored.value, memory)?;
-                drawn = random::secret(memory, KEY_BYTES)?;
-                (wrap::seal(&drawn, VALUE, aad.as_bytes(), padded.expose())?, &drawn)
+                wrap::seal(new_dek, VALUE, aad.as_bytes(), padded.expose())?
             }
-            Some(content) => {
-                let copy = contents.iter().find(|copy| copy.of == content);
-                // It was put back meanwhile, by `Rollback`: begun again, this finds it.
-                let copy = copy.ok_or_else(|| Error::Unavailable("a token was changed meanwhile; retry".into()))?;
+            Some(copy) => {
                 tx.use_content(copy.id)?.ok_or_else(gone)?;
-                head.content = Some(copy.id);
-                (Vec::new(), &copy.dek)
+                Vec::new()
             }
         };
-        version.dek_term = Some(self.principal.machine_key.newest_term());
-        records.seal_version(&mut head, &version)?;
-        records.seal_dek((row, meta), (&mut head, &version), new_dek)?;
         tx.delete_version(head.token, head.version)?.ok_or_else(gone)?;
         let anew = VersionRow { head, value };
         tx.insert_version(&anew)?;
-        done.values += 1;
         Ok(anew.head)
     }
 

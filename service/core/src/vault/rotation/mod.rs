@@ -3,8 +3,10 @@
 mod slot;
 mod user;
 mod vault_key;
+mod walk;
 
-pub use self::user::UserRotation;
+pub(super) use self::user::Rotating;
+pub use self::walk::UserRotation;
 
 /// The method of the interface, as the audit log tells of it.
 const OPERATION: &str = "Rotate";

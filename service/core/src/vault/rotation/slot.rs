@@ -6,7 +6,7 @@ use super::OPERATION;
 use crate::Caller;
 use crate::error::Error;
 use crate::port::{SealError, Sealer, SlotRow};
-use crate::slot::{Slot, SlotKind, SlotMaker};
+use crate::slot::{Slot, SlotError, SlotKind, SlotMaker, SlotSecret};
 use crate::vault::slots::{no_slot, store_table_mac, verify_table};
 use crate::vault::{Effect, Event, OpenVault, Vault};
 
@@ -54,11 +54,13 @@ impl Vault {
                 if tpm_of(&anew) != tpm_of(row) {
                     return Err(Error::Tpm(SealError::WrongTpm));
                 }
+                // It takes the place of what opens the vault unattended: it has to open it.
+                Slot::parse(&anew, &open.id)?.open(SlotSecret::Sealer(sealer), self.memory())?;
                 anew
             }
             SlotKind::Recovery => {
                 let public = slot.recovery().map(|recovery| *recovery.public_key());
-                maker.recovery(&public.unwrap_or_default())?
+                maker.recovery(&public.ok_or(SlotError::Damaged("it has no public key"))?)?
             }
             SlotKind::Passphrase | SlotKind::HostKey => {
                 return Err(Error::InvalidArgs(format!(

@@ -1,32 +1,47 @@
-//! The machine key of one user.
+//! The machine key of one user: a new term begins.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{ENDED, OPERATION};
+use super::{OPERATION, UserRotation};
 use crate::Caller;
 use crate::error::Error;
-use crate::issued::apart_from_tokens;
 use crate::machine_key::StoredKey;
-use crate::port::{Progress, WriteTx};
-use crate::token::{OldContent, Renewal, Renewed};
+use crate::token::Renewal;
 use crate::user;
-use crate::vault::{Change, Effect, Event, Vault};
+use crate::vault::{Change, Effect, Event, OpenVault, Vault};
 
-/// Rows that are read at one time.
-const PAGE: usize = 64;
-/// Bytes of values that are encrypted anew in one write, after which others have their turn.
-const BYTES: u64 = 1 << 20;
+/// Principals that are read at one time.
+const PAGE: usize = 256;
 
-/// Where something issued stands: the day it expires, and its number.
-type Issued = (i64, i64);
+/// Users whose key is being renewed.
+#[derive(Default)]
+pub(in crate::vault) struct Rotating(Mutex<BTreeSet<u32>>);
 
-/// A rotation of a user's machine key, begun and to be finished.
-pub struct UserRotation {
-    renewal: Renewal,
-    /// Who asked for it, and of whom.
-    event: Event,
-    /// How many rows it had at the beginning.
-    rows: u64,
+/// One of them, until it is dropped.
+pub(super) struct Turn {
+    open: Arc<OpenVault>,
+    uid: u32,
+}
+
+impl Turn {
+    /// # Errors
+    /// [`Error::Unavailable`] while another rotation of the user is under way.
+    fn take(open: &Arc<OpenVault>, uid: u32) -> Result<Self, Error> {
+        let mut rotating = open.rotating.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if rotating.insert(uid) {
+            return Ok(Self { open: Arc::clone(open), uid });
+        }
+        Err(Error::Unavailable(format!(
+            "a rotation of the key of uid {uid} is under way; wait until it has ended, and begin again"
+        )))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.open.rotating.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.uid);
+    }
 }
 
 impl Vault {
@@ -34,7 +49,7 @@ impl Vault {
     /// `reencrypts`, values get new keys too. Where a rotation of it has ended before all was done, that one goes on. Blocks.
     ///
     /// # Errors
-    /// [`Error::InvalidArgs`] for a uid the vault does not know.
+    /// [`Error::InvalidArgs`] for a uid the vault does not know; [`Error::Unavailable`] while another rotation of it is under way.
     pub fn begin_user_rotation(
         self: &Arc<Self>,
         caller: &Caller,
@@ -42,7 +57,9 @@ impl Vault {
         reencrypts: bool,
     ) -> Result<UserRotation, Error> {
         let open = self.open()?;
-        let event = Event { purpose: "user".to_owned(), ..Event::new(caller, OPERATION).about(Some(uid), "") };
+        let turn = Turn::take(&open, uid)?;
+        let purpose = if reencrypts { "user, values too" } else { "user" };
+        let event = Event { purpose: purpose.to_owned(), ..Event::new(caller, OPERATION).about(Some(uid), "") };
         let (vault, opened, audited) = (Arc::clone(self), Arc::clone(&open), event.clone());
         let change = Change::begin(&open, uid);
         let (row, record) = self.write_and_wait(event.clone(), Effect::Grows, move |tx| {
@@ -56,7 +73,9 @@ impl Vault {
             }
             record.reencrypts = Some(reencrypts || record.reencrypts.unwrap_or(false));
             let row = keys.with_key(&row, &record, &stored)?;
-            opened.machine_keys.expect(row.id, &stored, vault.memory())?;
+            if !goes_on {
+                opened.machine_keys.expect(row.id, &stored, vault.memory())?;
+            }
             tx.update_principal(&row)?;
             vault.record_mutation(&opened, tx, &audited, 0)?;
             Ok((row, record))
@@ -66,10 +85,12 @@ impl Vault {
         drop(change);
         let reencrypts = record.reencrypts.unwrap_or(false);
         let renewal = Renewal { vault: Arc::clone(self), open, principal, reencrypts };
-        Ok(UserRotation { renewal, event, rows: row.tokens.saturating_add(row.issued) })
+        let (term, rows) = (record.key_term(), row.tokens.saturating_add(row.issued));
+        Ok(UserRotation { renewal, event, term, rows, _turn: turn })
     }
 
-    /// Uids whose rotation ended before all was done: both terms of the key are kept. Reads all principals.
+    /// Uids whose rotation ended before all was done, and is not under way now: both terms of the key are kept. Reads all principals;
+    /// one that does not open is nobody's.
     ///
     /// # Errors
     /// When the vault is not open, or the store cannot be read.
@@ -81,155 +102,11 @@ impl Vault {
             let Some(last) = rows.last() else { return Ok(found) };
             after = last.id;
             for row in rows.iter().filter(|row| StoredKey::is_renewing_sealed(&row.key)) {
-                found.push(open.keys(self).open_record(row)?.uid);
-            }
-        }
-    }
-}
-
-impl UserRotation {
-    /// Whose machine key it is.
-    pub fn uid(&self) -> u32 {
-        self.renewal.principal.uid
-    }
-
-    /// Seals everything of the user anew, a few rows at a time, and then lets go of the term before. Blocks; `progress` counts tokens
-    /// and what was issued, of those there were at the beginning.
-    ///
-    /// # Errors
-    /// [`Error::Quarantined`] when something does not open where it stands, and [`Error::Cancelled`]: both terms are kept then, and
-    /// what was done stays done.
-    pub fn finish(self, progress: &dyn Progress) -> Result<Renewed, Error> {
-        let mut done = Renewed::default();
-        let goes_on = |done: Renewed| {
-            self.check()?;
-            Ok::<_, Error>(progress.report(done.rows, self.rows.max(done.rows))?)
-        };
-        goes_on(done)?;
-        // What comes behind the last ones meanwhile is of the new term.
-        let mut after = Some((i64::MIN, i64::MIN));
-        while let Some(begin) = after {
-            let (next, renewed) = self.renew_issued(begin)?;
-            after = next;
-            done.add(renewed);
-            goes_on(done)?;
-        }
-        let mut after = Some(0);
-        while let Some(begin) = after {
-            let (next, renewed) = self.renew_tokens(begin, &|| goes_on(done))?;
-            after = next;
-            done.add(renewed);
-            goes_on(done)?;
-        }
-        self.settle()?;
-        Ok(done)
-    }
-
-    /// Refuses to go on in another opening of the vault than it was begun in.
-    fn check(&self) -> Result<(), Error> {
-        if self.renewal.vault.open()?.opening == self.renewal.open.opening {
-            return Ok(());
-        }
-        Err(Error::Unavailable("the vault was sealed meanwhile; it goes on by itself".into()))
-    }
-
-    /// Some of what was issued, behind a day and a number; where there is more, the last of them.
-    fn renew_issued(&self, after: Issued) -> Result<(Option<Issued>, Renewed), Error> {
-        let renewal = self.renewal.clone();
-        self.write(move |tx| {
-            let rows = tx.issued_by(renewal.principal.id, after, PAGE)?;
-            let mut done = Renewed::default();
-            for row in &rows {
-                done.add(renewal.issued(tx, row)?);
-            }
-            let last = rows.last().filter(|_| rows.len() == PAGE);
-            Ok((last.map(|last| (last.expires_day, last.id)), done))
-        })
-    }
-
-    /// Some tokens behind one; where there are more, the last of them.
-    fn renew_tokens(
-        &self,
-        after: i64,
-        goes_on: &dyn Fn() -> Result<(), Error>,
-    ) -> Result<(Option<i64>, Renewed), Error> {
-        let Step { tokens, contents, last } = self.next_step(after)?;
-        let mut copies = Vec::new();
-        for content in &contents {
-            copies.extend(self.renewal.copy(content, goes_on)?);
-        }
-        let renewal = self.renewal.clone();
-        let renewed = self.write(move |tx| {
-            let mut done = Renewed::default();
-            for id in &tokens {
-                if let Some(row) = tx.token_by_id(*id)? {
-                    done.add(renewal.token(tx, row, &copies)?);
+                let Ok(record) = open.keys(self).open_record(row) else { continue };
+                if !open.rotating.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&record.uid) {
+                    found.push(record.uid);
                 }
             }
-            Ok(done)
-        })?;
-        Ok((last, renewed))
+        }
     }
-
-    /// So many tokens that one write can seal them without others waiting long.
-    fn next_step(&self, after: i64) -> Result<Step, Error> {
-        let renewal = &self.renewal;
-        renewal.vault.read(|tx| {
-            let page = tx.tokens(renewal.principal.id, &[], after, PAGE)?;
-            let is_full = page.len() == PAGE;
-            let (mut step, mut bytes) = (Step::default(), 0);
-            for (row, _) in page {
-                let contents = renewal.old_contents(tx, &row)?;
-                // What lies in chunks is copied first, of one token at a time.
-                let has_enough = bytes >= BYTES || !step.contents.is_empty();
-                if has_enough || !(contents.is_empty() || step.tokens.is_empty()) {
-                    step.last = step.tokens.last().copied();
-                    return Ok(step);
-                }
-                step.tokens.push(row.id);
-                step.contents = contents;
-                if renewal.reencrypts {
-                    bytes += tx.versions(row.id)?.iter().map(|head| head.stored_bytes).sum::<u64>();
-                }
-            }
-            step.last = step.tokens.last().copied().filter(|_| is_full);
-            Ok(step)
-        })
-    }
-
-    /// Lets go of the term before, now that nothing needs it.
-    fn settle(&self) -> Result<(), Error> {
-        let renewal = self.renewal.clone();
-        let _change = Change::begin(&renewal.open, self.uid());
-        let event = Event { operation: ENDED, ..self.event.clone() };
-        let (id, audited) = (renewal.principal.id, event.clone());
-        renewal.vault.clone().write_and_wait(event, Effect::Erases, move |tx| {
-            let Renewal { vault, open, .. } = &renewal;
-            // It was purged meanwhile.
-            let Some(row) = tx.principal_by_id(id)? else { return Ok(()) };
-            let keys = open.keys(vault);
-            let (mut record, stored) = (keys.open_record(&row)?, keys.open_key(&row)?);
-            record.reencrypts = None;
-            tx.update_principal(&keys.with_key(&row, &record, &stored.settle(vault.memory())?)?)?;
-            vault.record_mutation(open, tx, &audited, 0)
-        })
-    }
-
-    /// Tokens stay what they are, so whatever of them lies opened stays as well.
-    fn write<T: Send + 'static>(
-        &self,
-        work: impl FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        self.renewal.vault.write_and_wait(apart_from_tokens(&self.event), Effect::Grows, work)
-    }
-}
-
-/// What one write seals anew.
-#[derive(Default)]
-struct Step {
-    tokens: Vec<i64>,
-    /// What is copied before, of the only token.
-    contents: Vec<OldContent>,
-    /// Where there are more tokens, the last of these.
-    last: Option<i64>,
 }
