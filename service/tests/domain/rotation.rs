@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use tokenvault_core::name::ContentType;
 use tokenvault_core::owner::Owner;
-use tokenvault_core::token::{Annotation, Class, PutOptions};
+use tokenvault_core::token::{Annotation, Class, OpenedValue, PutOptions};
 use tokenvault_core::vault::daemon;
 
 use crate::fixture::*;
@@ -291,6 +291,26 @@ fn nobody_who_reads_or_writes_meanwhile_meets_a_key_he_does_not_know() {
         ends.store(true, std::sync::atomic::Ordering::Relaxed);
     });
     home.check_counters();
+}
+
+#[test]
+fn who_reads_a_long_value_reads_on_though_it_is_encrypted_anew() {
+    let home = Home::new();
+    let alice = home.alice();
+    alice.attach("long", &long(5, 1)).unwrap();
+    let OpenedValue::Chunked(first, mut rest) = alice.open("long").unwrap().value else { panic!("it is short") };
+    let mut read = first.expose().to_vec();
+    read.extend(home.vault().read_chunk(&mut rest).unwrap().unwrap().expose());
+    home.rotate_user(ALICE, true).unwrap();
+    wait_until("what was copied to be removed", || blobs(&home, VALUES[1]).len() == 6);
+    while let Some(part) = home.vault().read_chunk(&mut rest).unwrap() {
+        read.extend(part.expose());
+    }
+    assert!(read == long(5, 1));
+    let OpenedValue::Chunked(_, mut rest) = alice.open("long").unwrap().value else { panic!("it is short") };
+    alice.put("long", b"another").unwrap();
+    alice.delete_version("long", 1).unwrap();
+    assert_eq!(refused(home.vault().read_chunk(&mut rest)), Refused::NotFound);
 }
 
 #[test]

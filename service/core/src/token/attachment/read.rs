@@ -26,6 +26,8 @@ pub struct Attachment {
     /// The principal whose it is.
     owner: i64,
     class: Class,
+    /// The token's row and the number of the version.
+    version: (i64, u64),
     content: i64,
     size: u64,
     next: u32,
@@ -100,9 +102,8 @@ impl Vault {
     }
 
     /// The next chunk as it lies in the store, where it may be read still.
-    fn next_blob(&self, open: &OpenVault, tx: &dyn ReadTx, attachment: &Attachment) -> Result<Vec<u8>, Error> {
-        let Attachment { content, next, .. } = *attachment;
-        if open.opening != attachment.opening || !tx.has_content(content)? {
+    fn next_blob(&self, open: &OpenVault, tx: &dyn ReadTx, attachment: &mut Attachment) -> Result<Vec<u8>, Error> {
+        if open.opening != attachment.opening {
             return Err(Error::NotFound);
         }
         self.check_values_leave()?;
@@ -111,9 +112,27 @@ impl Vault {
         if !owner.serves(attachment.reader) || reader.is_some_and(|reader| !reader.active) {
             return Err(Error::AccessDenied("who reads the value, or whose it is, was disabled meanwhile".into()));
         }
-        Records { open, principal: &owner }.check_unlocked(attachment.class)?;
+        let records = Records { open, principal: &owner };
+        records.check_unlocked(attachment.class)?;
+        if !tx.has_content(attachment.content)? {
+            self.follow(records, tx, attachment)?;
+        }
+        let Attachment { content, next, .. } = *attachment;
         let missing = || Error::Quarantined(format!("chunk {next} of content {content} is missing"));
         tx.chunk(content, next)?.ok_or_else(missing)
+    }
+
+    /// Goes on with the content that the version has now, where its value was encrypted anew while it was read.
+    fn follow(&self, records: Records<'_>, tx: &dyn ReadTx, attachment: &mut Attachment) -> Result<(), Error> {
+        let (token, number) = attachment.version;
+        let row = tx.token_by_id(token)?.ok_or(Error::NotFound)?;
+        let head = tx.version_head(token, number)?.ok_or(Error::NotFound)?;
+        let (meta, version) = (records.open_token(&row)?, records.open_version(&head)?);
+        // The number of a version is never given again: this one has the same value.
+        let content = head.content.filter(|_| version.size == attachment.size).ok_or(Error::NotFound)?;
+        attachment.dek = records.open_dek((&row, &meta), (&head, &version), self.memory())?;
+        attachment.content = content;
+        Ok(())
     }
 
     /// Opens the value of a version that was found for a reader, or the first chunk of it.
@@ -137,6 +156,7 @@ impl Vault {
                     reader: reader.uid,
                     owner: shelf.principal.id,
                     class: found.class()?,
+                    version: (found.row.id, found.head.version),
                     content,
                     size: found.version.size,
                     next: 0,
@@ -172,7 +192,8 @@ impl Vault {
                 return Ok(whole);
             }
             at = end;
-            part = attachment.open(&self.next_blob(open, tx, &attachment)?, self.memory())?;
+            let blob = self.next_blob(open, tx, &mut attachment)?;
+            part = attachment.open(&blob, self.memory())?;
         }
     }
 }

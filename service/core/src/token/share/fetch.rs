@@ -23,7 +23,7 @@ use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
 /// What came of fetching something that is shared.
 pub enum Fetched<P> {
     /// The value.
-    Opened(Opened<P>),
+    Opened(Box<Opened<P>>),
     /// Uses are counted: when there is a place for so many bytes, which lie in memory at one time, the value is to be had by
     /// [`Vault::get_counted`].
     Counted(TokenInfo, u64),
@@ -105,7 +105,7 @@ impl Vault {
         }
         let place = make_place(value.at_once(info.size))?;
         let value = self.open_stored((&shelf, caller), &reach.found, &value).map_err(of_another)?;
-        Ok(Fetched::Opened(Opened { info: Arc::new(info), value, place, receipt: None }))
+        Ok(Fetched::Opened(Box::new(Opened { info: Arc::new(info), value, place, receipt: None })))
     }
 
     /// Uses a share whose uses are counted, for a value of `size` bytes. Answers once it is durable that the use is spent.
