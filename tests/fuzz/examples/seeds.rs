@@ -18,7 +18,7 @@ use tokenvault_core::port::{Cancelled, Cell, CounterStep, HeapMemory, Progress, 
 use tokenvault_core::slot::SlotMaker;
 use tokenvault_core::token::{TokenMeta, VersionMeta};
 use tokenvault_core::{Secret, Timestamp};
-use tokenvault_proto::write_key;
+use tokenvault_proto::{IssuedInfo, ShareInfo, Status, TokenInfo, VersionInfo, WhoAmI, write_key};
 use tokenvault_tpm::{MAX_MESSAGE, Operation, PREFIX, Request, Response};
 use zbus::Variant;
 use zbus::wire::serialized::Context;
@@ -149,8 +149,7 @@ fn rows() {
     seed("rows", "recovery", &[0, 1], &maker.recovery(&public).unwrap().body);
     seed("rows", "passphrase", &[0, 2], &maker.passphrase(&secret(2), &[8; 16], params).unwrap().body);
     seed("rows", "host-key", &[0, 3], &maker.host_key(&secret(3)).unwrap().body);
-    let wrapped: Vec<u8> = keyring.to_rows(&vk, &[3; 16]).unwrap().into_iter().flat_map(|row| row.wrapped).collect();
-    seed("rows", "keyring", &[1], &wrapped);
+    seed("rows", "keyring", &[1], &[0, 1, 2, 3, 4, 5]);
     let token = TokenMeta {
         name: "prod/api-key".into(),
         attributes: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
@@ -173,16 +172,17 @@ fn rows() {
 }
 
 fn replies() {
-    let greeting = b"OK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\n";
-    seed("replies", "greeting", &[0], greeting);
-    let message = zbus::Message::method_return(&call().header()).build(&()).unwrap();
-    seed("replies", "empty", &[2], &[&greeting[..], message.data()].concat());
-    let error = zbus::Message::error(&call().header(), "org.tokenvault1.Error.NotFound");
-    let error = error.build(&("there is no such token",)).unwrap();
-    seed("replies", "error", &[0], &[&greeting[..], error.data()].concat());
-}
-
-fn call() -> zbus::Message {
-    let call = zbus::Message::method_call("/org/tokenvault1", "Status");
-    call.interface("org.tokenvault1.Manager").build(&()).unwrap()
+    let context = Context::new(Endian::Little, 0);
+    let token = TokenInfo { name: "prod/api-key".into(), owner: "uid:1001".into(), ..TokenInfo::default() };
+    let issued = IssuedInfo { kind: "token".into(), scopes: vec!["read".into()], ..IssuedInfo::default() };
+    seed("replies", "list", &[0, 0], &to_bytes(context, &(vec![token.clone(), token], "next")).unwrap());
+    seed("replies", "status", &[1, 0], &to_bytes(context, &Status::default()).unwrap());
+    seed("replies", "who-am-i", &[2, 0], &to_bytes(context, &WhoAmI::default()).unwrap());
+    seed("replies", "versions", &[3, 0], &to_bytes(context, &vec![VersionInfo::default()]).unwrap());
+    seed("replies", "shares", &[4, 0], &to_bytes(context, &vec![ShareInfo::default()]).unwrap());
+    seed("replies", "validate", &[5, 0], &to_bytes(context, &(true, issued)).unwrap());
+    seed("replies", "error", &[1, 4], &to_bytes(context, &"there is no such token").unwrap());
+    seed("replies", "greeting", &[1, 7], b"REJECTED EXTERNAL\r\n");
+    let message = zbus::Message::signal("/org/tokenvault1", "org.tokenvault1.Manager", "Changed");
+    seed("replies", "message", &[1, 6], message.build(&()).unwrap().data());
 }

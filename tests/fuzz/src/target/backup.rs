@@ -1,4 +1,4 @@
-//! A backup from anywhere: as it lies there, and what is in its chunks.
+//! A backup from anywhere, as it lies there: header, envelopes, and the borders of its chunks.
 
 use std::io::{Cursor, Write as _};
 

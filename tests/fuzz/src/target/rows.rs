@@ -1,5 +1,8 @@
 //! Rows that somebody else has written into the store: slots, keyring, audit log, and what is in them once they open.
 
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
 use tokenvault_core::Secret;
 use tokenvault_core::audit::{AuditKey, AuditRecord};
 use tokenvault_core::crypto::wrap;
@@ -52,18 +55,44 @@ fn slot(rest: &[u8]) {
     }
 }
 
+/// A keyring that the vault has written, to which each three bytes do something: to which row, what, and where.
 fn keyring(rest: &[u8]) {
-    let purposes = ["integrity", "index", "tokens", "audit", "pepper", "users"];
-    let rows: Vec<KeyringRow> = rest
-        .chunks(120)
-        .enumerate()
-        .map(|(at, wrapped)| KeyringRow {
-            purpose: purposes[at % purposes.len()].into(),
-            term: 1,
-            wrapped: wrapped.to_vec(),
-        })
-        .collect();
-    assert!(Keyring::open(&rows, &key(), &VAULT, &HeapMemory).is_err(), "nobody has written this keyring");
+    static ROWS: OnceLock<Vec<KeyringRow>> = OnceLock::new();
+    let whole = ROWS.get_or_init(|| {
+        let keyring = Keyring::generate(&HeapMemory).expect("keys");
+        keyring.to_rows(&key(), &VAULT).expect("rows")
+    });
+    let mut rows = whole.clone();
+    for change in rest.chunks_exact(3) {
+        let [row, what, at] = change else { continue };
+        let (from, to) = (usize::from(*at) % whole.len(), usize::from(*row) % whole.len());
+        let Some(changed) = rows.get_mut(to) else { continue };
+        match what % 6 {
+            0 => changed.wrapped = whole[from].wrapped.clone(),
+            1 => changed.purpose = whole[from].purpose.clone(),
+            2 => changed.term = u32::from(*at),
+            3 => changed.wrapped.truncate(usize::from(*at)),
+            4 => {
+                let len = changed.wrapped.len().max(1);
+                if let Some(byte) = changed.wrapped.get_mut(usize::from(*at) % len) {
+                    *byte ^= 1;
+                }
+            }
+            _ => drop(rows.remove(to)),
+        }
+        if rows.is_empty() {
+            break;
+        }
+    }
+    let opened = Keyring::open(&rows, &key(), &VAULT, &HeapMemory).is_ok();
+    let sorted = |rows: &[KeyringRow]| {
+        rows.iter().map(|row| (row.purpose.clone(), row.term, row.wrapped.clone())).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(
+        opened,
+        sorted(&rows) == sorted(whole) && rows.len() == whole.len(),
+        "it opens as it was written, and not otherwise"
+    );
 }
 
 fn audit(rest: &[u8]) {
