@@ -1,7 +1,7 @@
 //! A key that is renewed: the key of the newest term seals, those of earlier terms still open what they have sealed.
 //!
 //! All who use the key hold the same [`KeyTerms`]: from the moment a new term is known nobody seals with an earlier one. What an
-//! earlier term has sealed tells itself apart by its commitment, see [`wrap`](super::wrap), before anything is decrypted.
+//! earlier term has sealed tells itself apart by its commitment, see [`wrap`], before anything is decrypted.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
