@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use tempfile::TempDir;
@@ -11,6 +12,9 @@ use tempfile::TempDir;
 use super::disk::Disk;
 use super::trace::Step;
 use crate::fixture::Random;
+
+/// Disks that wait to be looked at.
+const WAITING: usize = 4;
 
 /// What ended the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +48,33 @@ impl End {
     }
 }
 
-/// Looks at the disk that is left behind each of these places, which are in order.
+/// Looks at the disk that is left behind each of these places, which are in order; few of them lie in memory at one time.
 pub fn each(steps: &[Step], cause: Cause, places: &[usize], look: impl Fn(&End) + Sync) {
-    let (mut random, mut disk, mut ends) = (Random::new(20), Disk::default(), Vec::new());
+    let (hand, ends) = sync_channel(WAITING);
+    let ends = Arc::new(Mutex::new(ends));
+    let look = &look;
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let ends = Arc::clone(&ends);
+            scope.spawn(move || {
+                while let Some(end) = next(&ends) {
+                    look(&end);
+                }
+            });
+        }
+        // Gone when all of them are, which end where they find something.
+        drop(ends);
+        make(steps, cause, places, &hand);
+        drop(hand);
+    });
+}
+
+fn next(ends: &Mutex<Receiver<End>>) -> Option<End> {
+    ends.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+fn make(steps: &[Step], cause: Cause, places: &[usize], hand: &SyncSender<End>) {
+    let (mut random, mut disk, mut count) = (Random::new(20), Disk::default(), 0);
     let mut wanted = places.iter().copied().peekable();
     for (number, step) in steps.iter().enumerate() {
         disk.take(step);
@@ -56,18 +84,12 @@ pub fn each(steps: &[Step], cause: Cause, places: &[usize], look: impl Fn(&End) 
                 Cause::PowerCut => disk.cut(&mut random),
             };
             let what: String = format!("{step:?}").chars().take(60).collect();
-            let place = format!("{cause:?} {} behind step {number}, {what}", ends.len());
-            ends.push(End { files, steps: number + 1, place });
+            let place = format!("{cause:?} {count} behind step {number}, {what}");
+            count += 1;
+            if hand.send(End { files, steps: number + 1, place }).is_err() {
+                // Nobody looks any more.
+                return;
+            }
         }
     }
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while let Some(end) = ends.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    look(end);
-                }
-            });
-        }
-    });
 }
