@@ -152,10 +152,11 @@ impl Drop for Daemon {
             let log = self.log();
             let tail: Vec<&str> = log.lines().rev().take(60).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
+            let ended = self.process.ended().map_or_else(String::new, |status| format!("\nit has ended: {status}"));
             // Through the test's captured output, where the failure is.
             #[allow(clippy::print_stderr)]
             {
-                eprintln!("--- end of the daemon's log ---\n{}\n---", tail.join("\n"));
+                eprintln!("--- end of the daemon's log ---\n{}{ended}\n---", tail.join("\n"));
             }
         } else if record::is_wanted() {
             // A call is logged after its answer: at its end it has logged all.

@@ -61,7 +61,12 @@ impl Process {
 
     /// Whether it runs.
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("wait").is_none()
+        self.ended().is_none()
+    }
+
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("wait")
     }
 
     /// A line of `/proc/PID/status`, in KiB: `VmRSS`, `VmHWM`, `VmLck`.
