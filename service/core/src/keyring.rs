@@ -3,9 +3,11 @@
 //! They are drawn, not derived from VK: name tags, hashes of issued tokens and login wrappers have to outlive a change of
 //! VK. VK itself wraps nothing else. Each is bound to `"keyring"`, vault id, purpose, term.
 
+use std::collections::BTreeSet;
+
 use crate::Error;
 use crate::Secret;
-use crate::crypto::{Aad, CryptoError, KEY_BYTES, VaultId, random, wrap};
+use crate::crypto::{Aad, CryptoError, KEY_BYTES, KeyTerms, VaultId, random, wrap};
 use crate::port::{KeyringRow, SecretMemory};
 
 const WRAP_PURPOSE: &str = "keyring";
@@ -43,10 +45,14 @@ impl KeyPurpose {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// From how the store writes it.
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
     }
 }
+
+/// Those of which a new term may begin while the one before is in use.
+const RENEWED: [KeyPurpose; 4] = [KeyPurpose::Tokens, KeyPurpose::Audit, KeyPurpose::Pepper, KeyPurpose::Users];
 
 /// Why the rows of a store are no keyring.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +60,7 @@ pub enum KeyringError {
     /// A purpose has no key.
     #[error("the keyring has no key '{0}'")]
     Missing(&'static str),
-    /// A purpose has two keys.
+    /// A purpose has two keys of one term, or two of those that have one term only.
     #[error("the keyring has two keys '{0}'")]
     Duplicate(&'static str),
     /// A purpose of another release, or a changed row. The text is not repeated.
@@ -87,27 +93,27 @@ impl From<KeyringError> for Error {
     }
 }
 
-/// One key and how often it was renewed.
+/// A key that is not renewed, and its term.
 pub struct KeyringKey {
     term: u32,
     secret: Secret,
 }
 
-impl KeyringKey {
-    /// Term: 1 for the first key of its purpose.
-    pub const fn term(&self) -> u32 {
-        self.term
-    }
+/// A term that is about to begin: its number and its key.
+pub struct NewTerm {
+    purpose: KeyPurpose,
+    term: u32,
+    secret: Secret,
 }
 
 /// All keys, open.
 pub struct Keyring {
     integrity: KeyringKey,
     index: KeyringKey,
-    tokens: KeyringKey,
-    audit: KeyringKey,
-    pepper: KeyringKey,
-    users: KeyringKey,
+    tokens: KeyTerms,
+    audit: KeyTerms,
+    pepper: KeyTerms,
+    users: KeyTerms,
 }
 
 impl Keyring {
@@ -115,25 +121,26 @@ impl Keyring {
     ///
     /// # Errors
     /// [`CryptoError::Random`], [`CryptoError::Memory`].
-    pub fn generate(memory: &dyn SecretMemory) -> Result<Self, CryptoError> {
-        Self::collect(|_| Ok(KeyringKey { term: 1, secret: random::secret(memory, KEY_BYTES)? }))
+    pub fn generate(memory: &dyn SecretMemory) -> Result<Self, KeyringError> {
+        Self::collect(|_| Ok(vec![(1, random::secret(memory, KEY_BYTES)?)]))
     }
 
-    /// Wraps every key under VK, one row each.
+    /// Wraps every term of every key under VK, one row each.
     ///
     /// # Errors
     /// [`CryptoError::KeyLength`] for a VK that is none, [`CryptoError::Random`].
     pub fn to_rows(&self, vk: &Secret, vault_id: &VaultId) -> Result<Vec<KeyringRow>, CryptoError> {
-        let row = |purpose: KeyPurpose| {
-            let key = self.key(purpose);
-            let aad = binding(vault_id, purpose, key.term);
-            let wrapped = wrap::seal(vk, WRAP_PURPOSE, aad.as_bytes(), key.secret.expose())?;
-            Ok(KeyringRow { purpose: purpose.as_str().to_owned(), term: key.term, wrapped })
-        };
-        KeyPurpose::ALL.into_iter().map(row).collect()
+        let row = |(purpose, term, key): (KeyPurpose, u32, &Secret)| to_row((purpose, term), key, vk, vault_id);
+        let fixed = [(KeyPurpose::Integrity, &self.integrity), (KeyPurpose::Index, &self.index)];
+        let fixed = fixed.into_iter().map(|(purpose, key)| row((purpose, key.term, &key.secret)));
+        let renewed = RENEWED.into_iter().flat_map(|purpose| {
+            let terms = self.terms(purpose).map_or_else(Vec::new, KeyTerms::all);
+            terms.into_iter().map(move |(term, key)| row((purpose, term, &*key)))
+        });
+        fixed.chain(renewed).collect()
     }
 
-    /// Opens what [`Keyring::to_rows`] made, in any order; exactly one row for each purpose.
+    /// Opens what [`Keyring::to_rows`] made, in any order: a row for each purpose, and more only for those that are renewed.
     ///
     /// # Errors
     /// See [`KeyringError`].
@@ -147,26 +154,53 @@ impl Keyring {
             return Err(KeyringError::UnknownPurpose);
         }
         Self::collect(|purpose| {
-            let row = the_one(rows, purpose)?;
-            let aad = binding(vault_id, purpose, row.term);
-            let failed = |cause| KeyringError::Key { purpose: purpose.as_str(), cause };
-            let secret = wrap::open(vk, WRAP_PURPOSE, aad.as_bytes(), &row.wrapped, memory).map_err(failed)?;
-            if secret.len() != KEY_BYTES {
-                return Err(failed(CryptoError::KeyLength(secret.len())));
+            let of_purpose: Vec<_> = rows.iter().filter(|row| row.purpose == purpose.as_str()).collect();
+            let numbers: BTreeSet<u32> = of_purpose.iter().map(|row| row.term).collect();
+            if numbers.len() < of_purpose.len() || (numbers.len() > 1 && !RENEWED.contains(&purpose)) {
+                return Err(KeyringError::Duplicate(purpose.as_str()));
             }
-            Ok(KeyringKey { term: row.term, secret })
+            of_purpose.into_iter().map(|row| open_row(row, purpose, vk, vault_id, memory)).collect()
         })
     }
 
-    /// A key with its term.
-    pub const fn key(&self, purpose: KeyPurpose) -> &KeyringKey {
+    /// Draws a new term of each key that is renewed.
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`], [`CryptoError::Memory`].
+    pub fn draw(&self, memory: &dyn SecretMemory) -> Result<Vec<NewTerm>, CryptoError> {
+        let drawn = |purpose: KeyPurpose| {
+            let term = self.terms(purpose).map_or(0, KeyTerms::newest_term).saturating_add(1);
+            Ok(NewTerm { purpose, term, secret: random::secret(memory, KEY_BYTES)? })
+        };
+        RENEWED.into_iter().map(drawn).collect()
+    }
+
+    /// From here on these are the newest of their keys.
+    pub fn learn(&self, drawn: Vec<NewTerm>) {
+        for NewTerm { purpose, term, secret } in drawn {
+            if let Some(terms) = self.terms(purpose) {
+                terms.learn(term, secret);
+            }
+        }
+    }
+
+    /// Terms of before that are kept, by what they are for.
+    pub fn earlier_terms(&self) -> Vec<(KeyPurpose, u32)> {
+        let earlier = |purpose: KeyPurpose| {
+            let all = self.terms(purpose).map_or_else(Vec::new, KeyTerms::all);
+            all.into_iter().skip(1).map(move |(term, _)| (purpose, term))
+        };
+        RENEWED.into_iter().flat_map(earlier).collect()
+    }
+
+    /// The terms of a key that is renewed.
+    pub const fn terms(&self, purpose: KeyPurpose) -> Option<&KeyTerms> {
         match purpose {
-            KeyPurpose::Integrity => &self.integrity,
-            KeyPurpose::Index => &self.index,
-            KeyPurpose::Tokens => &self.tokens,
-            KeyPurpose::Audit => &self.audit,
-            KeyPurpose::Pepper => &self.pepper,
-            KeyPurpose::Users => &self.users,
+            KeyPurpose::Integrity | KeyPurpose::Index => None,
+            KeyPurpose::Tokens => Some(&self.tokens),
+            KeyPurpose::Audit => Some(&self.audit),
+            KeyPurpose::Pepper => Some(&self.pepper),
+            KeyPurpose::Users => Some(&self.users),
         }
     }
 
@@ -181,44 +215,85 @@ impl Keyring {
     }
 
     /// Hashes of issued tokens.
-    pub const fn tokens(&self) -> &Secret {
-        &self.tokens.secret
+    pub const fn tokens(&self) -> &KeyTerms {
+        &self.tokens
     }
 
     /// The audit chain and its records.
-    pub const fn audit(&self) -> &Secret {
-        &self.audit.secret
+    pub const fn audit(&self) -> &KeyTerms {
+        &self.audit
     }
 
     /// Mixed into login wrappers.
-    pub const fn pepper(&self) -> &Secret {
-        &self.pepper.secret
+    pub const fn pepper(&self) -> &KeyTerms {
+        &self.pepper
     }
 
     /// Records and keys of principals.
-    pub const fn users(&self) -> &Secret {
-        &self.users.secret
+    pub const fn users(&self) -> &KeyTerms {
+        &self.users
     }
 
-    fn collect<E>(mut key: impl FnMut(KeyPurpose) -> Result<KeyringKey, E>) -> Result<Self, E> {
+    fn collect(
+        mut keys: impl FnMut(KeyPurpose) -> Result<Vec<(u32, Secret)>, KeyringError>,
+    ) -> Result<Self, KeyringError> {
+        let mut one = |purpose: KeyPurpose| {
+            let (term, secret) = keys(purpose)?.pop().ok_or(KeyringError::Missing(purpose.as_str()))?;
+            Ok::<_, KeyringError>(KeyringKey { term, secret })
+        };
+        let (integrity, index) = (one(KeyPurpose::Integrity)?, one(KeyPurpose::Index)?);
+        let mut all = |purpose: KeyPurpose| {
+            let terms = KeyTerms::default();
+            keys(purpose)?.into_iter().for_each(|(term, secret)| terms.learn(term, secret));
+            if terms.newest_term() == 0 { Err(KeyringError::Missing(purpose.as_str())) } else { Ok(terms) }
+        };
         Ok(Self {
-            integrity: key(KeyPurpose::Integrity)?,
-            index: key(KeyPurpose::Index)?,
-            tokens: key(KeyPurpose::Tokens)?,
-            audit: key(KeyPurpose::Audit)?,
-            pepper: key(KeyPurpose::Pepper)?,
-            users: key(KeyPurpose::Users)?,
+            integrity,
+            index,
+            tokens: all(KeyPurpose::Tokens)?,
+            audit: all(KeyPurpose::Audit)?,
+            pepper: all(KeyPurpose::Pepper)?,
+            users: all(KeyPurpose::Users)?,
         })
     }
 }
 
-fn the_one(rows: &[KeyringRow], purpose: KeyPurpose) -> Result<&KeyringRow, KeyringError> {
-    let mut found = rows.iter().filter(|row| row.purpose == purpose.as_str());
-    let row = found.next().ok_or(KeyringError::Missing(purpose.as_str()))?;
-    if found.next().is_some() {
-        return Err(KeyringError::Duplicate(purpose.as_str()));
+impl NewTerm {
+    /// Its number and its key, where it is for `purpose`.
+    pub fn is_for(&self, purpose: KeyPurpose) -> Option<(u32, &Secret)> {
+        (self.purpose == purpose).then_some((self.term, &self.secret))
     }
-    Ok(row)
+
+    /// Wraps it under VK.
+    ///
+    /// # Errors
+    /// As [`Keyring::to_rows`].
+    pub fn to_row(&self, vk: &Secret, vault_id: &VaultId) -> Result<KeyringRow, CryptoError> {
+        to_row((self.purpose, self.term), &self.secret, vk, vault_id)
+    }
+}
+
+fn to_row(
+    (purpose, term): (KeyPurpose, u32),
+    key: &Secret,
+    vk: &Secret,
+    vault_id: &VaultId,
+) -> Result<KeyringRow, CryptoError> {
+    let wrapped = wrap::seal(vk, WRAP_PURPOSE, binding(vault_id, purpose, term).as_bytes(), key.expose())?;
+    Ok(KeyringRow { purpose: purpose.as_str().to_owned(), term, wrapped })
+}
+
+fn open_row(
+    row: &KeyringRow,
+    purpose: KeyPurpose,
+    vk: &Secret,
+    vault_id: &VaultId,
+    memory: &dyn SecretMemory,
+) -> Result<(u32, Secret), KeyringError> {
+    let failed = |cause| KeyringError::Key { purpose: purpose.as_str(), cause };
+    let aad = binding(vault_id, purpose, row.term);
+    let secret = wrap::open(vk, WRAP_PURPOSE, aad.as_bytes(), &row.wrapped, memory).map_err(failed)?;
+    if secret.len() == KEY_BYTES { Ok((row.term, secret)) } else { Err(failed(CryptoError::KeyLength(secret.len()))) }
 }
 
 fn binding(vault_id: &VaultId, purpose: KeyPurpose, term: u32) -> Aad {
@@ -250,17 +325,42 @@ mod tests {
         let mut rows = keyring.to_rows(&vk(1), &VAULT).unwrap();
         rows.reverse();
         let opened = Keyring::open(&rows, &vk(1), &VAULT, &HeapMemory).unwrap();
-        for purpose in KeyPurpose::ALL {
-            assert!(opened.key(purpose).secret.expose() == keyring.key(purpose).secret.expose());
-            assert_eq!(opened.key(purpose).term(), 1);
+        let keys = |keyring: &Keyring| secrets(keyring).into_iter().map(|key| key.expose().to_vec()).collect::<Vec<_>>();
+        assert!(keys(&opened) == keys(&keyring));
+        assert!(RENEWED.iter().all(|purpose| opened.terms(*purpose).unwrap().newest_term() == 1));
+    }
+
+    #[test]
+    fn terms_of_before_come_back_with_the_newest_and_go_one_by_one() {
+        let keyring = Keyring::generate(&HeapMemory).unwrap();
+        let before = secrets(&keyring);
+        keyring.learn(keyring.draw(&HeapMemory).unwrap());
+        let rows = keyring.to_rows(&vk(1), &VAULT).unwrap();
+        assert_eq!(rows.len(), 2 + 2 * RENEWED.len());
+        let opened = Keyring::open(&rows, &vk(1), &VAULT, &HeapMemory).unwrap();
+        for (purpose, first) in RENEWED.into_iter().zip(before.iter().skip(2)) {
+            let terms = opened.terms(purpose).unwrap();
+            assert!(terms.newest_term() == 2 && terms.newest().unwrap().expose() != first.expose());
+            assert!(terms.of_term(1).unwrap().expose() == first.expose());
         }
+        let left: Vec<_> = rows.into_iter().filter(|row| (row.purpose.as_str(), row.term) != ("users", 1)).collect();
+        let opened = Keyring::open(&left, &vk(1), &VAULT, &HeapMemory).unwrap();
+        let earlier = [KeyPurpose::Tokens, KeyPurpose::Audit, KeyPurpose::Pepper].map(|purpose| (purpose, 1));
+        assert_eq!(opened.earlier_terms(), earlier);
+    }
+
+    /// The newest of each, in the order of the purposes.
+    fn secrets(keyring: &Keyring) -> Vec<std::sync::Arc<Secret>> {
+        let copy = |key: &Secret| std::sync::Arc::new(Secret::copy_from(&HeapMemory, key.expose()).unwrap());
+        let renewed = RENEWED.iter().map(|purpose| keyring.terms(*purpose).unwrap().newest().unwrap());
+        [copy(keyring.integrity()), copy(keyring.index())].into_iter().chain(renewed).collect()
     }
 
     #[test]
     fn no_two_keys_are_equal() {
         let keyring = Keyring::generate(&HeapMemory).unwrap();
         let keys: std::collections::BTreeSet<_> =
-            KeyPurpose::ALL.iter().map(|purpose| keyring.key(*purpose).secret.expose().to_vec()).collect();
+            secrets(&keyring).into_iter().map(|key| key.expose().to_vec()).collect();
         assert_eq!(keys.len(), 6);
     }
 
@@ -272,6 +372,11 @@ mod tests {
         let mut twice = rows();
         twice.push(twice[0].clone());
         assert_eq!(refusal(&twice, &vk(1), &VAULT), KeyringError::Duplicate("integrity"));
+        twice[6].term = 2;
+        assert_eq!(refusal(&twice, &vk(1), &VAULT), KeyringError::Duplicate("integrity"));
+        let mut same = rows();
+        same.push(same[5].clone());
+        assert_eq!(refusal(&same, &vk(1), &VAULT), KeyringError::Duplicate("users"));
         let mut unknown = rows();
         unknown[2].purpose = "coffee".into();
         assert_eq!(refusal(&unknown, &vk(1), &VAULT), KeyringError::UnknownPurpose);

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use minicbor::{Decode, Encode};
 
-use crate::crypto::{KeyTerms, aad::Aad, random, tag, wrap};
+use crate::crypto::{KeyTerms, aad::Aad, random, tag};
 use crate::error::Error;
 use crate::machine_key::{MachineKeys, StoredKey};
 use crate::policy::{Role, Standing};
@@ -131,7 +131,7 @@ pub struct PrincipalKeys<'a> {
     /// Part of every AAD.
     pub vault: &'a VaultId,
     /// `users` of the keyring.
-    pub users: &'a Secret,
+    pub users: &'a KeyTerms,
     /// `index` of the keyring.
     pub index: &'a Secret,
     /// Machine keys in use; `None` where a row may still be undone, whose keys nobody else is to know.
@@ -177,8 +177,8 @@ impl PrincipalKeys<'_> {
             id: 0,
             uid_tag,
             generation,
-            record: wrap::seal(self.users, RECORD, aad.as_bytes(), &encode(&record)?)?,
-            key: wrap::seal(self.users, MACHINE_KEY, aad.as_bytes(), machine_key.expose())?,
+            record: self.users.seal(RECORD, aad.as_bytes(), &encode(&record)?)?,
+            key: self.users.seal(MACHINE_KEY, aad.as_bytes(), machine_key.expose())?,
             tokens: 0,
             bytes: 0,
             issued: 0,
@@ -220,7 +220,7 @@ impl PrincipalKeys<'_> {
     /// As [`PrincipalKeys::open`].
     pub(crate) fn open_record(&self, row: &PrincipalRow) -> Result<PrincipalRecord, Error> {
         let aad = self.aad(&row.uid_tag, &row.generation);
-        let record = wrap::open_record(self.users, RECORD, aad.as_bytes(), &row.record)?;
+        let record = self.users.open_record(RECORD, aad.as_bytes(), &row.record)?;
         minicbor::decode(&record).map_err(|error| Error::Quarantined(format!("principal record {}: {error}", row.id)))
     }
 
@@ -230,7 +230,20 @@ impl PrincipalKeys<'_> {
     /// As [`PrincipalKeys::open`].
     pub(crate) fn open_key(&self, row: &PrincipalRow) -> Result<StoredKey, Error> {
         let aad = self.aad(&row.uid_tag, &row.generation);
-        Ok(StoredKey::parse(wrap::open(self.users, MACHINE_KEY, aad.as_bytes(), &row.key, self.memory)?)?)
+        Ok(StoredKey::parse(self.users.open(MACHINE_KEY, aad.as_bytes(), &row.key, self.memory)?)?)
+    }
+
+    /// The same row sealed with the newest term; `None` where it is.
+    ///
+    /// # Errors
+    /// As [`PrincipalKeys::open`].
+    pub(crate) fn renewed(&self, row: &PrincipalRow) -> Result<Option<PrincipalRow>, Error> {
+        let aad = self.aad(&row.uid_tag, &row.generation);
+        let is_newest = |purpose, sealed: &[u8]| self.users.is_newest(purpose, aad.as_bytes(), sealed);
+        if is_newest(RECORD, &row.record)? && is_newest(MACHINE_KEY, &row.key)? {
+            return Ok(None);
+        }
+        self.with_record(row, &self.open_record(row)?).map(Some)
     }
 
     /// The row of a principal with another record, which may give it another uid.
@@ -255,8 +268,8 @@ impl PrincipalKeys<'_> {
         let aad = self.aad(&uid_tag, &row.generation);
         Ok(PrincipalRow {
             uid_tag,
-            record: wrap::seal(self.users, RECORD, aad.as_bytes(), &encode(record)?)?,
-            key: wrap::seal(self.users, MACHINE_KEY, aad.as_bytes(), machine_key.expose())?,
+            record: self.users.seal(RECORD, aad.as_bytes(), &encode(record)?)?,
+            key: self.users.seal(MACHINE_KEY, aad.as_bytes(), machine_key.expose())?,
             ..row.clone()
         })
     }

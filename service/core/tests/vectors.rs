@@ -149,10 +149,10 @@ fn a_keyring_of_the_documented_format_opens() {
     let keys = &file["keys"];
     assert_eq!(keyring.integrity().expose(), hex(&keys["integrity"]));
     assert_eq!(keyring.index().expose(), hex(&keys["index"]));
-    assert_eq!(keyring.tokens().expose(), hex(&keys["tokens"]));
-    assert_eq!(keyring.audit().expose(), hex(&keys["audit"]));
-    assert_eq!(keyring.pepper().expose(), hex(&keys["pepper"]));
-    assert_eq!(keyring.users().expose(), hex(&keys["users"]));
+    assert_eq!(keyring.tokens().newest().unwrap().expose(), hex(&keys["tokens"]));
+    assert_eq!(keyring.audit().newest().unwrap().expose(), hex(&keys["audit"]));
+    assert_eq!(keyring.pepper().newest().unwrap().expose(), hex(&keys["pepper"]));
+    assert_eq!(keyring.users().newest().unwrap().expose(), hex(&keys["users"]));
 }
 
 fn keyring_row(row: &Value) -> KeyringRow {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokenvault_core::port::{Cancelled, Progress};
-use tokenvault_core::vault::{Vault, daemon};
+use tokenvault_core::vault::{KeyringRotation, Vault, daemon};
 use tokenvault_core::{Caller, Error};
 use tokenvault_proto::{Findings, RotateOptions};
 
@@ -23,6 +23,8 @@ enum What {
     Slot(u32),
     /// The vault key.
     VaultKey,
+    /// The keyring.
+    Keyring,
     /// The machine key of a user.
     User { uid: u32, reencrypts: bool },
 }
@@ -33,11 +35,12 @@ impl What {
         let what = match word {
             "slot" => Self::Slot(options.slot.ok_or_else(|| misses("slot"))?),
             "vk" => Self::VaultKey,
+            "keyring" => Self::Keyring,
             "user" => {
                 let uid = options.uid.ok_or_else(|| misses("uid"))?;
                 Self::User { uid, reencrypts: options.reencrypt.unwrap_or(false) }
             }
-            _ => return Err(Error::InvalidArgs("what is rotated must be 'slot', 'vk' or 'user'".into())),
+            _ => return Err(Error::InvalidArgs("what is rotated must be 'slot', 'vk', 'keyring' or 'user'".into())),
         };
         let strange = [
             ("slot", options.slot.is_some() && word != "slot"),
@@ -65,9 +68,23 @@ fn rotate(service: &Service, caller: &Caller, what: What, watch: &Watch) -> Ende
     let rotated = match what {
         What::Slot(id) => vault.rotate_slot(caller, &service.sealer, id).map(|()| Findings::default()),
         What::VaultKey => vault.rotate_vault_key(caller).map(|()| Findings::default()),
+        What::Keyring => {
+            vault.begin_keyring_rotation(caller).and_then(|rotation| finish_keyring(service, rotation, watch))
+        }
         What::User { uid, reencrypts } => rotate_user(vault, caller, (uid, reencrypts), watch),
     };
     rotated.map_err(|error| (error, Findings::default()))
+}
+
+fn finish_keyring(
+    service: &Service,
+    rotation: KeyringRotation,
+    progress: &dyn Progress,
+) -> Result<Findings, Error> {
+    let done = rotation.finish(progress)?;
+    // Logins outlast a restart under a key of the keyring, too.
+    service.park_logins();
+    Ok(Findings::default().with("rows", done.rows).with("kept", done.kept))
 }
 
 fn rotate_user(
@@ -86,7 +103,7 @@ fn rotate_user(
 /// # Errors
 /// When the store cannot be read.
 pub fn go_on(service: &Service) -> Result<bool, Error> {
-    let mut again = false;
+    let mut again = service.vault.has_earlier_terms()? && go_on_with_keyring(service)?;
     for uid in service.vault.unfinished_rotations()? {
         let begun = service.vault.begin_user_rotation(&daemon(), uid, false);
         match begun.and_then(|rotation| rotation.finish(&UntilTheEnd(service))) {
@@ -99,6 +116,22 @@ pub fn go_on(service: &Service) -> Result<bool, Error> {
         }
     }
     Ok(again)
+}
+
+/// Goes on with a rotation of the keyring, and lets go of what nothing needs any more of one that has ended. Whether it should be tried
+/// again.
+fn go_on_with_keyring(service: &Service) -> Result<bool, Error> {
+    let is_unfinished = service.vault.has_unfinished_keyring_rotation()?;
+    let rotation = service.vault.resume_keyring_rotation(&daemon());
+    match rotation.and_then(|rotation| finish_keyring(service, rotation, &UntilTheEnd(service))) {
+        Ok(_) if is_unfinished => log::info!("the rotation of the keyring that had been interrupted is done"),
+        Ok(_) | Err(Error::Sealed(_) | Error::Cancelled) => {}
+        Err(error) => {
+            log::warn!("the rotation of the keyring that had been interrupted does not go on: {error}");
+            return Ok(matches!(error, Error::Unavailable(_) | Error::LimitsExceeded { .. }));
+        }
+    }
+    Ok(false)
 }
 
 /// Goes on until the daemon ends.
@@ -122,9 +155,10 @@ mod tests {
         let anew = RotateOptions { reencrypt: Some(true), ..uid.clone() };
         assert_eq!(What::parse("slot", &slot).unwrap(), What::Slot(3));
         assert_eq!(What::parse("vk", &none).unwrap(), What::VaultKey);
+        assert_eq!(What::parse("keyring", &none).unwrap(), What::Keyring);
         assert_eq!(What::parse("user", &uid).unwrap(), What::User { uid: 7, reencrypts: false });
         assert_eq!(What::parse("user", &anew).unwrap(), What::User { uid: 7, reencrypts: true });
-        for (word, options) in [("slot", &none), ("user", &slot), ("vk", &slot), ("vk", &anew), ("coffee", &none)] {
+        for (word, options) in [("slot", &none), ("user", &slot), ("vk", &slot), ("vk", &anew), ("keyring", &uid), ("coffee", &none)] {
             assert!(matches!(What::parse(word, options), Err(Error::InvalidArgs(_))), "{word} {options:?}");
         }
     }

@@ -48,6 +48,7 @@ mod offer;
 mod quota;
 mod rename;
 mod restore;
+mod keyring_rotation;
 mod rotation;
 mod row_sum;
 mod seal;

@@ -1,5 +1,6 @@
 //! `rotate`: keys are drawn anew.
 
+mod keyring;
 mod slot;
 mod user;
 mod vk;
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 pub enum Command {
     Slot(slot::Args),
     Vk(vk::Args),
+    Keyring(keyring::Args),
     User(user::Args),
 }
 
@@ -28,6 +30,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Slot(args) => slot::run(context, &args),
         Command::Vk(args) => vk::run(context, &args),
+        Command::Keyring(args) => keyring::run(context, &args),
         Command::User(args) => user::run(context, &args),
     }
 }

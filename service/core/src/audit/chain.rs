@@ -4,7 +4,9 @@
 //! without the MAC anybody could drop records from the front and name the next one the first. A record of it is appended, so
 //! that the log itself says what is not there any more.
 
-use crate::crypto::{aad::Aad, kdf, mac, wrap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::crypto::{CryptoError, KeyTerms, aad::Aad, kdf, mac, wrap};
 use crate::error::Error;
 use crate::port::{AuditRow, MetaKey, ReadTx, SecretMemory, StoreError, Tag, WriteTx};
 use crate::principal::encode;
@@ -18,8 +20,24 @@ const PRUNE_STEP: u64 = 1_000;
 pub const LET_GO_MAX: u64 = 2 * PRUNE_STEP;
 
 /// What the chain depends on: keys to link, to encrypt and to vouch for its beginning, all from the keyring's `audit`.
+///
+/// Each of its terms has its own. The newest appends; a record of a term is followed by none of a term before it, so that whoever knows
+/// the keys of one that has ended cannot go on with it.
 pub struct AuditKey {
     vault: VaultId,
+    terms: RwLock<Terms>,
+}
+
+struct Terms {
+    /// The newest first.
+    known: Vec<Arc<AuditTerm>>,
+    /// One that begins unless what is being written is undone.
+    expected: Option<Arc<AuditTerm>>,
+}
+
+/// The keys of one term.
+pub(crate) struct AuditTerm {
+    number: u32,
     link: Secret,
     record: Secret,
     base: Secret,
@@ -33,30 +51,54 @@ pub(super) struct Base {
 }
 
 impl AuditKey {
-    /// Derives the keys.
+    /// Derives the keys of every term.
     ///
     /// # Errors
     /// When secret memory is used up.
-    pub fn derive(audit: &Secret, vault: &VaultId, memory: &dyn SecretMemory) -> Result<Self, Error> {
-        Ok(Self {
-            vault: *vault,
-            link: kdf::derive(audit, "audit-link", b"", memory)?,
-            record: kdf::derive(audit, "audit-record", b"", memory)?,
-            base: kdf::derive(audit, "audit-base", b"", memory)?,
-        })
+    pub fn derive(audit: &KeyTerms, vault: &VaultId, memory: &dyn SecretMemory) -> Result<Self, Error> {
+        let all = audit.all();
+        let known = all.iter().map(|(number, key)| AuditTerm::derive(*number, key, memory).map(Arc::new));
+        let terms = Terms { known: known.collect::<Result<_, _>>()?, expected: None };
+        Ok(Self { vault: *vault, terms: RwLock::new(terms) })
+    }
+
+    /// The expected term appends from here on.
+    pub(crate) fn begin_expected(&self) {
+        let mut terms = self.terms.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(begun) = terms.expected.take() {
+            terms.known.insert(0, begun);
+        }
+    }
+
+    fn known(&self) -> Vec<Arc<AuditTerm>> {
+        self.terms.read().unwrap_or_else(PoisonError::into_inner).known.clone()
+    }
+
+    fn newest(&self) -> Result<Arc<AuditTerm>, Error> {
+        let terms = self.terms.read().unwrap_or_else(PoisonError::into_inner);
+        terms.known.first().cloned().ok_or_else(|| Error::Internal("the audit log has no key".into()))
     }
 
     fn aad(&self, seq: u64) -> Aad {
         Aad::new("audit").bytes(&self.vault).u64(seq)
     }
 
-    fn link(&self, previous: &Tag, seq: u64, record: &[u8]) -> Tag {
-        mac::compute(&self.link, &[previous, &seq.to_be_bytes(), record])
+    /// The term of a record that follows the one that ended with `previous`, whose term was `since` or a later one; `None` where it
+    /// does not follow.
+    pub(super) fn follows(&self, previous: &Tag, row: &AuditRow, since: u32) -> Option<u32> {
+        let terms = self.known();
+        let mut later = terms.iter().rev().filter(|term| term.number >= since);
+        let of = later.find(|term| mac::equal(&term.link(previous, row.seq, &row.record), &row.chain));
+        of.map(|term| term.number)
     }
 
-    /// Whether a record follows the one that ended with `previous`.
-    pub(super) fn follows(&self, previous: &Tag, row: &AuditRow) -> bool {
-        mac::equal(&self.link(previous, row.seq, &row.record), &row.chain)
+    /// The term that has sealed a record; `None` where none has that is known.
+    pub(crate) fn term_of(&self, row: &AuditRow) -> Option<u32> {
+        let aad = self.aad(row.seq);
+        let is_of = |term: &&Arc<AuditTerm>| {
+            wrap::is_sealed_with(&term.record, RECORD, aad.as_bytes(), &row.record).unwrap_or(false)
+        };
+        self.known().iter().find(is_of).map(|term| term.number)
     }
 
     /// Appends one record to the chain, and lets go of the oldest when there are more than `cap` (0: no cap).
@@ -76,8 +118,9 @@ impl AuditKey {
             Some(head) => (head.chain, head.seq + 1),
             None => (Tag::default(), 1),
         };
-        let record = wrap::seal(&self.record, RECORD, self.aad(seq).as_bytes(), &encode(record)?)?;
-        let chain = self.link(&previous, seq, &record);
+        let term = self.newest()?;
+        let record = wrap::seal(&term.record, RECORD, self.aad(seq).as_bytes(), &encode(record)?)?;
+        let chain = term.link(&previous, seq, &record);
         tx.append_audit(&AuditRow { seq, record, chain })?;
         Ok(seq)
     }
@@ -87,8 +130,15 @@ impl AuditKey {
     /// # Errors
     /// [`Error::Quarantined`] when it does not open where it stands.
     pub fn open(&self, row: &AuditRow) -> Result<AuditRecord, Error> {
-        let record = wrap::open_record(&self.record, RECORD, self.aad(row.seq).as_bytes(), &row.record)?;
-        minicbor::decode(&record).map_err(|error| Error::Quarantined(format!("audit record {}: {error}", row.seq)))
+        let aad = self.aad(row.seq);
+        let mut opened = Err(CryptoError::WrongKey);
+        for term in self.known() {
+            opened = wrap::open_record(&term.record, RECORD, aad.as_bytes(), &row.record);
+            if !matches!(opened, Err(CryptoError::WrongKey)) {
+                break;
+            }
+        }
+        minicbor::decode(&opened?).map_err(|error| Error::Quarantined(format!("audit record {}: {error}", row.seq)))
     }
 
     /// Lets go of the records up to `seq`, or the first [`LET_GO_MAX`] of them, keeping what they ended with, so that the rest
@@ -104,19 +154,98 @@ impl AuditKey {
         };
         let count = seq.saturating_sub(first).saturating_add(1);
         self.add(tx, &AuditRecord { version: seq, count, ..AuditRecord::new(&daemon(), "PruneAudit", now) })?;
-        let number = seq.to_be_bytes();
-        let vouched = mac::compute(&self.base, &[&self.vault, &number, &last.chain]);
-        tx.set_meta(MetaKey::AuditBase, &[&number[..], &last.chain, &vouched].concat())?;
+        self.newest()?.keep_base(tx, &self.vault, &Base { seq, chain: last.chain })?;
         Ok(tx.prune_audit(seq)?)
+    }
+
+    /// Has a term that begins, unless what is being written is undone, vouch for where the chain begins.
+    ///
+    /// # Errors
+    /// [`Error::Quarantined`] when what the store says of it is not ours.
+    pub(crate) fn expect(&self, tx: &mut dyn WriteTx, term: &Arc<AuditTerm>) -> Result<(), Error> {
+        let changed = || Error::Quarantined("where the audit log begins was changed; restore a backup".into());
+        let base = self.base(tx)?.ok_or_else(changed)?;
+        if base.seq > 0 {
+            term.keep_base(tx, &self.vault, &base)?;
+        }
+        self.terms.write().unwrap_or_else(PoisonError::into_inner).expected = Some(Arc::clone(term));
+        Ok(())
     }
 
     /// Where the chain begins; `None` when what the store says of it is not ours.
     pub(super) fn base(&self, tx: &dyn ReadTx) -> Result<Option<Base>, StoreError> {
         let Some(stored) = tx.meta(MetaKey::AuditBase)? else { return Ok(Some(Base::default())) };
         let parts = stored.split_first_chunk().and_then(|(seq, rest)| Some((seq, rest.split_first_chunk()?)));
+        let terms = self.terms.read().unwrap_or_else(PoisonError::into_inner);
+        let vouching = || terms.known.first().into_iter().chain(&terms.expected);
         Ok(parts.and_then(|(seq, (chain, vouched))| {
-            let ours = mac::verify(&self.base, &[&self.vault, seq, chain], vouched);
+            let ours = vouching().any(|term| mac::verify(&term.base, &[&self.vault, seq, chain], vouched));
             ours.then_some(Base { seq: u64::from_be_bytes(*seq), chain: *chain })
         }))
+    }
+}
+
+impl AuditTerm {
+    /// Derives its keys.
+    ///
+    /// # Errors
+    /// When secret memory is used up.
+    pub(crate) fn derive(number: u32, audit: &Secret, memory: &dyn SecretMemory) -> Result<Self, Error> {
+        Ok(Self {
+            number,
+            link: kdf::derive(audit, "audit-link", b"", memory)?,
+            record: kdf::derive(audit, "audit-record", b"", memory)?,
+            base: kdf::derive(audit, "audit-base", b"", memory)?,
+        })
+    }
+
+    fn link(&self, previous: &Tag, seq: u64, record: &[u8]) -> Tag {
+        mac::compute(&self.link, &[previous, &seq.to_be_bytes(), record])
+    }
+
+    fn keep_base(&self, tx: &mut dyn WriteTx, vault: &VaultId, base: &Base) -> Result<(), Error> {
+        let number = base.seq.to_be_bytes();
+        let vouched = mac::compute(&self.base, &[vault, &number, &base.chain]);
+        Ok(tx.set_meta(MetaKey::AuditBase, &[&number[..], &base.chain, &vouched].concat())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::HeapMemory;
+
+    const VAULT: VaultId = [3; 16];
+
+    fn keys(terms: &[u8]) -> AuditKey {
+        let all = KeyTerms::default();
+        for term in terms {
+            all.learn((*term).into(), Secret::copy_from(&HeapMemory, &[*term; 32]).unwrap());
+        }
+        AuditKey::derive(&all, &VAULT, &HeapMemory).unwrap()
+    }
+
+    /// The record that the newest of these terms appends to a chain.
+    fn next(keys: &AuditKey, previous: &Tag, seq: u64) -> AuditRow {
+        let term = keys.newest().unwrap();
+        let text = encode(&AuditRecord::new(&daemon(), "Get", Timestamp::from_usec(1))).unwrap();
+        let record = wrap::seal(&term.record, RECORD, keys.aad(seq).as_bytes(), &text).unwrap();
+        let chain = term.link(previous, seq, &record);
+        AuditRow { seq, record, chain }
+    }
+
+    #[test]
+    fn a_chain_goes_on_with_a_later_term_and_never_with_an_earlier_one() {
+        let (before, both) = (keys(&[1]), keys(&[1, 2]));
+        let first = next(&before, &Tag::default(), 1);
+        let second = next(&both, &first.chain, 2);
+        assert_eq!(both.follows(&Tag::default(), &first, 0), Some(1));
+        assert_eq!(both.follows(&first.chain, &second, 1), Some(2));
+        assert_eq!(before.follows(&first.chain, &second, 1), None);
+        let forged = next(&before, &second.chain, 3);
+        assert_eq!(both.follows(&second.chain, &forged, 1), Some(1), "where the term before has not ended");
+        assert_eq!(both.follows(&second.chain, &forged, 2), None);
+        assert_eq!((both.term_of(&first), both.term_of(&second)), (Some(1), Some(2)));
+        assert!(both.open(&first).is_ok() && both.open(&second).is_ok() && before.open(&second).is_err());
     }
 }

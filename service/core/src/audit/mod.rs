@@ -18,6 +18,7 @@ mod record;
 mod retention;
 mod verify;
 
+pub(crate) use chain::AuditTerm;
 pub use chain::{AuditKey, LET_GO_MAX};
 pub use fetches::{FetchesPage, FetchesRequest};
 pub use filter::AuditFilter;

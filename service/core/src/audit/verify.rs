@@ -42,6 +42,8 @@ struct Walk {
     at: Option<Mark>,
     records: u64,
     first: u64,
+    /// Term of that record's key.
+    term: u32,
 }
 
 impl Vault {
@@ -96,7 +98,7 @@ impl Walk {
             Some(at) if at.seq >= base.seq => at,
             // The beginning, also where it has come after us: what was let go meanwhile is not walked.
             _ => {
-                (self.records, self.first) = (0, begins);
+                (self.records, self.first, self.term) = (0, begins, 0);
                 Mark { seq: base.seq, chain: base.chain }
             }
         };
@@ -107,9 +109,9 @@ impl Walk {
         }
         for row in rows.into_iter().take_while(|row| row.seq <= end) {
             let expected = at.seq.saturating_add(1);
-            if row.seq != expected || !key.follows(&at.chain, &row) {
-                return Ok(Err(ChainFault::Record(expected.min(row.seq))));
-            }
+            let follows = key.follows(&at.chain, &row, self.term).filter(|_| row.seq == expected);
+            let Some(term) = follows else { return Ok(Err(ChainFault::Record(expected.min(row.seq)))) };
+            self.term = term;
             at = Mark { seq: row.seq, chain: row.chain };
             if mark.is_some_and(|mark| mark.seq == at.seq && mark != at) {
                 return Ok(Err(ChainFault::Record(at.seq)));

@@ -18,6 +18,8 @@ const TERMS: usize = 64;
 struct Term {
     number: u32,
     key: Arc<Secret>,
+    /// Whether nothing that is stored needs it.
+    is_retired: bool,
 }
 
 #[derive(Default)]
@@ -44,7 +46,7 @@ impl KeyTerms {
     pub fn learn(&self, number: u32, key: Secret) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Err(at) = known.terms.binary_search_by(|term| number.cmp(&term.number)) {
-            known.terms.insert(at, Term { number, key: Arc::new(key) });
+            known.terms.insert(at, Term { number, key: Arc::new(key), is_retired: false });
             known.terms.truncate(TERMS);
         }
     }
@@ -66,6 +68,26 @@ impl KeyTerms {
     /// [`CryptoError::KeyLength`] when no term is known.
     pub fn newest(&self) -> Result<Arc<Secret>, CryptoError> {
         self.known(|known| known.terms.first().map(|term| Arc::clone(&term.key))).ok_or(CryptoError::KeyLength(0))
+    }
+
+    /// All terms that are in use, the newest first.
+    pub fn all(&self) -> Vec<(u32, Arc<Secret>)> {
+        let used = |known: &Known| {
+            let used = known.terms.iter().filter(|term| !term.is_retired);
+            used.map(|term| (term.number, Arc::clone(&term.key))).collect()
+        };
+        self.known(used)
+    }
+
+    /// The key of one term.
+    pub fn of_term(&self, number: u32) -> Option<Arc<Secret>> {
+        self.known(|known| known.terms.iter().find(|term| term.number == number).map(|term| Arc::clone(&term.key)))
+    }
+
+    /// From here on nothing that is stored needs this term: only who has read something before opens that with it.
+    pub fn retire(&self, number: u32) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.terms.iter_mut().filter(|term| term.number == number).for_each(|term| term.is_retired = true);
     }
 
     /// Number of the newest term; 0 when none is known.
@@ -164,6 +186,17 @@ mod tests {
         assert_eq!(&*terms.open_record("test", b"", &of_two).unwrap(), b"two");
         assert!(terms.newest().unwrap().expose() == key(1).expose());
         assert!(!terms.is_newest("test", b"", &of_two).unwrap());
+    }
+
+    #[test]
+    fn a_term_that_is_retired_opens_what_was_read_before_and_is_in_use_no_more() {
+        let terms = KeyTerms::of(1, key(1));
+        let of_one = terms.seal("test", b"", b"one").unwrap();
+        terms.learn(2, key(2));
+        assert_eq!(terms.all().len(), 2);
+        terms.retire(1);
+        assert_eq!(terms.all().iter().map(|(number, _)| *number).collect::<Vec<_>>(), [2]);
+        assert_eq!(&*terms.open_record("test", b"", &of_one).unwrap(), b"one");
     }
 
     #[test]

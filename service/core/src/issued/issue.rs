@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::apart_from_tokens;
-use super::record::{IssuedMeta, Kind};
+use super::record::{IssuedKey, IssuedMeta, Kind};
 use super::request::{IssueRequest, NewKind};
 use super::text::{self, IssuedId};
 use crate::crypto::CryptoError;
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::moment::Moment;
 use crate::owner::Owner;
 use crate::policy::Action;
-use crate::port::{IssuedRow, Tag, WriteTx};
+use crate::port::{IssuedRow, WriteTx};
 use crate::principal::Principal;
 use crate::token::Expiry;
 use crate::token::generate::{Charset, Recipe};
@@ -36,19 +36,18 @@ pub struct Issued {
     pub expires: Timestamp,
 }
 
-/// What is about to be stored of it.
+/// What was drawn for it.
 struct Minted {
     id: IssuedId,
     kind: Kind,
-    tag: Tag,
-    hash: Tag,
+    secret: Zeroizing<Vec<u8>>,
 }
 
 impl Vault {
     /// Issues a token or a code. Answers once it is durable.
     pub fn issue(self: &Arc<Self>, caller: &Caller, request: IssueRequest, reply: Reply<Issued>) {
         let minted = self.open().and_then(|open| {
-            let (minted, text) = self.mint(&open, request.kind)?;
+            let (minted, text) = self.mint(request.kind)?;
             Ok((open, minted, text))
         });
         let (open, minted, text) = match minted {
@@ -67,7 +66,7 @@ impl Vault {
             };
             let meta = meta(&minted, &request, &vault.moment())?;
             vault.make_room(&open, tx, &principal)?;
-            let mut row = minted.row(&principal);
+            let mut row = minted.row(&open.newest_issued_key()?, &principal);
             open.seal_issued(&principal, &mut row, &meta)?;
             tx.insert_issued(&row)?;
             let counted = Change { issued: 1, added: usage::of_issued(&row), ..Change::default() };
@@ -77,22 +76,21 @@ impl Vault {
         });
     }
 
-    /// Draws id and secret; what is stored of them, and the text of both.
-    fn mint(&self, open: &OpenVault, kind: NewKind) -> Result<(Minted, Zeroizing<String>), Error> {
+    /// Draws id and secret; both, and the text of them.
+    fn mint(&self, kind: NewKind) -> Result<(Minted, Zeroizing<String>), Error> {
         let id = IssuedId::random()?;
-        let tag = open.issued_tag(id);
-        let (kind, hash, text) = match kind {
+        let (kind, secret, text) = match kind {
             NewKind::Token => {
                 let secret = text::random_secret()?;
-                (Kind::Token, open.issued_hash(&tag, secret.as_slice()), text::write(id, &secret))
+                (Kind::Token, secret.to_vec(), text::write(id, &secret))
             }
             NewKind::Code { length, .. } => {
                 let digits = Recipe::new(Charset::Digits, length, "")?.generate(self.memory())?;
                 let text = String::from_utf8(digits.expose().to_vec()).map_err(|_| CryptoError::Truncated)?;
-                (Kind::Code, open.issued_hash(&tag, digits.expose()), Zeroizing::new(text))
+                (Kind::Code, digits.expose().to_vec(), Zeroizing::new(text))
             }
         };
-        Ok((Minted { id, kind, tag, hash }, text))
+        Ok((Minted { id, kind, secret: secret.into() }, text))
     }
 
     /// Takes away some that have expired, where a principal has as many as it may have. While it has not, they stay until they
@@ -127,13 +125,14 @@ impl Vault {
 }
 
 impl Minted {
-    fn row(&self, principal: &Principal) -> IssuedRow {
+    fn row(&self, key: &IssuedKey, principal: &Principal) -> IssuedRow {
+        let tag = key.tag(self.id);
         IssuedRow {
             id: 0,
             principal: principal.id,
             kind: self.kind.as_u8(),
-            tag: self.tag,
-            hash: self.hash,
+            tag,
+            hash: key.hash(&tag, &self.secret),
             token: None,
             expires_day: 0,
             meta: Vec::new(),

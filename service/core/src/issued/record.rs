@@ -2,17 +2,18 @@
 //! HMAC is kept.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
 use super::{Audience, IssuedId};
-use crate::Timestamp;
-use crate::crypto::{aad::Aad, tag};
+use crate::crypto::{aad::Aad, mac, tag};
 use crate::error::Error;
 use crate::moment::{Deadline, End, Moment};
-use crate::port::{IssuedRow, Tag};
+use crate::port::{IssuedRow, ReadTx, Tag};
 use crate::principal::{Principal, encode};
 use crate::vault::OpenVault;
+use crate::{Secret, Timestamp};
 
 const RECORD: &str = "issued-record";
 
@@ -127,19 +128,55 @@ impl IssuedMeta {
 }
 
 impl OpenVault {
-    /// The tag of a token or code.
-    pub(crate) fn issued_tag(&self, id: IssuedId) -> Tag {
-        tag::issued_tag(self.tokens_key(), id.as_bytes())
+    /// The key for what is issued from here on.
+    ///
+    /// # Errors
+    /// None, as long as the keyring is one.
+    pub(crate) fn newest_issued_key(&self) -> Result<IssuedKey, Error> {
+        Ok(IssuedKey(self.tokens_key().newest()?))
     }
 
-    /// The tag of an offer.
-    pub(crate) fn offer_tag(&self, selector: &str) -> Tag {
-        tag::offer_tag(self.tokens_key(), selector)
+    /// The keys under which something that was issued may stand, the newest first.
+    pub(crate) fn issued_keys(&self) -> Vec<IssuedKey> {
+        self.tokens_key().all().into_iter().map(|(_, key)| IssuedKey(key)).collect()
     }
 
-    /// What is kept of the secret of what has this tag.
-    pub(crate) fn issued_hash(&self, tag: &Tag, secret: &[u8]) -> Tag {
-        tag::issued_hash(self.tokens_key(), tag, secret)
+    /// What has a tag, under whichever key it stands.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) fn find_issued(
+        &self,
+        tx: &dyn ReadTx,
+        tag: impl Fn(&IssuedKey) -> Tag,
+    ) -> Result<Option<IssuedRow>, Error> {
+        let found = self.find_issued_or_other(tx, tag)?;
+        Ok(found.and_then(|(row, is_meant)| is_meant.then_some(row)))
+    }
+
+    /// The same, or else another row, if there is any, and whether it is the one: what looks for one that is not there has as much to
+    /// do.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) fn find_issued_or_other(
+        &self,
+        tx: &dyn ReadTx,
+        tag: impl Fn(&IssuedKey) -> Tag,
+    ) -> Result<Option<(IssuedRow, bool)>, Error> {
+        let mut found = None;
+        for tag in self.issued_keys().iter().map(tag) {
+            let row = tx.issued_or_other(&tag)?;
+            let row = row.map(|row| (mac::equal(&row.tag, &tag), row)).map(|(is_meant, row)| (row, is_meant));
+            found = found.filter(|(_, is_meant)| *is_meant).or(row);
+        }
+        Ok(found)
+    }
+
+    /// Whether `secret` is that of what has this tag and hash.
+    pub(crate) fn is_issued_secret(&self, (tag, hash): (&Tag, &Tag), secret: &[u8]) -> bool {
+        // All of them, so that the time it takes does not hang on which.
+        self.issued_keys().iter().fold(false, |is, key| mac::equal(&key.hash(tag, secret), hash) | is)
     }
 
     fn issued_aad(&self, principal: &Principal, row: &IssuedRow) -> Aad {
@@ -187,6 +224,53 @@ impl OpenVault {
         let aad = self.issued_aad(principal, row);
         Ok(principal.machine_key.is_newest(RECORD, aad.as_bytes(), &row.meta)?)
     }
+}
+
+/// One term of the key for what is issued.
+pub(crate) struct IssuedKey(Arc<Secret>);
+
+impl IssuedKey {
+    /// The tag of a token or code.
+    pub(crate) fn tag(&self, id: IssuedId) -> Tag {
+        tag::issued_tag(&self.0, id.as_bytes())
+    }
+
+    /// The tag of an offer.
+    pub(crate) fn offer_tag(&self, selector: &str) -> Tag {
+        tag::offer_tag(&self.0, selector)
+    }
+
+    /// What is kept of the secret of what has this tag.
+    pub(crate) fn hash(&self, tag: &Tag, secret: &[u8]) -> Tag {
+        tag::issued_hash(&self.0, tag, secret)
+    }
+}
+
+/// The one of some terms under whose key a row stands, if it is one of these.
+///
+/// # Errors
+/// [`Error::Quarantined`] when the row does not open where it stands.
+pub(crate) fn term_of(
+    open: &OpenVault,
+    issuer: &Principal,
+    row: &IssuedRow,
+    terms: &[(u32, Arc<Secret>)],
+) -> Result<Option<u32>, Error> {
+    let meta = open.open_issued(issuer, row)?;
+    let is_of = |key: &Arc<Secret>| {
+        let key = IssuedKey(Arc::clone(key));
+        let tag = match kind_of(row)? {
+            Kind::Offer => Some(key.offer_tag(&meta.id)),
+            Kind::Token | Kind::Code => IssuedId::parse(&meta.id).map(|id| key.tag(id)),
+        };
+        Ok::<_, Error>(tag.is_some_and(|tag| mac::equal(&tag, &row.tag)))
+    };
+    for (term, key) in terms {
+        if is_of(key)? {
+            return Ok(Some(*term));
+        }
+    }
+    Ok(None)
 }
 
 /// What a row is of.

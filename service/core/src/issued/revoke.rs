@@ -4,33 +4,47 @@ use std::sync::Arc;
 
 use super::code;
 use super::list::STEP;
+use super::record::IssuedKey;
 use super::request::IssuedFilter;
 use super::text::IssuedId;
 use crate::Caller;
-use crate::crypto::mac;
 use crate::error::Error;
 use crate::owner::Owner;
 use crate::policy::Action;
-use crate::port::{IssuedRow, Tag, WriteTx};
+use crate::port::{Tag, WriteTx};
 use crate::principal::Principal;
 use crate::token::usage::{self, Change};
 use crate::vault::{Event, OpenVault, Reply, Vault};
 
 /// What is to be revoked.
-struct Named {
-    /// The row.
-    tag: Tag,
-    /// Where it may lie opened.
-    id: Option<IssuedId>,
+enum Named {
+    /// A token or a code.
+    Issued(IssuedId),
+    /// An offer, by how its code begins.
+    Offer(String),
 }
 
-impl OpenVault {
-    /// From the text of an id: of a token or a code, or how the code of an offer begins.
-    fn named(&self, id: &str) -> Option<Named> {
+impl Named {
+    fn parse(id: &str) -> Option<Self> {
         if code::is_selector(id) {
-            return Some(Named { tag: self.offer_tag(id), id: None });
+            return Some(Self::Offer(id.to_owned()));
         }
-        IssuedId::parse(id).map(|id| Named { tag: self.issued_tag(id), id: Some(id) })
+        IssuedId::parse(id).map(Self::Issued)
+    }
+
+    fn tag(&self, key: &IssuedKey) -> Tag {
+        match self {
+            Self::Issued(id) => key.tag(*id),
+            Self::Offer(selector) => key.offer_tag(selector),
+        }
+    }
+
+    /// Where it may lie opened.
+    const fn id(&self) -> Option<IssuedId> {
+        match self {
+            Self::Issued(id) => Some(*id),
+            Self::Offer(_) => None,
+        }
     }
 }
 
@@ -42,7 +56,7 @@ impl Vault {
             Ok(open) => open,
             Err(error) => return reply(Err(error)),
         };
-        let Some(named) = open.named(id) else {
+        let Some(named) = Named::parse(id) else {
             self.note_refusal(&event, &Error::NotFound);
             return reply(Err(Error::NotFound));
         };
@@ -50,13 +64,14 @@ impl Vault {
         // What has expired is gone for everyone; revoking it takes away what it still holds of the quota.
         let reply: Reply<bool> =
             Box::new(move |live| reply(live.and_then(|live| live.then_some(()).ok_or(Error::NotFound))));
-        self.write_issued(&event, named.id.into_iter().collect(), reply, move |tx| {
+        self.write_issued(&event, named.id().into_iter().collect(), reply, move |tx| {
             let principal = vault.judged_in(&open, tx, &caller, Owner::Own, Action::Read)?.ok_or(Error::NotFound)?;
             // A row is read whether or not there is this one, so that the time it takes tells nobody which.
-            let is_meant = |row: &IssuedRow| mac::equal(&row.tag, &named.tag) && row.principal == principal.id;
-            let row = tx.issued_or_other(&named.tag)?.filter(is_meant).ok_or(Error::NotFound)?;
+            let found = open.find_issued_or_other(tx, |key| named.tag(key))?;
+            let found = found.filter(|(row, is_meant)| *is_meant && row.principal == principal.id);
+            let (row, _) = found.ok_or(Error::NotFound)?;
             let live = open.open_issued(&principal, &row)?.is_live(&vault.moment());
-            delete(tx, &principal, &[named.tag])?;
+            delete(tx, &principal, &[row.tag])?;
             vault.record_mutation(&open, tx, &audited, 0)?;
             Ok(live)
         });

@@ -14,7 +14,6 @@ use super::record::{IssuedMeta, Kind, kind_of};
 use super::request::{Presented, ValidateRequest};
 use super::{Audience, IssuedId};
 use crate::Caller;
-use crate::crypto::mac;
 use crate::error::Error;
 use crate::owner::Owner;
 use crate::policy::Action;
@@ -154,8 +153,7 @@ impl Vault {
         token: &HotIssued,
         issuer: &Principal,
     ) -> bool {
-        let hash = open.issued_hash(&token.tag, request.presented.secret());
-        mac::equal(&hash, &token.hash)
+        open.is_issued_secret((&token.tag, &token.hash), request.presented.secret())
             && issuer.serves(caller)
             && token.meta.is_live(&self.moment())
             && is_good_for(&token.meta, request)
@@ -167,11 +165,11 @@ impl Vault {
         open: &OpenVault,
         id: IssuedId,
     ) -> Result<Option<(IssuedRow, IssuedMeta, Arc<Principal>)>, Error> {
-        let tag = open.issued_tag(id);
-        let Some(row) = self.read(|tx| Ok(tx.issued_or_other(&tag)?))? else { return Ok(None) };
+        let found = self.read(|tx| open.find_issued_or_other(tx, |key| key.tag(id)))?;
+        let Some((row, is_meant)) = found else { return Ok(None) };
         let issuer = self.issuer(open, row.principal)?;
         let opened = open.open_issued(&issuer, &row);
-        if !mac::equal(&row.tag, &tag) {
+        if !is_meant {
             // Whether the other one opens is nobody's concern here.
             return Ok(None);
         }

@@ -9,7 +9,6 @@ use super::request::ValidateRequest;
 use super::validate::{GroupNow, event, is_good_for, may_validate};
 use crate::Caller;
 use crate::audit::Outcome;
-use crate::crypto::mac;
 use crate::error::Error;
 use crate::owner::Owner;
 use crate::policy::Action;
@@ -44,7 +43,6 @@ impl Vault {
             (Ok(_), None) => return reply(Ok(Counted::NOT_VALID)),
             (Err(error), _) => return reply(Err(error)),
         };
-        let tag = open.issued_tag(id);
         let asked = event(caller, id, None);
         let (vault, noted, caller) = (Arc::clone(self), asked.clone(), caller.clone());
         let told = Arc::clone(self);
@@ -57,7 +55,7 @@ impl Vault {
         });
         self.write_issued(&asked, vec![id], reply, move |tx| {
             vault.judged_in(&open, tx, &caller, Owner::Own, Action::Read)?;
-            let Some(row) = tx.issued(&tag)? else { return Ok(Counted::NOT_VALID) };
+            let Some(row) = open.find_issued(tx, |key| key.tag(id))? else { return Ok(Counted::NOT_VALID) };
             let issuer = vault.find_principal_by_id(&open, tx, row.principal)?;
             let meta = open.open_issued(&issuer, &row)?;
             let may = may_validate(&caller, &issuer, &meta.audience, group.as_ref()) == Some(true);
@@ -86,8 +84,7 @@ struct Place<'a> {
 impl Place<'_> {
     fn count(&self, tx: &mut dyn WriteTx, event: Event, request: &ValidateRequest) -> Result<Counted, Error> {
         let kind = kind_of(self.row)?;
-        let hash = self.open.issued_hash(&self.row.tag, request.presented.secret());
-        if !mac::equal(&hash, &self.row.hash) {
+        if !self.open.is_issued_secret((&self.row.tag, &self.row.hash), request.presented.secret()) {
             if kind != Kind::Code {
                 return Ok(Counted::NOT_VALID);
             }

@@ -27,7 +27,7 @@ impl Vault {
     ) -> Result<bool, Error> {
         let opened = self.rewrap_login(caller, subject, "SetKey", move |wrapping, record| {
             let opened = wrapping.unwrap(record, &[Under::Password, Under::Previous], &old)?;
-            let (login_key, previous) = opened.map(|(key, copy)| (key, copy.wrapped.clone())).ok_or_else(wrong_key)?;
+            let (login_key, previous) = opened.map(|(key, copy)| (key, copy.clone())).ok_or_else(wrong_key)?;
             record.replace_password(wrapping.wrap(&login_key, Under::Password, &new)?, Some(previous));
             Ok(login_key)
         })?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::record::{Copy, LoginRecord, Under, Wrapping};
+use super::record::{LoginRecord, Under, Wrapping};
 use super::{RECOVERY_CODE_BYTES, check_caller, check_principal, event};
 use crate::crypto::random;
 use crate::error::Error;
@@ -36,7 +36,7 @@ impl Vault {
                 ));
             }
             let wrapping = Wrapping { open: &keys, principal: &principal, memory: vault.memory() };
-            let copy = |under, shown| wrapping.wrap(&login_key, under, shown).map(|wrapped| Copy { under, wrapped });
+            let copy = |under, shown| wrapping.wrap(&login_key, under, shown);
             let record = LoginRecord {
                 salt: state.salt.clone(),
                 params: state.params.clone(),

@@ -13,11 +13,12 @@ mod state;
 mod unlock;
 mod unlocked;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::Caller;
 use crate::error::Error;
-use crate::port::ReadTx;
+use crate::port::{ReadTx, WriteTx};
 use crate::principal::Principal;
 use crate::vault::{Event, OpenVault, Vault};
 
@@ -47,6 +48,33 @@ impl Vault {
         let Some(row) = tx.login(principal.id)? else { return Ok(None) };
         let record = Wrapping { open, principal: &principal, memory: self.memory() }.open_record(&row)?;
         Ok(Some((principal, record)))
+    }
+}
+
+/// What became of a login in a rotation.
+pub(crate) struct RenewedLogin {
+    /// Whether it was sealed anew.
+    pub is_renewed: bool,
+    /// Terms of the pepper without which it does not open.
+    pub peppers: BTreeSet<u32>,
+}
+
+impl Vault {
+    /// Seals what is kept of a principal's login with the newest keys; `None` where there is nothing.
+    pub(crate) fn renew_login(
+        &self,
+        open: &OpenVault,
+        tx: &mut dyn WriteTx,
+        principal: &Principal,
+    ) -> Result<Option<RenewedLogin>, Error> {
+        let Some(row) = tx.login(principal.id)? else { return Ok(None) };
+        let wrapping = Wrapping { open, principal, memory: self.memory() };
+        let renewed = wrapping.renew(&row)?;
+        if let Some(renewed) = &renewed {
+            tx.set_login(principal.id, renewed)?;
+        }
+        let peppers = wrapping.open_record(renewed.as_ref().unwrap_or(&row))?.pepper_terms().collect();
+        Ok(Some(RenewedLogin { is_renewed: renewed.is_some(), peppers }))
     }
 }
 

@@ -32,7 +32,7 @@ impl Vault {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let key = self.parking_key(&open)?;
+        let key = self.parking_key(&open, &*open.users_key().newest()?)?;
         let parked = keys.into_iter().map(|Key { uid, generation, key: login_key }| {
             let aad = aad(&open, uid, &generation);
             let wrapped = wrap::seal(&key, PARKED, aad.as_bytes(), login_key.expose())?;
@@ -50,7 +50,8 @@ impl Vault {
     pub fn restore_logins(&self, parked: &[u8]) -> Result<Vec<u32>, Error> {
         let open = self.open()?;
         let parked: Vec<Parked> = minicbor::decode(parked).unwrap_or_default();
-        let key = self.parking_key(&open)?;
+        let terms = open.users_key().all();
+        let keys = terms.iter().map(|(_, key)| self.parking_key(&open, key)).collect::<Result<Vec<_>, _>>()?;
         let mut restored = Vec::new();
         for Parked { uid, generation, wrapped } in parked {
             let principal = self.read(|tx| self.find_principal(&open, tx, uid))?;
@@ -60,7 +61,8 @@ impl Vault {
                 continue;
             };
             let aad = aad(&open, uid, &generation);
-            if let Ok(login_key) = wrap::open(&key, PARKED, aad.as_bytes(), &wrapped, self.memory()) {
+            let mut opened = keys.iter().map(|key| wrap::open(key, PARKED, aad.as_bytes(), &wrapped, self.memory()));
+            if let Some(Ok(login_key)) = opened.find(Result::is_ok) {
                 open.unlocked.insert(&principal, login_key);
                 restored.push(uid);
             }
@@ -68,8 +70,8 @@ impl Vault {
         Ok(restored)
     }
 
-    fn parking_key(&self, open: &OpenVault) -> Result<Secret, Error> {
-        Ok(kdf::derive(open.users_key(), "login-parking", &open.id, self.memory())?)
+    fn parking_key(&self, open: &OpenVault, users: &Secret) -> Result<Secret, Error> {
+        Ok(kdf::derive(users, "login-parking", &open.id, self.memory())?)
     }
 }
 

@@ -1,6 +1,9 @@
 //! What is kept of a user's login: encrypted, and bound to the principal it belongs to.
 
+use std::sync::Arc;
+
 use minicbor::{Decode, Encode};
+use zeroize::Zeroizing;
 
 use crate::crypto::{Aad, CryptoError, kdf, wrap};
 use crate::error::Error;
@@ -11,6 +14,7 @@ use crate::{Secret, Timestamp};
 
 const RECORD: &str = "login-record";
 const KEY: &str = "login-key";
+const OUTER: &str = "login-key-outer";
 
 /// What a copy of the login key is wrapped under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -27,7 +31,8 @@ pub(super) enum Under {
     RecoveryCode,
 }
 
-/// One copy of the login key.
+/// One copy of the login key. Only who has what it is wrapped under can wrap it anew; so one that is under a pepper of before is
+/// wrapped once more, under the newest one alone.
 #[derive(Clone, Encode, Decode)]
 #[cbor(map)]
 pub(super) struct Copy {
@@ -35,6 +40,21 @@ pub(super) struct Copy {
     pub under: Under,
     #[cbor(n(1), with = "minicbor::bytes")]
     pub wrapped: Vec<u8>,
+    /// Term of the pepper that it was made with; the first one where it does not say.
+    #[n(2)]
+    term: Option<u32>,
+    /// Term of the pepper that it was wrapped with once more.
+    #[n(3)]
+    outer: Option<u32>,
+}
+
+impl Copy {
+    const fn inner_term(&self) -> u32 {
+        match self.term {
+            Some(term) => term,
+            None => 1,
+        }
+    }
 }
 
 /// All of it. Fields are added with new numbers, never reused.
@@ -58,11 +78,16 @@ pub(super) struct LoginRecord {
 
 impl LoginRecord {
     /// Replaces the copy under the password's key, and keeps `previous`, if any, beside it.
-    pub fn replace_password(&mut self, wrapped: Vec<u8>, previous: Option<Vec<u8>>) {
+    pub fn replace_password(&mut self, present: Copy, previous: Option<Copy>) {
         self.copies.retain(|copy| copy.under == Under::RecoveryCode);
-        self.copies.push(Copy { under: Under::Password, wrapped });
-        self.copies.extend(previous.map(|wrapped| Copy { under: Under::Previous, wrapped }));
+        self.copies.push(present);
+        self.copies.extend(previous.map(|copy| Copy { under: Under::Previous, ..copy }));
         self.stale = false;
+    }
+
+    /// The terms of the pepper without which some copy does not open.
+    pub fn pepper_terms(&self) -> impl Iterator<Item = u32> {
+        self.copies.iter().flat_map(|copy| [Some(copy.inner_term()), copy.outer]).flatten()
     }
 
     /// Whether the password before the present one still opens it, or it is said to be stale.
@@ -98,19 +123,49 @@ impl Wrapping<'_> {
 
     /// Encrypts the record into its row.
     pub fn seal_record(&self, record: &LoginRecord) -> Result<Vec<u8>, Error> {
-        Ok(wrap::seal(self.open.users_key(), RECORD, self.record_aad().as_bytes(), &encode(record)?)?)
+        Ok(self.open.users_key().seal(RECORD, self.record_aad().as_bytes(), &encode(record)?)?)
     }
 
     /// Decrypts the record of a row.
     pub fn open_record(&self, row: &[u8]) -> Result<LoginRecord, Error> {
-        let record = wrap::open_record(self.open.users_key(), RECORD, self.record_aad().as_bytes(), row)?;
+        let record = self.open.users_key().open_record(RECORD, self.record_aad().as_bytes(), row)?;
         minicbor::decode(&record)
             .map_err(|error| Error::Quarantined(format!("login record of principal {}: {error}", self.principal.id)))
     }
 
+    /// Encrypts a row's record with the newest term, and its copies with the newest pepper as well; `None` where all are.
+    pub fn renew(&self, row: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let newest = self.open.pepper().newest_term();
+        let mut record = self.open_record(row)?;
+        let mut is_renewed = false;
+        for copy in record.copies.iter_mut().filter(|copy| copy.outer.unwrap_or(copy.inner_term()) != newest) {
+            let (inner, aad) = (self.inner(copy)?, self.key_aad(copy.under));
+            copy.wrapped = wrap::seal(&self.outer_key(newest)?, OUTER, aad.as_bytes(), &inner)?;
+            copy.outer = Some(newest);
+            is_renewed = true;
+        }
+        let is_newest = self.open.users_key().is_newest(RECORD, self.record_aad().as_bytes(), row)?;
+        if is_newest && !is_renewed { Ok(None) } else { self.seal_record(&record).map(Some) }
+    }
+
+    /// What a copy is without what it was wrapped in once more.
+    fn inner(&self, copy: &Copy) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let Some(term) = copy.outer else { return Ok(copy.wrapped.clone().into()) };
+        Ok(wrap::open_record(&self.outer_key(term)?, OUTER, self.key_aad(copy.under).as_bytes(), &copy.wrapped)?)
+    }
+
+    fn outer_key(&self, term: u32) -> Result<Secret, Error> {
+        Ok(kdf::derive(&*self.pepper(term)?, OUTER, &self.principal.generation, self.memory)?)
+    }
+
+    fn pepper(&self, term: u32) -> Result<Arc<Secret>, Error> {
+        let missing = || Error::Quarantined(format!("the keyring has no key 'pepper' of term {term}"));
+        self.open.pepper().of_term(term).ok_or_else(missing)
+    }
+
     /// The key that a copy is wrapped with: neither the store alone nor the password alone gives it.
-    fn wrapping_key(&self, shown: &Secret) -> Result<Secret, Error> {
-        let pepper = self.open.pepper();
+    fn wrapping_key(&self, shown: &Secret, term: u32) -> Result<Secret, Error> {
+        let pepper = self.pepper(term)?;
         let mut both = Secret::zeroed(self.memory, pepper.len() + shown.len())?;
         for (to, from) in both.expose_mut().iter_mut().zip(pepper.expose().iter().chain(shown.expose())) {
             *to = *from;
@@ -119,9 +174,16 @@ impl Wrapping<'_> {
     }
 
     /// Wraps the login key under what somebody shows: the key of a password, or a recovery code.
-    pub fn wrap(&self, login_key: &Secret, under: Under, shown: &Secret) -> Result<Vec<u8>, Error> {
-        let key = self.wrapping_key(shown)?;
-        Ok(wrap::seal(&key, KEY, self.key_aad(under).as_bytes(), login_key.expose())?)
+    pub fn wrap(&self, login_key: &Secret, under: Under, shown: &Secret) -> Result<Copy, Error> {
+        let term = self.open.pepper().newest_term();
+        let key = self.wrapping_key(shown, term)?;
+        let wrapped = wrap::seal(&key, KEY, self.key_aad(under).as_bytes(), login_key.expose())?;
+        Ok(Copy { under, wrapped, term: Some(term), outer: None })
+    }
+
+    /// Whether a copy was made with a pepper of before.
+    pub fn is_of_before(&self, copy: &Copy) -> bool {
+        copy.inner_term() != self.open.pepper().newest_term()
     }
 
     /// The login key and the copy that gave it, if what is shown opens one of these.
@@ -131,9 +193,9 @@ impl Wrapping<'_> {
         unders: &[Under],
         shown: &Secret,
     ) -> Result<Option<(Secret, &'r Copy)>, Error> {
-        let key = self.wrapping_key(shown)?;
         for copy in record.copies.iter().filter(|copy| unders.contains(&copy.under)) {
-            match wrap::open(&key, KEY, self.key_aad(copy.under).as_bytes(), &copy.wrapped, self.memory) {
+            let (key, inner) = (self.wrapping_key(shown, copy.inner_term())?, self.inner(copy)?);
+            match wrap::open(&key, KEY, self.key_aad(copy.under).as_bytes(), &inner, self.memory) {
                 Ok(login_key) => return Ok(Some((login_key, copy))),
                 Err(CryptoError::WrongKey) => {}
                 Err(error) => return Err(error.into()),

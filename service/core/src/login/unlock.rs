@@ -24,7 +24,10 @@ impl Vault {
             // Who logs in somebody has seen that the password is right, and is root. A root who mistypes his own is taken for
             // that too: it only has him asked once more.
             if caller.is_root() && !record.stale {
-                self.change_record(caller, subject, |record| record.stale = true);
+                self.change_record(caller, subject, |_, record| {
+                    record.stale = true;
+                    Ok(())
+                });
             }
             let refused = wrong_key();
             self.note_refusal(&event, &refused);
@@ -32,9 +35,23 @@ impl Vault {
         };
         self.note_login(&event)?;
         let is_present = copy.under == Under::Password;
+        let anew = if is_present && wrapping.is_of_before(copy) {
+            let copied = |secret: &Secret| Secret::copy_from(self.memory(), secret.expose());
+            Some((copy.wrapped.clone(), copied(&login_key)?, copied(key)?))
+        } else {
+            None
+        };
         open.unlocked.insert(&principal, login_key);
-        if is_present && record.is_unsettled() {
-            self.change_record(caller, subject, super::record::LoginRecord::settle);
+        if is_present && (record.is_unsettled() || anew.is_some()) {
+            self.change_record(caller, subject, move |wrapping, record| {
+                if let Some((before, login_key, shown)) = &anew
+                    && let Some(copy) = record.copies.iter_mut().find(|copy| copy.wrapped == *before)
+                {
+                    *copy = wrapping.wrap(login_key, copy.under, shown)?;
+                }
+                record.settle();
+                Ok(())
+            });
         }
         Ok(())
     }
@@ -59,15 +76,15 @@ impl Vault {
         self: &Arc<Self>,
         caller: &Caller,
         subject: &Caller,
-        change: impl Fn(&mut super::LoginRecord) + Send + 'static,
+        change: impl Fn(Wrapping<'_>, &mut super::LoginRecord) -> Result<(), Error> + Send + 'static,
     ) {
         let Ok(open) = self.open() else { return };
         let event = event(caller, "Unlock", subject.uid);
         let (vault, user) = (Arc::clone(self), subject.clone());
         let _tried_again = self.write_and_wait(event, Effect::Reserved, move |tx| {
             let Some((principal, mut record)) = vault.find_login(&open, tx, &user)? else { return Ok(()) };
-            change(&mut record);
             let wrapping = Wrapping { open: &open, principal: &principal, memory: vault.memory() };
+            change(wrapping, &mut record)?;
             Ok(tx.set_login(principal.id, &wrapping.seal_record(&record)?)?)
         });
     }

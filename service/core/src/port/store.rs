@@ -413,6 +413,8 @@ pub trait WriteTx: ReadTx {
     fn delete_slot(&mut self, id: u32) -> Result<bool, StoreError>;
     /// Adds or replaces a key of the keyring.
     fn put_keyring(&mut self, row: &KeyringRow) -> Result<(), StoreError>;
+    /// Removes a term of a key of the keyring.
+    fn delete_keyring(&mut self, purpose: &str, term: u32) -> Result<(), StoreError>;
     /// Adds a principal; `row.id` is ignored and the new number returned.
     fn insert_principal(&mut self, row: &PrincipalRow) -> Result<i64, StoreError>;
     /// Replaces a principal's tag, record, key and counters. `Internal` when another row has the tag.
@@ -505,6 +507,11 @@ pub trait WriteJob: Send {
 
     /// Whether plaintext-bearing pages must be gone from the log soon afterwards (a delete).
     fn erases(&self) -> bool {
+        false
+    }
+
+    /// Whether it is the last of its commit: what runs after it goes by what it has changed, and [`WriteJob::finish`] comes first.
+    fn is_last(&self) -> bool {
         false
     }
 }

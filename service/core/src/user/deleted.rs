@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::Work;
 use crate::Timestamp;
-use crate::crypto::{Aad, wrap};
+use crate::crypto::Aad;
 use crate::error::Error;
 use crate::port::{DeletionNote, DeletionNotes, MetaKey};
 use crate::principal::encode;
@@ -32,6 +32,11 @@ pub struct Deletion {
 
 fn aad(open: &OpenVault) -> Aad {
     Aad::new(PURPOSE).bytes(&open.id)
+}
+
+/// How what is kept of heeded notes is sealed.
+pub(crate) fn heeded_sealing(open: &OpenVault) -> (&'static str, Aad) {
+    (PURPOSE, aad(open))
 }
 
 /// A principal that is not frozen: its uid, and when it was taken in.
@@ -194,13 +199,15 @@ impl Vault {
     /// Where what was written of it does not open, none was: who was adopted since is then frozen once more.
     fn heeded_notes(&self, open: &OpenVault) -> Result<BTreeSet<String>, Error> {
         let Some(sealed) = self.read(|tx| Ok(tx.meta(MetaKey::HeededNotes)?))? else { return Ok(BTreeSet::new()) };
-        let opened = wrap::open_record(open.users_key(), PURPOSE, aad(open).as_bytes(), &sealed);
+        let opened = open.users_key().open_record(PURPOSE, aad(open).as_bytes(), &sealed);
         Ok(opened.ok().and_then(|bytes| minicbor::decode(&bytes).ok()).unwrap_or_default())
     }
 
-    fn keep_heeded(self: &Arc<Self>, open: &OpenVault, heeded: &BTreeSet<String>) -> Result<(), Error> {
-        let sealed = wrap::seal(open.users_key(), PURPOSE, aad(open).as_bytes(), &encode(heeded)?)?;
-        let event = Event::new(&daemon(), "HeededNotes");
-        self.write_and_wait(event, Effect::Reserved, move |tx| Ok(tx.set_meta(MetaKey::HeededNotes, &sealed)?))
+    fn keep_heeded(self: &Arc<Self>, open: &Arc<OpenVault>, heeded: &BTreeSet<String>) -> Result<(), Error> {
+        let (event, open, heeded) = (Event::new(&daemon(), "HeededNotes"), Arc::clone(open), encode(heeded)?);
+        self.write_and_wait(event, Effect::Reserved, move |tx| {
+            let sealed = open.users_key().seal(PURPOSE, aad(&open).as_bytes(), &heeded)?;
+            Ok(tx.set_meta(MetaKey::HeededNotes, &sealed)?)
+        })
     }
 }

@@ -18,6 +18,7 @@ use crate::principal::PrincipalRecord;
 use crate::vault::{Change, Effect, Event, OpenVault, Vault};
 
 pub use deleted::Deletion;
+pub(crate) use deleted::heeded_sealing;
 pub use list::UserView;
 pub use set::UserChanges;
 

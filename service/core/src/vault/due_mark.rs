@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::{Effect, Event, OpenVault, Vault};
 use crate::Timestamp;
-use crate::crypto::{Aad, wrap};
+use crate::crypto::Aad;
 use crate::error::Error;
 use crate::port::MetaKey;
 
@@ -36,6 +36,11 @@ fn aad(open: &OpenVault) -> Aad {
     Aad::new(PURPOSE).bytes(&open.id)
 }
 
+/// How what is written down is sealed.
+pub(super) fn sealing(open: &OpenVault) -> (&'static str, Aad) {
+    (PURPOSE, aad(open))
+}
+
 impl Vault {
     /// Up to when it was told. Blocks.
     ///
@@ -55,7 +60,7 @@ impl Vault {
 
     fn read_told(&self, open: &OpenVault) -> Result<Mark, Error> {
         let Some(sealed) = self.read(|tx| Ok(tx.meta(MetaKey::ToldExpiry)?))? else { return Ok(Mark::None) };
-        let opened = wrap::open_record(open.users_key(), PURPOSE, aad(open).as_bytes(), &sealed);
+        let opened = open.users_key().open_record(PURPOSE, aad(open).as_bytes(), &sealed);
         let bytes = match opened.map_err(Error::from) {
             Ok(bytes) => bytes,
             Err(Error::Quarantined(_)) => return Ok(Mark::Damaged),
@@ -86,9 +91,11 @@ impl Vault {
         if !must && kept.is_some_and(is_recent) {
             return Ok(());
         }
-        let sealed = wrap::seal(open.users_key(), PURPOSE, aad(open).as_bytes(), &until.as_usec().to_be_bytes())?;
-        let event = Event::new(&super::slots::daemon(), "ToldExpiry");
-        self.write_and_wait(event, Effect::Reserved, move |tx| Ok(tx.set_meta(MetaKey::ToldExpiry, &sealed)?))?;
+        let (event, keys) = (Event::new(&super::slots::daemon(), "ToldExpiry"), Arc::clone(open));
+        self.write_and_wait(event, Effect::Reserved, move |tx| {
+            let sealed = keys.users_key().seal(PURPOSE, aad(&keys).as_bytes(), &until.as_usec().to_be_bytes())?;
+            Ok(tx.set_meta(MetaKey::ToldExpiry, &sealed)?)
+        })?;
         *open.told_expiry.lock().unwrap_or_else(PoisonError::into_inner) = Some(Told { until, kept: Some(until) });
         Ok(())
     }

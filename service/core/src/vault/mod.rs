@@ -55,7 +55,7 @@ pub(crate) use principals::Change;
 pub(crate) use reads_before::ReadsBefore;
 pub use recover::Recovered;
 pub use restore::{RestoreRequest, Restored};
-pub use rotation::UserRotation;
+pub use rotation::{KeyringRenewed, KeyringRotation, UserRotation};
 pub use row_sum::RowsWhole;
 pub use slots::{NewSlot, SlotView, daemon};
 pub use state::{State, VaultStatus};

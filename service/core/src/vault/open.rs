@@ -10,7 +10,7 @@ use super::hot::Ticket;
 use super::principals::{Change, Principals};
 use super::{Enrolment, HotToken, Look, Vault, VaultId};
 use crate::audit::AuditKey;
-use crate::crypto::{kdf, tag};
+use crate::crypto::{KeyTerms, kdf, tag};
 use crate::error::Error;
 use crate::grantee::{Grantee, Key};
 use crate::keyring::Keyring;
@@ -46,6 +46,8 @@ pub struct OpenVault {
     pub(crate) machine_keys: MachineKeys,
     /// Users whose machine key is being renewed.
     pub(super) rotating: super::rotation::Rotating,
+    /// Whether the keyring is.
+    pub(super) renewing_keyring: super::rotation::Renewing,
     /// Whose login-class tokens are open.
     pub(crate) unlocked: Unlocked,
     /// Whose tokens are nobody's though that is not written down yet.
@@ -79,6 +81,7 @@ impl OpenVault {
             principals: Principals::default(),
             machine_keys: MachineKeys::default(),
             rotating: super::rotation::Rotating::default(),
+            renewing_keyring: super::rotation::Renewing::default(),
             unlocked: Unlocked::default(),
             withheld: RwLock::default(),
             estranged: RwLock::default(),
@@ -99,17 +102,17 @@ impl OpenVault {
     }
 
     /// Records and keys of principals.
-    pub(crate) const fn users_key(&self) -> &Secret {
+    pub(crate) const fn users_key(&self) -> &KeyTerms {
         self.keyring.users()
     }
 
     /// Mixed into what login keys are wrapped under.
-    pub(crate) const fn pepper(&self) -> &Secret {
+    pub(crate) const fn pepper(&self) -> &KeyTerms {
         self.keyring.pepper()
     }
 
     /// Hashes of issued tokens.
-    pub(crate) const fn tokens_key(&self) -> &Secret {
+    pub(crate) const fn tokens_key(&self) -> &KeyTerms {
         self.keyring.tokens()
     }
 

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::{Effect, Event, OpenVault, Vault};
 use crate::Timestamp;
-use crate::crypto::{Aad, wrap};
+use crate::crypto::Aad;
 use crate::error::Error;
 use crate::moment::{BootId, Moment};
-use crate::port::MetaKey;
+use crate::port::{MetaKey, WriteTx};
 
 const PURPOSE: &str = "trusted-time";
 /// No time is known to have been right.
@@ -91,8 +91,23 @@ impl Written {
     }
 }
 
+/// What is about to be written down.
+pub(super) struct TimeToKeep(Vec<u8>);
+
+impl TimeToKeep {
+    pub(super) fn keep(&self, open: &OpenVault, tx: &mut dyn WriteTx) -> Result<(), Error> {
+        let sealed = open.users_key().seal(PURPOSE, aad(open).as_bytes(), &self.0)?;
+        Ok(tx.set_meta(MetaKey::TrustedTime, &sealed)?)
+    }
+}
+
 fn aad(open: &OpenVault) -> Aad {
     Aad::new(PURPOSE).bytes(&open.id)
+}
+
+/// How what is written down is sealed.
+pub(super) fn sealing(open: &OpenVault) -> (&'static str, Aad) {
+    (PURPOSE, aad(open))
 }
 
 impl Vault {
@@ -144,7 +159,7 @@ impl Vault {
         }
         let sealed = self.read(|tx| Ok(tx.meta(MetaKey::TrustedTime)?))?;
         let Some(sealed) = sealed.filter(|sealed| !sealed.is_empty()) else { return Ok(()) };
-        let bytes = wrap::open_record(open.users_key(), PURPOSE, aad(open).as_bytes(), &sealed)?;
+        let bytes = open.users_key().open_record(PURPOSE, aad(open).as_bytes(), &sealed)?;
         let written = Written::decode(&bytes)
             .ok_or_else(|| Error::Quarantined("the trusted time is not as long as one is".into()))?;
         let now = self.clock.boottime_usec();
@@ -167,10 +182,10 @@ impl Vault {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn keep_trusted_time(self: &Arc<Self>, open: &OpenVault) -> Result<(), Error> {
-        let Some(sealed) = self.sealed_time(open)? else { return Ok(()) };
-        let event = Event::new(&super::slots::daemon(), "TrustedTime");
-        self.write_and_wait(event, Effect::Reserved, move |tx| Ok(tx.set_meta(MetaKey::TrustedTime, &sealed)?))
+    pub(crate) fn keep_trusted_time(self: &Arc<Self>, open: &Arc<OpenVault>) -> Result<(), Error> {
+        let Some(time) = self.time_to_keep() else { return Ok(()) };
+        let (event, open) = (Event::new(&super::slots::daemon(), "TrustedTime"), Arc::clone(open));
+        self.write_and_wait(event, Effect::Reserved, move |tx| time.keep(&open, tx))
     }
 
     /// The same where an administrator has said that the clock is right, which what has expired hangs on: with a record of that.
@@ -179,20 +194,19 @@ impl Vault {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn keep_time_said(self: &Arc<Self>, open: &Arc<OpenVault>, event: Event) -> Result<(), Error> {
-        let Some(sealed) = self.sealed_time(open)? else { return Ok(()) };
+        let Some(time) = self.time_to_keep() else { return Ok(()) };
         let (vault, open, audited) = (Arc::clone(self), Arc::clone(open), event.clone());
         self.write_and_wait(event, Effect::Reserved, move |tx| {
-            tx.set_meta(MetaKey::TrustedTime, &sealed)?;
+            time.keep(&open, tx)?;
             vault.record_mutation(&open, tx, &audited, 0)
         })
     }
 
-    /// The trusted time as it is written down; `None` where there is none.
-    pub(super) fn sealed_time(&self, open: &OpenVault) -> Result<Option<Vec<u8>>, Error> {
+    /// The trusted time as it is to be written down; `None` where there is none.
+    pub(super) fn time_to_keep(&self) -> Option<TimeToKeep> {
         let moment = self.moment();
-        let Some(time) = self.high_water.at(moment.since_boot_usec) else { return Ok(None) };
-        let written = Written::encode(&moment, time);
-        Ok(Some(wrap::seal(open.users_key(), PURPOSE, aad(open).as_bytes(), &written)?))
+        let time = self.high_water.at(moment.since_boot_usec)?;
+        Some(TimeToKeep(Written::encode(&moment, time)))
     }
 
     /// The same for whoever has no keys; nothing while the vault is not open. Blocks.

@@ -10,7 +10,7 @@ use super::{Effect, Event, OpenVault, SealReason, Vault, VaultId};
 use crate::crypto::mac;
 use crate::error::Error;
 use crate::keyring::Keyring;
-use crate::port::{KeyringRow, MetaKey, Sealer, SlotRow};
+use crate::port::{KeyringRow, Sealer, SlotRow};
 use crate::slot::voucher::Confirmed;
 use crate::slot::{Slot, SlotError, SlotKind, SlotSecret};
 use crate::{Caller, Secret};
@@ -178,7 +178,7 @@ impl Vault {
         let open = self.open()?;
         let event = Event::new(caller, "Seal");
         // It goes on all the same while the daemon runs.
-        let time = self.sealed_time(&open).ok().flatten();
+        let time = self.time_to_keep();
         let (vault, audited) = (Arc::clone(self), event.clone());
         // First of all, and no read is noted from here on, so that none comes in behind the records that are written with the
         // last of the keys. Whoever asks for the keys to go is not refused because the disk is full either.
@@ -188,9 +188,7 @@ impl Vault {
         let cap = self.settings().audit_records;
         let recorded = self.write_and_wait(event, Effect::Reserved, move |tx| {
             written.iter().try_for_each(|record| open.audit.append(tx, record, cap))?;
-            if let Some(time) = &time {
-                tx.set_meta(MetaKey::TrustedTime, time)?;
-            }
+            time.as_ref().map_or(Ok(()), |time| time.keep(&open, tx))?;
             vault.record_mutation(&open, tx, &audited, 0)
         });
         recorded.map_err(|error| {

@@ -24,6 +24,8 @@ pub(crate) enum Effect {
     Reserved,
     /// Takes something away for good.
     Erases,
+    /// Changes the keys by which whoever writes next has to go.
+    Turns,
 }
 
 struct Job<T, W> {
@@ -76,18 +78,22 @@ where
     }
 
     fn frees(&self) -> bool {
-        !matches!(self.effect, Effect::Grows | Effect::GrowsBy(_))
+        matches!(self.effect, Effect::Reserved | Effect::Erases)
     }
 
     fn bytes(&self) -> usize {
         match self.effect {
             Effect::GrowsBy(bytes) => bytes,
-            Effect::Grows | Effect::Reserved | Effect::Erases => 0,
+            Effect::Grows | Effect::Reserved | Effect::Erases | Effect::Turns => 0,
         }
     }
 
     fn erases(&self) -> bool {
         self.effect == Effect::Erases
+    }
+
+    fn is_last(&self) -> bool {
+        self.effect == Effect::Turns
     }
 }
 

@@ -267,6 +267,10 @@ impl WriteTx for Tx<'_> {
         self.run(|c| write::put_keyring(c, row))
     }
 
+    fn delete_keyring(&mut self, purpose: &str, term: u32) -> Result<(), StoreError> {
+        self.run(|c| write::delete_keyring(c, purpose, term))
+    }
+
     fn insert_principal(&mut self, row: &PrincipalRow) -> Result<i64, StoreError> {
         self.run(|c| write::insert_principal(c, row))
     }

@@ -46,6 +46,10 @@ pub(super) fn put_keyring(c: &Connection, row: &KeyringRow) -> Result<(), Fault>
     execute_one(c, SQL, (&row.purpose, row.term, &row.wrapped))
 }
 
+pub(super) fn delete_keyring(c: &Connection, purpose: &str, term: u32) -> Result<(), Fault> {
+    execute_one(c, "DELETE FROM keyring WHERE purpose = ?1 AND term = ?2", (purpose, term))
+}
+
 pub(super) fn insert_principal(c: &Connection, row: &PrincipalRow) -> Result<i64, Fault> {
     const SQL: &str = "INSERT INTO principal (uid_tag, generation, tokens, bytes, issued, record, key) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";

@@ -209,15 +209,17 @@ impl Writer {
 
 /// What is written together with `first`; and where that ends because another store is to take the place of this one, that one.
 fn batch_with(first: Job, queue: &Receiver<Order>) -> (Vec<Job>, Option<Swap>) {
-    let mut bytes = first.bytes();
+    let (mut bytes, mut ends) = (first.bytes(), first.is_last());
     let mut jobs = vec![first];
-    while jobs.len() < BATCH
+    while !ends
+        && jobs.len() < BATCH
         && bytes < BATCH_BYTES
         && let Ok(order) = queue.try_recv()
     {
         match order {
             Order::Job(job) => {
                 bytes += job.bytes();
+                ends = job.is_last();
                 jobs.push(job);
             }
             Order::Replace(swap) => return (jobs, Some(swap)),

@@ -57,6 +57,8 @@ impl Story {
         for uid in home.vault().unfinished_rotations().unwrap() {
             home.rotate_user(uid, false).unwrap_or_else(|error| panic!("{place}: uid {uid}: {error}"));
         }
+        home.resume_keyring().unwrap_or_else(|error| panic!("{place}: keyring: {error}"));
+        assert!(!home.vault().has_unfinished_keyring_rotation().unwrap(), "{place}");
         home.restart();
         assert_eq!(sight(&home).to_string(), seen, "{place}: what it was after that goes on");
         home.check_counters();

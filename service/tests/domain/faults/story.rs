@@ -72,6 +72,7 @@ pub fn change(home: &Home, number: u64) -> Result<(), Error> {
         12 => home.vault().raise_anchor(),
         16 => home.rotate_user(user.caller.uid, (number / 60).is_multiple_of(2)).map(drop),
         18 => home.vault().rotate_vault_key(&daemon()),
+        26 => home.rotate_keyring().map(drop),
         20 => wait(|reply| home.vault().flush_audit(true, reply)),
         _ => {
             let value = Random::new(number).bytes(usize::try_from(1 + number * 977 % 9_000).unwrap());

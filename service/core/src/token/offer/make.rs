@@ -62,13 +62,14 @@ impl Vault {
             let end = end.ok_or_else(|| Error::Internal("an offer never ends".into()))?;
             vault.make_room(&open, tx, &principal)?;
             let code = free_code(&open, tx)?;
-            let tag = open.offer_tag(code.selector());
+            let key = open.newest_issued_key()?;
+            let tag = key.offer_tag(code.selector());
             let mut row = IssuedRow {
                 id: 0,
                 principal: principal.id,
                 kind: Kind::Offer.as_u8(),
                 tag,
-                hash: open.issued_hash(&tag, code.secret()),
+                hash: key.hash(&tag, code.secret()),
                 token: Some(found.row.id),
                 expires_day: 0,
                 meta: Vec::new(),
@@ -88,7 +89,7 @@ impl Vault {
 fn free_code(open: &OpenVault, tx: &dyn ReadTx) -> Result<OfferCode, Error> {
     for _ in 0..DRAWS {
         let code = OfferCode::random()?;
-        if tx.issued(&open.offer_tag(code.selector()))?.is_none() {
+        if open.find_issued(tx, |key| key.offer_tag(code.selector()))?.is_none() {
             return Ok(code);
         }
     }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::Caller;
 use crate::audit::Outcome;
-use crate::crypto::mac;
 use crate::error::Error;
 use crate::issued::code::OfferCode;
 use crate::issued::record::kind_of;
@@ -68,7 +67,7 @@ struct Offer {
 
 impl Offer {
     fn is_right(&self, open: &OpenVault, code: &OfferCode) -> bool {
-        mac::equal(&open.issued_hash(&self.row.tag, code.secret()), &self.row.hash)
+        open.is_issued_secret((&self.row.tag, &self.row.hash), code.secret())
     }
 
     /// What is answered when it gives nothing any more.
@@ -158,7 +157,7 @@ impl Vault {
     }
 
     fn find_offer(&self, open: &OpenVault, tx: &dyn ReadTx, (code, caller): (&OfferCode, u32)) -> Result<Offer, Error> {
-        let row = tx.issued(&open.offer_tag(code.selector()))?.ok_or(Error::NoOffer)?;
+        let row = open.find_issued(tx, |key| key.offer_tag(code.selector()))?.ok_or(Error::NoOffer)?;
         let owner = self.find_principal_by_id(open, tx, row.principal)?;
         let meta = open.open_issued(&owner, &row)?;
         if kind_of(&row)? != Kind::Offer || !owner.serves(caller) {

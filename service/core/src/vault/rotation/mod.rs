@@ -1,10 +1,13 @@
 //! Rotation: drawing keys anew that are in use. Reads and writes go on, and what ends in between is gone on with.
 
+mod keyring;
 mod slot;
 mod user;
 mod vault_key;
 mod walk;
 
+pub(super) use self::keyring::Renewing;
+pub use self::keyring::{KeyringRenewed, KeyringRotation};
 pub(super) use self::user::Rotating;
 pub use self::walk::UserRotation;
 

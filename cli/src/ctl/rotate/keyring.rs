@@ -1,0 +1,33 @@
+//! `rotate keyring`: the keys under the vault key.
+
+use tokenvault_proto::RotateOptions;
+
+use super::rotate;
+use crate::common::Context;
+use crate::failure::Failure;
+
+/// Draw the keys under the vault key anew
+///
+/// They seal the records and keys of users, the wrappers of login keys, the audit log and what is kept of issued tokens; all of it is
+/// sealed anew as far as the vault itself can. Nobody has to log in, issued tokens stay valid, and the audit log goes on. A key of before
+/// is kept for what still needs it: issued tokens until they end, audit records until they are deleted, a login key until its user logs
+/// in, and its recovery code until it is used. Of that it goes with the next rotation, or when the vault is opened the next time.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Has them drawn.
+pub fn run(context: &Context, Args {}: &Args) -> Result<(), Failure> {
+    let findings = rotate(context, &context.client()?, "keyring", &RotateOptions::default())?;
+    if context.output.wants_json() {
+        return context.output.json(&findings);
+    }
+    let number = |key| findings.number(key).unwrap_or_default();
+    context.output.line(&format!("{} rows sealed anew", number("rows")))?;
+    if number("kept") > 0 {
+        context.output.note(&format!(
+            "{} keys of before are kept for what still needs them: issued tokens, audit records, logins",
+            number("kept")
+        ));
+    }
+    Ok(())
+}

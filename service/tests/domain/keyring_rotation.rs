@@ -1,0 +1,279 @@
+//! Rotation of the keyring: everything opens all the while, and what the keys of before have sealed goes as soon as it can.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::types::Value;
+use tokenvault_core::issued::IssuedFilter;
+use tokenvault_core::token::{Class, CleanupRequest, PutOptions};
+use tokenvault_core::vault::{ClockWord, daemon};
+
+use crate::fixture::*;
+
+/// What keys of the keyring seal.
+const SEALED: [&str; 4] = [
+    "SELECT record FROM principal",
+    "SELECT key FROM principal",
+    "SELECT record FROM login",
+    "SELECT value FROM meta WHERE key IN ('trusted-time', 'told-expiry', 'heeded-notes') AND length(value) > 0",
+];
+const PASSWORD: [u8; 32] = [7; 32];
+
+fn sealed(home: &Home) -> Vec<Value> {
+    SEALED.iter().flat_map(|sql| home.database().blobs(sql)).collect()
+}
+
+/// The terms that are kept of each key.
+fn terms(home: &Home, purpose: &str) -> Vec<u32> {
+    let kept = home.read(|tx| tx.keyring());
+    kept.into_iter().filter(|row| row.purpose == purpose).map(|row| row.term).collect()
+}
+
+fn enrol(home: &Home) -> tokenvault_core::Secret {
+    let alice = home.alice().caller;
+    let code = home.vault().enrol_login(&alice, &alice, secret(&PASSWORD)).unwrap();
+    let of_login = PutOptions { class: Some(Class::Login), ..PutOptions::default() };
+    home.alice().put_with("mine", b"of my login", of_login).unwrap();
+    code
+}
+
+fn unlock(home: &Home, password: &[u8; 32]) -> Result<(), tokenvault_core::Error> {
+    let alice = home.alice().caller;
+    home.vault().lock_login(&alice, ALICE).unwrap();
+    home.vault().unlock_login(&alice, &alice, &secret(password))
+}
+
+#[test]
+fn everything_opens_and_nothing_is_sealed_as_it_was() {
+    let mut home = Home::new();
+    enrol(&home);
+    home.alice().put("t", b"1").unwrap();
+    home.bob().put("his", b"2").unwrap();
+    let clock_is_right = Some(ClockWord::Synchronised);
+    home.vault().cleanup(&daemon(), CleanupRequest { clock_is_right, ..CleanupRequest::default() }).unwrap();
+    let before = sealed(&home);
+    let done = home.rotate_keyring().unwrap();
+    // Two principals, a login, the time.
+    assert_eq!((done.rows, done.kept), (before.len() as u64 - 2, 2), "records and keys of principals are one row");
+    assert!(done.rows >= 4, "{done:?}");
+    let now = sealed(&home);
+    assert!(now.len() == before.len() && !before.iter().any(|cell| now.contains(cell)));
+    assert_eq!(terms(&home, "users"), [2]);
+    assert_eq!(terms(&home, "tokens"), [2]);
+    for _ in 0..2 {
+        assert_eq!(home.alice().get("t").unwrap(), b"1");
+        assert_eq!(home.bob().get("his").unwrap(), b"2");
+        unlock(&home, &PASSWORD).unwrap();
+        assert_eq!(home.alice().get("mine").unwrap(), b"of my login");
+        verified(&home).unwrap();
+        home.restart();
+        home.vault().verify_rows(&Unwatched).unwrap();
+    }
+    assert_eq!(home.rotate_keyring().unwrap().rows, done.rows);
+    assert_eq!(terms(&home, "users"), [3]);
+}
+
+#[test]
+fn a_row_of_before_that_somebody_puts_back_does_not_open() {
+    let mut home = Home::new();
+    home.alice().put("t", b"1").unwrap();
+    let key = home.database().value("SELECT key FROM principal", []);
+    let record = home.database().value("SELECT record FROM principal", []);
+    home.rotate_keyring().unwrap();
+    home.tamper(|database| database.change("UPDATE principal SET key = ?1, record = ?2", (key, record)));
+    assert_eq!(refused(home.alice().get("t")), Refused::Quarantined);
+}
+
+#[test]
+fn what_was_issued_stays_valid_and_its_key_goes_with_the_last_of_it() {
+    let mut home = Home::new();
+    home.alice().put("t", b"1").unwrap();
+    let (token, offer) = (home.alice().token(), home.alice().offer("t").unwrap());
+    let other = home.alice().issue(plain()).unwrap();
+    assert!(home.alice().is_valid(&token));
+    assert_eq!(home.rotate_keyring().unwrap().kept, 2, "of issued tokens and the audit log");
+    let since = home.alice().token();
+    for _ in 0..2 {
+        for text in [&token, &since] {
+            assert!(home.alice().is_valid(text) && home.alice().is_valid_hot(text));
+        }
+        assert_eq!(terms(&home, "tokens"), [1, 2]);
+        home.restart();
+        home.resume_keyring().unwrap();
+    }
+    assert_eq!(home.bob().redeem(&offer.code).unwrap(), b"1");
+    assert_eq!(refused(home.bob().redeem(&offer.code)), Refused::OfferOver);
+    home.alice().revoke(&other.id.to_string()).unwrap();
+    assert!(!home.alice().is_valid(&other.token));
+    assert_eq!(refused(home.alice().revoke(&other.id.to_string())), Refused::NotFound);
+    home.rotate_keyring().unwrap();
+    assert_eq!(terms(&home, "tokens"), [1, 2, 3]);
+    assert!(home.alice().is_valid(&token) && home.alice().is_valid(&since));
+    assert_eq!(home.alice().revoke_all(&IssuedFilter::default()).unwrap(), 2);
+    let last = home.alice().token();
+    // The offer is over and still there.
+    home.alice().delete("t").unwrap();
+    home.resume_keyring().unwrap();
+    assert_eq!(terms(&home, "tokens"), [3]);
+    assert!(home.alice().is_valid(&last) && !home.alice().is_valid(&token));
+}
+
+#[test]
+fn a_login_opens_without_its_user_having_been_asked_and_needs_the_pepper_of_before_until_then() {
+    let mut home = Home::new();
+    let code = enrol(&home);
+    let alice = home.alice().caller;
+    for _ in 0..3 {
+        home.rotate_keyring().unwrap();
+        home.restart();
+    }
+    // Of its password and its recovery code, both.
+    assert_eq!(terms(&home, "pepper"), [1, 4]);
+    assert_eq!(refused(unlock(&home, &[8; 32])), Refused::AccessDenied);
+    unlock(&home, &PASSWORD).unwrap();
+    assert_eq!(home.alice().get("mine").unwrap(), b"of my login");
+    // The recovery code needs it still.
+    home.resume_keyring().unwrap();
+    assert_eq!(terms(&home, "pepper"), [1, 4]);
+    home.rotate_keyring().unwrap();
+    assert_eq!(terms(&home, "pepper"), [1, 4, 5]);
+    home.vault().recover_login(&alice, &alice, code, secret(&[9; 32])).unwrap();
+    home.restart();
+    unlock(&home, &[9; 32]).unwrap();
+    assert!(home.vault().set_login_key(&alice, &alice, secret(&[9; 32]), secret(&[10; 32])).unwrap());
+    home.rotate_keyring().unwrap();
+    // The password before is kept until the present one was shown.
+    unlock(&home, &[9; 32]).unwrap();
+    unlock(&home, &[10; 32]).unwrap();
+    assert_eq!(home.alice().get("mine").unwrap(), b"of my login");
+    assert_eq!(refused(unlock(&home, &[9; 32])), Refused::AccessDenied);
+}
+
+#[test]
+fn logins_that_were_parked_before_are_open_after_a_restart_in_the_middle_of_it() {
+    let mut home = Home::new();
+    enrol(&home);
+    let parked = home.vault().park_logins().unwrap();
+    assert_eq!(refused(home.rotate_keyring_watched(&Steps::only(1))), Refused::Cancelled);
+    home.restart();
+    assert_eq!(home.vault().restore_logins(&parked).unwrap(), [ALICE]);
+    assert_eq!(home.alice().get("mine").unwrap(), b"of my login");
+    home.resume_keyring().unwrap();
+    let parked = home.vault().park_logins().unwrap();
+    home.restart();
+    assert_eq!(home.vault().restore_logins(&parked).unwrap(), [ALICE]);
+}
+
+#[test]
+fn the_audit_log_goes_on_and_its_key_goes_with_the_last_record_of_it() {
+    let mut home = Home::new();
+    for _ in 0..3 {
+        home.alice().put("t", b"1").unwrap();
+        home.rotate_keyring().unwrap();
+    }
+    let opened = records(&home).len() as u64;
+    assert!(verified(&home).unwrap() >= opened && opened > 6, "{opened} records");
+    assert_eq!(terms(&home, "audit"), [1, 2, 3, 4]);
+    home.restart();
+    assert!(verified(&home).unwrap() > opened);
+    home.set(|settings| settings.audit_records = 1);
+    home.vault().shorten_audit(&Unwatched).unwrap();
+    verified(&home).unwrap();
+    home.resume_keyring().unwrap();
+    assert_eq!(terms(&home, "audit"), [4]);
+    home.restart();
+    verified(&home).unwrap();
+    home.alice().put("t", b"1").unwrap();
+    home.rotate_keyring().unwrap();
+    verified(&home).unwrap();
+    assert!(records(&home).iter().filter(|record| record.operation == "Rotate").count() == 1);
+}
+
+#[test]
+fn it_is_gone_on_with_wherever_it_ended() {
+    let mut home = Home::new();
+    enrol(&home);
+    let token = home.alice().token();
+    for uid in 0..130 {
+        User::new(home.vault(), 2000 + uid).put("t", b"1").unwrap();
+    }
+    let before = sealed(&home);
+    let mut steps = 0;
+    while let Err(error) = home.rotate_keyring_watched(&Steps::only(steps)) {
+        assert_eq!(refused::<()>(Err(error)), Refused::Cancelled);
+        home.restart();
+        assert!(home.vault().has_unfinished_keyring_rotation().unwrap());
+        assert!(home.alice().is_valid(&token) && User::new(home.vault(), 2000).get("t").unwrap() == b"1");
+        unlock(&home, &PASSWORD).unwrap();
+        verified(&home).unwrap();
+        steps += 1;
+    }
+    assert!(steps >= 5, "it ended in {steps} places only");
+    assert_eq!(terms(&home, "users"), [2], "the same rotation all the time");
+    let now = sealed(&home);
+    assert!(!before.iter().any(|cell| now.contains(cell)));
+    home.restart();
+    assert!(!home.vault().has_unfinished_keyring_rotation().unwrap());
+    home.vault().verify_rows(&Unwatched).unwrap();
+    assert!((0..130).all(|uid| User::new(home.vault(), 2000 + uid).get("t").unwrap() == b"1"));
+}
+
+#[test]
+fn another_vault_key_wraps_all_terms_that_are_kept() {
+    let mut home = Home::new();
+    home.alice().token();
+    home.rotate_keyring().unwrap();
+    let kept = home.read(|tx| tx.keyring()).len();
+    home.vault().rotate_vault_key(&daemon()).unwrap();
+    assert_eq!(home.read(|tx| tx.keyring()).len(), kept, "none that was gone comes back");
+    home.restart();
+    verified(&home).unwrap();
+}
+
+#[test]
+fn of_two_at_one_time_the_second_is_refused() {
+    let home = Home::new();
+    let first = home.vault().begin_keyring_rotation(&daemon()).unwrap();
+    assert_eq!(refused(home.rotate_keyring()), Refused::Unavailable);
+    first.finish(&Unwatched).unwrap();
+    home.rotate_keyring().unwrap();
+    assert_eq!(terms(&home, "users"), [3]);
+}
+
+#[test]
+fn nobody_who_reads_or_writes_meanwhile_meets_a_key_he_does_not_know() {
+    let home = Home::new();
+    enrol(&home);
+    home.alice().put("t", b"1").unwrap();
+    let token = home.alice().token();
+    let ends = AtomicBool::new(false);
+    let until_the_end = |work: &dyn Fn(u64)| {
+        let mut turn = 0;
+        while !ends.load(Ordering::Relaxed) {
+            work(turn);
+            turn += 1;
+        }
+        assert!(turn > 5, "only {turn} turns");
+    };
+    std::thread::scope(|scope| {
+        // Principals that are read anew each time.
+        scope.spawn(|| {
+            until_the_end(&|turn| {
+                User::new(home.vault(), 3000 + u32::try_from(turn % 5000).unwrap()).put("t", b"1").unwrap();
+            })
+        });
+        scope.spawn(|| {
+            until_the_end(&|_| {
+                let issued = home.alice().token();
+                assert!(home.alice().is_valid(&issued) && home.alice().is_valid(&token));
+            })
+        });
+        scope.spawn(|| until_the_end(&|_| unlock(&home, &PASSWORD).unwrap()));
+        scope.spawn(|| until_the_end(&|_| assert!(verified(&home).is_ok())));
+        scope.spawn(|| until_the_end(&|_| home.vault().note_time().unwrap()));
+        for _ in 0..60 {
+            home.rotate_keyring().unwrap();
+        }
+        ends.store(true, Ordering::Relaxed);
+    });
+    home.check_counters();
+}
