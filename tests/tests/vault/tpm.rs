@@ -49,9 +49,11 @@ pub fn worker_that_fails_with(vault: &Vault, failure: u8) -> std::path::PathBuf 
 }
 
 pub fn script(vault: &Vault, text: &str) -> std::path::PathBuf {
-    let path = vault.path().join("worker");
-    fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let (new, path) = (vault.path().join("worker.new"), vault.path().join("worker"));
+    fs::write(&new, format!("#!/bin/sh\n{text}")).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+    // The one before may just be begun, and cannot be written then.
+    fs::rename(new, &path).unwrap();
     path
 }
 
