@@ -325,7 +325,8 @@ mod tests {
         let mut rows = keyring.to_rows(&vk(1), &VAULT).unwrap();
         rows.reverse();
         let opened = Keyring::open(&rows, &vk(1), &VAULT, &HeapMemory).unwrap();
-        let keys = |keyring: &Keyring| secrets(keyring).into_iter().map(|key| key.expose().to_vec()).collect::<Vec<_>>();
+        let keys =
+            |keyring: &Keyring| secrets(keyring).into_iter().map(|key| key.expose().to_vec()).collect::<Vec<_>>();
         assert!(keys(&opened) == keys(&keyring));
         assert!(RENEWED.iter().all(|purpose| opened.terms(*purpose).unwrap().newest_term() == 1));
     }
@@ -359,8 +360,7 @@ mod tests {
     #[test]
     fn no_two_keys_are_equal() {
         let keyring = Keyring::generate(&HeapMemory).unwrap();
-        let keys: std::collections::BTreeSet<_> =
-            secrets(&keyring).into_iter().map(|key| key.expose().to_vec()).collect();
+        let keys: BTreeSet<_> = secrets(&keyring).into_iter().map(|key| key.expose().to_vec()).collect();
         assert_eq!(keys.len(), 6);
     }
 

@@ -76,11 +76,7 @@ fn rotate(service: &Service, caller: &Caller, what: What, watch: &Watch) -> Ende
     rotated.map_err(|error| (error, Findings::default()))
 }
 
-fn finish_keyring(
-    service: &Service,
-    rotation: KeyringRotation,
-    progress: &dyn Progress,
-) -> Result<Findings, Error> {
+fn finish_keyring(service: &Service, rotation: KeyringRotation, progress: &dyn Progress) -> Result<Findings, Error> {
     let done = rotation.finish(progress)?;
     // Logins outlast a restart under a key of the keyring, too.
     service.park_logins();
@@ -158,7 +154,9 @@ mod tests {
         assert_eq!(What::parse("keyring", &none).unwrap(), What::Keyring);
         assert_eq!(What::parse("user", &uid).unwrap(), What::User { uid: 7, reencrypts: false });
         assert_eq!(What::parse("user", &anew).unwrap(), What::User { uid: 7, reencrypts: true });
-        for (word, options) in [("slot", &none), ("user", &slot), ("vk", &slot), ("vk", &anew), ("keyring", &uid), ("coffee", &none)] {
+        for (word, options) in
+            [("slot", &none), ("user", &slot), ("vk", &slot), ("vk", &anew), ("keyring", &uid), ("coffee", &none)]
+        {
             assert!(matches!(What::parse(word, options), Err(Error::InvalidArgs(_))), "{word} {options:?}");
         }
     }

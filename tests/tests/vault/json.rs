@@ -80,6 +80,7 @@ const TOKENVAULTCTL: &[Case] = &[
     (&["audit", "verify"], &["ok records first last chain"], ""),
     (&["verify"], &["ok rows records"], ""),
     (&["rotate", "vk"], &[], ""),
+    (&["rotate", "keyring"], &["rows kept"], ""),
     (&["rotate", "slot", "2"], &[], ""),
     (&["rotate", "user", "root"], &["uid rows values locked"], ""),
     (&["recover", "--from-file", "KEY"], &["tokens"], ""),

@@ -5,6 +5,7 @@ use tokenvault_proto::{ADMIN_INTERFACE, PutOptions, RotateOptions};
 
 use crate::audit_log::ended;
 use crate::common::*;
+use crate::login::enrolled;
 use crate::run::*;
 use crate::tpm::vault_with_recovery;
 
@@ -100,6 +101,40 @@ through_both_doors! {
         }
         root.seal().unwrap();
         assert_eq!(code(root.rotate("vk", &defaults())), ErrorCode::Sealed);
+    }
+
+    fn the_keyring_is_drawn_anew_while_users_read_write_and_are_logged_in(door) {
+        let mut vault = Vault::start();
+        let root = vault.client(ROOT, door);
+        let (alice, recovery) = enrolled(&vault, ALICE, door);
+        alice.put("machine", b"1", &defaults()).unwrap();
+        let issued = alice.issue(&defaults()).unwrap();
+        let terms = "SELECT hex(wrapped) FROM keyring ORDER BY purpose, term";
+        let keyring = column(&vault, terms);
+        let operation = root.rotate("keyring", &defaults()).unwrap();
+        let info = ended(&root, operation);
+        assert_eq!(info.state, "done", "{info:?}");
+        // A principal and its login; for the issued token, the audit log and the login the key of before is kept.
+        assert!(info.result.number("rows") >= Some(2) && info.result.number("kept") == Some(3), "{info:?}");
+        assert_eq!(column(&vault, terms).iter().filter(|key| !keyring.contains(key)).count(), 4);
+        let is_whole = |vault: &Vault| {
+            let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
+            assert_eq!(value_of(&alice, "machine"), b"1");
+            assert_eq!(value_of(&alice, "t"), b"value");
+            assert!(alice.validate(&issued.token, &defaults()).unwrap().is_some());
+            assert_eq!(ended(&root, root.verify().unwrap()).state, "done");
+            assert_eq!(ended(&root, root.verify_audit(&defaults()).unwrap()).state, "done");
+        };
+        is_whole(&vault);
+        vault.restart();
+        vault.wait_for_state("serving");
+        let alice = vault.client(ALICE, door);
+        assert_eq!(code(alice.unlock_login(ALICE.uid, &[8; 32])), ErrorCode::AccessDenied);
+        alice.unlock_login(ALICE.uid, &[7; 32]).unwrap();
+        is_whole(&vault);
+        alice.recover_login(ALICE.uid, &recovery.as_bytes(), &[9; 32]).unwrap();
+        alice.unlock_login(ALICE.uid, &[9; 32]).unwrap();
+        is_whole(&vault);
     }
 
     fn one_that_a_kill_interrupts_goes_on_by_itself(door) {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use tokenvault_core::Secret;
 use tokenvault_core::audit::{AuditKey, AuditRecord};
-use tokenvault_core::crypto::wrap;
+use tokenvault_core::crypto::{KeyTerms, wrap};
 use tokenvault_core::issued::IssuedMeta;
 use tokenvault_core::keyring::Keyring;
 use tokenvault_core::port::{AuditRow, HeapMemory, KeyringRow, SlotRow};
@@ -96,7 +96,7 @@ fn keyring(rest: &[u8]) {
 }
 
 fn audit(rest: &[u8]) {
-    let audit = AuditKey::derive(&key(), &VAULT, &HeapMemory).expect("keys");
+    let audit = AuditKey::derive(&KeyTerms::of(1, key()), &VAULT, &HeapMemory).expect("keys");
     let row = AuditRow { seq: 1, record: rest.to_vec(), chain: [0; 32] };
     assert!(audit.open(&row).is_err(), "nobody has written this record");
 }
