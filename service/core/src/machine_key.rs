@@ -97,6 +97,7 @@ impl StoredKey {
         if self.is_renewing() {
             keys.learn(newest.saturating_sub(1), Secret::copy_from(memory, self.before())?);
         }
+        keys.retire_before(newest.saturating_sub(u32::from(self.is_renewing())));
         Ok(())
     }
 }

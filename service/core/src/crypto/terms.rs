@@ -11,7 +11,7 @@ use super::{CryptoError, wrap};
 use crate::Secret;
 use crate::port::SecretMemory;
 
-/// Terms that are kept in mind. What is under way was begun in one of them.
+/// Terms that are kept in mind, more only where something that is stored needs them. What is under way was begun in one of them.
 const TERMS: usize = 64;
 
 #[derive(Clone)]
@@ -28,6 +28,17 @@ struct Known {
     terms: Vec<Term>,
     /// Of terms that are about to begin. Nothing is sealed with these.
     expected: Vec<Arc<Secret>>,
+}
+
+impl Known {
+    /// Forgets the oldest of those that nothing stored needs, where there are more than are kept in mind.
+    fn let_go(&mut self) {
+        while self.terms.len() > TERMS
+            && let Some(at) = self.terms.iter().rposition(|term| term.is_retired)
+        {
+            self.terms.remove(at);
+        }
+    }
 }
 
 /// The terms of one key that are known.
@@ -47,7 +58,7 @@ impl KeyTerms {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Err(at) = known.terms.binary_search_by(|term| number.cmp(&term.number)) {
             known.terms.insert(at, Term { number, key: Arc::new(key), is_retired: false });
-            known.terms.truncate(TERMS);
+            known.let_go();
         }
     }
 
@@ -86,8 +97,18 @@ impl KeyTerms {
 
     /// From here on nothing that is stored needs this term: only who has read something before opens that with it.
     pub fn retire(&self, number: u32) {
+        self.retire_where(|term| term == number);
+    }
+
+    /// The same of all terms before one.
+    pub fn retire_before(&self, number: u32) {
+        self.retire_where(|term| term < number);
+    }
+
+    fn retire_where(&self, is_meant: impl Fn(u32) -> bool) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.terms.iter_mut().filter(|term| term.number == number).for_each(|term| term.is_retired = true);
+        known.terms.iter_mut().filter(|term| is_meant(term.number)).for_each(|term| term.is_retired = true);
+        known.let_go();
     }
 
     /// Number of the newest term; 0 when none is known.
@@ -197,6 +218,22 @@ mod tests {
         terms.retire(1);
         assert_eq!(terms.all().iter().map(|(number, _)| *number).collect::<Vec<_>>(), [2]);
         assert_eq!(&*terms.open_record("test", b"", &of_one).unwrap(), b"one");
+    }
+
+    #[test]
+    fn of_many_terms_those_that_are_needed_stay_and_the_oldest_of_the_others_go() {
+        let terms = KeyTerms::of(1, key(1));
+        for number in 2..=200 {
+            terms.learn(number, key(u8::try_from(number).unwrap()));
+            terms.retire(number - 1 - u32::from(number == 2));
+        }
+        assert_eq!(terms.all().iter().map(|(number, _)| *number).collect::<Vec<_>>(), [200, 1]);
+        let is_known = |number| terms.of_term(number).is_some();
+        assert!(is_known(1) && !is_known(2) && !is_known(136) && is_known(140) && is_known(200));
+        terms.retire_before(200);
+        assert_eq!(terms.all().len(), 1);
+        terms.learn(201, key(201));
+        assert!(!is_known(1) && is_known(200));
     }
 
     #[test]

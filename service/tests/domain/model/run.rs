@@ -6,6 +6,7 @@ use tokenvault_core::Timestamp;
 use tokenvault_core::name::{Attributes, ContentType};
 use tokenvault_core::port::Clock;
 use tokenvault_core::token::{Annotation, Expiry, ListRequest, PutMode, PutOptions};
+use tokenvault_core::vault::daemon;
 
 use super::shelf::Shelf;
 use crate::fixture::*;
@@ -22,6 +23,8 @@ struct Run {
     random: Random,
     /// Reads that found a token lying opened.
     hot: usize,
+    /// Rotations that came to their end, those that did not, and kills.
+    disturbed: [usize; 3],
 }
 
 impl Run {
@@ -29,7 +32,7 @@ impl Run {
         let home = Home::new();
         home.set(|settings| (settings.tokens, settings.bytes) = (QUOTA_TOKENS as u64, QUOTA_BYTES));
         let shelves = [ALICE, BOB].map(|uid| Shelf::new(uid, QUOTA_TOKENS, QUOTA_BYTES));
-        Self { home, shelves, random: Random::new(seed), hot: 0 }
+        Self { home, shelves, random: Random::new(seed), hot: 0, disturbed: [0; 3] }
     }
 
     fn now(&self) -> Timestamp {
@@ -116,6 +119,26 @@ impl Run {
         self.read(who, name);
     }
 
+    /// Does what nobody may notice: draws keys anew, not always to the end, and kills the vault.
+    fn disturb(&mut self) {
+        let (uid, steps) = (self.random.pick(&[ALICE, BOB]), Steps::only(self.random.below(6)));
+        let ended = match self.random.below(4) {
+            0 => self.home.rotate_keyring_watched(&steps).map(drop),
+            1 => self.home.vault().rotate_vault_key(&daemon()),
+            2 => self.home.rotate_user_watched(uid, self.random.once_in(2), &steps).map(drop),
+            _ => {
+                self.home.kill();
+                self.disturbed[2] += 1;
+                return;
+            }
+        };
+        match answer(ended) {
+            Ok(()) => self.disturbed[0] += 1,
+            Err(Refused::Cancelled | Refused::InvalidArgs) => self.disturbed[1] += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
     /// Reads a token by all ways: where it lies opened, in the store, and again where it lies opened.
     fn read(&mut self, who: usize, name: &str) {
         let users = [self.home.alice(), self.home.bob()];
@@ -165,6 +188,7 @@ fn two_thousand_random_operations_do_what_a_simple_model_does() {
     for number in 1..=OPERATIONS {
         run.step();
         if number % 20 == 0 {
+            run.disturb();
             run.compare();
         }
         if number % 125 == 0 {
@@ -175,4 +199,5 @@ fn two_thousand_random_operations_do_what_a_simple_model_does() {
     let log = verified(&run.home).unwrap();
     assert!(log > 500, "{log} records");
     assert!(run.hot > 500, "{} reads of what lay opened", run.hot);
+    assert!(run.disturbed.iter().all(|times| *times >= 10), "{:?}", run.disturbed);
 }
