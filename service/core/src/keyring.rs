@@ -4,6 +4,7 @@
 //! VK. VK itself wraps nothing else. Each is bound to `"keyring"`, vault id, purpose, term.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::Error;
 use crate::Secret;
@@ -15,7 +16,8 @@ const WRAP_PURPOSE: &str = "keyring";
 /// What a key of the keyring is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyPurpose {
-    /// MACs over tables and anchors, and the wrapping of slots' keys, each by a label of its own.
+    /// By a label of its own for each: MACs over the slot table and the wrapping of slots' keys with the newest term, and what rows,
+    /// anchors, vouchers and backups are told by with the first one that is kept.
     Integrity,
     /// Tags by which rows are found.
     Index,
@@ -45,14 +47,16 @@ impl KeyPurpose {
         }
     }
 
-    /// From how the store writes it.
-    pub fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
     }
 }
 
 /// Those of which a new term may begin while the one before is in use.
-const RENEWED: [KeyPurpose; 4] = [KeyPurpose::Tokens, KeyPurpose::Audit, KeyPurpose::Pepper, KeyPurpose::Users];
+const RENEWED: [KeyPurpose; 5] =
+    [KeyPurpose::Integrity, KeyPurpose::Tokens, KeyPurpose::Audit, KeyPurpose::Pepper, KeyPurpose::Users];
+/// Most terms of one key. Each is kept because something stored needs it.
+const TERMS_MAX: usize = 32;
 
 /// Why the rows of a store are no keyring.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +98,7 @@ impl From<KeyringError> for Error {
 }
 
 /// A key that is not renewed, and its term.
-pub struct KeyringKey {
+struct FixedKey {
     term: u32,
     secret: Secret,
 }
@@ -108,8 +112,10 @@ pub struct NewTerm {
 
 /// All keys, open.
 pub struct Keyring {
-    integrity: KeyringKey,
-    index: KeyringKey,
+    integrity: KeyTerms,
+    /// The first term of that.
+    first_integrity: Arc<Secret>,
+    index: FixedKey,
     tokens: KeyTerms,
     audit: KeyTerms,
     pepper: KeyTerms,
@@ -131,8 +137,7 @@ impl Keyring {
     /// [`CryptoError::KeyLength`] for a VK that is none, [`CryptoError::Random`].
     pub fn to_rows(&self, vk: &Secret, vault_id: &VaultId) -> Result<Vec<KeyringRow>, CryptoError> {
         let row = |(purpose, term, key): (KeyPurpose, u32, &Secret)| to_row((purpose, term), key, vk, vault_id);
-        let fixed = [(KeyPurpose::Integrity, &self.integrity), (KeyPurpose::Index, &self.index)];
-        let fixed = fixed.into_iter().map(|(purpose, key)| row((purpose, key.term, &key.secret)));
+        let fixed = std::iter::once(row((KeyPurpose::Index, self.index.term, &self.index.secret)));
         let renewed = RENEWED.into_iter().flat_map(|purpose| {
             let terms = self.terms(purpose).map_or_else(Vec::new, KeyTerms::all);
             terms.into_iter().map(move |(term, key)| row((purpose, term, &*key)))
@@ -163,6 +168,30 @@ impl Keyring {
         })
     }
 
+    /// A key of which as many terms are kept as may be: of that none can begin.
+    pub fn full(&self) -> Option<KeyPurpose> {
+        let is_full = |purpose: &KeyPurpose| self.terms(*purpose).is_some_and(|terms| terms.all().len() >= TERMS_MAX);
+        RENEWED.into_iter().find(is_full)
+    }
+
+    /// Whether these rows are the terms that are in use, wrapped under `vk`.
+    ///
+    /// # Errors
+    /// See [`KeyringError`].
+    pub fn is_stored(
+        &self,
+        rows: &[KeyringRow],
+        (vk, vault_id): (&Secret, &VaultId),
+        memory: &dyn SecretMemory,
+    ) -> Result<bool, KeyringError> {
+        let stored = Self::open(rows, vk, vault_id, memory)?;
+        let numbers = |keyring: &Self, purpose| {
+            let terms = keyring.terms(purpose).map_or_else(Vec::new, KeyTerms::all);
+            terms.into_iter().map(|(number, _)| number).collect::<Vec<_>>()
+        };
+        Ok(RENEWED.into_iter().all(|purpose| numbers(self, purpose) == numbers(&stored, purpose)))
+    }
+
     /// Draws a new term of each key that is renewed.
     ///
     /// # Errors
@@ -184,10 +213,13 @@ impl Keyring {
         }
     }
 
-    /// Terms of before that are kept, by what they are for.
+    /// Terms of before that may go some day, by what they are for.
     pub fn earlier_terms(&self) -> Vec<(KeyPurpose, u32)> {
         let earlier = |purpose: KeyPurpose| {
-            let all = self.terms(purpose).map_or_else(Vec::new, KeyTerms::all);
+            let mut all = self.terms(purpose).map_or_else(Vec::new, KeyTerms::all);
+            if purpose == KeyPurpose::Integrity && all.len() > 1 {
+                all.pop();
+            }
             all.into_iter().skip(1).map(move |(term, _)| (purpose, term))
         };
         RENEWED.into_iter().flat_map(earlier).collect()
@@ -196,7 +228,8 @@ impl Keyring {
     /// The terms of a key that is renewed.
     pub const fn terms(&self, purpose: KeyPurpose) -> Option<&KeyTerms> {
         match purpose {
-            KeyPurpose::Integrity | KeyPurpose::Index => None,
+            KeyPurpose::Index => None,
+            KeyPurpose::Integrity => Some(&self.integrity),
             KeyPurpose::Tokens => Some(&self.tokens),
             KeyPurpose::Audit => Some(&self.audit),
             KeyPurpose::Pepper => Some(&self.pepper),
@@ -204,9 +237,14 @@ impl Keyring {
         }
     }
 
-    /// MACs over tables and anchors.
-    pub const fn integrity(&self) -> &Secret {
-        &self.integrity.secret
+    /// What rows, anchors, vouchers and backups are told by: the first term, to which they are bound.
+    pub fn integrity(&self) -> &Secret {
+        &self.first_integrity
+    }
+
+    /// MACs over the slot table, and the wrapping of slots' keys: the newest term.
+    pub const fn slots(&self) -> &KeyTerms {
+        &self.integrity
     }
 
     /// Tags by which rows are found.
@@ -237,31 +275,42 @@ impl Keyring {
     fn collect(
         mut keys: impl FnMut(KeyPurpose) -> Result<Vec<(u32, Secret)>, KeyringError>,
     ) -> Result<Self, KeyringError> {
-        let mut one = |purpose: KeyPurpose| {
-            let (term, secret) = keys(purpose)?.pop().ok_or(KeyringError::Missing(purpose.as_str()))?;
-            Ok::<_, KeyringError>(KeyringKey { term, secret })
-        };
-        let (integrity, index) = (one(KeyPurpose::Integrity)?, one(KeyPurpose::Index)?);
         let mut all = |purpose: KeyPurpose| {
             let terms = KeyTerms::default();
             keys(purpose)?.into_iter().for_each(|(term, secret)| terms.learn(term, secret));
             if terms.newest_term() == 0 { Err(KeyringError::Missing(purpose.as_str())) } else { Ok(terms) }
         };
-        Ok(Self {
-            integrity,
-            index,
-            tokens: all(KeyPurpose::Tokens)?,
-            audit: all(KeyPurpose::Audit)?,
-            pepper: all(KeyPurpose::Pepper)?,
-            users: all(KeyPurpose::Users)?,
-        })
+        let integrity = all(KeyPurpose::Integrity)?;
+        let (_, first_integrity) = integrity.all().pop().ok_or(KeyringError::Missing("integrity"))?;
+        let (tokens, audit) = (all(KeyPurpose::Tokens)?, all(KeyPurpose::Audit)?);
+        let (pepper, users) = (all(KeyPurpose::Pepper)?, all(KeyPurpose::Users)?);
+        let (term, secret) = keys(KeyPurpose::Index)?.pop().ok_or(KeyringError::Missing("index"))?;
+        Ok(Self { integrity, first_integrity, index: FixedKey { term, secret }, tokens, audit, pepper, users })
     }
 }
 
 impl NewTerm {
-    /// Its number and its key, where it is for `purpose`.
-    pub fn is_for(&self, purpose: KeyPurpose) -> Option<(u32, &Secret)> {
-        (self.purpose == purpose).then_some((self.term, &self.secret))
+    /// What it is for.
+    pub const fn purpose(&self) -> KeyPurpose {
+        self.purpose
+    }
+
+    /// Its number.
+    pub const fn term(&self) -> u32 {
+        self.term
+    }
+
+    /// Its key.
+    pub const fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The same, to be kept.
+    ///
+    /// # Errors
+    /// [`CryptoError::Memory`].
+    pub fn copied(&self, memory: &dyn SecretMemory) -> Result<Secret, CryptoError> {
+        Ok(Secret::copy_from(memory, self.secret.expose())?)
     }
 
     /// Wraps it under VK.
@@ -337,13 +386,14 @@ mod tests {
         let before = secrets(&keyring);
         keyring.learn(keyring.draw(&HeapMemory).unwrap());
         let rows = keyring.to_rows(&vk(1), &VAULT).unwrap();
-        assert_eq!(rows.len(), 2 + 2 * RENEWED.len());
+        assert_eq!(rows.len(), 1 + 2 * RENEWED.len());
         let opened = Keyring::open(&rows, &vk(1), &VAULT, &HeapMemory).unwrap();
-        for (purpose, first) in RENEWED.into_iter().zip(before.iter().skip(2)) {
+        for (purpose, first) in RENEWED.into_iter().zip(before.iter().skip(1)) {
             let terms = opened.terms(purpose).unwrap();
             assert!(terms.newest_term() == 2 && terms.newest().unwrap().expose() != first.expose());
             assert!(terms.of_term(1).unwrap().expose() == first.expose());
         }
+        assert!(opened.integrity().expose() == keyring.integrity().expose(), "what is bound to the first one stays");
         let left: Vec<_> = rows.into_iter().filter(|row| (row.purpose.as_str(), row.term) != ("users", 1)).collect();
         let opened = Keyring::open(&left, &vk(1), &VAULT, &HeapMemory).unwrap();
         let earlier = [KeyPurpose::Tokens, KeyPurpose::Audit, KeyPurpose::Pepper].map(|purpose| (purpose, 1));
@@ -351,10 +401,40 @@ mod tests {
     }
 
     /// The newest of each, in the order of the purposes.
-    fn secrets(keyring: &Keyring) -> Vec<std::sync::Arc<Secret>> {
-        let copy = |key: &Secret| std::sync::Arc::new(Secret::copy_from(&HeapMemory, key.expose()).unwrap());
+    fn secrets(keyring: &Keyring) -> Vec<Arc<Secret>> {
+        let index = Arc::new(Secret::copy_from(&HeapMemory, keyring.index().expose()).unwrap());
         let renewed = RENEWED.iter().map(|purpose| keyring.terms(*purpose).unwrap().newest().unwrap());
-        [copy(keyring.integrity()), copy(keyring.index())].into_iter().chain(renewed).collect()
+        std::iter::once(index).chain(renewed).collect()
+    }
+
+    #[test]
+    fn of_rows_it_is_told_whether_they_are_what_is_in_use() {
+        let keyring = Keyring::generate(&HeapMemory).unwrap();
+        let before = keyring.to_rows(&vk(1), &VAULT).unwrap();
+        let is_stored = |rows: &[KeyringRow], byte| keyring.is_stored(rows, (&vk(byte), &VAULT), &HeapMemory);
+        assert_eq!(is_stored(&before, 1), Ok(true));
+        assert!(is_stored(&before, 2).is_err());
+        keyring.learn(keyring.draw(&HeapMemory).unwrap());
+        let both = keyring.to_rows(&vk(1), &VAULT).unwrap();
+        assert_eq!((is_stored(&before, 1), is_stored(&both, 1)), (Ok(false), Ok(true)));
+        keyring.users().retire(1);
+        assert_eq!(is_stored(&both, 1), Ok(false));
+    }
+
+    #[test]
+    fn of_each_key_so_many_terms_are_kept_and_no_more_begin() {
+        let keyring = Keyring::generate(&HeapMemory).unwrap();
+        for _ in 1..TERMS_MAX {
+            assert_eq!(keyring.full(), None);
+            keyring.learn(keyring.draw(&HeapMemory).unwrap());
+        }
+        assert_eq!(keyring.full(), Some(KeyPurpose::Integrity));
+        for (purpose, term) in keyring.earlier_terms().into_iter().filter(|(_, term)| *term > 1) {
+            keyring.terms(purpose).unwrap().retire(term);
+        }
+        assert_eq!(keyring.full(), None);
+        let rows = keyring.to_rows(&vk(1), &VAULT).unwrap();
+        assert_eq!(Keyring::open(&rows, &vk(1), &VAULT, &HeapMemory).unwrap().audit().all().len(), 2);
     }
 
     #[test]
@@ -370,10 +450,11 @@ mod tests {
         missing.remove(3);
         assert_eq!(refusal(&missing, &vk(1), &VAULT), KeyringError::Missing("audit"));
         let mut twice = rows();
-        twice.push(twice[0].clone());
+        twice.push(twice[1].clone());
         assert_eq!(refusal(&twice, &vk(1), &VAULT), KeyringError::Duplicate("integrity"));
-        twice[6].term = 2;
-        assert_eq!(refusal(&twice, &vk(1), &VAULT), KeyringError::Duplicate("integrity"));
+        let mut fixed = rows();
+        fixed.push(KeyringRow { term: 2, ..fixed[0].clone() });
+        assert_eq!(refusal(&fixed, &vk(1), &VAULT), KeyringError::Duplicate("index"));
         let mut same = rows();
         same.push(same[5].clone());
         assert_eq!(refusal(&same, &vk(1), &VAULT), KeyringError::Duplicate("users"));
@@ -394,7 +475,7 @@ mod tests {
         swapped[0].wrapped = std::mem::replace(&mut swapped[1].wrapped, wrapped);
         assert_eq!(refusal(&swapped, &vk(1), &VAULT), wrong);
         let mut aged = rows;
-        aged[0].term = 2;
+        aged[1].term = 2;
         assert_eq!(refusal(&aged, &vk(1), &VAULT), wrong);
     }
 }

@@ -145,7 +145,8 @@ fn each_failure_has_its_own_answer() {
 fn any_change_to_the_table_is_found_and_order_is_not_one() {
     let fixture = Fixture::new();
     let rows = fixture.rows();
-    let stored = table::compute(&fixture.keyring, &VAULT, &covered(&rows), &HeapMemory).unwrap();
+    let stored =
+        table::compute(&fixture.keyring.slots().newest().unwrap(), &VAULT, &covered(&rows), &HeapMemory).unwrap();
     let verify = |rows: &[SlotRow]| table::verify(&fixture.keyring, &VAULT, &covered(rows), &stored, &HeapMemory);
     let mut reversed = rows.clone();
     reversed.reverse();
@@ -190,7 +191,9 @@ fn whether_there_is_a_sum_over_the_rows_an_anchor_or_a_voucher_cannot_be_changed
         (true, None, Some((1, [2; 32]))),
     ]
     .map(|(has_row_sum, anchored, vouched)| Covered { has_row_sum, anchored, vouched, ..covered(&fixture.rows()) });
-    let macs = tables.each_ref().map(|t| table::compute(&fixture.keyring, &VAULT, t, &HeapMemory).unwrap());
+    let macs = tables
+        .each_ref()
+        .map(|t| table::compute(&fixture.keyring.slots().newest().unwrap(), &VAULT, t, &HeapMemory).unwrap());
     let verify = |t: &Covered, mac: &[u8]| table::verify(&fixture.keyring, &VAULT, t, mac, &HeapMemory);
     for (number, covered) in tables.iter().enumerate() {
         for (other, mac) in macs.iter().enumerate() {

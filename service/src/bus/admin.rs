@@ -243,8 +243,8 @@ impl Admin {
     ///
     /// `what`: `slot`, the key of one slot of kind `tpm2` or `recovery` (option `slot` u); the recovery key stays the same. `vk`, the
     /// vault key, which wraps all others. `keyring`, those that it wraps: they seal the records of users, the wrappers of login keys, the
-    /// audit log and what is kept of issued tokens; those of `index` and `integrity` stay as they are. `user`, the key that seals what a user has (option `uid` u); with the option `reencrypt` b,
-    /// values get new keys too.
+    /// audit log, the keys of slots and what is kept of issued tokens; those by which rows are found, and by which removed and old rows are
+    /// noticed, stay. `user`, the key that seals what a user has (option `uid` u); with the option `reencrypt` b, values get new keys too.
     ///
     /// The result of `user` has `rows` t (tokens, and what was issued), `values` t that were encrypted anew, and `locked` t of class
     /// `login` that were not, because their owner is not logged in. That of `keyring` has `rows` t, records that were sealed anew, and

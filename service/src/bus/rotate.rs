@@ -76,10 +76,10 @@ fn rotate(service: &Service, caller: &Caller, what: What, watch: &Watch) -> Ende
     rotated.map_err(|error| (error, Findings::default()))
 }
 
+/// Logins outlast a restart under a key of the keyring, too: under the new one as soon as there is one.
 fn finish_keyring(service: &Service, rotation: KeyringRotation, progress: &dyn Progress) -> Result<Findings, Error> {
-    let done = rotation.finish(progress)?;
-    // Logins outlast a restart under a key of the keyring, too.
     service.park_logins();
+    let done = rotation.finish(progress)?;
     Ok(Findings::default().with("rows", done.rows).with("kept", done.kept))
 }
 
@@ -122,6 +122,10 @@ fn go_on_with_keyring(service: &Service) -> Result<bool, Error> {
     match rotation.and_then(|rotation| finish_keyring(service, rotation, &UntilTheEnd(service))) {
         Ok(_) if is_unfinished => log::info!("the rotation of the keyring that had been interrupted is done"),
         Ok(_) | Err(Error::Sealed(_) | Error::Cancelled) => {}
+        // An administrator has begun one meanwhile, or nothing hangs on it.
+        Err(error) if !is_unfinished || service.vault.is_rotating_keyring() => {
+            log::debug!("keys of the keyring of before are kept: {error}");
+        }
         Err(error) => {
             log::warn!("the rotation of the keyring that had been interrupted does not go on: {error}");
             return Ok(matches!(error, Error::Unavailable(_) | Error::LimitsExceeded { .. }));

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::types::Value;
 use tokenvault_core::issued::IssuedFilter;
+use tokenvault_core::port::{HeapMemory, MetaKey};
+use tokenvault_core::slot::SlotMaker;
 use tokenvault_core::token::{Class, CleanupRequest, PutOptions};
 use tokenvault_core::vault::{ClockWord, daemon};
 
@@ -136,7 +138,11 @@ fn a_login_opens_without_its_user_having_been_asked_and_needs_the_pepper_of_befo
     assert_eq!(terms(&home, "pepper"), [1, 4]);
     home.rotate_keyring().unwrap();
     assert_eq!(terms(&home, "pepper"), [1, 4, 5]);
+    let copied = secret(code.expose());
     home.vault().recover_login(&alice, &alice, code, secret(&[9; 32])).unwrap();
+    home.resume_keyring().unwrap();
+    assert_eq!(terms(&home, "pepper"), [5], "both were shown");
+    home.vault().recover_login(&alice, &alice, copied, secret(&[9; 32])).unwrap();
     home.restart();
     unlock(&home, &[9; 32]).unwrap();
     assert!(home.vault().set_login_key(&alice, &alice, secret(&[9; 32]), secret(&[10; 32])).unwrap());
@@ -146,6 +152,52 @@ fn a_login_opens_without_its_user_having_been_asked_and_needs_the_pepper_of_befo
     unlock(&home, &[10; 32]).unwrap();
     assert_eq!(home.alice().get("mine").unwrap(), b"of my login");
     assert_eq!(refused(unlock(&home, &[9; 32])), Refused::AccessDenied);
+}
+
+#[test]
+fn copies_of_login_keys_are_under_the_new_pepper_at_once() {
+    let mut home = Home::new();
+    enrol(&home);
+    home.rotate_keyring().unwrap();
+    home.restart();
+    // What the login does not need may be gone.
+    for (gone, opens) in
+        [("audit", 1, true), ("pepper", 2, false)].map(|(purpose, term, opens)| ((purpose, term), opens))
+    {
+        home.tamper(|database| database.change("DELETE FROM keyring WHERE purpose = ?1 AND term = ?2", gone));
+        assert_eq!(unlock(&home, &PASSWORD).is_ok(), opens, "{gone:?}");
+    }
+}
+
+#[test]
+fn who_was_told_with_what_to_derive_a_key_enrols_with_that_after_a_rotation_too() {
+    let mut home = Home::new();
+    let alice = home.alice().caller;
+    let told = home.vault().login_state(&alice, &alice).unwrap();
+    home.rotate_keyring().unwrap();
+    home.restart();
+    enrol(&home);
+    assert_eq!(home.vault().login_state(&alice, &alice).unwrap().salt, told.salt);
+}
+
+#[test]
+fn who_has_the_keys_of_before_does_not_get_from_the_slots_to_those_of_now() {
+    let home = Home::new();
+    let before = home.keyring();
+    home.rotate_keyring().unwrap();
+    let id: [u8; 16] = home.read(|tx| tx.meta(MetaKey::VaultId)).unwrap().try_into().unwrap();
+    let slots = home.read(|tx| tx.slots());
+    let vk = secret(&[0; 32]);
+    let maker = |keyring| SlotMaker { vault_id: &id, vk: &vk, keyring, memory: &HeapMemory, created: START };
+    let after = home.keyring();
+    for slot in &slots {
+        assert!(maker(&before).rewrap(slot).is_err(), "the key of a slot opens with a key of before");
+        assert!(maker(&after).rewrap(slot).is_ok());
+    }
+    home.vault().rotate_vault_key(&daemon()).unwrap();
+    assert_eq!(terms(&home, "integrity"), [1, 2], "rows and anchors are bound to the first one");
+    home.rotate_keyring().unwrap();
+    assert_eq!(terms(&home, "integrity"), [1, 3]);
 }
 
 #[test]
@@ -186,6 +238,48 @@ fn the_audit_log_goes_on_and_its_key_goes_with_the_last_record_of_it() {
     home.rotate_keyring().unwrap();
     verified(&home).unwrap();
     assert!(records(&home).iter().filter(|record| record.operation == "Rotate").count() == 1);
+}
+
+#[test]
+fn a_log_that_is_shortened_by_the_record_of_it_verifies() {
+    let home = Home::new();
+    while home.read(|tx| tx.audit_head()).unwrap().seq < 999 {
+        home.alice().put("t", b"1").unwrap();
+    }
+    home.set(|settings| settings.audit_records = 1);
+    for _ in 0..3 {
+        home.rotate_keyring().unwrap();
+        verified(&home).unwrap();
+    }
+    home.alice().put("t", b"1").unwrap();
+    verified(&home).unwrap();
+}
+
+#[test]
+fn a_log_whose_newest_records_are_gone_is_not_gone_on_with_by_a_key_of_before() {
+    let mut home = Home::new();
+    home.alice().put("t", b"1").unwrap();
+    let last = i64::try_from(home.read(|tx| tx.audit_head()).unwrap().seq).unwrap();
+    home.rotate_keyring().unwrap();
+    assert!(verified(&home).is_ok());
+    home.tamper(|database| database.change("DELETE FROM audit WHERE seq > ?1", [last]));
+    let fault = home.vault().verify_audit(None, &Unwatched);
+    assert!(!matches!(fault, Ok(Ok(_))), "what the key of before has written is taken for all");
+}
+
+#[test]
+fn requests_of_before_the_vault_was_sealed_end_first() {
+    let home = Home::new();
+    home.alice().put("t", b"1").unwrap();
+    let held = home.vault().begin_user_rotation(&daemon(), ALICE, false).unwrap();
+    home.vault().seal(&home.root().caller).unwrap();
+    home.unseal().unwrap();
+    assert_eq!(refused(home.rotate_keyring()), Refused::Unavailable);
+    assert_eq!(refused(home.rotate_user(ALICE, false)), Refused::Unavailable);
+    assert_eq!(refused(held.finish(&Unwatched)), Refused::Unavailable);
+    home.rotate_keyring().unwrap();
+    home.rotate_user(ALICE, false).unwrap();
+    assert_eq!(home.alice().get("t").unwrap(), b"1");
 }
 
 #[test]
@@ -270,10 +364,12 @@ fn nobody_who_reads_or_writes_meanwhile_meets_a_key_he_does_not_know() {
         scope.spawn(|| until_the_end(&|_| unlock(&home, &PASSWORD).unwrap()));
         scope.spawn(|| until_the_end(&|_| assert!(verified(&home).is_ok())));
         scope.spawn(|| until_the_end(&|_| home.vault().note_time().unwrap()));
-        for _ in 0..60 {
-            home.rotate_keyring().unwrap();
-        }
+        // Of the audit log the keys of all of them are kept.
+        let rotated = (0..30).try_for_each(|_| home.rotate_keyring().map(drop));
         ends.store(true, Ordering::Relaxed);
+        rotated.unwrap();
     });
+    home.rotate_keyring().unwrap();
+    assert_eq!(refused(home.rotate_keyring()), Refused::Unavailable, "as many as are kept");
     home.check_counters();
 }

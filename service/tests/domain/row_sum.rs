@@ -193,8 +193,13 @@ fn mac_without_sum(home: &Home) -> Tag {
     let id: VaultId = id.unwrap().try_into().unwrap();
     let vk = Slot::parse(&slots[0], &id).unwrap().open(SlotSecret::Key(&key(&HOST_KEY)), &HeapMemory).unwrap();
     let keyring = Keyring::open(&keyring, &vk, &id, &HeapMemory).unwrap();
-    table::compute(&keyring, &id, &Covered { slots, has_row_sum: false, anchored: None, vouched: None }, &HeapMemory)
-        .unwrap()
+    table::compute(
+        &keyring.slots().newest().unwrap(),
+        &id,
+        &Covered { slots, has_row_sum: false, anchored: None, vouched: None },
+        &HeapMemory,
+    )
+    .unwrap()
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn forged_store(confirmed: Option<[u8; 32]>) -> Home {
     let keyring = Keyring::open(&keyring, &vk, &id, &HeapMemory).unwrap();
     let covered =
         Covered { slots, has_row_sum: true, anchored: None, vouched: confirmed.map(|voucher| (slot, voucher)) };
-    let mac = table::compute(&keyring, &id, &covered, &HeapMemory).unwrap();
+    let mac = table::compute(&keyring.slots().newest().unwrap(), &id, &covered, &HeapMemory).unwrap();
     home.stop();
     let kept = [&slot.to_be_bytes()[..], &confirmed.map_or(vec![], |voucher| voucher.to_vec())].concat();
     home.database().change("INSERT INTO meta VALUES ('recovery-confirmed', ?1)", [kept]);

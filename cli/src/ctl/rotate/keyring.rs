@@ -8,11 +8,11 @@ use crate::failure::Failure;
 
 /// Draw the keys under the vault key anew
 ///
-/// They seal the records and keys of users, the wrappers of login keys, the audit log and what is kept of issued tokens; all of it is
-/// sealed anew as far as the vault itself can. Nobody has to log in, issued tokens stay valid, and the audit log goes on. A key of before
-/// is kept for what still needs it: issued tokens until they end, audit records until they are deleted, a login key until its user logs
-/// in, and its recovery code until it is used. It goes with the next rotation after that, or when the vault is opened the next time. The
-/// keys by which rows are found and by which the store is verified stay as they are.
+/// They seal the records and keys of users, the wrappers of login keys, the audit log, the keys of slots and what is kept of issued
+/// tokens; all of it is sealed anew as far as the vault itself can. Nobody has to log in, issued tokens stay valid, and the audit log goes
+/// on. A key of before is kept for what still needs it: issued tokens until they end, audit records until they are deleted, a login key
+/// until its user logs in, and its recovery code until it is used. It goes with the next rotation after that, or when the vault is opened
+/// the next time. The keys by which rows are found, and by which removed and old rows are noticed, stay as they are.
 #[derive(clap::Args)]
 pub struct Args {}
 
@@ -25,10 +25,10 @@ pub fn run(context: &Context, Args {}: &Args) -> Result<(), Failure> {
     let number = |key| findings.number(key).unwrap_or_default();
     context.output.line(&format!("{} rows sealed anew", number("rows")))?;
     if number("kept") > 0 {
-        context.output.note(&format!(
-            "{} keys of before are kept for what still needs them: issued tokens, audit records, logins",
-            number("kept")
-        ));
+        let (kept, keys) = (number("kept"), if number("kept") == 1 { "key" } else { "keys" });
+        context
+            .output
+            .note(&format!("{kept} {keys} of before still needed: by issued tokens, audit records or logins"));
     }
     Ok(())
 }

@@ -21,8 +21,8 @@ pub const LET_GO_MAX: u64 = 2 * PRUNE_STEP;
 
 /// What the chain depends on: keys to link, to encrypt and to vouch for its beginning, all from the keyring's `audit`.
 ///
-/// Each of its terms has its own. The newest appends; a record of a term is followed by none of a term before it, so that whoever knows
-/// the keys of one that has ended cannot go on with it.
+/// Each of its terms has its own. The newest appends; a record of a term is followed by none of a term before it, and the newest record
+/// is of the newest term, so that whoever knows the keys of one that has ended cannot go on with it.
 pub struct AuditKey {
     vault: VaultId,
     terms: RwLock<Terms>,
@@ -70,17 +70,15 @@ impl AuditKey {
         }
     }
 
+    /// All terms that something in the store may be of, the newest first.
     fn known(&self) -> Vec<Arc<AuditTerm>> {
-        self.terms.read().unwrap_or_else(PoisonError::into_inner).known.clone()
+        let terms = self.terms.read().unwrap_or_else(PoisonError::into_inner);
+        terms.expected.iter().chain(&terms.known).cloned().collect()
     }
 
     fn newest(&self) -> Result<Arc<AuditTerm>, Error> {
         let terms = self.terms.read().unwrap_or_else(PoisonError::into_inner);
         terms.known.first().cloned().ok_or_else(|| Error::Internal("the audit log has no key".into()))
-    }
-
-    fn aad(&self, seq: u64) -> Aad {
-        Aad::new("audit").bytes(&self.vault).u64(seq)
     }
 
     /// The term of a record that follows the one that ended with `previous`, whose term was `since` or a later one; `None` where it
@@ -94,7 +92,7 @@ impl AuditKey {
 
     /// The term that has sealed a record; `None` where none has that is known.
     pub(crate) fn term_of(&self, row: &AuditRow) -> Option<u32> {
-        let aad = self.aad(row.seq);
+        let aad = aad(&self.vault, row.seq);
         let is_of = |term: &&Arc<AuditTerm>| {
             wrap::is_sealed_with(&term.record, RECORD, aad.as_bytes(), &row.record).unwrap_or(false)
         };
@@ -114,15 +112,7 @@ impl AuditKey {
     }
 
     fn add(&self, tx: &mut dyn WriteTx, record: &AuditRecord) -> Result<u64, Error> {
-        let (previous, seq) = match tx.audit_head()? {
-            Some(head) => (head.chain, head.seq + 1),
-            None => (Tag::default(), 1),
-        };
-        let term = self.newest()?;
-        let record = wrap::seal(&term.record, RECORD, self.aad(seq).as_bytes(), &encode(record)?)?;
-        let chain = term.link(&previous, seq, &record);
-        tx.append_audit(&AuditRow { seq, record, chain })?;
-        Ok(seq)
+        self.newest()?.add(tx, &self.vault, record)
     }
 
     /// Decrypts one record.
@@ -130,7 +120,7 @@ impl AuditKey {
     /// # Errors
     /// [`Error::Quarantined`] when it does not open where it stands.
     pub fn open(&self, row: &AuditRow) -> Result<AuditRecord, Error> {
-        let aad = self.aad(row.seq);
+        let aad = aad(&self.vault, row.seq);
         let mut opened = Err(CryptoError::WrongKey);
         for term in self.known() {
             opened = wrap::open_record(&term.record, RECORD, aad.as_bytes(), &row.record);
@@ -158,13 +148,22 @@ impl AuditKey {
         Ok(tx.prune_audit(seq)?)
     }
 
-    /// Has a term that begins, unless what is being written is undone, vouch for where the chain begins.
+    /// Has a term that begins, unless what is being written is undone, go on with the chain by this record, and vouch for where that
+    /// begins. So the newest record is never of an earlier term than the newest.
     ///
     /// # Errors
-    /// [`Error::Quarantined`] when what the store says of it is not ours.
-    pub(crate) fn expect(&self, tx: &mut dyn WriteTx, term: &Arc<AuditTerm>) -> Result<(), Error> {
-        let changed = || Error::Quarantined("where the audit log begins was changed; restore a backup".into());
-        let base = self.base(tx)?.ok_or_else(changed)?;
+    /// [`Error::Quarantined`] when what the store says of the beginning is not ours.
+    pub(crate) fn hand_over(
+        &self,
+        tx: &mut dyn WriteTx,
+        term: &Arc<AuditTerm>,
+        record: &AuditRecord,
+    ) -> Result<(), Error> {
+        let changed = || {
+            Error::Quarantined("where the audit log begins was changed; 'tokenvaultctl audit verify' says more".into())
+        };
+        let base = self.base(tx, self.newest()?.number)?.ok_or_else(changed)?;
+        term.add(tx, &self.vault, record)?;
         if base.seq > 0 {
             term.keep_base(tx, &self.vault, &base)?;
         }
@@ -172,17 +171,26 @@ impl AuditKey {
         Ok(())
     }
 
-    /// Where the chain begins; `None` when what the store says of it is not ours.
-    pub(super) fn base(&self, tx: &dyn ReadTx) -> Result<Option<Base>, StoreError> {
+    /// Number of the term that appends now.
+    pub(super) fn newest_term(&self) -> Result<u32, Error> {
+        Ok(self.newest()?.number)
+    }
+
+    /// Where the chain begins, as this term or a later one vouches for it; `None` when what the store says of it is not ours.
+    pub(super) fn base(&self, tx: &dyn ReadTx, since: u32) -> Result<Option<Base>, StoreError> {
         let Some(stored) = tx.meta(MetaKey::AuditBase)? else { return Ok(Some(Base::default())) };
         let parts = stored.split_first_chunk().and_then(|(seq, rest)| Some((seq, rest.split_first_chunk()?)));
         let terms = self.terms.read().unwrap_or_else(PoisonError::into_inner);
-        let vouching = || terms.known.first().into_iter().chain(&terms.expected);
+        let vouching = || terms.known.iter().filter(|term| term.number >= since).chain(&terms.expected);
         Ok(parts.and_then(|(seq, (chain, vouched))| {
             let ours = vouching().any(|term| mac::verify(&term.base, &[&self.vault, seq, chain], vouched));
             ours.then_some(Base { seq: u64::from_be_bytes(*seq), chain: *chain })
         }))
     }
+}
+
+fn aad(vault: &VaultId, seq: u64) -> Aad {
+    Aad::new("audit").bytes(vault).u64(seq)
 }
 
 impl AuditTerm {
@@ -197,6 +205,17 @@ impl AuditTerm {
             record: kdf::derive(audit, "audit-record", b"", memory)?,
             base: kdf::derive(audit, "audit-base", b"", memory)?,
         })
+    }
+
+    fn add(&self, tx: &mut dyn WriteTx, vault: &VaultId, record: &AuditRecord) -> Result<u64, Error> {
+        let (previous, seq) = match tx.audit_head()? {
+            Some(head) => (head.chain, head.seq + 1),
+            None => (Tag::default(), 1),
+        };
+        let record = wrap::seal(&self.record, RECORD, aad(vault, seq).as_bytes(), &encode(record)?)?;
+        let chain = self.link(&previous, seq, &record);
+        tx.append_audit(&AuditRow { seq, record, chain })?;
+        Ok(seq)
     }
 
     fn link(&self, previous: &Tag, seq: u64, record: &[u8]) -> Tag {
@@ -229,7 +248,7 @@ mod tests {
     fn next(keys: &AuditKey, previous: &Tag, seq: u64) -> AuditRow {
         let term = keys.newest().unwrap();
         let text = encode(&AuditRecord::new(&daemon(), "Get", Timestamp::from_usec(1))).unwrap();
-        let record = wrap::seal(&term.record, RECORD, keys.aad(seq).as_bytes(), &text).unwrap();
+        let record = wrap::seal(&term.record, RECORD, aad(&VAULT, seq).as_bytes(), &text).unwrap();
         let chain = term.link(previous, seq, &record);
         AuditRow { seq, record, chain }
     }

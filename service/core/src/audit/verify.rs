@@ -44,6 +44,8 @@ struct Walk {
     first: u64,
     /// Term of that record's key.
     term: u32,
+    /// The newest term when it began.
+    newest: u32,
 }
 
 impl Vault {
@@ -59,12 +61,14 @@ impl Vault {
         progress: &dyn Progress,
     ) -> Result<Result<Whole, ChainFault>, Error> {
         let open = self.open()?;
+        // What is read from here on is of this term or a later one.
+        let newest = open.audit.newest_term()?;
         let end = self.read(|tx| Ok(tx.audit_head()?))?.map_or(0, |row| row.seq);
         // The end was cut off.
         if mark.is_some_and(|mark| mark.seq > end) {
             return Ok(Err(ChainFault::Record(end.saturating_add(1))));
         }
-        let mut walk = Walk::default();
+        let mut walk = Walk { newest, ..Walk::default() };
         while walk.at.is_none_or(|at| at.seq < end) {
             if let Err(fault) = self.read(|tx| walk.step(&open.audit, tx, end, mark))? {
                 return Ok(Err(fault));
@@ -73,6 +77,9 @@ impl Vault {
             progress.report(walk.records, walk.records.saturating_add(left))?;
             // Who sealed the vault wants its keys gone.
             self.check_open()?;
+        }
+        if end > 0 && walk.term < newest {
+            return Ok(Err(ChainFault::Record(end.saturating_add(1))));
         }
         let last = walk.at.unwrap_or(Mark { seq: 0, chain: Tag::default() });
         Ok(Ok(Whole { records: walk.records, first: walk.first, last }))
@@ -89,7 +96,7 @@ impl Walk {
         mark: Option<Mark>,
     ) -> Result<Result<(), ChainFault>, Error> {
         let first = tx.audit(0, 1)?.first().map(|row| row.seq);
-        let Some(base) = key.base(tx)? else { return Ok(Err(ChainFault::Record(first.unwrap_or(1)))) };
+        let Some(base) = key.base(tx, self.newest)? else { return Ok(Err(ChainFault::Record(first.unwrap_or(1)))) };
         let begins = base.seq.saturating_add(1);
         if let Some(first) = first.filter(|first| *first != begins) {
             return Ok(Err(ChainFault::Record(first.min(begins))));

@@ -58,6 +58,9 @@ impl KeyTerms {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Err(at) = known.terms.binary_search_by(|term| number.cmp(&term.number)) {
             known.terms.insert(at, Term { number, key: Arc::new(key), is_retired: false });
+            if at == 0 {
+                known.expected.clear();
+            }
             known.let_go();
         }
     }
@@ -79,6 +82,20 @@ impl KeyTerms {
     /// [`CryptoError::KeyLength`] when no term is known.
     pub fn newest(&self) -> Result<Arc<Secret>, CryptoError> {
         self.known(|known| known.terms.first().map(|term| Arc::clone(&term.key))).ok_or(CryptoError::KeyLength(0))
+    }
+
+    /// The key of the newest term, and those of terms that begin unless what is under way is undone.
+    pub fn newest_and_expected(&self) -> Vec<Arc<Secret>> {
+        let newest = |known: &Known| {
+            let newest = known.terms.first().map(|term| Arc::clone(&term.key));
+            newest.into_iter().chain(known.expected.iter().cloned()).collect()
+        };
+        self.known(newest)
+    }
+
+    /// All terms that are known, also those that nothing stored needs, the newest first.
+    pub fn every(&self) -> Vec<Arc<Secret>> {
+        self.known(|known| known.terms.iter().map(|term| Arc::clone(&term.key)).collect())
     }
 
     /// All terms that are in use, the newest first.
@@ -207,6 +224,9 @@ mod tests {
         assert_eq!(&*terms.open_record("test", b"", &of_two).unwrap(), b"two");
         assert!(terms.newest().unwrap().expose() == key(1).expose());
         assert!(!terms.is_newest("test", b"", &of_two).unwrap());
+        assert_eq!(terms.newest_and_expected().len(), 2);
+        terms.learn(2, key(2));
+        assert_eq!((terms.newest_and_expected().len(), terms.every().len()), (1, 2), "what was expected has come");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::list::IssuedInfo;
-use super::record::IssuedMeta;
+use super::record::{IssuedKey, IssuedMeta};
 use super::{Audience, IssuedId, Kind};
 use crate::port::{IssuedRow, Tag};
 use crate::principal::Principal;
@@ -23,6 +23,8 @@ pub struct HotIssued {
     pub(super) meta: IssuedMeta,
     pub(super) tag: Tag,
     pub(super) hash: Tag,
+    /// What both were made with.
+    pub(super) key: IssuedKey,
     /// Row number of its issuer.
     pub(super) principal: i64,
     info: IssuedInfo,
@@ -32,9 +34,9 @@ pub struct HotIssued {
 
 impl HotIssued {
     /// A token that was opened.
-    pub(super) fn new(row: &IssuedRow, meta: IssuedMeta, issuer: &Principal) -> Self {
+    pub(super) fn new((row, key): (&IssuedRow, IssuedKey), meta: IssuedMeta, issuer: &Principal) -> Self {
         let info = IssuedInfo::new(Kind::Token, meta.clone(), issuer.uid);
-        Self { meta, tag: row.tag, hash: row.hash, principal: row.principal, info, told: OnceLock::new() }
+        Self { meta, tag: row.tag, hash: row.hash, key, principal: row.principal, info, told: OnceLock::new() }
     }
 
     /// What is told of it.

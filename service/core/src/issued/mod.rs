@@ -23,7 +23,7 @@ pub use hot::HotIssued;
 pub(crate) use hot::HotShelf;
 pub use issue::Issued;
 pub use list::{IssuedInfo, IssuedPage};
-pub(crate) use record::term_of;
+pub(crate) use record::{IssuedKey, term_of};
 pub use record::{IssuedMeta, Kind};
 pub use request::{
     ATTEMPTS_DEFAULT, ATTEMPTS_MAX, CODE_LENGTH_DEFAULT, CODE_LENGTHS, IssueRequest, IssuedFilter, IssuedListRequest,

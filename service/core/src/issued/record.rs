@@ -141,7 +141,7 @@ impl OpenVault {
         self.tokens_key().all().into_iter().map(|(_, key)| IssuedKey(key)).collect()
     }
 
-    /// What has a tag, under whichever key it stands.
+    /// What has a tag, under whichever key it stands, and that key.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -149,13 +149,12 @@ impl OpenVault {
         &self,
         tx: &dyn ReadTx,
         tag: impl Fn(&IssuedKey) -> Tag,
-    ) -> Result<Option<IssuedRow>, Error> {
+    ) -> Result<Option<(IssuedRow, IssuedKey)>, Error> {
         let found = self.find_issued_or_other(tx, tag)?;
-        Ok(found.and_then(|(row, is_meant)| is_meant.then_some(row)))
+        Ok(found.and_then(|(row, key)| Some((row, key?))))
     }
 
-    /// The same, or else another row, if there is any, and whether it is the one: what looks for one that is not there has as much to
-    /// do.
+    /// The same, or else another row, if there is any, without a key: what looks for one that is not there has as much to do.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -163,20 +162,15 @@ impl OpenVault {
         &self,
         tx: &dyn ReadTx,
         tag: impl Fn(&IssuedKey) -> Tag,
-    ) -> Result<Option<(IssuedRow, bool)>, Error> {
-        let mut found = None;
-        for tag in self.issued_keys().iter().map(tag) {
+    ) -> Result<Option<(IssuedRow, Option<IssuedKey>)>, Error> {
+        let mut found: Option<(IssuedRow, Option<IssuedKey>)> = None;
+        for key in self.issued_keys() {
+            let tag = tag(&key);
             let row = tx.issued_or_other(&tag)?;
-            let row = row.map(|row| (mac::equal(&row.tag, &tag), row)).map(|(is_meant, row)| (row, is_meant));
-            found = found.filter(|(_, is_meant)| *is_meant).or(row);
+            let row = row.map(|row| if mac::equal(&row.tag, &tag) { (row, Some(key)) } else { (row, None) });
+            found = found.filter(|(_, key)| key.is_some()).or(row);
         }
         Ok(found)
-    }
-
-    /// Whether `secret` is that of what has this tag and hash.
-    pub(crate) fn is_issued_secret(&self, (tag, hash): (&Tag, &Tag), secret: &[u8]) -> bool {
-        // All of them, so that the time it takes does not hang on which.
-        self.issued_keys().iter().fold(false, |is, key| mac::equal(&key.hash(tag, secret), hash) | is)
     }
 
     fn issued_aad(&self, principal: &Principal, row: &IssuedRow) -> Aad {
@@ -227,6 +221,7 @@ impl OpenVault {
 }
 
 /// One term of the key for what is issued.
+#[derive(Clone)]
 pub(crate) struct IssuedKey(Arc<Secret>);
 
 impl IssuedKey {
@@ -243,6 +238,11 @@ impl IssuedKey {
     /// What is kept of the secret of what has this tag.
     pub(crate) fn hash(&self, tag: &Tag, secret: &[u8]) -> Tag {
         tag::issued_hash(&self.0, tag, secret)
+    }
+
+    /// Whether `secret` is that of what has this tag and hash.
+    pub(crate) fn is_secret_of(&self, (tag, hash): (&Tag, &Tag), secret: &[u8]) -> bool {
+        mac::equal(&self.hash(tag, secret), hash)
     }
 }
 

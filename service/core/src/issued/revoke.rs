@@ -68,7 +68,7 @@ impl Vault {
             let principal = vault.judged_in(&open, tx, &caller, Owner::Own, Action::Read)?.ok_or(Error::NotFound)?;
             // A row is read whether or not there is this one, so that the time it takes tells nobody which.
             let found = open.find_issued_or_other(tx, |key| named.tag(key))?;
-            let found = found.filter(|(row, is_meant)| *is_meant && row.principal == principal.id);
+            let found = found.filter(|(row, key)| key.is_some() && row.principal == principal.id);
             let (row, _) = found.ok_or(Error::NotFound)?;
             let live = open.open_issued(&principal, &row)?.is_live(&vault.moment());
             delete(tx, &principal, &[row.tag])?;

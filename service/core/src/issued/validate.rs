@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::audience::Membership;
 use super::hot::{HotIssued, Ticket};
-use super::record::{IssuedMeta, Kind, kind_of};
+use super::record::{IssuedKey, IssuedMeta, Kind, kind_of};
 use super::request::{Presented, ValidateRequest};
 use super::{Audience, IssuedId};
 use crate::Caller;
@@ -46,6 +46,7 @@ pub enum Checked {
 struct Found {
     issuer: Arc<Principal>,
     row: IssuedRow,
+    key: IssuedKey,
     meta: IssuedMeta,
     ticket: Option<Ticket>,
 }
@@ -73,7 +74,7 @@ impl Vault {
         if !may_validate(caller, &issuer, token.audience(), None).is_some_and(|may| may) {
             return None;
         }
-        if !self.holds(&open, (caller.uid, request), &token, &issuer) {
+        if !self.holds((caller.uid, request), &token, &issuer) {
             return None;
         }
         let filled = fill(&token)?;
@@ -109,7 +110,7 @@ impl Vault {
                 token.meta.is_live(&self.moment()) && issuer.serves(caller.uid) && is_good_for(&token.meta, request);
             return Ok(if counts { Checked::ToCount } else { self.not_valid(caller, Some(id)) });
         }
-        if !self.holds(&open, (caller.uid, request), &token, &issuer) {
+        if !self.holds((caller.uid, request), &token, &issuer) {
             return Ok(self.not_valid(caller, Some(id)));
         }
         if request.consume {
@@ -124,16 +125,16 @@ impl Vault {
     fn find_issued(&self, open: &OpenVault, request: &ValidateRequest, id: IssuedId) -> Result<Option<Found>, Error> {
         let ticket = self.hot_issued.begin_read(open.opening, id);
         let ticket = ticket.filter(|_| request.presented.kind() == Some(Kind::Token));
-        let Some((row, meta, issuer)) = self.read_issued(open, id)? else { return Ok(None) };
+        let Some((row, key, meta, issuer)) = self.read_issued(open, id)? else { return Ok(None) };
         if request.presented.kind() != Some(kind_of(&row)?) {
             return Ok(None);
         }
-        Ok(Some(Found { issuer, row, meta, ticket }))
+        Ok(Some(Found { issuer, row, key, meta, ticket }))
     }
 
     /// What was found, ready to be compared, and kept where that may be.
     fn keep_found(&self, found: Found, id: IssuedId) -> Arc<HotIssued> {
-        let token = Arc::new(HotIssued::new(&found.row, found.meta, &found.issuer));
+        let token = Arc::new(HotIssued::new((&found.row, found.key), found.meta, &found.issuer));
         if let Some(ticket) = found.ticket {
             self.hot_issued.keep(ticket, id, Arc::clone(&token));
         }
@@ -146,14 +147,8 @@ impl Vault {
     }
 
     /// Whether a token is what it says, is still good, and is good for what is asked.
-    fn holds(
-        &self,
-        open: &OpenVault,
-        (caller, request): (u32, &ValidateRequest),
-        token: &HotIssued,
-        issuer: &Principal,
-    ) -> bool {
-        open.is_issued_secret((&token.tag, &token.hash), request.presented.secret())
+    fn holds(&self, (caller, request): (u32, &ValidateRequest), token: &HotIssued, issuer: &Principal) -> bool {
+        token.key.is_secret_of((&token.tag, &token.hash), request.presented.secret())
             && issuer.serves(caller)
             && token.meta.is_live(&self.moment())
             && is_good_for(&token.meta, request)
@@ -164,16 +159,14 @@ impl Vault {
         &self,
         open: &OpenVault,
         id: IssuedId,
-    ) -> Result<Option<(IssuedRow, IssuedMeta, Arc<Principal>)>, Error> {
+    ) -> Result<Option<(IssuedRow, IssuedKey, IssuedMeta, Arc<Principal>)>, Error> {
         let found = self.read(|tx| open.find_issued_or_other(tx, |key| key.tag(id)))?;
-        let Some((row, is_meant)) = found else { return Ok(None) };
+        let Some((row, key)) = found else { return Ok(None) };
         let issuer = self.issuer(open, row.principal)?;
         let opened = open.open_issued(&issuer, &row);
-        if !is_meant {
-            // Whether the other one opens is nobody's concern here.
-            return Ok(None);
-        }
-        Ok(Some((row, opened?, issuer)))
+        // Whether another one opens is nobody's concern here.
+        let Some(key) = key else { return Ok(None) };
+        Ok(Some((row, key, opened?, issuer)))
     }
 
     fn not_valid(&self, caller: &Caller, id: Option<IssuedId>) -> Checked {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::list::IssuedInfo;
-use super::record::{IssuedMeta, Kind, kind_of};
+use super::record::{IssuedKey, IssuedMeta, Kind, kind_of};
 use super::request::ValidateRequest;
 use super::validate::{GroupNow, event, is_good_for, may_validate};
 use crate::Caller;
@@ -55,7 +55,7 @@ impl Vault {
         });
         self.write_issued(&asked, vec![id], reply, move |tx| {
             vault.judged_in(&open, tx, &caller, Owner::Own, Action::Read)?;
-            let Some(row) = open.find_issued(tx, |key| key.tag(id))? else { return Ok(Counted::NOT_VALID) };
+            let Some((row, key)) = open.find_issued(tx, |key| key.tag(id))? else { return Ok(Counted::NOT_VALID) };
             let issuer = vault.find_principal_by_id(&open, tx, row.principal)?;
             let meta = open.open_issued(&issuer, &row)?;
             let may = may_validate(&caller, &issuer, &meta.audience, group.as_ref()) == Some(true);
@@ -66,7 +66,7 @@ impl Vault {
             {
                 return Ok(Counted::NOT_VALID);
             }
-            let place = Place { vault: &vault, open: &open, issuer: &issuer, row: &row, meta: &meta };
+            let place = Place { vault: &vault, open: &open, issuer: &issuer, row: &row, key: &key, meta: &meta };
             place.count(tx, event(&caller, id, Some(issuer.uid)), &request)
         });
     }
@@ -78,13 +78,14 @@ struct Place<'a> {
     open: &'a OpenVault,
     issuer: &'a Principal,
     row: &'a IssuedRow,
+    key: &'a IssuedKey,
     meta: &'a IssuedMeta,
 }
 
 impl Place<'_> {
     fn count(&self, tx: &mut dyn WriteTx, event: Event, request: &ValidateRequest) -> Result<Counted, Error> {
         let kind = kind_of(self.row)?;
-        if !self.open.is_issued_secret((&self.row.tag, &self.row.hash), request.presented.secret()) {
+        if !self.key.is_secret_of((&self.row.tag, &self.row.hash), request.presented.secret()) {
             if kind != Kind::Code {
                 return Ok(Counted::NOT_VALID);
             }

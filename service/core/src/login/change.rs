@@ -51,7 +51,11 @@ impl Vault {
     ) -> Result<(), Error> {
         let opened = self.rewrap_login(caller, subject, "Recover", move |wrapping, record| {
             let opened = wrapping.unwrap(record, &[Under::RecoveryCode], &code)?;
-            let (login_key, _) = opened.ok_or_else(wrong_code)?;
+            let (login_key, copy) = opened.ok_or_else(wrong_code)?;
+            if wrapping.is_of_before(copy) {
+                let anew = wrapping.wrap(&login_key, Under::RecoveryCode, &code)?;
+                record.replace_recovery_code(anew);
+            }
             record.replace_password(wrapping.wrap(&login_key, Under::Password, &new)?, None);
             Ok(login_key)
         })?;

@@ -50,8 +50,8 @@ impl Vault {
     pub fn restore_logins(&self, parked: &[u8]) -> Result<Vec<u32>, Error> {
         let open = self.open()?;
         let parked: Vec<Parked> = minicbor::decode(parked).unwrap_or_default();
-        let terms = open.users_key().all();
-        let keys = terms.iter().map(|(_, key)| self.parking_key(&open, key)).collect::<Result<Vec<_>, _>>()?;
+        let keys = open.users_key().every();
+        let keys = keys.iter().map(|key| self.parking_key(&open, key)).collect::<Result<Vec<_>, _>>()?;
         let mut restored = Vec::new();
         for Parked { uid, generation, wrapped } in parked {
             let principal = self.read(|tx| self.find_principal(&open, tx, uid))?;

@@ -85,6 +85,12 @@ impl LoginRecord {
         self.stale = false;
     }
 
+    /// Replaces the copy under the recovery code.
+    pub fn replace_recovery_code(&mut self, copy: Copy) {
+        self.copies.retain(|copy| copy.under != Under::RecoveryCode);
+        self.copies.push(copy);
+    }
+
     /// The terms of the pepper without which some copy does not open.
     pub fn pepper_terms(&self) -> impl Iterator<Item = u32> {
         self.copies.iter().flat_map(|copy| [Some(copy.inner_term()), copy.outer]).flatten()

@@ -36,10 +36,10 @@ impl Vault {
         let (unlocked, record) = match found {
             Some((principal, record)) => (open.unlocked.is_unlocked(&principal), record),
             None => {
-                // The same at each question, so that it need not be kept before there is a key.
-                let mut salt =
-                    mac::compute(&*open.pepper().newest()?, &[b"tv1/login-salt\0", &subject.uid.to_be_bytes()])
-                        .to_vec();
+                // The same at each question, so that it need not be kept before there is a key: by one of the keyring's keys that
+                // stays.
+                let uid = subject.uid.to_be_bytes();
+                let mut salt = mac::compute(open.salting_key(), &[b"tv1/login-salt\0", &uid]).to_vec();
                 salt.truncate(SALT_BYTES);
                 let params = PARAMS.to_owned();
                 return Ok(LoginState { enrolled: false, unlocked: false, stale: false, salt, params });

@@ -124,8 +124,7 @@ impl SlotMaker<'_> {
     /// [`SlotError::Damaged`] when the keyring does not open the slot's KEK.
     pub fn rewrap(&self, row: &SlotRow) -> Result<SlotRow, SlotError> {
         let aad = binding(self.vault_id, &row.kind, &row.body);
-        let kek = wrap::open(&self.kek_key()?, WRAP_KEK, aad.as_bytes(), &row.wrapped_kek, self.memory)
-            .map_err(|error| SlotError::from_wrapper(error, SlotError::Damaged("its key is not of this keyring")))?;
+        let kek = open_kek(row, &*self.keyring.slots().newest()?, self.vault_id, self.memory)?;
         let wrapped_vk = wrap::seal(&kek, WRAP_VK, aad.as_bytes(), self.vk.expose())?;
         Ok(SlotRow { wrapped_vk, ..row.clone() })
     }
@@ -141,8 +140,39 @@ impl SlotMaker<'_> {
     }
 
     fn kek_key(&self) -> Result<Secret, CryptoError> {
-        kdf::derive(self.keyring.integrity(), "slot-kek", self.vault_id, self.memory)
+        kek_key(&*self.keyring.slots().newest()?, self.vault_id, self.memory)
     }
+}
+
+fn kek_key(integrity: &Secret, vault_id: &VaultId, memory: &dyn SecretMemory) -> Result<Secret, CryptoError> {
+    kdf::derive(integrity, "slot-kek", vault_id, memory)
+}
+
+/// The same slot with its KEK wrapped under another term of the keyring's `integrity`: neither VK nor the KEK is another one.
+///
+/// # Errors
+/// [`SlotError::Damaged`] when the term before does not open it.
+pub fn hand_over(
+    row: &SlotRow,
+    (before, anew): (&Secret, &Secret),
+    vault_id: &VaultId,
+    memory: &dyn SecretMemory,
+) -> Result<SlotRow, SlotError> {
+    let aad = binding(vault_id, &row.kind, &row.body);
+    let kek = open_kek(row, before, vault_id, memory)?;
+    let wrapped_kek = wrap::seal(&kek_key(anew, vault_id, memory)?, WRAP_KEK, aad.as_bytes(), kek.expose())?;
+    Ok(SlotRow { wrapped_kek, ..row.clone() })
+}
+
+fn open_kek(
+    row: &SlotRow,
+    integrity: &Secret,
+    vault_id: &VaultId,
+    memory: &dyn SecretMemory,
+) -> Result<Secret, SlotError> {
+    let aad = binding(vault_id, &row.kind, &row.body);
+    wrap::open(&kek_key(integrity, vault_id, memory)?, WRAP_KEK, aad.as_bytes(), &row.wrapped_kek, memory)
+        .map_err(|error| SlotError::from_wrapper(error, SlotError::Damaged("its key is not of this keyring")))
 }
 
 /// A slot read from the store. Not yet to be trusted: the table's MAC can be checked only once the vault is open.

@@ -26,15 +26,15 @@ pub struct Covered {
 /// # Errors
 /// [`CryptoError::Memory`].
 pub fn compute(
-    keyring: &Keyring,
+    integrity: &Secret,
     vault_id: &VaultId,
     covered: &Covered,
     memory: &dyn SecretMemory,
 ) -> Result<Tag, CryptoError> {
-    Ok(mac::compute(&key(keyring, vault_id, memory)?, &[encode(vault_id, covered).as_bytes()]))
+    Ok(mac::compute(&key(integrity, vault_id, memory)?, &[encode(vault_id, covered).as_bytes()]))
 }
 
-/// Checks the table against the MAC that was stored with it.
+/// Checks the table against the MAC that was stored with it: of the newest term of the key, or of one that is about to begin.
 ///
 /// # Errors
 /// [`SlotError::TableChanged`], [`SlotError::Crypto`].
@@ -45,16 +45,17 @@ pub fn verify(
     stored: &[u8],
     memory: &dyn SecretMemory,
 ) -> Result<(), SlotError> {
-    let key = key(keyring, vault_id, memory)?;
-    if mac::verify(&key, &[encode(vault_id, covered).as_bytes()], stored) {
-        Ok(())
-    } else {
-        Err(SlotError::TableChanged)
+    for integrity in keyring.slots().newest_and_expected() {
+        let key = key(&integrity, vault_id, memory)?;
+        if mac::verify(&key, &[encode(vault_id, covered).as_bytes()], stored) {
+            return Ok(());
+        }
     }
+    Err(SlotError::TableChanged)
 }
 
-fn key(keyring: &Keyring, vault_id: &VaultId, memory: &dyn SecretMemory) -> Result<Secret, CryptoError> {
-    kdf::derive(keyring.integrity(), "slot-table", vault_id, memory)
+fn key(integrity: &Secret, vault_id: &VaultId, memory: &dyn SecretMemory) -> Result<Secret, CryptoError> {
+    kdf::derive(integrity, "slot-table", vault_id, memory)
 }
 
 fn encode(vault_id: &VaultId, covered: &Covered) -> Aad {

@@ -31,7 +31,7 @@ mod write;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use crate::Caller;
 use crate::audit::AuditQueue;
@@ -148,6 +148,8 @@ pub struct Vault {
     pub(crate) forsaken: Mutex<Vec<(i64, i64)>>,
     /// How often keys were made ready to be used.
     openings: AtomicU64,
+    /// The keys of every opening that somebody may still hold.
+    earlier: Mutex<Vec<Weak<OpenVault>>>,
     /// How often the store was exchanged: numbers of rows mean nothing in another one.
     pub(crate) exchanges: AtomicU64,
     /// Set while no value leaves the vault.
@@ -207,6 +209,7 @@ impl Vault {
             hot_issued: HotShelf::default(),
             forsaken: Mutex::default(),
             openings: AtomicU64::new(0),
+            earlier: Mutex::default(),
             exchanges: AtomicU64::new(0),
             locked_down: AtomicBool::new(false),
             audit_full: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use super::anchor::AnchorKeys;
 use super::due_mark::Told;
@@ -101,6 +101,15 @@ impl OpenVault {
         *self.vk.write().unwrap_or_else(PoisonError::into_inner) = vk;
     }
 
+    /// Refuses to wrap keys anew where the store does not have those that are in use, under the vault key that is: a term that is left
+    /// out would never open again.
+    pub(super) fn check_keyring(&self, vault: &Vault, tx: &dyn ReadTx) -> Result<(), Error> {
+        if self.keyring.is_stored(&tx.keyring()?, (&self.vk(), &self.id), vault.memory())? {
+            return Ok(());
+        }
+        Err(Error::Unavailable("the keyring in the store is another one; restart tokenvaultd and run it again".into()))
+    }
+
     /// Records and keys of principals.
     pub(crate) const fn users_key(&self) -> &KeyTerms {
         self.keyring.users()
@@ -109,6 +118,11 @@ impl OpenVault {
     /// Mixed into what login keys are wrapped under.
     pub(crate) const fn pepper(&self) -> &KeyTerms {
         self.keyring.pepper()
+    }
+
+    /// Salts of users who have no login key yet.
+    pub(crate) const fn salting_key(&self) -> &Secret {
+        self.keyring.index()
     }
 
     /// Hashes of issued tokens.
@@ -194,6 +208,24 @@ impl OpenVault {
 }
 
 impl Vault {
+    /// Remembers that somebody may hold these keys from here on.
+    pub(super) fn note_opening(&self, open: &Arc<OpenVault>) {
+        let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        earlier.retain(|other| other.strong_count() > 0);
+        earlier.push(Arc::downgrade(open));
+    }
+
+    /// Refuses to draw keys anew while somebody writes with those of an earlier opening, who would not learn of it.
+    pub(super) fn check_no_earlier_requests(&self, open: &Arc<OpenVault>) -> Result<(), Error> {
+        let earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        if earlier.iter().filter_map(Weak::upgrade).all(|other| Arc::ptr_eq(&other, open)) {
+            return Ok(());
+        }
+        Err(Error::Unavailable(
+            "requests are still under way that had begun before the vault was sealed the last time; try again in a moment".into(),
+        ))
+    }
+
     /// Looks for a token among those that were read lately.
     pub(crate) fn find_hot(&self, open: &OpenVault, owner: &Principal, name: &str) -> Look {
         self.hot.find(open.opening, (owner.uid, owner.id), name)

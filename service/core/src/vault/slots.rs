@@ -255,7 +255,17 @@ fn covered(tx: &dyn ReadTx) -> Result<Covered, Error> {
 }
 
 pub(super) fn store_table_mac(vault: &Vault, open: &OpenVault, tx: &mut dyn WriteTx) -> Result<(), Error> {
-    let mac = table::compute(&open.keyring, &open.id, &covered(tx)?, vault.memory())?;
+    store_table_mac_with(&*open.keyring.slots().newest()?, vault, open, tx)
+}
+
+/// The same with a certain term of the key.
+pub(super) fn store_table_mac_with(
+    integrity: &Secret,
+    vault: &Vault,
+    open: &OpenVault,
+    tx: &mut dyn WriteTx,
+) -> Result<(), Error> {
+    let mac = table::compute(integrity, &open.id, &covered(tx)?, vault.memory())?;
     Ok(tx.set_meta(MetaKey::SlotMac, &mac)?)
 }
 

@@ -89,7 +89,10 @@ impl Vault {
             return Err(Error::Quarantined(reason.clone()));
         }
         let opening = match &state {
-            Inner::Open(open) => open.opening,
+            Inner::Open(open) => {
+                self.note_opening(open);
+                open.opening
+            }
             _ => 0,
         };
         self.hot.restart(opening);

@@ -24,7 +24,7 @@ pub(crate) enum Effect {
     Reserved,
     /// Takes something away for good.
     Erases,
-    /// Changes the keys by which whoever writes next has to go.
+    /// Changes the keys by which whoever writes next has to go; those of before are gone for good.
     Turns,
 }
 
@@ -89,7 +89,7 @@ where
     }
 
     fn erases(&self) -> bool {
-        self.effect == Effect::Erases
+        matches!(self.effect, Effect::Erases | Effect::Turns)
     }
 
     fn is_last(&self) -> bool {

@@ -47,7 +47,7 @@ pub(super) fn put_keyring(c: &Connection, row: &KeyringRow) -> Result<(), Fault>
 }
 
 pub(super) fn delete_keyring(c: &Connection, purpose: &str, term: u32) -> Result<(), Fault> {
-    execute_one(c, "DELETE FROM keyring WHERE purpose = ?1 AND term = ?2", (purpose, term))
+    execute(c, "DELETE FROM keyring WHERE purpose = ?1 AND term = ?2", (purpose, term)).map(drop)
 }
 
 pub(super) fn insert_principal(c: &Connection, row: &PrincipalRow) -> Result<i64, Fault> {

@@ -10,7 +10,7 @@ use crate::audit::Outcome;
 use crate::error::Error;
 use crate::issued::code::OfferCode;
 use crate::issued::record::kind_of;
-use crate::issued::{IssuedMeta, Kind, apart_from_tokens, replace};
+use crate::issued::{IssuedKey, IssuedMeta, Kind, apart_from_tokens, replace};
 use crate::name::Hint;
 use crate::owner::Owner;
 use crate::policy::Action;
@@ -61,18 +61,19 @@ pub enum Redeemed {
 /// An offer that was found.
 struct Offer {
     row: IssuedRow,
+    key: IssuedKey,
     meta: IssuedMeta,
     owner: Arc<Principal>,
 }
 
 impl Offer {
-    fn is_right(&self, open: &OpenVault, code: &OfferCode) -> bool {
-        open.is_issued_secret((&self.row.tag, &self.row.hash), code.secret())
+    fn is_right(&self, code: &OfferCode) -> bool {
+        self.key.is_secret_of((&self.row.tag, &self.row.hash), code.secret())
     }
 
     /// What is answered when it gives nothing any more.
-    fn is_over(&self, open: &OpenVault, code: &OfferCode) -> Error {
-        if self.is_right(open, code) { Error::OfferOver } else { Error::NoOffer }
+    fn is_over(&self, code: &OfferCode) -> Error {
+        if self.is_right(code) { Error::OfferOver } else { Error::NoOffer }
     }
 }
 
@@ -90,7 +91,7 @@ impl Vault {
             self.read(|tx| {
                 let offer = self.find_offer(&open, tx, (code, caller.uid))?;
                 if !offer.meta.is_live(&self.moment()) {
-                    return Err(offer.is_over(&open, code));
+                    return Err(offer.is_over(code));
                 }
                 let (found, stored) = self.find_offered(&open, tx, &offer)?;
                 let info = found.info(offer.owner.uid)?;
@@ -116,9 +117,9 @@ impl Vault {
             let code = request.code.as_ref().ok_or(Error::NoOffer)?;
             let offer = vault.find_offer(&open, tx, (code, caller.uid))?;
             if !offer.meta.is_live(&vault.moment()) {
-                return Err(offer.is_over(&open, code));
+                return Err(offer.is_over(code));
             }
-            if offer.is_right(&open, code) {
+            if offer.is_right(code) {
                 return vault.give(&open, tx, &offer, (&request, asked.clone()), size).map(Some);
             }
             replace(tx, &open, &offer.owner, &offer.row, &offer.meta.tried(vault.now()))?;
@@ -157,13 +158,13 @@ impl Vault {
     }
 
     fn find_offer(&self, open: &OpenVault, tx: &dyn ReadTx, (code, caller): (&OfferCode, u32)) -> Result<Offer, Error> {
-        let row = open.find_issued(tx, |key| key.offer_tag(code.selector()))?.ok_or(Error::NoOffer)?;
+        let (row, key) = open.find_issued(tx, |key| key.offer_tag(code.selector()))?.ok_or(Error::NoOffer)?;
         let owner = self.find_principal_by_id(open, tx, row.principal)?;
         let meta = open.open_issued(&owner, &row)?;
         if kind_of(&row)? != Kind::Offer || !owner.serves(caller) {
             return Err(Error::NoOffer);
         }
-        Ok(Offer { row, meta, owner })
+        Ok(Offer { row, key, meta, owner })
     }
 
     /// The token of an offer and its value, still encrypted.

@@ -57,6 +57,7 @@ impl Vault {
         reencrypts: bool,
     ) -> Result<UserRotation, Error> {
         let open = self.open()?;
+        self.check_no_earlier_requests(&open)?;
         let turn = Turn::take(&open, uid)?;
         let purpose = if reencrypts { "user, values too" } else { "user" };
         let event = Event { purpose: purpose.to_owned(), ..Event::new(caller, OPERATION).about(Some(uid), "") };

@@ -24,6 +24,7 @@ impl Vault {
         let (vault, opened, anew, audited) = (Arc::clone(self), Arc::clone(&open), Arc::clone(&vk), event.clone());
         self.write_and_wait(event, Effect::Erases, move |tx| {
             verify_table(&vault, &opened, tx)?;
+            opened.check_keyring(&vault, tx)?;
             let maker = SlotMaker {
                 vault_id: &opened.id,
                 vk: &anew,
