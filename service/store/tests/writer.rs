@@ -3,12 +3,13 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
 use common::*;
-use tokenvault_core::port::{JobFailure, MetaKey, Store, StoreError, Totals, WriteJob, WriteTx};
+use tokenvault_core::port::{JobFailure, KeyringRow, MetaKey, Store, StoreError, Totals, WriteJob, WriteTx};
 use tokenvault_store::{SqliteStore, StoreOptions};
 
 #[test]
@@ -231,6 +232,64 @@ fn closing_the_store_writes_what_was_queued() {
     drop(store);
     told.iter().for_each(|told| told.try_recv().unwrap().unwrap());
     assert_eq!(read(&open(&state), |tx| tx.totals()).tokens, 300);
+}
+
+/// A job after whose end others go by what it was told.
+struct Turns(Arc<AtomicBool>);
+
+impl WriteJob for Turns {
+    fn run(&mut self, tx: &mut dyn WriteTx) -> Result<(), JobFailure> {
+        tx.set_meta(MetaKey::SlotMac, b"anew").map_err(|_| JobFailure)
+    }
+
+    fn finish(self: Box<Self>, committed: Told) {
+        self.0.store(committed.is_ok(), Ordering::SeqCst);
+    }
+
+    fn is_last(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_comes_behind_the_last_job_of_a_commit_runs_when_that_was_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let has_turned = Arc::new(AtomicBool::new(false));
+    let before_all = store.counters();
+    let (release, _first) = occupy(&store);
+    let seen = |expected: bool| {
+        let turned = Arc::clone(&has_turned);
+        let (work, told) = job(move |tx| {
+            assert_eq!(turned.load(Ordering::SeqCst), expected);
+            tx.set_meta(MetaKey::VaultId, b"id")
+        });
+        store.submit(Box::new(work));
+        told
+    };
+    let before = seen(false);
+    store.submit(Box::new(Turns(Arc::clone(&has_turned))));
+    let after = [seen(true), seen(true)];
+    drop(release);
+    before.recv().unwrap().unwrap();
+    after.iter().for_each(|told| told.recv().unwrap().unwrap());
+    // Together with what comes before it, and that behind it together.
+    let after_all = store.counters();
+    assert_eq!((after_all.commits - before_all.commits, after_all.writes - before_all.writes), (2, 4));
+}
+
+#[test]
+fn a_term_of_a_key_is_removed_and_none_that_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"));
+    let row = |term| KeyringRow { purpose: "users".into(), term, wrapped: vec![7; 4] };
+    write(&store, move |tx| (1..=2).try_for_each(|term| tx.put_keyring(&row(term)))).unwrap();
+    for _ in 0..2 {
+        write(&store, |tx| tx.delete_keyring("users", 1)).unwrap();
+    }
+    write(&store, |tx| tx.delete_keyring("audit", 2)).unwrap();
+    let kept = read(&store, |tx| tx.keyring());
+    assert_eq!(kept.iter().map(|row| row.term).collect::<Vec<_>>(), [2]);
 }
 
 struct OwnsTheStore(Arc<SqliteStore>, std::sync::mpsc::Sender<Told>);

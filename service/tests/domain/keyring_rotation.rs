@@ -120,6 +120,30 @@ fn what_was_issued_stays_valid_and_its_key_goes_with_the_last_of_it() {
 }
 
 #[test]
+fn a_key_of_before_is_kept_for_one_of_many_tokens_whoever_has_issued_it() {
+    let mut home = Home::new();
+    let last = User::new(home.vault(), 2_200);
+    let users = 0..3;
+    for uid in users.clone() {
+        (0..150).for_each(|_| drop(User::new(home.vault(), 2_000 + uid).token()));
+    }
+    let token = last.token();
+    drop(last);
+    home.rotate_keyring().unwrap();
+    for uid in users {
+        User::new(home.vault(), 2_000 + uid).revoke_all(&IssuedFilter::default()).unwrap();
+        (0..150).for_each(|_| drop(User::new(home.vault(), 2_000 + uid).token()));
+    }
+    home.resume_keyring().unwrap();
+    home.restart();
+    assert_eq!(terms(&home, "tokens"), [1, 2]);
+    assert!(User::new(home.vault(), 2_200).is_valid(&token));
+    User::new(home.vault(), 2_200).revoke_all(&IssuedFilter::default()).unwrap();
+    home.resume_keyring().unwrap();
+    assert_eq!(terms(&home, "tokens"), [2]);
+}
+
+#[test]
 fn a_login_opens_without_its_user_having_been_asked_and_needs_the_pepper_of_before_until_then() {
     let mut home = Home::new();
     let code = enrol(&home);
