@@ -971,8 +971,8 @@ void tokenvault_list_free(struct tokenvault_list *list);
 /**
  * Asks for the state of the vault, also while it is sealed. Texts: "state" ("starting", "uninitialised", "sealed",
  * "serving", "read-only", "quarantined"), "reason", "protection", "vault-id", "anchor" ("held", "pending", "none"), "disk-theft",
- * "machine-theft", "next-step". Numbers: "recovery-confirmed", "anchor-raises", and of the caller "tokens", "bytes",
- * "quota-tokens", "quota-bytes". Free it with tokenvault_info_free.
+ * "machine-theft", "next-step". Numbers: "recovery-confirmed", "lockdown", "anchor-raises", and of the caller "tokens",
+ * "bytes", "quota-tokens", "quota-bytes". Free it with tokenvault_info_free.
  */
 int tokenvault_status(struct tokenvault_client *client,
                       struct tokenvault_info **info);

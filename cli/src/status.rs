@@ -29,6 +29,9 @@ fn fields(status: &Status) -> Fields {
     if !status.vault_id.is_empty() {
         fields.add("Recovery", if status.recovery_confirmed { "confirmed" } else { "NOT confirmed" });
     }
+    if status.lockdown {
+        fields.add("Lockdown", "on: no value is given out");
+    }
     fields.add("Old copies", old_copies(status));
     fields.add("Disk theft", &status.disk_theft);
     fields.add("Machine theft", &status.machine_theft);

@@ -31,6 +31,7 @@ impl Info {
             (c"protection", text(&status.protection)?),
             (c"vault-id", text(&status.vault_id)?),
             (c"recovery-confirmed", Fact::Number(status.recovery_confirmed.into())),
+            (c"lockdown", Fact::Number(status.lockdown.into())),
             (c"anchor", text(&status.anchor)?),
             (c"anchor-raises", Fact::Number(status.anchor_raises)),
             (c"disk-theft", text(&status.disk_theft)?),

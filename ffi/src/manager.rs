@@ -8,8 +8,8 @@ use crate::input::Output;
 
 /// Asks for the state of the vault, also while it is sealed. Texts: "state" ("starting", "uninitialised", "sealed",
 /// "serving", "read-only", "quarantined"), "reason", "protection", "vault-id", "anchor" ("held", "pending", "none"), "disk-theft",
-/// "machine-theft", "next-step". Numbers: "recovery-confirmed", "anchor-raises", and of the caller "tokens", "bytes",
-/// "quota-tokens", "quota-bytes". Free it with tokenvault_info_free.
+/// "machine-theft", "next-step". Numbers: "recovery-confirmed", "lockdown", "anchor-raises", and of the caller "tokens",
+/// "bytes", "quota-tokens", "quota-bytes". Free it with tokenvault_info_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tokenvault_status(client: *mut Client, info: *mut *mut Info) -> c_int {
     let work = |vault: &tokenvault_client::Client| {

@@ -131,6 +131,8 @@ results! {
         vault_id: String = "vault-id",
         /// Whether the recovery key was typed back.
         recovery_confirmed: bool = "recovery-confirmed",
+        /// Whether no value leaves the vault, see `Admin.Lockdown`; not known while it is not open.
+        lockdown: bool = "lockdown",
         /// How the store stands to the counter in the TPM by which an old copy is noticed: `held`, `pending` (it is tried again),
         /// `none`.
         anchor: String = "anchor",

@@ -51,9 +51,9 @@ impl Manager {
 
     /// State of the vault with its reason and the next step; counts and quotas are the caller's own.
     ///
-    /// Keys: `state` s, `reason` s, `protection` s, `vault-id` s, `recovery-confirmed` b, `anchor` s (`held`, `pending`, `none`: whether
-    /// the TPM would notice an old copy of the store), `anchor-raises` t, `disk-theft` s, `machine-theft` s, `tokens` t, `bytes` t,
-    /// `quota-tokens` t, `quota-bytes` t (0: no limit), `next-step` s.
+    /// Keys: `state` s, `reason` s, `protection` s, `vault-id` s, `recovery-confirmed` b, `lockdown` b (no value leaves the vault; false
+    /// while it is not open), `anchor` s (`held`, `pending`, `none`: whether the TPM would notice an old copy of the store),
+    /// `anchor-raises` t, `disk-theft` s, `machine-theft` s, `tokens` t, `bytes` t, `quota-tokens` t, `quota-bytes` t (0: no limit), `next-step` s.
     #[zbus(out_args("status"))]
     async fn status(&self, #[zbus(header)] header: Header<'_>, options: Options) -> Result<proto::Status, Refusal> {
         self.0
@@ -74,6 +74,7 @@ impl Manager {
                     protection: status.protection.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
                     vault_id: vault_id(status.vault_id),
                     recovery_confirmed: status.recovery_confirmed,
+                    lockdown: status.protection.is_some() && vault.is_locked_down(),
                     anchor: anchor.state.as_str().to_owned(),
                     anchor_raises: anchor.raises,
                     disk_theft: disk_theft.to_owned(),

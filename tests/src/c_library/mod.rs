@@ -228,6 +228,7 @@ impl Client {
             protection: fact(info, c"protection"),
             vault_id: fact(info, c"vault-id"),
             recovery_confirmed: number(info, c"recovery-confirmed") == 1,
+            lockdown: number(info, c"lockdown") == 1,
             anchor: fact(info, c"anchor"),
             anchor_raises: number(info, c"anchor-raises"),
             disk_theft: fact(info, c"disk-theft"),

@@ -14,8 +14,8 @@ const TOKEN: &str =
 const VERSION: &str = "version size created current";
 const ISSUED: &str = "id kind subject audience scopes claims issued expires issuer";
 const FETCH: &str = "time uid user version count door app purpose unit operation";
-const STATUS: &str = "state reason protection vault-id recovery-confirmed anchor anchor-raises disk-theft machine-theft tokens bytes \
-                      quota-tokens quota-bytes next-step";
+const STATUS: &str = "state reason protection vault-id recovery-confirmed lockdown anchor anchor-raises disk-theft machine-theft tokens \
+                      bytes quota-tokens quota-bytes next-step";
 
 const AUDIT: &str = "seq time uid operation owner name version outcome count door app purpose pid exe unit";
 const USER: &str = "uid user role role-from active state tokens bytes quota-tokens quota-bytes last-seen";

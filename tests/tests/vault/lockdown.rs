@@ -40,6 +40,7 @@ through_both_doors! {
             assert_eq!(alice.list(&defaults()).unwrap().0.len(), 2);
             let status = alice.status().unwrap();
             assert!(status.reason.contains("lockdown") && status.next_step.contains("lockdown off"), "{status:?}");
+            assert!(status.lockdown);
             vault.restart();
             vault.wait_for_state("serving");
         }
@@ -53,7 +54,8 @@ through_both_doors! {
         let bob_again = vault.client(BOB, door);
         assert_eq!(bob_again.get("t", &of_alice()).unwrap().data(), b"another");
         assert_eq!(bob_again.redeem(&offer, &defaults()).unwrap().data(), b"another");
-        assert!(!alice.status().unwrap().reason.contains("lockdown"));
+        let status = alice.status().unwrap();
+        assert!(!status.reason.contains("lockdown") && !status.lockdown, "{status:?}");
         drop((root, bob));
     }
 

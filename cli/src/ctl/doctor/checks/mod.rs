@@ -50,6 +50,7 @@ const OF_THE_DAEMON: &[Check<Answers, Answer>] = &[
     ("state", state::state),
     ("protection", state::protection),
     ("recovery", state::recovery),
+    ("lockdown", state::lockdown),
     ("anchor", state::anchor),
     ("quota", state::quota),
     ("store", parts::store),

@@ -28,7 +28,7 @@ pub(super) fn state(answers: &Answers) -> Answer {
         if status.reason.is_empty() { status.state.clone() } else { format!("{}: {}", status.state, status.reason) };
     let next = next_step(answers);
     match status.state.as_str() {
-        // The one reason a serving vault has is that of `recovery`.
+        // The reasons a serving vault has are those of checks of their own.
         "serving" => ok("serving"),
         "starting" => warning(message, "tokenvaultctl status"),
         _ => failed(message, next),
@@ -76,6 +76,16 @@ pub(super) fn recovery(answers: &Answers) -> Answer {
         return ok("the recovery key is confirmed");
     }
     warning("no confirmed recovery key: a broken TPM loses every token", "tokenvaultctl init")
+}
+
+pub(super) fn lockdown(answers: &Answers) -> Answer {
+    if answers.status.lockdown {
+        return warning("the vault gives no value out, to nobody", "tokenvaultctl lockdown off, when values may leave again");
+    }
+    if answers.status.protection.is_empty() {
+        return ok("unknown while the vault is not open");
+    }
+    ok("values are given out")
 }
 
 pub(super) fn anchor(answers: &Answers) -> Answer {

@@ -117,6 +117,7 @@ fn each_fault_is_found_by_its_check() {
         ("state", Verdict::Failed, spoiled(|facts| status(facts).state = "sealed".into())),
         ("protection", Verdict::Warning, spoiled(|facts| status(facts).disk_theft = "NOT protected: x".into())),
         ("recovery", Verdict::Warning, spoiled(|facts| status(facts).recovery_confirmed = false)),
+        ("lockdown", Verdict::Warning, spoiled(|facts| status(facts).lockdown = true)),
         ("anchor", Verdict::Warning, spoiled(|facts| status(facts).anchor = "pending".into())),
         ("anchor", Verdict::Warning, spoiled(|facts| status(facts).anchor = "none".into())),
         ("socket", Verdict::Failed, spoiled(|facts| entry(facts).directory_mode = 0o777)),
