@@ -18,7 +18,7 @@ const LISTENED_TO_EVERY: Duration = Duration::from_millis(14);
 type Options = HashMap<&'static str, Variant<'static>>;
 
 /// The fixed part of a call that claims a body of 128 MiB less a little, then the beginning of its fields.
-fn huge_header() -> Vec<u8> {
+pub fn huge_header() -> Vec<u8> {
     let mut header = vec![b'l', 1, 0, 1];
     header.extend((128_u32 * 1024 * 1024 - 64).to_le_bytes());
     header.extend(1_u32.to_le_bytes());
