@@ -23,7 +23,7 @@ fuzz: ## look for malformed input that is not refused (SECONDS=600: so long for 
 	@tests/install-deps fuzz
 	@tests/fuzz/run '$(SECONDS)' '$(ONLY)'
 
-proof: ## show each promise of the threat and durability tables, and write tests/proof.md (ONLY=S4,D2: these; FUZZ_SECONDS=600)
+proof: ## show every promise and what was measured, in tests/proof.md (ONLY=S4,D2: these; FUZZ_SECONDS=600: fuzz longer)
 	@ONLY='$(ONLY)' FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/proof/run
 
 coverage: ## run every test, and write tests/coverage.md anew: which test covers what of the contract

@@ -1,5 +1,5 @@
-//! S4: a long run with a copy of the store at each step, while replies of the TPM are lost and its worker is killed. Each copy is put
-//! back: who is older than the last raise does not open. The vault's own store opens each time.
+//! S4: a long run with a copy of the store at each step, while replies of the TPM are lost and its worker is killed. Each
+//! copy is put back: what is older than the last raise does not open. The vault's own store opens each time.
 
 use std::path::Path;
 
@@ -53,8 +53,8 @@ impl Run {
         self.last = self.copies.len();
     }
 
-    /// A raise whose answer is lost, or whose worker is killed before it has done anything; every other time the vault is started
-    /// again, twice in a row, before anything else.
+    /// A raise whose answer is lost, or whose worker is killed before it has done anything; every other time the vault is
+    /// started again, twice in a row, before anything else.
     fn fail(&mut self, how: Fails, step: usize) {
         self.home.tpm().fail_once(Step::Raise, how);
         assert!(self.home.vault().raise_anchor().is_err() && self.home.tpm().has_failed());
@@ -64,7 +64,7 @@ impl Run {
             Fails::After => self.figure.lost += 1,
             Fails::Before => self.figure.killed += 1,
         }
-        if step % 2 == 0 {
+        if step.is_multiple_of(2) {
             for _ in 0..2 {
                 restart(&mut self.home);
                 self.figure.restarts += 1;
@@ -109,8 +109,8 @@ fn of_a_copy_at_each_step_those_from_before_the_last_raise_are_refused_and_the_p
     proof(
         "S4",
         &format!(
-            "{} copies put back and started: {quarantined} of {last} older than the last raise quarantined; {lost} lost replies, \
-             {killed} killed workers, {restarts} restarts two in a row: {bricks} bricks",
+            "{} copies put back and started: {quarantined} of {last} older than the last raise quarantined; {lost} lost \
+             replies, {killed} killed workers, {restarts} restarts two in a row: {bricks} bricks",
             copies.len(),
         ),
     );

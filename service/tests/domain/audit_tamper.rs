@@ -35,7 +35,7 @@ const fn bad(seq: u64) -> Result<u64, ChainFault> {
     Err(ChainFault::Record(seq))
 }
 
-/// The number of the record at which a fault begins, as the vault tells it: while it verifies its log, or where it does not open.
+/// The number of the record at which a fault begins, as the vault tells it: when it verifies its log, or does not open.
 fn named(home: &Home) -> Option<u64> {
     if home.vault().state() != State::Quarantined {
         return match verified(home) {

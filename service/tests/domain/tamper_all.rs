@@ -1,5 +1,6 @@
-//! S3: all that somebody who can write the store and has no key can do to rows, in every table: rows are swapped in a column, deleted,
-//! duplicated, brought back from an earlier day, and bits are flipped in each column. All of it is refused, and no wrong value comes out.
+//! S3: all that somebody who can write the store and has no key can do to rows, in every table: rows are swapped in a
+//! column, deleted, duplicated, brought back from an earlier day, and bits are flipped in each column. All of it is refused,
+//! and no wrong value comes out.
 
 mod closed;
 
@@ -14,8 +15,9 @@ use tokenvault_core::vault::State;
 use self::closed::{Closed, Row, TABLES, values};
 use crate::fixture::*;
 
-/// Changes of the store that are made.
-const MUTATIONS: usize = 5_000;
+/// Changes of the store that are made, and of them those that somebody goes by, at least.
+const MUTATIONS: usize = 5_500;
+const REFUSED: usize = 5_000;
 /// Places that are tried to make one: not everything can stand in the file.
 const TRIES: usize = 100;
 
@@ -44,7 +46,7 @@ enum Outcome {
     Meaningless,
 }
 
-/// Whether a change of that kind can be made at all: a log that is appended to, and chunks, have no row that was another one.
+/// Whether a change of that kind can be made at all: in a log that is appended to, and in chunks, no row was another one.
 fn is_possible(closed: &Closed, table: &str, kind: Kind) -> bool {
     kind != Kind::Revert || closed.earlier[table].iter().any(|row| !closed.now[table].contains(row))
 }
@@ -158,18 +160,17 @@ fn whatever_is_done_to_rows_of_any_table_is_refused_and_no_wrong_value_comes_out
         }
     });
     let (outcomes, wrong) = (outcomes.into_inner().unwrap(), wrong.into_inner());
-    assert_eq!((outcomes.values().sum(), wrong), (MUTATIONS, 0));
     let of = |outcome| outcomes.get(&outcome).copied().unwrap_or_default();
     let (out, withheld) = (of(Outcome::OutOfService), of(Outcome::Withheld));
+    assert!(out + withheld >= REFUSED && wrong == 0, "{outcomes:?}, {wrong} wrong values");
     proof(
         "S3",
         &format!(
-            "{} mutations of {} tables in {} ways: {} refused ({out} vault out of service, {withheld} value withheld), {} of counters and \
-             rows that nothing goes by; {wrong} wrong of {} values that came out",
-            outcomes.values().sum::<usize>(),
+            "{} mutations of {} tables in {} ways refused ({out} vault out of service, {withheld} value withheld), {} more \
+             of counters and rows that nothing goes by; {wrong} wrong of {} values that came out",
+            out + withheld,
             TABLES.len(),
             ways.len(),
-            out + withheld,
             of(Outcome::Meaningless),
             came_out.into_inner(),
         ),

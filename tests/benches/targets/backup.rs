@@ -104,8 +104,8 @@ impl Busy {
         proof(
             "D4",
             &format!(
-                "{there} of {here} tokens, backed up in {seconds:.1} s {}, restored on another machine with the recovery key alone in \
-                 {restored:.1} s, all rows verified in {verified:.1} s, {got} values got",
+                "{there} of {here} tokens, backed up in {seconds:.1} s {}, restored on another machine with the recovery \
+                 key alone in {restored:.1} s, all rows verified in {verified:.1} s, {got} values got",
                 self.note()
             ),
         );

@@ -122,7 +122,7 @@ through_both_doors! {
         assert_eq!(alice.get("secret", &defaults()).unwrap().data(), b"of alice");
         assert_eq!(alice.describe("secret", &defaults()).unwrap(), before, "nothing about it has changed");
         let methods = METHODS.len();
-        proof("S7", &format!("{asked} answers of {methods} methods for foreign tokens are those for missing ones, {door:?}"));
+        proof("S7", &format!("{asked} answers of {methods} methods for foreign and missing tokens the same, {door:?}"));
     }
 
     fn what_somebody_else_has_issued_is_answered_like_what_was_never_issued(door) {

@@ -1,5 +1,5 @@
-//! S1: of a thousand names, values, attributes and content types, nothing is found in any file of the vault or a backup of it, nor
-//! in what the daemon and the bus logged.
+//! S1: of a thousand names, values, attributes and content types, nothing is found in any file of the vault or a backup
+//! of it, nor in what the daemon and the bus logged.
 
 use std::fs;
 use std::path::Path;
@@ -106,7 +106,7 @@ fn nothing_of_a_token_is_found_in_any_file() {
     proof(
         "S1",
         &format!(
-            "{} markers: {hits} hits in {bytes} bytes of store, log of the store, {audited} audit records, backup and journal",
+            "{} markers: {hits} hits in {bytes} bytes of store, its log, {audited} audit records, backup and journal",
             markers.len()
         ),
     );

@@ -1,5 +1,5 @@
-//! S2: the state directory on another machine. It does not open there; and where somebody has the vault's key too, what is under a
-//! login that is not open stays closed.
+//! S2: the state directory on another machine. It does not open there; and where somebody has the vault's key too, what is
+//! under a login that is not open stays closed.
 
 use tokenvault_tests::proof;
 
@@ -73,8 +73,8 @@ fn on_another_machine_nothing_opens_and_with_the_key_of_the_vault_no_value_under
     proof(
         "S2",
         &format!(
-            "on another TPM the unseal is refused ({refusal:?}), {sealed} of {VALUES} login values; with the vault open and \
-             the user logged out {locked}, with her password {unlocked}"
+            "on another TPM the unseal is refused ({refusal:?}), {sealed} of {VALUES} login values; with the vault open \
+             and the user logged out {locked}, with her password {unlocked}"
         ),
     );
 }
