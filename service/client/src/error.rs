@@ -88,8 +88,8 @@ impl Error {
         let message = if repeatable {
             "this program has no memory left for the answer; free some and try again"
         } else {
-            "this program has no memory left for the answer: whether it was done is unknown; free some, and check before you \
-             repeat it"
+            "this program has no memory left for the answer: whether it was done is unknown; free some, and check before \
+             you repeat it"
         };
         Self::new(ErrorCode::LimitsExceeded, message)
     }

@@ -10,6 +10,9 @@ use zbus::{Signature, Type};
 
 use crate::memory::{self, NoMemory};
 
+/// Bytes of a text that is short: a row has a dozen, which all together take less than the room that there is for them.
+const SHORT: usize = 256;
+
 /// A type that is read without taking memory that is not there.
 pub trait Take: Sized {
     /// Reads one.
@@ -94,8 +97,10 @@ impl Visitor<'_> for Text {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
         let copy = memory::text(text).map_err(NoMemory::of)?;
-        // Behind each, as they may be of any length.
-        memory::room().map_err(NoMemory::of)?;
+        // Before each row, and each entry of what is of any length, there is room for all that is short in it.
+        if text.len() > SHORT {
+            memory::room().map_err(NoMemory::of)?;
+        }
         Ok(copy)
     }
 }
@@ -131,6 +136,7 @@ impl<'de> Visitor<'de> for Texts {
         let mut taken = Vec::new();
         while let Some(Taken(item)) = items.next_element()? {
             memory::push(&mut taken, item).map_err(NoMemory::of)?;
+            memory::room().map_err(NoMemory::of)?;
         }
         Ok(taken)
     }
@@ -148,7 +154,8 @@ impl<'de> Visitor<'de> for Pairs {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut taken = BTreeMap::new();
         while let Some((Taken(key), Taken(value))) = map.next_entry()? {
-            // A map cannot be asked to make room; there is some, behind the value that was just taken.
+            // A map cannot be asked to make room.
+            memory::room().map_err(NoMemory::of)?;
             taken.insert(key, value);
         }
         Ok(taken)
