@@ -10,7 +10,7 @@ use crate::handle::{self, Object};
 use crate::input::{self, Output};
 
 /// Longer than any address, with all the ways to a bus that it may name.
-const ADDRESS_BYTES_MAX: usize = 4096;
+const ADDRESS_BYTES_MAX: usize = 1024;
 
 /// A client of the vault. It may be shared between threads; calls are made one after the other.
 pub struct Client {

@@ -9,8 +9,8 @@ use zbus::Message;
 
 /// Where to look when the daemon does not answer.
 const LOOK: &str = "see 'systemctl status tokenvaultd'";
-/// Of what a bus says, as much as people read.
-const SAID_MAX: usize = 1024;
+/// Characters of what others say: more than people read.
+const SAID_MAX: usize = 2048;
 
 /// Why a call failed: what happened and what to do next, on one line, never anything of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,12 +119,12 @@ impl Error {
         let code = ErrorCode::from_dbus_name(name);
         let body = reply.body();
         let text = body.deserialize::<&str>().unwrap_or_default();
+        let text = text.char_indices().nth(SAID_MAX).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
         if name.starts_with(ERROR_PREFIX) && !text.is_empty() {
-            // Which error it is is known, and that it means.
+            // Without memory for its own text, the one that all of its kind have.
             return memory::text(text)
                 .map_or_else(|NoMemory| Self::new(code, code.text()), |text| Self::new(code, text));
         }
-        let text = text.char_indices().nth(SAID_MAX).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
         match code {
             ErrorCode::Unavailable => Self::new(code, format!("the vault is not on the bus ({name}: {text}); {LOOK}")),
             _ => Self::new(code, format!("{} ({name}: {text})", code.text())),
@@ -137,5 +137,29 @@ impl From<NoMemory> for Error {
     fn from(NoMemory: NoMemory) -> Self {
         let message = "this program has no memory left for the call: nothing was done; free some and try again";
         Self::new(ErrorCode::LimitsExceeded, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_end_is_cut_off_where_people_stop_reading() {
+        let call = Message::method_call("/a", "B").build(&()).unwrap();
+        for name in ["org.tokenvault1.Error.NotFound", "org.freedesktop.DBus.Error.ServiceUnknown", "a.b"] {
+            let reply = Message::error(&call.header(), name).build(&"é".repeat(1 << 20)).unwrap();
+            let error = Error::from_reply(&reply);
+            assert_eq!(error.code(), ErrorCode::from_dbus_name(name));
+            assert!(error.to_string().chars().count() < 2 * SAID_MAX, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_memory_says_what_has_become_of_the_call() {
+        let text = |repeatable| Error::unread("Put", repeatable, &NoMemory.of()).to_string();
+        assert!(!text(true).contains("unknown") && text(false).contains("unknown"));
+        assert!(Error::from(NoMemory).to_string().contains("nothing was done"));
+        assert_eq!(Error::from(NoMemory).code(), ErrorCode::LimitsExceeded);
     }
 }
