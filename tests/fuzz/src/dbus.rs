@@ -71,8 +71,8 @@ pub fn pipes(count: usize, bytes: &[u8]) -> Vec<OwnedFd> {
     (0..count).map(pipe).collect()
 }
 
-/// Whether these bytes are whole messages that answer something, one behind the other. They are in the order of bytes of what
-/// they answer.
+/// Whether these bytes are whole messages that answer something, one behind the other. They are in the order of bytes of
+/// what they answer.
 pub fn are_answers(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         let [order, 2 | 3, _, 1, b0, b1, b2, b3, _, _, _, _, f0, f1, f2, f3, rest @ ..] = bytes else { return false };

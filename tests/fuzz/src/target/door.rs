@@ -1,4 +1,5 @@
-//! What anybody on this machine can say to the daemon's own socket: the greeting, then messages, with descriptors or without.
+//! What anybody on this machine can say to the daemon's own socket: the greeting, then messages, with descriptors or
+//! without.
 
 use std::collections::HashMap;
 use std::io;

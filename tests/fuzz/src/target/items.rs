@@ -1,4 +1,5 @@
-//! What is in the chunks of a backup, once they open: tables, rows and the end. Who has a recovery key's public half can make any.
+//! What is in the chunks of a backup, once they open: tables, rows and the end. Who has the public half of a recovery key can
+//! make any.
 
 use std::io::Cursor;
 use std::sync::OnceLock;
@@ -169,8 +170,8 @@ impl RowTaker for Taker {
     }
 }
 
-/// The first byte says whether it is all of the text, or items, each behind its length in two bytes, that go in between those
-/// without which nothing opens and a true end.
+/// The first byte says whether it is all of the text, or items, each behind its length in two bytes, that go in between
+/// those without which nothing opens and a true end.
 pub fn run(data: &[u8]) {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
     let fixture = FIXTURE.get_or_init(Fixture::make);

@@ -46,7 +46,8 @@ fn hold(value: Result<Value, Error>) {
 enum Form {
     /// It is the arguments of a reply to the call.
     Arguments,
-    /// The same, behind two bytes: how many descriptors it says that it brings and how many it does, and how much is in them.
+    /// The same, behind two bytes: how many descriptors it says that it brings and how many it does, and how much is in
+    /// them.
     Descriptors,
     /// The arguments of an error.
     Error,
