@@ -80,7 +80,10 @@ pub(super) fn recovery(answers: &Answers) -> Answer {
 
 pub(super) fn lockdown(answers: &Answers) -> Answer {
     if answers.status.lockdown {
-        return warning("the vault gives no value out, to nobody", "tokenvaultctl lockdown off, when values may leave again");
+        return warning(
+            "the vault gives no value out, to nobody",
+            "tokenvaultctl lockdown off, when values may leave again",
+        );
     }
     if answers.status.protection.is_empty() {
         return ok("unknown while the vault is not open");
