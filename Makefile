@@ -5,7 +5,7 @@ DESTDIR ?=
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-boot fuzz coverage check bench doc header abi man fmt install deb
+.PHONY: help demo test test-boot fuzz proof coverage check bench doc header abi man fmt install deb
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test-boot: ## build the packages, and test them in booted machines (ONLY=name: t
 fuzz: ## look for malformed input that is not refused (SECONDS=600: so long for each target; ONLY=backup,rows: these)
 	@tests/install-deps fuzz
 	@tests/fuzz/run '$(SECONDS)' '$(ONLY)'
+
+proof: ## show every promise and what was measured, in tests/proof.md (ONLY=S4,D2: these; FUZZ_SECONDS=600: fuzz longer)
+	@ONLY='$(ONLY)' FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/proof/run
 
 coverage: ## run every test, and write tests/coverage.md anew: which test covers what of the contract
 	@tests/covered

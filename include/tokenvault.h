@@ -24,6 +24,11 @@
  * TOKENVAULT_ERROR_UNAVAILABLE and TOKENVAULT_ERROR_TIMEOUT can mean that it was made and only its answer did not come.
  * The text says "unknown" then: read the token before you try again.
  *
+ * Where the program has no memory left for what a call takes or gives, however large others make it, the call fails with
+ * TOKENVAULT_ERROR_LIMITS_EXCEEDED, and the client goes on; of a change the text says if that is unknown. What is small
+ * and of a size known beforehand is allocated as everywhere in Rust, which ends a program that has none: a call looks for
+ * 16 KiB before it begins and as it goes on, so that this takes other threads that use up all of these in the very moment.
+ *
  * Strings are UTF-8 and end with a zero byte. NULL where a pointer is needed, bad UTF-8 and oversize input are
  * TOKENVAULT_ERROR_INVALID_ARGS. What a call gives out is freed with its own free function; those take NULL. It needs its
  * client no more, and any thread may free it. Functions that only look into something take NULL too and give NULL or 0.
@@ -96,7 +101,8 @@ extern "C" {
 #define TOKENVAULT_ERROR_QUARANTINED 9
 
 /**
- * A quota or a rate is used up.
+ * A quota or a rate is used up, or the memory of the calling program. Of a change for whose answer there is no memory, the
+ * text says that it is unknown if it was made.
  */
 #define TOKENVAULT_ERROR_LIMITS_EXCEEDED 10
 

@@ -9,6 +9,7 @@ use std::thread::{self, Thread};
 use nix::unistd::{getpid, gettid};
 
 use tokenvault_client::ErrorCode;
+use tokenvault_client::proto::memory;
 
 use crate::failure::{self, Failure, Identity};
 
@@ -17,6 +18,8 @@ use crate::failure::{self, Failure, Identity};
 /// What a panic leaves behind is sound to use again: the client keeps its connection out of reach during a call.
 pub(crate) fn call(client: Option<&Identity>, work: impl FnOnce() -> Result<(), Failure>) -> c_int {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
+        // For what is small and of no call's own size.
+        memory::room()?;
         hold_main_thread();
         work()
     }))

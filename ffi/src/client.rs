@@ -9,6 +9,9 @@ use crate::failure::{self, Failure, Identity};
 use crate::handle::{self, Object};
 use crate::input::{self, Output};
 
+/// Longer than any address, with all the ways to a bus that it may name.
+const ADDRESS_BYTES_MAX: usize = 1024;
+
 /// A client of the vault. It may be shared between threads; calls are made one after the other.
 pub struct Client {
     connection: Connection,
@@ -32,6 +35,9 @@ pub unsafe extern "C" fn tokenvault_client_open(address: *const c_char, client: 
         let client = unsafe { Output::new("client", client) }?;
         // SAFETY: NULL or a string.
         let address = unsafe { input::optional_text("address", address) }?;
+        if address.is_some_and(|address| address.len() > ADDRESS_BYTES_MAX) {
+            return Err(Failure::invalid(format!("address has more than {ADDRESS_BYTES_MAX} bytes")));
+        }
         let address = address.map(str::parse::<Address>).transpose()?;
         let connection = Connection::open(address.as_ref())?;
         client.give(Client { connection, identity: Identity::default() });

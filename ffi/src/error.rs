@@ -25,7 +25,8 @@ pub const TOKENVAULT_ERROR_SEALED: c_int = 7;
 pub const TOKENVAULT_ERROR_LOCKED: c_int = 8;
 /// The store failed verification.
 pub const TOKENVAULT_ERROR_QUARANTINED: c_int = 9;
-/// A quota or a rate is used up.
+/// A quota or a rate is used up, or the memory of the calling program. Of a change for whose answer there is no memory, the
+/// text says that it is unknown if it was made.
 pub const TOKENVAULT_ERROR_LIMITS_EXCEEDED: c_int = 10;
 /// Disk full, read-only, directory service down, lockdown, daemon not reachable, connection lost. Of a change, the text says
 /// whether it is unknown if it was made.

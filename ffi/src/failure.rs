@@ -1,31 +1,58 @@
 //! Why a call failed, and the text of it for `tokenvault_client_error`.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::sync::{Arc, Weak};
 
+use tokenvault_client::proto::memory::{self, NoMemory};
 use tokenvault_client::{AddressError, Error, ErrorCode};
 
 /// A failed call.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: ErrorCode,
-    text: String,
+    text: Cow<'static, str>,
+    /// There was no memory for what came back.
+    is_unheld: bool,
 }
 
 impl Failure {
-    pub(crate) fn new(code: ErrorCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+    pub(crate) fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, text: text.into(), is_unheld: false }
     }
 
-    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+    pub(crate) fn invalid(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::InvalidArgs, text)
+    }
+
+    /// There is no memory for what came back.
+    pub(crate) fn unheld(NoMemory: NoMemory) -> Self {
+        let text = "this program has no memory left for the answer; free some and try again";
+        Self { is_unheld: true, ..Self::new(ErrorCode::LimitsExceeded, text) }
+    }
+
+    /// The same of a call that changes something.
+    pub(crate) fn of_change(self) -> Self {
+        if !self.is_unheld {
+            return self;
+        }
+        let text = "this program has no memory left for the answer: what was done is unknown; free some, and check before \
+                    you repeat it";
+        Self::new(ErrorCode::LimitsExceeded, text)
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(error.code(), error.to_string())
+        Self::new(error.code(), error.into_text())
+    }
+}
+
+/// Before anything was sent.
+impl From<NoMemory> for Failure {
+    fn from(error: NoMemory) -> Self {
+        Error::from(error).into()
     }
 }
 
@@ -38,15 +65,34 @@ impl From<AddressError> for Failure {
 /// What makes one client another than the next, also when it gets the same memory. Alive as long as the client is.
 pub(crate) type Identity = Arc<()>;
 
+/// The text of a failure for whose own there is no memory: true of all of them.
+const NO_TEXT: &CStr =
+    c"this program has no memory left: what was done is unknown; free some, and check before you repeat a change";
+
+/// On which client, and the text.
+type Kept = (Option<Weak<()>>, Cow<'static, CStr>);
+
 thread_local! {
     /// This thread's last failure on each client; no client: on opening one.
-    static LAST: RefCell<Vec<(Option<Weak<()>>, CString)>> = const { RefCell::new(Vec::new()) };
+    static LAST: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+    /// Whether this thread has used the one above. Its first use takes memory, and ends the program where there is none.
+    static IS_USED: Cell<bool> = const { Cell::new(false) };
+    /// On which client this thread's last failure was, while there was no memory to keep it.
+    static UNKEPT: Cell<Option<*const ()>> = const { Cell::new(None) };
 }
+
+/// More than it takes to keep one more failure, beside its text.
+const KEEPING: usize = 1024;
 
 /// Keeps the text for this thread and returns the number for C.
 pub(crate) fn record(client: Option<&Identity>, failure: &Failure) -> c_int {
-    // A zero byte would hide the end of the text; none is ever in one.
-    let text = CString::new(failure.text.replace('\0', " ")).unwrap_or_default();
+    let text = string(&failure.text).map_or(Cow::Borrowed(NO_TEXT), Cow::Owned);
+    if memory::room_for(KEEPING).is_err() {
+        UNKEPT.set(Some(pointer(client)));
+        return failure.code.number();
+    }
+    IS_USED.set(true);
+    UNKEPT.set(None);
     // A thread that is ending has nobody left to ask.
     let _ = LAST.try_with(|last| {
         let mut last = last.borrow_mut();
@@ -57,15 +103,34 @@ pub(crate) fn record(client: Option<&Identity>, failure: &Failure) -> c_int {
     failure.code.number()
 }
 
+/// A text for C. A zero byte would hide the end of it; none is ever in one.
+fn string(text: &str) -> Result<CString, NoMemory> {
+    let mut bytes = Vec::new();
+    memory::exactly(&mut bytes, text.len() + 1)?;
+    bytes.extend(text.bytes().map(|byte| if byte == 0 { b' ' } else { byte }));
+    bytes.push(0);
+    Ok(CString::from_vec_with_nul(bytes).unwrap_or_default())
+}
+
 /// This thread's last text for `client`; empty when there is none.
 pub(crate) fn last(client: Option<&Identity>) -> *const c_char {
     const NONE: &CStr = c"";
+    if UNKEPT.get() == Some(pointer(client)) {
+        return NO_TEXT.as_ptr();
+    }
+    if !IS_USED.get() {
+        return NONE.as_ptr();
+    }
     LAST.try_with(|last| {
         let last = last.borrow();
         let found = last.iter().find(|(owner, _)| is_owner(owner.as_ref(), client));
         found.map_or(NONE.as_ptr(), |(_, text)| text.as_ptr())
     })
     .unwrap_or(NONE.as_ptr())
+}
+
+fn pointer(client: Option<&Identity>) -> *const () {
+    client.map_or(std::ptr::null(), Arc::as_ptr)
 }
 
 fn is_alive(owner: Option<&Weak<()>>) -> bool {

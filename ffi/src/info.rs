@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
+use tokenvault_client::proto::memory;
 use tokenvault_client::{ErrorCode, Status, WhoAmI};
 
 use crate::boundary::answer;
@@ -60,7 +61,11 @@ impl Info {
 
 fn text(text: &str) -> Result<Fact, Failure> {
     let broken = |_| Failure::new(ErrorCode::Failed, "the daemon sent a text with a zero byte in it");
-    CString::new(text).map(Fact::Text).map_err(broken)
+    let mut bytes = Vec::new();
+    memory::exactly(&mut bytes, text.len() + 1).map_err(Failure::unheld)?;
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(0);
+    CString::from_vec_with_nul(bytes).map(Fact::Text).map_err(broken)
 }
 
 /// The fact with that key.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
 
+use tokenvault_client::proto::memory;
+
 use crate::failure::Failure;
 use crate::handle::{self, Object};
 
@@ -12,6 +14,8 @@ const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// More attributes than any token can have; a list without an end is not followed further.
 const ATTRIBUTES_MAX: usize = 1024;
 
+/// Characters of a text that are shown in a message.
+const TEXT_SHOWN: usize = 256;
 /// More texts than any list can have.
 const TEXTS_MAX: usize = 1024;
 
@@ -35,6 +39,11 @@ pub(crate) unsafe fn optional_text<'a>(what: &str, pointer: *const c_char) -> Re
 pub(crate) unsafe fn text<'a>(what: &str, pointer: *const c_char) -> Result<&'a str, Failure> {
     // SAFETY: the caller's promise.
     unsafe { optional_text(what, pointer) }?.ok_or_else(|| is_null(what))
+}
+
+/// As much of a text as people read.
+fn beginning(text: &str) -> &str {
+    text.char_indices().nth(TEXT_SHOWN).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 /// The bytes of a value.
@@ -73,8 +82,11 @@ pub(crate) unsafe fn attributes(list: *const *const c_char) -> Result<Option<BTr
         let key = unsafe { text("an attribute's key", key) }?;
         // SAFETY: entries are strings or the NULL that ends the list.
         let value = unsafe { text("an attribute's value", value) }?;
-        if attributes.insert(key.to_owned(), value.to_owned()).is_some() {
-            return Err(Failure::invalid(format!("attribute '{}' is given twice", key.escape_debug())));
+        let (owned, value) = (memory::text(key)?, memory::text(value)?);
+        // A map cannot be asked to make room.
+        memory::room()?;
+        if attributes.insert(owned, value).is_some() {
+            return Err(Failure::invalid(format!("attribute '{}' is given twice", beginning(key).escape_debug())));
         }
     }
     Err(Failure::invalid(format!("more than {ATTRIBUTES_MAX} attributes; the list ends with NULL")))
@@ -94,7 +106,7 @@ pub(crate) unsafe fn texts(what: &str, list: *const *const c_char) -> Result<Opt
         let pointer = unsafe { list.wrapping_add(at).read_unaligned() };
         // SAFETY: entries are strings or the NULL that ends the list.
         match unsafe { optional_text(what, pointer) }? {
-            Some(text) => texts.push(text.to_owned()),
+            Some(text) => memory::push(&mut texts, memory::text(text)?)?,
             None => return Ok(Some(texts)),
         }
     }

@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 
 use crate::client::{self, Client};
+use crate::failure::Failure;
 use crate::input::{self, Output};
 use crate::issue_options::IssueOptions;
 use crate::issued_options::IssuedOptions;
@@ -25,7 +26,7 @@ pub unsafe extern "C" fn tokenvault_issue(
         let token = unsafe { Output::new("token", token) }?;
         // SAFETY: NULL or options that begin with their size.
         let options = unsafe { IssueOptions::read(options) }?;
-        token.give(Value::with_token(vault.issue(&options)?)?);
+        token.give(Value::with_token(vault.issue(&options)?).map_err(Failure::of_change)?);
         Ok(())
     };
     // SAFETY: NULL or an open client.
@@ -70,7 +71,8 @@ pub unsafe extern "C" fn tokenvault_validate_claims(
         // SAFETY: NULL or options that begin with their size.
         let options = unsafe { ValidateOptions::read(options) }?;
         match vault.validate(token, &options)? {
-            Some(info) => claims.give(Value::of_issued(&info)?),
+            // It may have taken a use.
+            Some(info) => claims.give(Value::of_issued(&info).map_err(Failure::of_change)?),
             None => claims.set(ptr::null_mut()),
         }
         Ok(())

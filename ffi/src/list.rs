@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use tokenvault_client::proto::PAGE_MAX;
+use tokenvault_client::proto::{PAGE_MAX, memory};
 use tokenvault_client::{Client, IssuedOptions, ListOptions, ShareInfo, VersionInfo};
 
 use crate::boundary::answer;
@@ -28,9 +28,7 @@ impl List {
             let left = limit.saturating_sub(rows.len() as u64);
             filter.limit = Some(u32::try_from(left).map_or(PAGE_MAX, |left| left.min(PAGE_MAX)));
             let (page, next) = vault.list(&filter)?;
-            for info in &page {
-                rows.push(Handle::kept(Value::without_data(info)?));
-            }
+            extend(&mut rows, &page, Value::without_data)?;
             // A page may have no rows and not be the last; one that leads nowhere is.
             if next.is_empty() || filter.after.as_deref() == Some(&next) || rows.len() as u64 >= limit {
                 return Ok(Self { rows });
@@ -42,8 +40,8 @@ impl List {
     /// The versions of one token, the newest first.
     pub(crate) fn of_versions(name: &str, mut versions: Vec<VersionInfo>) -> Result<Self, Failure> {
         versions.sort_unstable_by_key(|info| std::cmp::Reverse(info.version));
-        let rows =
-            versions.iter().map(|info| Value::of_version(name, info).map(Handle::kept)).collect::<Result<_, _>>()?;
+        let mut rows = Vec::new();
+        extend(&mut rows, &versions, |info| Value::of_version(name, info))?;
         Ok(Self { rows })
     }
 
@@ -54,9 +52,7 @@ impl List {
             let left = limit.saturating_sub(rows.len() as u64);
             filter.limit = Some(u32::try_from(left).map_or(PAGE_MAX, |left| left.min(PAGE_MAX)));
             let (page, next) = vault.issued(&filter)?;
-            for info in &page {
-                rows.push(Handle::kept(Value::of_issued(info)?));
-            }
+            extend(&mut rows, &page, Value::of_issued)?;
             if next.is_empty() || filter.after.as_deref() == Some(&next) || rows.len() as u64 >= limit {
                 return Ok(Self { rows });
             }
@@ -66,9 +62,24 @@ impl List {
 
     /// The shares of one token.
     pub(crate) fn of_shares(name: &str, shares: &[ShareInfo]) -> Result<Self, Failure> {
-        let rows = shares.iter().map(|info| Value::of_share(name, info).map(Handle::kept)).collect::<Result<_, _>>()?;
+        let mut rows = Vec::new();
+        extend(&mut rows, shares, |info| Value::of_share(name, info))?;
         Ok(Self { rows })
     }
+}
+
+/// Puts a row for each of `infos` behind the others.
+fn extend<I>(
+    rows: &mut Vec<Handle<Value>>,
+    infos: &[I],
+    row: impl Fn(&I) -> Result<Value, Failure>,
+) -> Result<(), Failure> {
+    memory::more(rows, infos.len()).map_err(Failure::unheld)?;
+    for info in infos {
+        rows.push(Handle::kept(row(info)?));
+    }
+    // For what is small until the next page is here.
+    memory::room().map_err(Failure::unheld)
 }
 
 /// How many rows there are in the list.

@@ -3,6 +3,7 @@
 use std::ffi::{c_char, c_int};
 
 use crate::client::{self, Client};
+use crate::failure::Failure;
 use crate::input::{self, Output};
 use crate::offer_options::OfferOptions;
 use crate::redeem_options::RedeemOptions;
@@ -26,7 +27,7 @@ pub unsafe extern "C" fn tokenvault_offer(
         // SAFETY: NULL or options that begin with their size.
         let options = unsafe { OfferOptions::read(options) }?;
         let (code, info) = vault.offer(name, &options)?;
-        place.give(Value::with_code(name, &code, &info)?);
+        place.give(Value::with_code(name, &code, &info).map_err(Failure::of_change)?);
         Ok(())
     };
     // SAFETY: NULL or an open client.
@@ -49,7 +50,7 @@ pub unsafe extern "C" fn tokenvault_redeem(
         let code = unsafe { input::text("code", code) }?;
         // SAFETY: NULL or options that begin with their size.
         let options = unsafe { RedeemOptions::read(options) }?;
-        value.give(Value::with_data(vault.redeem(code, &options)?)?);
+        value.give(Value::with_data(vault.redeem(code, &options)?).map_err(Failure::of_change)?);
         Ok(())
     };
     // SAFETY: NULL or an open client.

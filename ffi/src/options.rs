@@ -2,6 +2,8 @@
 
 use std::ffi::{c_char, c_int};
 
+use tokenvault_client::proto::memory;
+
 use crate::failure::Failure;
 use crate::input;
 
@@ -50,7 +52,8 @@ pub(crate) unsafe fn read<T: Options>(pointer: *const T) -> Result<T, Failure> {
 /// As for [`input::optional_text`].
 pub(crate) unsafe fn string(what: &str, pointer: *const c_char) -> Result<Option<String>, Failure> {
     // SAFETY: the caller's promise.
-    Ok(unsafe { input::optional_text(what, pointer) }?.map(ToOwned::to_owned))
+    let text = unsafe { input::optional_text(what, pointer) }?;
+    Ok(text.map(memory::text).transpose()?)
 }
 
 /// A number among the options; zero means default.

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use tokenvault_client::ErrorCode;
+use tokenvault_client::proto::memory;
 
 use crate::failure::Failure;
 
@@ -13,7 +14,8 @@ pub(crate) struct Texts(Vec<u8>);
 impl Texts {
     /// Takes texts of the daemon over.
     pub(crate) fn collect<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> Result<Self, Failure> {
-        let mut bytes = Vec::with_capacity(texts.clone().map(|text| text.len() + 1).sum());
+        let mut bytes = Vec::new();
+        memory::exactly(&mut bytes, texts.clone().map(|text| text.len() + 1).sum()).map_err(Failure::unheld)?;
         for text in texts {
             if text.contains('\0') {
                 return Err(Failure::new(ErrorCode::Failed, "the daemon sent a text with a zero byte in it"));

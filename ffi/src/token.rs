@@ -3,6 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 
 use crate::client::{self, Client};
+use crate::failure::Failure;
 use crate::generate_options::GenerateOptions;
 use crate::get_options::GetOptions;
 use crate::input::{self, Output};
@@ -51,7 +52,7 @@ pub unsafe extern "C" fn tokenvault_put(
         let value = unsafe { input::bytes(data.cast(), len) }?;
         // SAFETY: NULL or options that begin with their size.
         let options = unsafe { PutOptions::read(options) }?;
-        let number = vault.put(name, value, &options)?;
+        let number = vault.put_with(name, value, options)?;
         // SAFETY: NULL or a place for a number.
         if let Ok(version) = unsafe { Output::new("version", version) } {
             version.set(number);
@@ -77,7 +78,7 @@ pub unsafe extern "C" fn tokenvault_generate(
         let name = unsafe { input::text("name", name) }?;
         // SAFETY: NULL or options that begin with their size.
         let options = unsafe { GenerateOptions::read(options) }?;
-        value.give(Value::with_data(vault.generate(name, &options)?)?);
+        value.give(Value::with_data(vault.generate(name, &options)?).map_err(Failure::of_change)?);
         Ok(())
     };
     // SAFETY: NULL or an open client.

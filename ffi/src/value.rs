@@ -4,6 +4,7 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
+use tokenvault_client::proto::memory;
 use tokenvault_client::{Issued, IssuedInfo, OfferInfo, ShareInfo, TokenInfo, Value as Fetched, VersionInfo};
 use zeroize::Zeroizing;
 
@@ -26,23 +27,24 @@ enum Data {
     /// A value that was fetched.
     Fetched(Box<Fetched>),
     /// The text of something that was issued, and a zero byte.
-    Text(Zeroizing<String>),
+    Text(Zeroizing<Vec<u8>>),
 }
 
 impl Data {
-    fn of_text(text: &str) -> Self {
+    fn of_text(text: &str) -> Result<Self, Failure> {
         // As long as it gets: growing would leave a copy behind.
-        let mut data = Zeroizing::new(String::with_capacity(text.len() + 1));
-        data.push_str(text);
-        data.push('\0');
-        Self::Text(data)
+        let mut data = Zeroizing::new(Vec::new());
+        memory::exactly(&mut data, text.len() + 1).map_err(Failure::unheld)?;
+        data.extend_from_slice(text.as_bytes());
+        data.push(0);
+        Ok(Self::Text(data))
     }
 
     /// Its bytes, and a zero byte that is none of them.
     fn bytes_with_zero(&self) -> &[u8] {
         match self {
             Self::Fetched(fetched) => fetched.data_with_zero(),
-            Self::Text(text) => text.as_bytes(),
+            Self::Text(text) => text,
         }
     }
 }
@@ -179,14 +181,14 @@ impl Value {
     pub(crate) fn with_token(issued: Issued) -> Result<Self, Failure> {
         let facts = Facts { expires: issued.expires, ..Facts::default() };
         let texts = Texts::collect(texts(&[(Text::Id, &issued.id)]).into_iter())?;
-        Ok(Self { data: Some(Data::of_text(&issued.token)), facts, texts })
+        Ok(Self { data: Some(Data::of_text(&issued.token)?), facts, texts })
     }
 
     /// The code of an offer of the token `name`, and what names the offer.
     pub(crate) fn with_code(name: &str, code: &str, info: &OfferInfo) -> Result<Self, Failure> {
         let facts = Facts { expires: info.expires, attempts_left: Some(info.attempts_left), ..Facts::default() };
         let texts = Texts::collect(texts(&[(Text::Name, name), (Text::Id, &info.id)]).into_iter())?;
-        Ok(Self { data: Some(Data::of_text(code)), facts, texts })
+        Ok(Self { data: Some(Data::of_text(code)?), facts, texts })
     }
 
     pub(crate) fn text(&self, which: Text) -> *const c_char {

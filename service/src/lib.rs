@@ -7,7 +7,7 @@
 mod anchor;
 pub mod bus;
 pub mod bus_link;
-mod bus_wire;
+pub mod bus_wire;
 pub mod caller;
 pub mod clock;
 pub mod config;

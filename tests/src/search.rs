@@ -31,6 +31,11 @@ pub fn find_each(root: &Path, needles: &[Vec<u8>]) -> Vec<(Vec<u8>, PathBuf)> {
     found
 }
 
+/// How many bytes the files under `root` have.
+pub fn bytes_under(root: &Path) -> u64 {
+    files_under(root).iter().map(|file| fs::metadata(file).expect("a file of the test").len()).sum()
+}
+
 /// Every regular file under `root`.
 pub fn files_under(root: &Path) -> Vec<PathBuf> {
     if !root.is_dir() {
@@ -64,6 +69,7 @@ mod tests {
         fs::write(root.path().join("deep/three"), b"needl e").unwrap();
         assert_eq!(files_that_hold(root.path(), b"needle").len(), 2);
         assert!(files_that_hold(root.path(), b"absent").is_empty());
+        assert_eq!(bytes_under(root.path()), 10 + 7 + 7);
         let found = find_each(root.path(), &[b"xxneedlexx".to_vec(), b"not there".to_vec()]);
         assert_eq!(found, [(b"xxneedlexx".to_vec(), root.path().join("deep/one"))]);
     }

@@ -19,7 +19,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn slots(&self) -> Result<Vec<SlotInfo>, Error> {
-        self.call(&method::SLOTS, &NoOptions::default())
+        self.call_rows(&method::SLOTS, &NoOptions::default())
     }
 
     /// Adds a slot and returns its number. `secret` is the recovery public key or the derived passphrase key, 32 bytes,
@@ -76,7 +76,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn audit(&self, options: &AuditOptions) -> Result<(Vec<AuditInfo>, String), Error> {
-        self.call(&method::AUDIT, options)
+        self.call_page(&method::AUDIT, options)
     }
 
     /// Begins to verify the audit log, and returns the number of the operation.
@@ -150,7 +150,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn expiring(&self, options: &ExpiringOptions) -> Result<(Vec<ExpiringInfo>, String), Error> {
-        self.call(&method::EXPIRING, options)
+        self.call_page(&method::EXPIRING, options)
     }
 
     /// Reads the configuration again.

@@ -5,18 +5,17 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokenvault_proto::memory::NoMemory;
+use tokenvault_proto::{Rows, Taken};
 use zbus::message::{Body, Type};
 use zbus::{DynamicType, Fd, Message};
 
 use crate::client::{Client, Turn};
 use crate::connection::{Connection, Failure, Prepared};
 use crate::error::Error;
-use crate::head::Head;
+use crate::head::{Head, MESSAGE_BYTES_MAX};
 use crate::method::Method;
 use crate::pipe;
-
-/// The longest call that is sent. The daemon hangs up on longer ones, which would read like a fault of its own.
-const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 
 impl Client {
     /// A call whose arguments and results are all in the message.
@@ -26,6 +25,26 @@ impl Client {
         R: DeserializeOwned + zbus::Type,
     {
         decode(method, &self.ask(method, self.until(method), body)?)
+    }
+
+    /// As [`Client::call`], for one that answers with a list.
+    pub(crate) fn call_rows<B, R>(&self, method: &Method, body: &B) -> Result<Vec<R>, Error>
+    where
+        B: Serialize + DynamicType,
+        R: DeserializeOwned + zbus::Type,
+    {
+        let Rows(rows) = self.call(method, body)?;
+        Ok(rows)
+    }
+
+    /// As [`Client::call`], for one that answers with a page of a list, and where the next begins.
+    pub(crate) fn call_page<B, R>(&self, method: &Method, body: &B) -> Result<(Vec<R>, String), Error>
+    where
+        B: Serialize + DynamicType,
+        R: DeserializeOwned + zbus::Type,
+    {
+        let (Rows(rows), Taken(next)) = self.call(method, body)?;
+        Ok((rows, next))
     }
 
     /// As [`Client::call`], for one that has something left to do before its deadline; the reply is still to be decoded.
@@ -123,7 +142,7 @@ impl Client {
         }
         let first = self.attempt(method, until, &mut turn, prepare)?;
         let again = match &first {
-            Ok(_) | Err(Failure::Late) => false,
+            Ok(_) | Err(Failure::Late | Failure::NoMemory { .. }) => false,
             Err(Failure::Unsent(_)) => true,
             Err(Failure::Lost(_)) => method.repeatable,
         };
@@ -157,6 +176,8 @@ impl Client {
             Failure::Unsent(cause) => Error::unsent(&cause),
             Failure::Lost(cause) => Error::lost(method.member, &cause, method.repeatable),
             Failure::Late => Error::late(method.member, self.deadline_of(method), method.repeatable),
+            Failure::NoMemory { is_sent: true } => Error::no_memory_for_answer(method.repeatable),
+            Failure::NoMemory { is_sent: false } => NoMemory.into(),
         }
     }
 }
@@ -175,6 +196,8 @@ where
         Failure::Unsent(cause) => Error::unsent(&cause),
         Failure::Lost(cause) => Error::lost(method.member, &cause, method.repeatable),
         Failure::Late => Error::late(method.member, deadline, method.repeatable),
+        Failure::NoMemory { is_sent: true } => Error::no_memory_for_answer(method.repeatable),
+        Failure::NoMemory { is_sent: false } => NoMemory.into(),
     })?;
     if reply.message_type() == Type::Error { Err(Error::from_reply(&reply)) } else { Ok(reply) }
 }
@@ -185,16 +208,19 @@ where
     B: Serialize + DynamicType,
 {
     let call = head.call(body).map_err(|error| match error {
+        error if NoMemory::is_in(&error) => NoMemory.into(),
         // No descriptor is left for the pipe.
         zbus::Error::InputOutput(error) => Error::local("send the value", &error),
+        zbus::Error::ExcessData => too_long(&head, body),
         error => Error::invalid(format!("the name or an option cannot be sent: {error}")),
     })?;
-    let len = call.bytes.len();
-    if len > MESSAGE_BYTES_MAX {
-        let text = format!("the name and options take {len} bytes; {MESSAGE_BYTES_MAX} can be sent");
-        return Err(Error::invalid(text));
-    }
     Ok(Prepared { call, rest })
+}
+
+/// The daemon would hang up, which would read like a fault of its own.
+fn too_long<B: Serialize + DynamicType>(head: &Head, body: &B) -> Error {
+    let len = head.measure(body).unwrap_or(usize::MAX);
+    Error::invalid(format!("the name and options take {len} bytes; {MESSAGE_BYTES_MAX} can be sent"))
 }
 
 /// What a reply says. It may borrow from the reply.
@@ -202,5 +228,5 @@ pub(crate) fn decode<'r, R>(method: &Method, reply: &'r Body) -> Result<R, Error
 where
     R: Deserialize<'r> + zbus::Type,
 {
-    reply.deserialize::<R>().map_err(|error| Error::malformed(method.member, &error))
+    reply.deserialize::<R>().map_err(|error| Error::unread(method.member, method.repeatable, &error))
 }

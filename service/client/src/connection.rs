@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
+use tokenvault_proto::memory::NoMemory;
 use zbus::Message;
 use zbus::message::Type;
 
@@ -54,6 +55,11 @@ pub(crate) enum Failure {
     Lost(String),
     /// The deadline passed first.
     Late,
+    /// There is no memory for what came.
+    NoMemory {
+        /// Whether the daemon may have had the whole message.
+        is_sent: bool,
+    },
 }
 
 impl Connection {
@@ -91,12 +97,12 @@ impl Connection {
         until: Instant,
     ) -> Result<Message, Failure> {
         loop {
-            while let Some(message) = self.inbox.next().map_err(|error| sending.failed(cause(&error)))? {
+            while let Some(message) = self.inbox.next().map_err(|error| sending.unread(&error))? {
                 let is_reply = matches!(message.message_type(), Type::MethodReturn | Type::Error);
                 if is_reply && message.header().reply_serial() == Some(serial) && sending.bytes.is_empty() {
                     return Ok(message);
                 }
-                self.heed(message).map_err(|error| sending.failed(cause(&error)))?;
+                self.heed(message).map_err(|error| sending.unread(&error))?;
             }
             let received = self.send_and_receive(&mut sending, until);
             if received.map_err(|errno| sending.broken(errno))? == Some(0) {
@@ -179,7 +185,15 @@ impl Sending<'_, '_> {
     }
 
     fn broken(&self, errno: Errno) -> Failure {
-        if errno == Errno::ETIMEDOUT { Failure::Late } else { self.failed(errno.desc().to_owned()) }
+        match errno {
+            Errno::ETIMEDOUT => Failure::Late,
+            Errno::ENOMEM => Failure::NoMemory { is_sent: self.bytes.is_empty() },
+            errno => self.failed(errno.desc().to_owned()),
+        }
+    }
+
+    fn unread(&self, error: &zbus::Error) -> Failure {
+        if NoMemory::is_in(error) { self.broken(Errno::ENOMEM) } else { self.failed(cause(error)) }
     }
 
     /// A message is acted on when its last byte is there, so one that was not sent as a whole was never acted on.
@@ -191,6 +205,7 @@ impl Sending<'_, '_> {
 /// The innermost reason; the layers above only repeat what the caller knows.
 pub(crate) fn cause(error: &zbus::Error) -> String {
     match error {
+        error if NoMemory::is_in(error) => Errno::ENOMEM.desc().to_owned(),
         zbus::Error::InputOutput(error) => match error.raw_os_error() {
             // Without the number that std puts behind it.
             Some(number) => Errno::from_raw(number).desc().to_owned(),

@@ -81,6 +81,7 @@ fn join_bus(endpoint: &Endpoint, carries: Carries, until: Instant) -> Result<Con
     let welcome = connection.await_reply(hello.serial, until).map_err(|failure| match failure {
         Failure::Unsent(cause) | Failure::Lost(cause) => cause,
         Failure::Late => broken(Errno::ETIMEDOUT),
+        Failure::NoMemory { .. } => broken(Errno::ENOMEM),
     })?;
     match welcome.message_type() {
         Type::Error => Err(Error::from_reply(&welcome).to_string()),

@@ -1,19 +1,24 @@
 //! The one error of this crate: a code of the contract's table and one line for people.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use tokenvault_proto::memory::{self, NoMemory};
 use tokenvault_proto::{ERROR_PREFIX, ErrorCode};
 use zbus::Message;
 
 /// Where to look when the daemon does not answer.
 const LOOK: &str = "see 'systemctl status tokenvaultd'";
+/// Characters of what others say: more than people read.
+const SAID_MAX: usize = 2048;
 
 /// Why a call failed: what happened and what to do next, on one line, never anything of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     code: ErrorCode,
-    message: String,
+    /// Not owned where memory has run out: to say so takes none.
+    message: Cow<'static, str>,
 }
 
 impl Error {
@@ -22,12 +27,17 @@ impl Error {
         self.code
     }
 
-    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    /// The line for people.
+    pub fn into_text(self) -> Cow<'static, str> {
+        self.message
+    }
+
+    pub(crate) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into() }
     }
 
     /// The caller's mistake, found before anything was sent.
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::InvalidArgs, message)
     }
 
@@ -68,6 +78,22 @@ impl Error {
         Self::new(ErrorCode::Failed, message)
     }
 
+    /// What came back could not be read: there was no memory for it, or it is no answer.
+    pub(crate) fn unread(member: &str, repeatable: bool, cause: &zbus::Error) -> Self {
+        if NoMemory::is_in(cause) { Self::no_memory_for_answer(repeatable) } else { Self::malformed(member, cause) }
+    }
+
+    /// This program has no memory for the answer.
+    pub(crate) fn no_memory_for_answer(repeatable: bool) -> Self {
+        let message = if repeatable {
+            "this program has no memory left for the answer; free some and try again"
+        } else {
+            "this program has no memory left for the answer: whether it was done is unknown; free some, and check before \
+             you repeat it"
+        };
+        Self::new(ErrorCode::LimitsExceeded, message)
+    }
+
     /// The connection signals came through is gone.
     pub(crate) fn deaf(cause: &str) -> Self {
         let message = format!("the connection was lost ({cause}); subscribe again, then read again what you list");
@@ -93,12 +119,47 @@ impl Error {
         let code = ErrorCode::from_dbus_name(name);
         let body = reply.body();
         let text = body.deserialize::<&str>().unwrap_or_default();
+        let text = text.char_indices().nth(SAID_MAX).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
         if name.starts_with(ERROR_PREFIX) && !text.is_empty() {
-            return Self::new(code, text);
+            // Without memory for its own text, the one that all of its kind have.
+            return memory::text(text)
+                .map_or_else(|NoMemory| Self::new(code, code.text()), |text| Self::new(code, text));
         }
         match code {
             ErrorCode::Unavailable => Self::new(code, format!("the vault is not on the bus ({name}: {text}); {LOOK}")),
             _ => Self::new(code, format!("{} ({name}: {text})", code.text())),
         }
+    }
+}
+
+/// Before anything was sent.
+impl From<NoMemory> for Error {
+    fn from(NoMemory: NoMemory) -> Self {
+        let message = "this program has no memory left for the call: nothing was done; free some and try again";
+        Self::new(ErrorCode::LimitsExceeded, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_end_is_cut_off_where_people_stop_reading() {
+        let call = Message::method_call("/a", "B").build(&()).unwrap();
+        for name in ["org.tokenvault1.Error.NotFound", "org.freedesktop.DBus.Error.ServiceUnknown", "a.b"] {
+            let reply = Message::error(&call.header(), name).build(&"é".repeat(1 << 20)).unwrap();
+            let error = Error::from_reply(&reply);
+            assert_eq!(error.code(), ErrorCode::from_dbus_name(name));
+            assert!(error.to_string().chars().count() < 2 * SAID_MAX, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_memory_says_what_has_become_of_the_call() {
+        let text = |repeatable| Error::unread("Put", repeatable, &NoMemory.of()).to_string();
+        assert!(!text(true).contains("unknown") && text(false).contains("unknown"));
+        assert!(Error::from(NoMemory).to_string().contains("nothing was done"));
+        assert_eq!(Error::from(NoMemory).code(), ErrorCode::LimitsExceeded);
     }
 }

@@ -6,14 +6,18 @@ use std::num::NonZeroU32;
 
 use serde::Serialize;
 use tokenvault_proto::OBJECT_PATH;
+use tokenvault_proto::memory::{self, NoMemory};
 use zbus::DynamicType;
 use zbus::wire::serialized::{Context, Data};
-use zbus::wire::{NATIVE_ENDIAN, to_bytes_for_signature};
+use zbus::wire::{NATIVE_ENDIAN, serialized_size};
 
 use crate::method::Method;
+use crate::sys;
 
 /// Flag of a message's header.
 const ALLOW_INTERACTIVE_AUTHORIZATION: u8 = 4;
+/// The longest call that is sent. The daemon hangs up on longer ones, which would read like a fault of its own.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 /// Bytes that nearly every head fits into.
 const USUAL_BYTES: usize = 192;
 
@@ -48,18 +52,41 @@ impl Head {
     /// The whole call.
     ///
     /// # Errors
-    /// The body cannot be encoded.
+    /// The body cannot be encoded, `ExcessData` when it is too long to be sent, or there is no memory for it.
     pub(crate) fn call<B: Serialize + DynamicType>(&self, body: &B) -> Result<Call, zbus::Error> {
-        let signature = body.signature();
-        let text = signature.to_string_no_parens();
-        // A body begins at a multiple of 8, so it is encoded as if it stood alone.
-        let body = to_bytes_for_signature(Context::new(NATIVE_ENDIAN, 0), signature, body)?;
-        let mut bytes = Writer(Vec::with_capacity(USUAL_BYTES + body.bytes().len()));
+        let text = body.signature().to_string_no_parens();
+        let body = sys::encode(body, MESSAGE_BYTES_MAX)?;
+        let mut bytes = Writer(Vec::new());
+        memory::exactly(&mut bytes.0, USUAL_BYTES + body.bytes().len()).map_err(NoMemory::of::<zbus::Error>)?;
+        self.write(&mut bytes, &text, (len(body.bytes())?, len(body.fds())?))?;
+        // The head was longer than most.
+        memory::exactly(&mut bytes.0, body.bytes().len()).map_err(NoMemory::of::<zbus::Error>)?;
+        bytes.0.extend_from_slice(body.bytes());
+        if bytes.0.len() > MESSAGE_BYTES_MAX {
+            return Err(zbus::Error::ExcessData);
+        }
+        Ok(Call { bytes: bytes.0, serial: self.serial, body })
+    }
+
+    /// How long the whole call would be.
+    ///
+    /// # Errors
+    /// As [`Head::call`].
+    pub(crate) fn measure<B: Serialize + DynamicType>(&self, body: &B) -> Result<usize, zbus::Error> {
+        let size = serialized_size(Context::new(NATIVE_ENDIAN, 0), body)?;
+        let mut bytes = Writer(Vec::new());
+        let text = body.signature().to_string_no_parens();
+        self.write(&mut bytes, &text, (u32::try_from(size.size()).unwrap_or(u32::MAX), size.num_fds()))?;
+        Ok(bytes.0.len() + size.size())
+    }
+
+    /// Everything before the body, which has so many bytes and descriptors.
+    fn write(&self, bytes: &mut Writer, signature: &str, (len, fds): (u32, u32)) -> Result<(), zbus::Error> {
         let order = if cfg!(target_endian = "big") { b'B' } else { b'l' };
         // A method call that wants a reply, of version 1.
         let flags = if self.interactive { ALLOW_INTERACTIVE_AUTHORIZATION } else { 0 };
         bytes.0.extend_from_slice(&[order, 1, flags, 1]);
-        bytes.number(len(body.bytes())?);
+        bytes.number(len);
         bytes.number(self.serial.get());
         bytes.number(0);
         let start = bytes.0.len();
@@ -69,16 +96,14 @@ impl Head {
         if let Some(name) = self.destination {
             bytes.text(6, b's', name)?;
         }
-        if !text.is_empty() {
-            bytes.signature(&text)?;
+        if !signature.is_empty() {
+            bytes.signature(signature)?;
         }
-        if !body.fds().is_empty() {
+        if fds > 0 {
             bytes.field(9, b'u');
-            bytes.number(len(body.fds())?);
+            bytes.number(fds);
         }
-        bytes.end_fields(start)?;
-        bytes.0.extend_from_slice(body.bytes());
-        Ok(Call { bytes: bytes.0, serial: self.serial, body })
+        bytes.end_fields(start)
     }
 }
 
@@ -138,7 +163,6 @@ mod tests {
 
     use super::*;
     use crate::method;
-    use crate::sys;
 
     fn head(destination: Option<&'static str>, serial: u32) -> Head {
         Head::new(&method::GET, destination, NonZeroU32::new(serial).unwrap())

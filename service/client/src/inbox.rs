@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
+use tokenvault_proto::memory::{self, NoMemory};
 use zbus::Message;
 use zbus::message::Header;
 use zbus::wire::serialized::{Context, Data};
@@ -67,24 +68,30 @@ impl Inbox {
     }
 
     /// Receives once without waiting; how many bytes came, 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// The kernel's, and `ENOMEM` when there is no memory for more of a message.
     pub(crate) fn receive(&mut self, from: impl AsFd) -> Result<usize, Errno> {
-        self.make_room();
+        self.make_room()?;
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         let count = sys::receive(from, room, &mut self.fds)?;
         self.end += count;
         if self.fds.len() > MOST_WAITING { Err(Errno::EMFILE) } else { Ok(count) }
     }
 
-    fn make_room(&mut self) {
+    fn make_room(&mut self) -> Result<(), Errno> {
         if self.end < self.buffer.len() {
-            return;
+            return Ok(());
         }
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         } else {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            let len = self.buffer.len();
+            memory::exactly(&mut self.buffer, len).map_err(|NoMemory| Errno::ENOMEM)?;
+            self.buffer.resize(len * 2, 0);
         }
+        Ok(())
     }
 
     /// The next message that is here as a whole.
@@ -106,7 +113,9 @@ impl Inbox {
             }
             let fds = if is_plain { Vec::from(std::mem::take(&mut self.fds)) } else { self.first_descriptors(len)? };
             let count = fds.len();
-            match sys::parse(self.take(len), fds) {
+            let message = self.take(len).map_err(NoMemory::of::<zbus::Error>)?;
+            memory::room().map_err(NoMemory::of::<zbus::Error>)?;
+            match sys::parse(message, fds) {
                 Ok(message) if count > 0 && count != claimed(message.header().unix_fds()) => {
                     return Err(zbus::Error::Failure("file descriptors that belong to no message".to_owned()));
                 }
@@ -134,17 +143,17 @@ impl Inbox {
     }
 
     /// The first `len` bytes, which are taken out.
-    fn take(&mut self, len: usize) -> Vec<u8> {
+    fn take(&mut self, len: usize) -> Result<Vec<u8>, NoMemory> {
         // What is long is not copied when it stands alone, as a long reply does.
         if len > USUAL_ROOM && (self.start, self.end) == (0, len) {
             let mut bytes = std::mem::replace(&mut self.buffer, vec![0; USUAL_ROOM]);
             self.end = 0;
             bytes.truncate(len);
-            return bytes;
+            return Ok(bytes);
         }
-        let bytes = self.bytes().get(..len).unwrap_or_default().to_vec();
+        let bytes = memory::bytes(self.bytes().get(..len).unwrap_or_default())?;
         self.consume(len);
-        bytes
+        Ok(bytes)
     }
 }
 

@@ -1,6 +1,8 @@
 //! `org.tokenvault1.Issuer`: tokens the vault issues and validates.
 
-use tokenvault_proto::{Claims, IssueOptions, IssuedInfo, IssuedOptions, NoOptions, RevokeAllOptions, ValidateOptions};
+use tokenvault_proto::{
+    Claims, IssueOptions, IssuedInfo, IssuedOptions, NoOptions, RevokeAllOptions, Taken, ValidateOptions,
+};
 use zeroize::Zeroizing;
 
 use crate::client::Client;
@@ -24,7 +26,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn issue(&self, options: &IssueOptions) -> Result<Issued, Error> {
-        let (token, id, expires): (String, String, u64) = self.call(&method::ISSUE, options)?;
+        let (Taken(token), Taken(id), expires) = self.call(&method::ISSUE, options)?;
         Ok(Issued { token: Zeroizing::new(token), id, expires })
     }
 
@@ -61,6 +63,6 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn issued(&self, options: &IssuedOptions) -> Result<(Vec<IssuedInfo>, String), Error> {
-        self.call(&method::ISSUED, options)
+        self.call_page(&method::ISSUED, options)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use tokenvault_proto::{LoginState, NoOptions};
+use tokenvault_proto::{LoginState, NoOptions, Taken};
 use zeroize::Zeroizing;
 
 use crate::client::Client;
@@ -23,7 +23,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn enrol_login(&self, uid: u32, key: &[u8]) -> Result<Zeroizing<String>, Error> {
-        let code: String = self.call_with_value(&method::ENROL, key, |pipe| (uid, pipe, NoOptions::default()))?;
+        let Taken(code) = self.call_with_value(&method::ENROL, key, |pipe| (uid, pipe, NoOptions::default()))?;
         Ok(Zeroizing::new(code))
     }
 

@@ -1,6 +1,6 @@
 //! `org.tokenvault1.Manager`: state, identity, health.
 
-use tokenvault_proto::{Health, NoOptions, OperationInfo, Status, WhoAmI};
+use tokenvault_proto::{Health, NoOptions, OperationInfo, Status, Taken, WhoAmI};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -36,7 +36,8 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn metrics(&self) -> Result<String, Error> {
-        self.call(&method::METRICS, &NoOptions::default())
+        let Taken(text) = self.call(&method::METRICS, &NoOptions::default())?;
+        Ok(text)
     }
 
     /// How an operation stands that this user began.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use tokenvault_proto::memory::{self, NoMemory};
 use zbus::Message;
 use zbus::message::{Flags, Type};
 
@@ -28,7 +29,7 @@ impl Answers {
     /// Answers `message` if it is a call that wants an answer, which has the number that `serial` gives.
     ///
     /// # Errors
-    /// The peer takes no answers and goes on calling.
+    /// The peer takes no answers and goes on calling, or there is no memory for this one.
     pub(crate) fn answer(&mut self, message: &Message, serial: impl FnOnce() -> NonZeroU32) -> Result<(), zbus::Error> {
         let head = message.primary_header();
         if head.msg_type() != Type::MethodCall || head.flags().contains(Flags::NO_REPLY_EXPECTED) {
@@ -38,6 +39,7 @@ impl Answers {
         if self.bytes.len() + answer.data().bytes().len() > MOST_BYTES {
             return Err(zbus::Error::ExcessData);
         }
+        memory::more(&mut self.bytes, answer.data().bytes().len()).map_err(NoMemory::of::<zbus::Error>)?;
         self.bytes.extend_from_slice(answer.data().bytes());
         Ok(())
     }

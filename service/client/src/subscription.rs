@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use tokenvault_proto::{CHANGE_LOST, ErrorCode, MANAGER_INTERFACE, NoOptions, OperationInfo, SIGNALS_MAX};
+use tokenvault_proto::{CHANGE_LOST, ErrorCode, MANAGER_INTERFACE, NoOptions, OperationInfo, SIGNALS_MAX, Taken};
 use zbus::Message;
 
 use crate::call::ask_on;
@@ -157,13 +157,22 @@ fn read(signal: &Message) -> Result<Option<Notice>, Error> {
     }
     let member = header.member().map_or("", |member| member.as_str());
     let notice = match member {
-        "TokenChanged" => body.deserialize().map(|(owner, name, change, version): (String, String, String, u64)| {
-            if change == CHANGE_LOST { Notice::Lost } else { Notice::Changed { owner, name, change, version } }
-        }),
-        "TokenExpiring" => body.deserialize().map(|(owner, name, expires)| Notice::Expiring { owner, name, expires }),
-        "TokenShared" => body.deserialize().map(|(owner, name)| Notice::Shared { owner, name }),
+        "TokenChanged" => body.deserialize().map(
+            |(Taken(owner), Taken(name), Taken(change), version): (
+                Taken<String>,
+                Taken<String>,
+                Taken<String>,
+                u64,
+            )| {
+                if change == CHANGE_LOST { Notice::Lost } else { Notice::Changed { owner, name, change, version } }
+            },
+        ),
+        "TokenExpiring" => {
+            body.deserialize().map(|(Taken(owner), Taken(name), expires)| Notice::Expiring { owner, name, expires })
+        }
+        "TokenShared" => body.deserialize().map(|(Taken(owner), Taken(name))| Notice::Shared { owner, name }),
         "OperationChanged" => body.deserialize().map(|(_, info): (u64, OperationInfo)| Notice::Operation(info)),
         _ => return Ok(None),
     };
-    notice.map(Some).map_err(|error| Error::malformed(member, &error))
+    notice.map(Some).map_err(|error| Error::unread(member, true, &error))
 }

@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 use serde::Serialize;
 use tokenvault_proto::{
     AnnotateOptions, DeleteOptions, DescribeOptions, FetchInfo, FetchesOptions, GenerateOptions, GetOptions,
-    ListOptions, OfferInfo, OfferOptions, PutOptions, RedeemOptions, ShareInfo, ShareOptions, TokenInfo, VersionInfo,
+    ListOptions, OfferInfo, OfferOptions, PutOptions, RedeemOptions, ShareInfo, ShareOptions, Taken, TokenInfo,
+    VersionInfo,
 };
 use zbus::Type;
 use zeroize::Zeroizing;
@@ -44,8 +45,19 @@ impl Client {
         if value.len() <= pipe::PIPE_BYTES {
             return self.call_with_value(&method::PUT, value, |pipe| (Text(name), pipe, options));
         }
+        self.put_with(name, value, options.clone())
+    }
+
+    /// The same with options that are given away, so that no memory is needed for a copy.
+    ///
+    /// # Errors
+    /// As [`Client::put`].
+    pub fn put_with(&self, name: &str, value: &[u8], mut options: PutOptions) -> Result<u64, Error> {
+        if value.len() <= pipe::PIPE_BYTES {
+            return self.put(name, value, &options);
+        }
         // It is written while the call is under way: if this program is killed, the vault must not take a part of it for the whole.
-        let options = PutOptions { size: Some(value.len() as u64), ..options.clone() };
+        options.size = Some(value.len() as u64);
         self.call_with_value(&method::PUT_LONG, value, |pipe| (Text(name), pipe, &options))
     }
 
@@ -70,7 +82,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn list(&self, options: &ListOptions) -> Result<(Vec<TokenInfo>, String), Error> {
-        self.call(&method::LIST, options)
+        self.call_page(&method::LIST, options)
     }
 
     /// Changes what `options` gives and nothing else.
@@ -102,7 +114,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn versions(&self, name: &str, options: &DescribeOptions) -> Result<Vec<VersionInfo>, Error> {
-        self.call(&method::VERSIONS, &(Text(name), options))
+        self.call_rows(&method::VERSIONS, &(Text(name), options))
     }
 
     /// Makes a new version with the value of an old one and returns its number.
@@ -134,7 +146,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn shares(&self, name: &str, options: &DescribeOptions) -> Result<Vec<ShareInfo>, Error> {
-        self.call(&method::SHARES, &(Text(name), options))
+        self.call_rows(&method::SHARES, &(Text(name), options))
     }
 
     /// Offers a token; the code that gives its value once, and what names the offer.
@@ -142,7 +154,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn offer(&self, name: &str, options: &OfferOptions) -> Result<(Zeroizing<String>, OfferInfo), Error> {
-        let (code, offer): (String, OfferInfo) = self.call(&method::OFFER, &(Text(name), options))?;
+        let (Taken(code), offer): (Taken<String>, OfferInfo) = self.call(&method::OFFER, &(Text(name), options))?;
         Ok((Zeroizing::new(code), offer))
     }
 
@@ -151,7 +163,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn fetches(&self, name: &str, options: &FetchesOptions) -> Result<(Vec<FetchInfo>, String), Error> {
-        self.call(&method::FETCHES, &(Text(name), options))
+        self.call_page(&method::FETCHES, &(Text(name), options))
     }
 
     /// The value of an offered token, once.
@@ -173,7 +185,7 @@ impl Client {
     fn stream(&self, method: &Method, name: &str, options: &(impl Serialize + Type)) -> Result<ValueStream, Error> {
         let reply = self.ask(method, self.until(method), &(Text(name), options))?;
         let (pipe, info): (zbus::OwnedFd, TokenInfo) = call::decode(method, &reply)?;
-        Ok(ValueStream::new(pipe.into(), info, self.deadline_of(method)))
+        Ok(ValueStream::new(pipe.into(), info, self.deadline_of(method), method.repeatable))
     }
 
     /// A call that answers with a value. The value is read after other threads may have their turn again.
@@ -188,9 +200,9 @@ impl Client {
                 .as_fd()
                 .try_clone_to_owned()
                 .map_err(|error| Error::local("keep the pipe of the value", &error))?;
-            return ValueStream::new(read, info, self.deadline_of(method)).read_whole();
+            return ValueStream::new(read, info, self.deadline_of(method), method.repeatable).read_whole();
         }
-        Value::receive(read.as_fd(), info, until)
+        Value::receive(read.as_fd(), info, until, method.repeatable)
     }
 }
 

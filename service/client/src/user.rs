@@ -12,7 +12,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn users(&self) -> Result<Vec<UserInfo>, Error> {
-        self.call(&method::USERS, &NoOptions::default())
+        self.call_rows(&method::USERS, &NoOptions::default())
     }
 
     /// Changes what a user may do.
@@ -36,7 +36,7 @@ impl Client {
     /// # Errors
     /// A row of the contract's table.
     pub fn deletions(&self) -> Result<Vec<DeletionInfo>, Error> {
-        self.call(&method::DELETIONS, &NoOptions::default())
+        self.call_rows(&method::DELETIONS, &NoOptions::default())
     }
 
     /// Deletes everything of a user.

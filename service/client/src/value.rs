@@ -7,6 +7,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::unistd::read;
+use tokenvault_proto::memory::{self, NoMemory};
 use tokenvault_proto::{ErrorCode, TokenInfo};
 use zeroize::Zeroizing;
 
@@ -46,11 +47,14 @@ impl Value {
     }
 
     /// Reads exactly the bytes that `info` announces.
-    pub(crate) fn receive(pipe: BorrowedFd<'_>, info: TokenInfo, until: Instant) -> Result<Self, Error> {
+    pub(crate) fn receive(
+        pipe: BorrowedFd<'_>,
+        info: TokenInfo,
+        until: Instant,
+        repeatable: bool,
+    ) -> Result<Self, Error> {
         let size = size(&info)?;
-        // One byte more than announced, so that one read shows whether there is more; it stays zero where there is not. Allocated
-        // once: growing would leave copies behind.
-        let mut data = Zeroizing::new(vec![0; size + 1]);
+        let mut data = room(size, repeatable)?;
         let mut count = 0;
         while count < size {
             match read_some(pipe, data.get_mut(count..).unwrap_or_default(), until) {
@@ -94,6 +98,15 @@ pub(crate) fn size(info: &TokenInfo) -> Result<usize, Error> {
         .ok_or_else(|| Error::malformed("Get", &format!("a value of {} bytes", info.size)))
 }
 
+/// Memory for a value of so many bytes, allocated once: growing would leave copies behind. It has one byte more, so that a read
+/// shows whether there is more than was announced; it stays zero where there is not.
+pub(crate) fn room(size: usize, repeatable: bool) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut data = Zeroizing::new(Vec::new());
+    memory::exactly(&mut data, size + 1).map_err(|NoMemory| Error::no_memory_for_answer(repeatable))?;
+    data.resize(size + 1, 0);
+    Ok(data)
+}
+
 pub(crate) fn too_long(size: u64) -> Error {
     Error::malformed("Get", &format!("more than the {size} bytes announced"))
 }
@@ -130,7 +143,7 @@ mod tests {
     fn the_announced_bytes_are_the_value() {
         let (reader, writer) = pipe().unwrap();
         write(&writer, b"abc").unwrap();
-        let value = Value::receive(reader.as_fd(), info(3), soon()).unwrap();
+        let value = Value::receive(reader.as_fd(), info(3), soon(), true).unwrap();
         assert_eq!((value.data(), value.data_with_zero()), (&b"abc"[..], &b"abc\0"[..]));
     }
 
@@ -139,7 +152,7 @@ mod tests {
         let (reader, writer) = pipe().unwrap();
         write(&writer, b"ab").unwrap();
         drop(writer);
-        let error = Value::receive(reader.as_fd(), info(3), soon()).unwrap_err();
+        let error = Value::receive(reader.as_fd(), info(3), soon(), true).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Timeout);
         assert!(error.to_string().contains("2 of 3"), "{error}");
     }
@@ -148,7 +161,8 @@ mod tests {
     fn a_pipe_that_stalls_is_a_timeout_at_the_deadline() {
         let (reader, writer) = pipe().unwrap();
         write(&writer, b"ab").unwrap();
-        let error = Value::receive(reader.as_fd(), info(3), Instant::now() + Duration::from_millis(20)).unwrap_err();
+        let error =
+            Value::receive(reader.as_fd(), info(3), Instant::now() + Duration::from_millis(20), true).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Timeout);
     }
 
@@ -164,11 +178,12 @@ mod tests {
         write(&pipe, b"ab").unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| write(&pipe, b"c").unwrap());
-            let value = Value::receive(pipe.as_fd(), info(3), soon()).unwrap();
+            let value = Value::receive(pipe.as_fd(), info(3), soon(), true).unwrap();
             assert_eq!(value.data(), b"abc");
         });
         write(&pipe, b"ab").unwrap();
-        let error = Value::receive(pipe.as_fd(), info(3), Instant::now() + Duration::from_millis(20)).unwrap_err();
+        let error =
+            Value::receive(pipe.as_fd(), info(3), Instant::now() + Duration::from_millis(20), true).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Timeout);
     }
 
@@ -176,14 +191,14 @@ mod tests {
     fn more_bytes_than_announced_are_refused() {
         let (reader, writer) = pipe().unwrap();
         write(&writer, b"abcd").unwrap();
-        let error = Value::receive(reader.as_fd(), info(3), soon()).unwrap_err();
+        let error = Value::receive(reader.as_fd(), info(3), soon(), true).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Failed);
     }
 
     #[test]
     fn an_absurd_size_is_refused_before_memory_is_taken() {
         let (reader, _writer) = pipe().unwrap();
-        let error = Value::receive(reader.as_fd(), info(u64::MAX), soon()).unwrap_err();
+        let error = Value::receive(reader.as_fd(), info(u64::MAX), soon(), true).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Failed);
     }
 

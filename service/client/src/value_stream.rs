@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use tokenvault_proto::TokenInfo;
-use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::value::{self, Value};
@@ -19,11 +18,13 @@ pub struct ValueStream {
     count: u64,
     /// How long the next ones may take to come.
     patience: Duration,
+    /// Whether to ask again changes nothing.
+    repeatable: bool,
 }
 
 impl ValueStream {
-    pub(crate) const fn new(pipe: OwnedFd, info: TokenInfo, patience: Duration) -> Self {
-        Self { pipe, info, count: 0, patience }
+    pub(crate) const fn new(pipe: OwnedFd, info: TokenInfo, patience: Duration, repeatable: bool) -> Self {
+        Self { pipe, info, count: 0, patience, repeatable }
     }
 
     /// Everything about the token but its value.
@@ -61,8 +62,7 @@ impl ValueStream {
     /// As [`ValueStream::read`].
     pub fn read_whole(mut self) -> Result<Value, Error> {
         let size = value::size(&self.info)?;
-        // One byte more, so that the end is seen, and zero behind it. Allocated once: growing would leave copies behind.
-        let mut data = Zeroizing::new(vec![0; size + 1]);
+        let mut data = value::room(size, self.repeatable)?;
         let mut count = 0;
         loop {
             match self.read(data.get_mut(count..).unwrap_or_default())? {
@@ -90,7 +90,7 @@ mod tests {
     fn stream(size: u64) -> (ValueStream, OwnedFd) {
         let (reader, writer) = pipe().unwrap();
         let info = TokenInfo { size, ..TokenInfo::default() };
-        (ValueStream::new(reader, info, Duration::from_millis(50)), writer)
+        (ValueStream::new(reader, info, Duration::from_millis(50), true), writer)
     }
 
     #[test]

@@ -187,6 +187,7 @@ macro_rules! results {
                     }
 
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        $crate::memory::room().map_err($crate::memory::NoMemory::of)?;
                         $(let mut $field: Option<$ty> = None;)*
                         $($(let mut $opt: Option<$opt_ty> = None;)*)?
                         while let Some(key) = map.next_key::<&str>()? {

@@ -7,6 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use zbus::{OwnedVariant, Variant};
 
 use crate::dictionary::FieldType;
+use crate::taken::Take;
 use crate::variant::Outgoing;
 
 /// One thing that was found.
@@ -106,6 +107,12 @@ impl Serialize for Findings {
 impl<'de> Deserialize<'de> for Findings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self::from_wire(HashMap::deserialize(deserializer)?))
+    }
+}
+
+impl Take for Findings {
+    fn take<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
     }
 }
 

@@ -11,9 +11,11 @@ mod dictionary;
 mod error;
 mod expiring;
 mod findings;
+pub mod memory;
 mod option;
 mod place;
 mod result;
+mod taken;
 mod variant;
 mod written_key;
 
@@ -35,6 +37,7 @@ pub use result::{
     CleanupInfo, CredentialTest, DeletionInfo, Health, IssuedInfo, LoginState, OfferInfo, ShareInfo, SlotInfo, Status,
     TokenInfo, UserInfo, VersionInfo, WhoAmI,
 };
+pub use taken::{Rows, Take, Taken};
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 
 /// Well-known bus name.

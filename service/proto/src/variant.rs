@@ -11,6 +11,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde::{Deserialize, Deserializer};
 
 use crate::dictionary::FieldType;
+use crate::taken::{Take, Taken};
 
 /// What zbus takes for a variant, and the names of its parts.
 const NAME: &str = "Variant";
@@ -32,7 +33,7 @@ impl<T: FieldType + Serialize> Serialize for Outgoing<'_, T> {
 /// A value that was read from a variant of its type.
 pub struct Incoming<T>(pub T);
 
-impl<'de, T: FieldType + Deserialize<'de>> Deserialize<'de> for Incoming<T> {
+impl<'de, T: FieldType + Take> Deserialize<'de> for Incoming<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_struct(NAME, &[SIGNATURE, VALUE], Parts(PhantomData)).map(Self)
     }
@@ -40,7 +41,7 @@ impl<'de, T: FieldType + Deserialize<'de>> Deserialize<'de> for Incoming<T> {
 
 struct Parts<T>(PhantomData<T>);
 
-impl<'de, T: FieldType + Deserialize<'de>> Visitor<'de> for Parts<T> {
+impl<'de, T: FieldType + Take> Visitor<'de> for Parts<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,6 +53,7 @@ impl<'de, T: FieldType + Deserialize<'de>> Visitor<'de> for Parts<T> {
         if signature != T::SIGNATURE {
             return Err(de::Error::invalid_value(de::Unexpected::Str(signature), &self));
         }
-        parts.next_element()?.ok_or_else(|| de::Error::invalid_length(1, &self))
+        let Taken(value) = parts.next_element()?.ok_or_else(|| de::Error::invalid_length(1, &self))?;
+        Ok(value)
     }
 }

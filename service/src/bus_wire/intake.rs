@@ -78,8 +78,12 @@ impl Intake {
     pub(super) async fn next_line(&mut self) -> io::Result<usize> {
         loop {
             let bytes = self.inbox.bytes();
-            if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
-                return Ok(end + 2);
+            if let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+                // zbus looks for the byte before it, whether or not there is one.
+                if bytes.get(..end).is_some_and(|line| line.ends_with(b"\r")) {
+                    return Ok(end + 1);
+                }
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a line of the bus that does not end as one"));
             }
             if bytes.len() > LONGEST_LINE {
                 return Err(io::Error::new(

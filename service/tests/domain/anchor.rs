@@ -12,7 +12,7 @@ use crate::fixture::*;
 const RECOVERY: [u8; 32] = [6; 32];
 const PASSPHRASE: [u8; 32] = [8; 32];
 
-fn held(home: &Home) -> bool {
+pub fn held(home: &Home) -> bool {
     home.vault().anchor().state == AnchorState::Held
 }
 
@@ -29,14 +29,14 @@ fn confirm(home: &Home) {
 }
 
 /// On a TPM, with a confirmed recovery key.
-fn anchored() -> Home {
+pub fn anchored() -> Home {
     let home = Home::on_a_tpm();
     confirm(&home);
     home
 }
 
 /// Starts it as a boot does; what comes of it.
-fn boot(home: &mut Home) -> State {
+pub fn boot(home: &mut Home) -> State {
     home.start(Settings::default());
     let _may_not_open = home.unseal();
     if home.vault().state() == State::Serving {
@@ -50,16 +50,16 @@ fn verify(home: &Home) {
     home.vault().verify_rows(&Unwatched).unwrap();
 }
 
-fn restart(home: &mut Home) {
+pub fn restart(home: &mut Home) {
     home.restart();
     verify(home);
 }
 
-fn raise(home: &Home) {
+pub fn raise(home: &Home) {
     home.vault().raise_anchor().unwrap();
 }
 
-fn snapshot(home: &mut Home) -> TempDir {
+pub fn snapshot(home: &mut Home) -> TempDir {
     home.stop();
     let copy = home.copy();
     assert_eq!(boot(home), State::Serving);
@@ -67,7 +67,7 @@ fn snapshot(home: &mut Home) -> TempDir {
 }
 
 /// Puts a copy back, and starts.
-fn roll_back(home: &mut Home, copy: &TempDir) -> State {
+pub fn roll_back(home: &mut Home, copy: &TempDir) -> State {
     home.stop();
     home.put_back(copy.path());
     boot(home)
@@ -89,32 +89,6 @@ fn a_new_vault_on_a_tpm_is_anchored_and_the_counter_is_raised_when_something_was
     assert!(held(&home));
     assert_eq!(home.alice().get("a").unwrap(), b"1");
     assert_eq!(home.vault().take_anchor_notice(), None);
-}
-
-#[test]
-fn every_copy_from_before_the_last_raise_is_refused_and_every_later_one_opens() {
-    const STEPS: usize = 200;
-    let mut home = anchored();
-    let (mut copies, mut raised_at) = (Vec::new(), Vec::new());
-    for step in 0..STEPS {
-        home.alice().put("a", format!("{step}").as_bytes()).unwrap();
-        if step % 9 == 5 {
-            raise(&home);
-            raised_at.push(copies.len());
-        }
-        copies.push(snapshot(&mut home));
-    }
-    let last = *raised_at.last().unwrap();
-    assert!(last < STEPS - 1, "some are later: {raised_at:?}");
-    for (number, copy) in copies.iter().enumerate() {
-        let state = roll_back(&mut home, copy);
-        assert_eq!(state == State::Serving, number >= last, "copy {number} of {raised_at:?}: {state:?}");
-        if state == State::Quarantined {
-            assert_eq!(refused(home.alice().get("a")), Refused::Quarantined);
-            let status = home.vault().status();
-            assert!(status.reason.contains("older") && status.reason.contains("tokenvaultctl recover"), "{status:?}");
-        }
-    }
 }
 
 #[test]

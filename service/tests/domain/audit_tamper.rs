@@ -5,13 +5,15 @@ use tokenvault_core::vault::State;
 
 use crate::fixture::*;
 
+const RECORDS: u64 = 11;
+
 /// A log of ten changes and what the vault did itself.
 fn written() -> Home {
     let home = Home::new();
     for number in 0..10 {
         home.alice().put(&format!("t{number}"), b"1").unwrap();
     }
-    assert_eq!(verified(&home), Ok(11));
+    assert_eq!(verified(&home), Ok(RECORDS));
     home
 }
 
@@ -31,6 +33,55 @@ fn refusal_after(edit: &str) -> String {
 
 const fn bad(seq: u64) -> Result<u64, ChainFault> {
     Err(ChainFault::Record(seq))
+}
+
+/// The number of the record at which a fault begins, as the vault tells it: when it verifies its log, or does not open.
+fn named(home: &Home) -> Option<u64> {
+    if home.vault().state() != State::Quarantined {
+        return match verified(home) {
+            Err(ChainFault::Record(seq)) => Some(seq),
+            _ => None,
+        };
+    }
+    let told = home.unseal().unwrap_err().to_string();
+    let (how, rest) = told.split_once(" number ").unwrap_or_else(|| panic!("{told}"));
+    let number: u64 = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+    Some(if how.ends_with("after") { number + 1 } else { number })
+}
+
+#[test]
+fn whatever_is_done_to_any_record_is_found_and_the_first_one_is_named() {
+    let mut home = written();
+    home.stop();
+    let (mut edits, mut found, mut first) = (0, 0, 0);
+    let swapped = |seq: u64| {
+        format!(
+            "CREATE TEMP TABLE kept AS SELECT * FROM audit WHERE seq IN ({seq}, {seq} + 1);
+             UPDATE audit SET record = (SELECT record FROM kept WHERE kept.seq = 2 * {seq} + 1 - audit.seq),
+                              chain = (SELECT chain FROM kept WHERE kept.seq = 2 * {seq} + 1 - audit.seq)
+             WHERE seq IN ({seq}, {seq} + 1)"
+        )
+    };
+    for seq in 1..=RECORDS {
+        let tail = "CAST(substr(record, 1, length(record) - 1) || x'5a' AS BLOB)";
+        let mut tried = vec![
+            format!("UPDATE audit SET record = {tail} WHERE seq = {seq}"),
+            format!("UPDATE audit SET chain = randomblob(32) WHERE seq = {seq}"),
+            format!("DELETE FROM audit WHERE seq = {seq}"),
+            format!("DELETE FROM audit WHERE seq >= {seq}"),
+        ];
+        tried.extend((seq < RECORDS).then(|| swapped(seq)));
+        for edit in tried {
+            let mut copy = Home::from_copy(home.copy());
+            copy.tamper(|file| file.run(&edit));
+            let named = named(&copy);
+            assert_eq!(named, Some(seq), "{edit}");
+            edits += 1;
+            found += usize::from(named.is_some());
+            first += usize::from(named == Some(seq));
+        }
+    }
+    proof("S10", &format!("{found} of {edits} changes of {RECORDS} records found, {first} named by the first of them"));
 }
 
 #[test]

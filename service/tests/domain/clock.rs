@@ -1,5 +1,7 @@
 //! A wall clock that shows nonsense (D5): nothing that has expired is valid again, and nothing that is valid is lost for ever.
 
+use std::cell::Cell;
+
 use tokenvault_core::Timestamp;
 use tokenvault_core::issued::IssueRequest;
 use tokenvault_core::port::Clock;
@@ -19,6 +21,8 @@ struct Ends {
     token: String,
     code: (String, String),
     offer: String,
+    /// How often it was asked of something whether it is valid.
+    asked: Cell<usize>,
 }
 
 impl Ends {
@@ -40,6 +44,7 @@ impl Ends {
             token: token.token.to_string(),
             code: (code.token.to_string(), code.id.to_string()),
             offer: alice.offer_for("stays", HOUR, 5).unwrap().code.to_string(),
+            asked: Cell::default(),
         }
     }
 
@@ -48,6 +53,7 @@ impl Ends {
         let (alice, manager) = (home.alice(), home.root().caller);
         let app = UnitName::parse("app.service").unwrap();
         let (digits, id) = &self.code;
+        self.asked.set(self.asked.get() + KINDS);
         [
             alice.get("t").is_ok(),
             alice.get_hot("t").is_some() || may_be_valid,
@@ -87,7 +93,9 @@ fn set_wall(home: &Home, usec: u64) {
 
 #[test]
 fn a_clock_that_is_set_back_brings_nothing_back() {
-    for back in [0, 1, START.as_usec() - YEARS, START.as_usec() - 1, START.as_usec(), START.as_usec() + HOUR - 1] {
+    let (mut asked, mut boots) = (0, 0);
+    let clocks = [0, 1, START.as_usec() - YEARS, START.as_usec() - 1, START.as_usec(), START.as_usec() + HOUR - 1];
+    for back in clocks {
         let (mut home, ends) = home_with_trusted_time();
         home.clock.advance_usec(HOUR);
         assert_eq!(ends.valid(&home, false), [false; KINDS]);
@@ -103,6 +111,7 @@ fn a_clock_that_is_set_back_brings_nothing_back() {
         home.start(tokenvault_core::vault::Settings::default());
         home.unseal().unwrap();
         assert_eq!(ends.valid(&home, false), [false; KINDS], "{back}");
+        (asked, boots) = (asked + ends.asked.get(), boots + 1);
         // What is made meanwhile ends in its time.
         home.alice()
             .put_with("new", b"1", PutOptions { expiry: Expiry::After(HOUR), ..PutOptions::default() })
@@ -111,11 +120,17 @@ fn a_clock_that_is_set_back_brings_nothing_back() {
         home.clock.advance_usec(HOUR);
         assert_eq!(refused(home.alice().get("new")), Refused::NotFound);
     }
+    let what = format!("{KINDS} kinds of ends asked about {asked} times over {boots} boots");
+    proof(
+        "D5",
+        &format!("clock set back to {} times, ten years and more: {what}, nothing expired was valid", clocks.len()),
+    );
 }
 
 #[test]
 fn a_clock_in_the_future_hides_what_ends_and_takes_nothing_away() {
-    for ahead in [START.as_usec() + YEARS, u64::MAX, i64::MAX as u64] {
+    let (mut asked, clocks) = (0, [START.as_usec() + YEARS, u64::MAX, i64::MAX as u64]);
+    for ahead in clocks {
         let (mut home, ends) = home_with_trusted_time();
         set_wall(&home, ahead);
         for restarted in [false, true] {
@@ -130,7 +145,13 @@ fn a_clock_in_the_future_hides_what_ends_and_takes_nothing_away() {
         set_wall(&home, START.as_usec() + 1);
         assert_eq!(ends.valid(&home, true), [true; KINDS], "{ahead}");
         assert_eq!(home.bob().redeem(&ends.offer).unwrap(), b"1");
+        asked += ends.asked.get();
     }
+    let what = format!("{KINDS} kinds of ends asked about {asked} times");
+    proof(
+        "D5",
+        &format!("ahead by {} times, ten years and more, and back: {what}, nothing valid was lost", clocks.len()),
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@
 mod fixture;
 
 mod anchor;
+mod anchor_run;
 mod annotate;
 mod announcement;
 mod attachment;
@@ -63,6 +64,7 @@ mod slot;
 mod slot_rotation;
 mod slot_tamper;
 mod tamper;
+mod tamper_all;
 mod tamper_bits;
 mod token;
 mod users;

@@ -11,6 +11,8 @@
     reason = "what cannot go on has found something"
 )]
 
+mod dbus;
+mod served;
 mod target;
 
 pub use target::{TARGETS, Target};

@@ -13,6 +13,7 @@ mod header;
 mod kit;
 mod linking;
 mod lists;
+mod memory;
 mod programs;
 mod residue;
 mod restart;

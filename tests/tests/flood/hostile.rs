@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokenvault_proto::{MANAGER_INTERFACE, TOKENS_INTERFACE};
-use tokenvault_tests::{ALICE, BOB, CAROL, Door, RawPeer, Vault, pipe, wait};
+use tokenvault_tests::{ALICE, BOB, CAROL, Door, RawPeer, Vault, pipe, proof, wait};
 use zbus::{Fd, Variant};
 
 use crate::measure::{Bystander, Control, Siege, alone, assert_memory};
@@ -18,7 +18,7 @@ const LISTENED_TO_EVERY: Duration = Duration::from_millis(14);
 type Options = HashMap<&'static str, Variant<'static>>;
 
 /// The fixed part of a call that claims a body of 128 MiB less a little, then the beginning of its fields.
-fn huge_header() -> Vec<u8> {
+pub fn huge_header() -> Vec<u8> {
     let mut header = vec![b'l', 1, 0, 1];
     header.extend((128_u32 * 1024 * 1024 - 64).to_le_bytes());
     header.extend(1_u32.to_le_bytes());
@@ -36,14 +36,14 @@ fn headers_that_claim_128_mib_cost_nothing() {
     for peer in &mut claims {
         peer.write(&huge_header()).ok();
     }
-    let begun = Instant::now();
-    bob.is_served();
+    let (begun, count, served) = (Instant::now(), claims.len(), bob.is_served());
     for peer in claims {
         assert!(peer.is_hung_up_on(), "a header that claims 128 MiB is not waited for");
     }
     // For the claim itself, and not because the message was slow to come.
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    assert_memory(&mut vault);
+    let memory = assert_memory(&mut vault);
+    proof("S9", &format!("{count} headers that claim 128 MiB: served in {served:.1?}, {memory} MiB"));
 }
 
 #[test]
@@ -114,6 +114,7 @@ fn a_user_at_ten_times_its_rate_does_not_slow_another() {
     const ATTACKERS: u32 = 2;
     let _alone = alone();
     let mut vault = Vault::builder().limit("misses-per-second", 10).start();
+    let mut endured = Vec::new();
     for door in Door::ALL {
         let bob = Bystander::at(&vault, door);
         vault.client(CAROL, door).put("hers", b"carol's", &Default::default()).unwrap();
@@ -139,13 +140,15 @@ fn a_user_at_ten_times_its_rate_does_not_slow_another() {
             }
         };
         let control = Control { attack: &within, ask: &|| bob.ask() };
-        bob.endures(&format!("ten times the rate, {door:?}"), ATTACKERS as usize, &attack, Some(control));
+        let what = format!("ten times the rate, {door:?}");
+        endured.push(format!("{door:?} {}", bob.endures(&what, ATTACKERS as usize, &attack, Some(control))));
         let seconds = Duration::from_micros(attacked_us.into_inner() / u64::from(ATTACKERS)).as_secs_f64();
         let rate = calls.into_inner() as f64 / seconds;
         println!("refusals a second at the {door:?}: {rate:.0}");
         assert!(rate < 150.0, "whoever goes on over a limit is to be listened to less: {rate:.0} calls a second");
     }
-    assert_memory(&mut vault);
+    let memory = assert_memory(&mut vault);
+    proof("S9", &format!("ten times the rate: {}, {memory} MiB", endured.join(", ")));
 }
 
 #[test]
@@ -178,19 +181,21 @@ fn calls_that_no_handler_answers_have_a_rate_too() {
 fn a_hundred_and_twenty_pipelined_first_calls_do_not_hang_the_bus_door() {
     let _alone = alone();
     let vault = Vault::start();
-    let bob = Bystander::at(&vault, Door::Bus);
+    let (bob, mut answered, mut longest) = (Bystander::at(&vault, Door::Bus), 0, Duration::ZERO);
     for _ in 0..5 {
         // A new name each time: whoever asks the bus for its owner inside the handler, waits for itself.
         let mut peer = RawPeer::open(&vault, ALICE, Door::Bus);
         let calls: Vec<u8> =
             (0..120).flat_map(|_| peer.message(MANAGER_INTERFACE, "WhoAmI", &Options::new())).collect();
         peer.write(&calls).unwrap();
-        bob.is_served();
+        longest = longest.max(bob.is_served());
         for number in 0..120 {
             let reply = peer.read_reply().unwrap_or_else(|| panic!("call {number} was not answered"));
             assert!(reply.is_return() || reply.is_error("LimitsExceeded"), "call {number}");
+            answered += 1;
         }
     }
+    proof("S9", &format!("{answered} pipelined first calls answered: served in {longest:.1?} at most"));
 }
 
 #[test]
@@ -207,13 +212,13 @@ fn peers_that_never_finish_their_handshake_are_let_go() {
         stream.write_all(said).ok();
         silent.push(stream);
     }
-    bob.is_served();
+    let served = bob.is_served();
     wait::until("half-open connections to be closed", || {
         (vault.daemon().process().open_files() <= before + 3).then_some(())
     });
     RawPeer::open(&vault, ALICE, Door::Socket);
-    drop(silent);
-    assert_memory(&mut vault);
+    let (count, memory) = (silent.len(), assert_memory(&mut vault));
+    proof("S9", &format!("{count} half-open handshakes: served in {served:.1?}, {memory} MiB"));
 }
 
 #[test]
@@ -235,26 +240,33 @@ fn a_thousand_pipes_that_nobody_reads_hold_up_nobody() {
     let mut vault = Vault::start();
     let alice = vault.client(ALICE, Door::Socket);
     alice.put("big", &[b'v'; 65_536], &Default::default()).unwrap();
+    let (asked, mut endured) = (AtomicU64::new(0), Vec::new());
     for door in Door::ALL {
         let bob = Bystander::at(&vault, door);
         let attack = |siege: &Siege| {
             let wire = vault.wire(ALICE, door);
-            let get = || wire.call(TOKENS_INTERFACE, "Get", &("big", Options::new()));
+            let get = || {
+                asked.fetch_add(1, Ordering::Relaxed);
+                wire.call(TOKENS_INTERFACE, "Get", &("big", Options::new()))
+            };
             let mut hoard: Vec<_> = std::iter::from_fn(|| get().ok()).collect();
             siege.begin();
             while siege.goes_on() {
                 hoard.extend(get());
             }
         };
-        bob.endures(&format!("pipes never read, {door:?}"), 1, &attack, None);
+        endured.push(format!("{door:?} {}", bob.endures(&format!("pipes never read, {door:?}"), 1, &attack, None)));
     }
-    assert_memory(&mut vault);
+    let (asked, memory) = (asked.into_inner(), assert_memory(&mut vault));
+    assert!(asked >= 1_000, "{asked} pipes");
+    proof("S9", &format!("{asked} pipes never read: {}, {memory} MiB", endured.join(", ")));
 }
 
 #[test]
 fn writers_that_drip_hold_up_nobody() {
     let _alone = alone();
     let mut vault = Vault::builder().limit("in-flight", 32).limit("pipe-seconds", 1).start();
+    let mut endured = Vec::new();
     for door in Door::ALL {
         let bob = Bystander::at(&vault, door);
         let attack = |siege: &Siege| {
@@ -271,7 +283,8 @@ fn writers_that_drip_hold_up_nobody() {
                 put.expect_err("a value that never ended was stored");
             }
         };
-        bob.endures(&format!("writers that drip, {door:?}"), 8, &attack, None);
+        endured.push(format!("{door:?} {}", bob.endures(&format!("writers that drip, {door:?}"), 8, &attack, None)));
     }
-    assert_memory(&mut vault);
+    let memory = assert_memory(&mut vault);
+    proof("S9", &format!("slow writers: {}, {memory} MiB", endured.join(", ")));
 }

@@ -16,6 +16,7 @@ mod descriptors;
 mod doors;
 mod hoard;
 mod hostile;
+mod knocks;
 mod long_values;
 mod measure;
 mod replies;

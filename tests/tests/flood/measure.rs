@@ -1,6 +1,7 @@
 //! What another user feels meanwhile.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -68,6 +69,21 @@ pub struct Bystander<'v> {
 /// The p99 of one measurement: idle, attacked, and of the control.
 type Sitting = (Option<Duration>, Option<Duration>, Option<Duration>);
 
+/// What came of an attack that was endured.
+pub struct Endured {
+    idle: Duration,
+    attacked: Duration,
+    granted: Option<Duration>,
+}
+
+impl Display for Endured {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let times = |p99: Duration| p99.as_secs_f64() / self.idle.as_secs_f64();
+        write!(out, "p99 {:.1} times idle", times(self.attacked))?;
+        self.granted.map_or(Ok(()), |granted| write!(out, " (control {:.1})", times(granted)))
+    }
+}
+
 /// Something to do while a siege goes on, in several threads.
 pub type Attack<'a> = &'a (dyn Fn(&Siege) + Sync);
 
@@ -99,13 +115,15 @@ impl<'v> Bystander<'v> {
     ///
     /// A flooded bus makes its callers wait before the vault hears of them, and one after the other when it does. So what is
     /// flooded through the bus comes with a `control`: the vault must not be worse to flood than that.
-    pub fn endures(&self, what: &str, attackers: usize, attack: Attack<'_>, control: Option<Control<'_>>) {
+    pub fn endures(&self, what: &str, attackers: usize, attack: Attack<'_>, control: Option<Control<'_>>) -> Endured {
         let mut sittings = Vec::new();
         while sittings.len() < SITTINGS {
             let (idle, attacked, granted) = self.sit(attackers, attack, control);
             println!("{what}: second user's p99 {idle:?} idle, {attacked:?} meanwhile, {granted:?} of the control");
-            if attacked <= idle.max(granted).map(|most| MOST * most) {
-                return;
+            if let (Some(idle), Some(attacked)) = (idle, attacked)
+                && attacked <= MOST * idle.max(granted.unwrap_or_default())
+            {
+                return Endured { idle, attacked, granted };
             }
             sittings.push((idle, attacked, granted));
         }
@@ -141,11 +159,13 @@ impl<'v> Bystander<'v> {
         (self.asks)(&self.client);
     }
 
-    /// Still served, and in time.
-    pub fn is_served(&self) {
+    /// Still served, and in time; how soon.
+    pub fn is_served(&self) -> Duration {
         let begun = Instant::now();
         assert_eq!(self.client.get("t", &Default::default()).unwrap().data(), b"bob's");
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        took
     }
 }
 
@@ -188,9 +208,10 @@ fn median(mut rounds: Vec<Duration>) -> Option<Duration> {
     rounds.get(rounds.len() / 2).copied()
 }
 
-/// The daemon has never used more memory than it may.
-pub fn assert_memory(vault: &mut Vault) {
+/// The daemon has never used more memory than it may; how much it was, MiB.
+pub fn assert_memory(vault: &mut Vault) -> u64 {
     let most = vault.daemon().process().memory_kib("VmHWM");
     println!("daemon: at most {} MiB", most / 1024);
     assert!(most < RSS_KIB, "the daemon used {most} KiB");
+    most / 1024
 }

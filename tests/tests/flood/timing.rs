@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use tokenvault_proto::{ISSUER_INTERFACE, ShareOptions, TOKENS_INTERFACE};
-use tokenvault_tests::{ALICE, BOB, Door, Vault};
+use tokenvault_tests::{ALICE, BOB, Door, Vault, proof};
 use zbus::Variant;
 
 use crate::measure::alone;
@@ -54,6 +54,7 @@ fn a_foreign_token_takes_as_long_as_a_missing_one() {
     let names = |kind: &str| (0..100).map(|number| format!("{kind}/{number:04}")).collect::<Vec<_>>();
     let t = compare(SAMPLES, time, &names("secret"), &names("absent"));
     assert!(t.abs() < BOUND, "reply times tell a foreign token from a missing one: t = {t:.2}");
+    proof("S7", &format!("Get of foreign and missing: t = {t:.2} over {SAMPLES} pairs"));
 }
 
 /// In a small store each name finds its neighbour, always the same one: what that is must not tell either. Nor must it tell
@@ -122,6 +123,7 @@ fn somebody_elses_issued_token_takes_as_long_as_one_that_was_never_issued() {
     };
     let t = compare(SAMPLES, time, &tokens, &never);
     assert!(t.abs() < BOUND, "reply times tell an issued token from one that was never issued: t = {t:.2}");
+    proof("S7", &format!("Validate: t = {t:.2} over {SAMPLES} pairs"));
 }
 
 /// Welch's t of the times that two kinds take.

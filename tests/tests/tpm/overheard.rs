@@ -3,6 +3,7 @@
 use std::fs;
 
 use tokenvault_core::port::{SealError, SealedBlob, Sealer};
+use tokenvault_tests::proof;
 
 use crate::kit::{Machine, SECRET, assert_opens, error_of, sealer, secret};
 use crate::wiretap::Wiretap;
@@ -20,10 +21,11 @@ fn a_listener_on_the_wire_hears_no_secret() {
     let blob = sealer.seal(&secret()).unwrap();
     assert_opens(sealer.unseal(&blob));
     assert!(wire.heard(&blob.private), "the listener heard neither operation");
-    assert!(!wire.heard(&SECRET));
-    for part in SECRET.chunks(8) {
-        assert!(!wire.heard(part), "part of the secret was on the wire");
-    }
+    let parts: Vec<&[u8]> = SECRET.chunks(8).chain([&SECRET[..]]).collect();
+    let heard = parts.iter().filter(|part| wire.heard(part)).count();
+    assert_eq!(heard, 0, "part of the secret was on the wire");
+    let (bytes, parts) = (wire.bytes(), parts.len());
+    proof("S5", &format!("{bytes} bytes of a seal and an unseal overheard: {heard} of {parts} parts of the secret"));
 }
 
 #[test]
@@ -52,6 +54,7 @@ fn the_same_listener_hears_a_secret_sealed_without_encryption() {
     fs::write(machine.directory.path().join("secret"), SECRET).unwrap();
     machine.tool(&wire.tcti(), &["create", "-C", "0x81000001", "-i", "secret", "-u", "s.pub", "-r", "s.priv"]);
     assert!(wire.heard(&SECRET));
+    proof("S5", &format!("control: a secret sealed without encryption is heard among {} bytes", wire.bytes()));
 }
 
 #[test]
@@ -63,8 +66,10 @@ fn another_tpm_behind_the_same_address_is_the_wrong_one() {
     assert_opens(sealer.unseal(&blob));
     let theirs = other.sealer().seal(&secret()).unwrap();
     wire.redirect(other.chip.port());
-    assert_eq!(error_of(sealer.unseal(&blob)), SealError::WrongTpm);
+    let error = error_of(sealer.unseal(&blob));
+    assert_eq!(error, SealError::WrongTpm);
     assert!(wire.heard(&theirs.root_key_name), "the other one was not asked");
+    proof("S5", &format!("another TPM behind the address: {error:?}"));
 }
 
 #[test]
@@ -74,9 +79,12 @@ fn a_tpm_that_claims_the_right_name_for_its_own_key_is_the_wrong_one() {
     let theirs = other.sealer().seal(&secret()).unwrap();
     let wire = Wiretap::before(other.chip.port());
     wire.lie((theirs.root_key_name, blob.root_key_name.clone()));
-    assert_eq!(error_of(sealer(&wire.tcti()).unseal(&blob)), SealError::WrongTpm);
+    let error = error_of(sealer(&wire.tcti()).unseal(&blob));
+    assert_eq!(error, SealError::WrongTpm);
     assert!(wire.heard(&blob.root_key_name), "the lie was not told");
-    assert!(wire.commands(TPM_CC_LOAD).is_empty(), "the blob was shown to it");
+    let shown = wire.commands(TPM_CC_LOAD).len();
+    assert_eq!(shown, 0, "the blob was shown to it");
+    proof("S5", &format!("a proxy that puts the right name on another key: {error:?}, the blob shown {shown} times"));
 }
 
 #[test]

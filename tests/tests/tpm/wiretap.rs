@@ -60,6 +60,11 @@ impl Wiretap {
         lock(&self.state).heard.windows(needle.len()).any(|window| window == needle)
     }
 
+    /// How many bytes were sent in both directions.
+    pub fn bytes(&self) -> usize {
+        lock(&self.state).heard.len()
+    }
+
     /// What was sent of the command `code`, in order: everything after its header.
     pub fn commands(&self, code: u32) -> Vec<Vec<u8>> {
         let state = lock(&self.state);

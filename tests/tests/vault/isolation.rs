@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use tokenvault_proto::ISSUER_INTERFACE;
-use tokenvault_tests::pipe;
+use tokenvault_tests::{pipe, proof};
 use zbus::{Fd, Variant};
 
 use crate::common::*;
@@ -101,7 +101,7 @@ through_both_doors! {
         // What is shared with a third one is as foreign.
         alice.share("secret", "user:carol", &defaults()).unwrap();
         alice.share("secret", "group:carol", &defaults()).unwrap();
-        let before = alice.describe("secret", &defaults()).unwrap();
+        let (before, mut asked) = (alice.describe("secret", &defaults()).unwrap(), 0);
 
         for stranger in [BOB, ROOT] {
             let wire = vault.wire(stranger, door);
@@ -111,6 +111,7 @@ through_both_doors! {
                     let foreign = ask(&wire, method, "secret", owner);
                     let missing = ask(&wire, method, "absent", owner);
                     assert_eq!(foreign, missing, "{method} with owner {owner:?}");
+                    asked += 1;
                     let not_found = Answer::Refused("org.tokenvault1.Error.NotFound".into(), "no such token".into());
                     let may_not_on_ones_own = (method.starts_with("Put") || method == "Share") && owner.is_none();
                     assert!(foreign == not_found || may_not_on_ones_own, "{method} with owner {owner:?}: {foreign:?}");
@@ -120,6 +121,8 @@ through_both_doors! {
         }
         assert_eq!(alice.get("secret", &defaults()).unwrap().data(), b"of alice");
         assert_eq!(alice.describe("secret", &defaults()).unwrap(), before, "nothing about it has changed");
+        let methods = METHODS.len();
+        proof("S7", &format!("{asked} answers of {methods} methods for foreign and missing tokens the same, {door:?}"));
     }
 
     fn what_somebody_else_has_issued_is_answered_like_what_was_never_issued(door) {

@@ -67,6 +67,7 @@ mod sharing_edges;
 mod sharing_signals;
 mod signals;
 mod slots;
+mod stolen;
 mod store_faults;
 mod tpm;
 mod unlock;

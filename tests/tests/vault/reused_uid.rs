@@ -1,10 +1,10 @@
 //! S8: a user was deleted, and somebody else got the uid. From every method, at both doors, the newcomer gets nothing, whether
-//! the uid has a name again or none.
+//! the uid has a name again or none, and whether the vault was told of the deletion or not.
 
 use std::collections::{BTreeSet, HashMap};
 
 use tokenvault_proto::{FetchesOptions, ISSUER_INTERFACE, LOGIN_INTERFACE};
-use tokenvault_tests::{Refusal, pipe};
+use tokenvault_tests::{Refusal, pipe, proof};
 use zbus::{Fd, Message, OwnedVariant, Variant};
 
 use crate::common::*;
@@ -195,6 +195,16 @@ fn ask_for_a_newcomer(door: Door, asking: User, owners: &[Option<&str>], figure:
     assert_eq!(control.reads.len(), control.calls, "what was asked for is there: {:?}", control.reads);
 }
 
+/// The vault was told that the user is deleted, as userdel does.
+fn ask_after_the_hook(door: Door, figure: &mut Figure) {
+    let (mut vault, known, _logged_in) = vault_of_alice();
+    vault.client(ROOT, Door::Socket).freeze_user(ALICE.uid).unwrap();
+    vault.users().hand_over(ALICE.uid, Some(NEWCOMER.name)).unwrap();
+    vault.restart();
+    vault.wait_for_state("serving");
+    figure.ask_everything(&vault.wire(NEWCOMER, door), &OWNERS, &known);
+}
+
 /// The methods of an interface, as it is served.
 fn methods(vault: &Vault, interface: &str) -> BTreeSet<String> {
     let document = vault.wire(ROOT, Door::Socket).introspect();
@@ -205,15 +215,17 @@ fn methods(vault: &Vault, interface: &str) -> BTreeSet<String> {
 
 #[test]
 fn s8_who_gets_a_used_uid_gets_nothing_with_it() {
-    let mut figure = Figure::default();
+    let (mut figure, mut hook) = (Figure::default(), Figure::default());
     ask_as_nobody(&mut figure);
     for door in Door::ALL {
         ask_for_a_newcomer(door, NEWCOMER, &OWNERS, &mut figure);
         ask_for_a_newcomer(door, ROOT, &OWNERS[1..], &mut figure);
+        ask_after_the_hook(door, &mut hook);
     }
-    println!("S8: {} calls with a uid that changed hands, {} reads", figure.calls, figure.reads.len());
-    assert!(figure.calls > 400, "{}", figure.calls);
-    assert!(figure.reads.is_empty(), "{:?}", figure.reads);
+    assert!(figure.calls > 400 && hook.calls > 200, "{} {}", figure.calls, hook.calls);
+    assert!(figure.reads.is_empty() && hook.reads.is_empty(), "{:?} {:?}", figure.reads, hook.reads);
+    let told = |figure: &Figure| format!("{} reads in {} calls", figure.reads.len(), figure.calls);
+    proof("S8", &format!("without the hook of userdel {}, with it {}", told(&figure), told(&hook)));
 }
 
 #[test]

@@ -1,13 +1,14 @@
-//! S1: of a thousand names, values, attributes and content types, nothing is found in any file of the vault, nor in what
-//! the daemon and the bus logged.
+//! S1: of a thousand names, values, attributes and content types, nothing is found in any file of the vault or a backup
+//! of it, nor in what the daemon and the bus logged.
 
 use std::fs;
 use std::path::Path;
 
 use tokenvault_proto::{IssueOptions, RedeemOptions};
-use tokenvault_tests::search;
+use tokenvault_tests::{proof, search};
 
 use crate::common::*;
+use crate::run::*;
 
 const MARKERS: usize = 1000;
 /// Four markers a token: name, value, attribute, content type.
@@ -29,9 +30,30 @@ fn needles(markers: &[String]) -> Vec<Vec<u8>> {
     markers.iter().flat_map(|marker| [marker.clone().into_bytes(), raw(marker)]).collect()
 }
 
-fn assert_nowhere(root: &Path, needles: &[Vec<u8>], when: &str) {
-    let found = search::find_each(root, needles);
-    assert!(found.is_empty(), "{when}: {} hits, the first in {}", found.len(), found[0].1.display());
+/// What was looked through.
+#[derive(Default)]
+struct Figure {
+    bytes: u64,
+    hits: usize,
+}
+
+impl Figure {
+    fn assert_nowhere(&mut self, root: &Path, needles: &[Vec<u8>], when: &str) {
+        let found = search::find_each(root, needles);
+        self.bytes += search::bytes_under(root);
+        self.hits += found.len();
+        assert!(found.is_empty(), "{when}: {} hits, the first in {}", found.len(), found[0].1.display());
+    }
+}
+
+/// Makes a backup beside the store; how long it is.
+fn back_up(vault: &Vault) -> u64 {
+    let root = vault.client(ROOT, Door::Socket);
+    root.add_slot("recovery", &RECOVERY_PUBLIC, &defaults()).unwrap();
+    root.confirm_recovery(&RECOVERY_PRIVATE).unwrap();
+    let file = vault.path().join("vault.backup");
+    ok(run(vault, ROOT, Door::Socket, &["tokenvaultctl", "backup", "create", file.to_str().unwrap()]));
+    fs::metadata(&file).unwrap().len()
 }
 
 #[test]
@@ -61,13 +83,15 @@ fn nothing_of_a_token_is_found_in_any_file() {
     let kept: u64 = clients.iter().map(|client| client.status().unwrap().tokens).sum();
     assert!(kept as usize > TOKENS / 2);
 
-    assert_nowhere(vault.path(), &needles, "while running, write-ahead log and logs included");
+    let (backup, audited, mut figure) = (back_up(&vault), audit_records(&vault), Figure::default());
+    assert!(backup as usize > TOKENS / 2 * 100, "a backup of {backup} bytes");
+    figure.assert_nowhere(vault.path(), &needles, "while running, write-ahead log, backup and logs included");
     vault.kill_daemon();
-    assert_nowhere(vault.path(), &needles, "after a crash");
+    figure.assert_nowhere(vault.path(), &needles, "after a crash");
     vault.start_daemon();
     vault.wait_for_state("serving");
     vault.stop_daemon();
-    assert_nowhere(vault.path(), &needles, "after a stop");
+    figure.assert_nowhere(vault.path(), &needles, "after a stop");
     assert!(!vault.log().is_empty(), "the log is among the files that were searched");
 
     // The control: what is there is found.
@@ -78,6 +102,14 @@ fn nothing_of_a_token_is_found_in_any_file() {
     fs::write(&store, bytes).unwrap();
     fs::write(vault.path().join("planted"), &needles[1]).unwrap();
     assert_eq!(search::find_each(vault.path(), &needles).len(), 2);
+    let Figure { bytes, hits } = figure;
+    proof(
+        "S1",
+        &format!(
+            "{} markers: {hits} hits in {bytes} bytes of store, its log, {audited} audit records, backup and journal",
+            markers.len()
+        ),
+    );
 }
 
 #[test]
@@ -108,11 +140,17 @@ fn nothing_of_what_was_issued_or_offered_is_found_in_any_file() {
     }
     let needles: Vec<Vec<u8>> =
         needles(&markers).into_iter().chain(secrets.iter().map(|s| s.clone().into_bytes())).collect();
-    assert_nowhere(vault.path(), &needles, "while running, write-ahead log and logs included");
+    let (audited, mut figure) = (audit_records(&vault), Figure::default());
+    figure.assert_nowhere(vault.path(), &needles, "while running, write-ahead log and logs included");
     vault.stop_daemon();
-    assert_nowhere(vault.path(), &needles, "after a stop");
+    figure.assert_nowhere(vault.path(), &needles, "after a stop");
     fs::write(vault.path().join("planted"), &secrets[1]).unwrap();
     assert_eq!(search::find_each(vault.path(), &needles).len(), 1, "the control");
+    let (Figure { bytes, hits }, all) = (figure, markers.len() + secrets.len());
+    proof(
+        "S1",
+        &format!("{all} of what was issued and offered: {hits} hits in {bytes} bytes, {audited} audit records"),
+    );
 }
 
 #[test]

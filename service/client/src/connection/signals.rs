@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 use serde::Serialize;
+use tokenvault_proto::memory::NoMemory;
 use tokenvault_proto::{BUS_NAME, OBJECT_PATH};
 use zbus::message::Type;
 use zbus::{DynamicType, Message};
@@ -59,6 +60,7 @@ impl Connection {
         let reply = self.exchange(Prepared { call, rest: None }, until).map_err(|failure| match failure {
             Failure::Unsent(cause) | Failure::Lost(cause) => Error::deaf(&cause),
             Failure::Late => Error::deaf("no answer"),
+            Failure::NoMemory { .. } => Error::deaf(Errno::ENOMEM.desc()),
         })?;
         if reply.message_type() == Type::Error { Err(Error::from_reply(&reply)) } else { Ok(reply) }
     }
@@ -113,6 +115,7 @@ impl Connection {
         };
         if is_ours {
             // The vault sends no more than it was told have been read.
+            self.signals.try_reserve(1).map_err(|_| NoMemory.of::<zbus::Error>())?;
             self.signals.push_back(message);
         }
         Ok(())

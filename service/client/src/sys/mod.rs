@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod birth;
+mod encode;
 #[cfg(test)]
 mod interrupt;
 mod message;
@@ -9,6 +10,7 @@ mod pipe;
 mod socket;
 
 pub(crate) use birth::Birth;
+pub(crate) use encode::encode;
 #[cfg(test)]
 pub(crate) use interrupt::Interruptible;
 pub(crate) use message::{endian, parse};

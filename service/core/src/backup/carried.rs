@@ -21,7 +21,10 @@ pub(super) fn travels(kind: &str) -> bool {
 }
 
 /// The key by which the vault vouches for its backups.
-pub(crate) fn vouching_key(keyring: &Keyring, id: &VaultId, memory: &dyn SecretMemory) -> Result<Secret, BackupError> {
+///
+/// # Errors
+/// There is no memory for it.
+pub fn vouching_key(keyring: &Keyring, id: &VaultId, memory: &dyn SecretMemory) -> Result<Secret, BackupError> {
     Ok(kdf::derive(keyring.integrity(), "backup", id, memory)?)
 }
 

@@ -31,8 +31,7 @@ mod read;
 mod tests;
 mod write;
 
-pub(crate) use carried::vouching_key;
-pub use carried::{Carried, Opened};
+pub use carried::{Carried, Opened, vouching_key};
 pub use error::BackupError;
 pub use header::{Header, Recipient};
 pub use look::{Outline, outline};

@@ -81,6 +81,17 @@ async fn the_greeting_is_given_out_in_lines_and_never_with_a_message() {
     assert_eq!(text_of(&receive(&mut reader).await), "x");
 }
 
+/// A bus that says this is none; zbus would look for what stands before the first byte.
+#[tokio::test]
+async fn a_line_that_does_not_end_as_one_is_not_given_out() {
+    for line in [&b"\n"[..], b"\0\nOK 0123\r\n", b"OK 0123\n"] {
+        let (mut bus, _wire, mut reader) = pair();
+        bus.write_all(line).unwrap();
+        let error = reader.recvmsg(&mut [0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+}
+
 #[tokio::test]
 async fn what_is_too_large_goes_with_its_descriptors_and_its_caller_is_told() {
     let (bus, _wire, mut reader) = pair();

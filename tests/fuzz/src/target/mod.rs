@@ -1,7 +1,10 @@
 //! The targets by their names.
 
 mod backup;
+mod bus;
 mod config;
+mod door;
+mod items;
 mod options;
 mod replies;
 mod rows;
@@ -17,9 +20,12 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "backup", run: backup::run },
+    Target { name: "bus", run: bus::run },
     Target { name: "config", run: config::run },
+    Target { name: "door", run: door::run },
+    Target { name: "items", run: items::run },
     Target { name: "options", run: options::run },
     Target { name: "replies", run: replies::run },
     Target { name: "rows", run: rows::run },

@@ -21,7 +21,7 @@ fn take<T: Dictionary>(dict: Wire) {
 }
 
 /// Each of them.
-const METHODS: [fn(Wire); 28] = [
+const METHODS: [fn(Wire); 27] = [
     take::<AddSlotOptions>,
     take::<AdoptUserOptions>,
     take::<AnnotateOptions>,
@@ -49,7 +49,6 @@ const METHODS: [fn(Wire); 28] = [
     take::<UnsealOptions>,
     take::<ValidateOptions>,
     take::<VerifyAuditOptions>,
-    take::<GetOptions>,
 ];
 
 /// The first byte says of which method, the second in which order of bytes.

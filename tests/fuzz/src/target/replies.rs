@@ -9,32 +9,46 @@ use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokenvault_client::{Address, Client};
+use tokenvault_client::{Address, Client, Error, Value};
+
+use crate::dbus::{self, Answer, BEGIN, GREETING};
 
 /// How long anybody waits: what comes, comes at once.
 const DEADLINE: Duration = Duration::from_millis(200);
-/// The end of what a client says of itself, and what a vault says to that.
-const BEGIN: &[u8] = b"BEGIN\r\n";
-const GREETING: &[u8] = b"OK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\n";
 
 /// What is asked for, and the types of its answer.
 type Question = (fn(&Client), &'static [u8]);
 
-const QUESTIONS: [Question; 7] = [
+const QUESTIONS: [Question; 12] = [
     (|client| drop(client.list(&Default::default())), b"aa{sv}s"),
     (|client| drop(client.status()), b"a{sv}"),
     (|client| drop(client.who_am_i()), b"a{sv}"),
     (|client| drop(client.versions("a", &Default::default())), b"aa{sv}"),
     (|client| drop(client.shares("a", &Default::default())), b"aa{sv}"),
     (|client| drop(client.validate("a", &Default::default())), b"ba{sv}"),
-    (|client| drop(client.get("a", &Default::default())), b"ha{sv}"),
+    (|client| hold(client.get("a", &Default::default())), b"ha{sv}"),
+    (|client| hold(client.get_stream("a", &Default::default()).and_then(|stream| stream.read_whole())), b"ha{sv}"),
+    (|client| hold(client.generate("a", &Default::default())), b"ha{sv}"),
+    (|client| drop(client.issue(&Default::default())), b"sst"),
+    (|client| drop(client.offer("a", &Default::default())), b"sa{sv}"),
+    (|client| drop(client.issued(&Default::default())), b"aa{sv}s"),
 ];
+
+/// A value is as long as it was said to be.
+fn hold(value: Result<Value, Error>) {
+    if let Ok(value) = value {
+        assert_eq!(value.data().len() as u64, value.info().size);
+    }
+}
 
 /// How what is said is made an answer, by a byte.
 #[derive(Clone, Copy)]
 enum Form {
     /// It is the arguments of a reply to the call.
     Arguments,
+    /// The same, behind two bytes: how many descriptors it says that it brings and how many it does, and how much is in
+    /// them.
+    Descriptors,
     /// The arguments of an error.
     Error,
     /// All of a message.
@@ -45,32 +59,14 @@ enum Form {
 
 impl Form {
     const fn of(byte: u8) -> Self {
-        match byte % 8 {
+        match byte % 12 {
             0..4 => Self::Arguments,
             4 | 5 => Self::Error,
             6 => Self::Message,
-            _ => Self::Greeting,
+            7 => Self::Greeting,
+            _ => Self::Descriptors,
         }
     }
-}
-
-/// A message that answers a call, as the D-Bus Specification has it, section "Message Format".
-fn reply(serial: [u8; 4], form: Form, signature: &[u8], arguments: &[u8]) -> Vec<u8> {
-    let error = matches!(form, Form::Error);
-    let mut fields = [&[5, 1, b'u', 0][..], &serial].concat();
-    if error {
-        let name = b"org.tokenvault1.Error.NotFound";
-        fields.extend([&[4, 1, b's', 0][..], &(name.len() as u32).to_le_bytes(), name, &[0]].concat());
-        fields.resize(fields.len().next_multiple_of(8), 0);
-    }
-    let signature = if error { b"s" } else { signature };
-    fields.extend([&[8, 1, b'g', 0, signature.len() as u8][..], signature, &[0]].concat());
-    let head = [b'l', if error { 3 } else { 2 }, 0, 1];
-    let (body, len) = ((arguments.len() as u32).to_le_bytes(), (fields.len() as u32).to_le_bytes());
-    let mut message = [&head[..], &body, &1_u32.to_le_bytes(), &len, &fields].concat();
-    message.resize(message.len().next_multiple_of(8), 0);
-    message.extend(arguments);
-    message
 }
 
 /// Reads until there is what is looked for in it, and behind that so much; `None` when it ends before.
@@ -101,9 +97,20 @@ fn answer(peer: &mut UnixStream, form: Form, signature: &[u8], said: &[u8]) -> O
     let serial = call.get(8..12)?.try_into().ok()?;
     let message = match form {
         Form::Message => said.to_vec(),
-        form => reply(serial, form, signature, said),
+        Form::Error => dbus::reply(serial, Answer::Error, said),
+        Form::Descriptors => return hand_over(peer, serial, signature, said),
+        Form::Arguments | Form::Greeting => dbus::reply(serial, Answer::Return(signature, 0), said),
     };
     peer.write_all(&message).ok()
+}
+
+/// Answers with descriptors.
+fn hand_over(peer: &mut UnixStream, serial: [u8; 4], signature: &[u8], said: &[u8]) -> Option<()> {
+    let [counts, len, arguments @ ..] = said else { return None };
+    let message = dbus::reply(serial, Answer::Return(signature, (counts % 16).into()), arguments);
+    let pipes = dbus::pipes((counts / 16).into(), &[*len; 256][..usize::from(*len)]);
+    let sent = dbus::send(&*peer, &message, &pipes).ok()?;
+    peer.write_all(&message[sent..]).ok()
 }
 
 /// The first byte says what is asked for, the second in which form it is answered.

@@ -6,6 +6,9 @@
     reason = "a generator that cannot go on stops"
 )]
 
+mod items;
+mod wire;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
@@ -18,7 +21,7 @@ use tokenvault_core::port::{Cancelled, Cell, CounterStep, HeapMemory, Progress, 
 use tokenvault_core::slot::SlotMaker;
 use tokenvault_core::token::{TokenMeta, VersionMeta};
 use tokenvault_core::{Secret, Timestamp};
-use tokenvault_proto::{IssuedInfo, ShareInfo, Status, TokenInfo, VersionInfo, WhoAmI, write_key};
+use tokenvault_proto::write_key;
 use tokenvault_tpm::{MAX_MESSAGE, Operation, PREFIX, Request, Response};
 use zbus::Variant;
 use zbus::wire::serialized::Context;
@@ -41,7 +44,10 @@ fn main() {
     options();
     backup();
     rows();
-    replies();
+    wire::replies();
+    wire::door();
+    wire::bus();
+    items::write();
 }
 
 fn worker() {
@@ -81,6 +87,8 @@ fn worker() {
 fn tokens() {
     let id = IssuedId::random().unwrap();
     seed("tokens", "token", &[0], write(id, &random_secret().unwrap()).as_bytes());
+    seed("tokens", "checked", &[10], write(id, &random_secret().unwrap()).as_bytes());
+    seed("tokens", "presented", &[11], write(id, &random_secret().unwrap()).as_bytes());
     seed("tokens", "id", &[1], id.to_string().as_bytes());
     seed("tokens", "code", &[2], b"123456");
     seed("tokens", "name", &[3], "prod/api-key \u{e9}".as_bytes());
@@ -169,20 +177,4 @@ fn rows() {
         dek_term: Some(2),
     };
     seed("rows", "version", &[5], &minicbor::to_vec(&version).unwrap());
-}
-
-fn replies() {
-    let context = Context::new(Endian::Little, 0);
-    let token = TokenInfo { name: "prod/api-key".into(), owner: "uid:1001".into(), ..TokenInfo::default() };
-    let issued = IssuedInfo { kind: "token".into(), scopes: vec!["read".into()], ..IssuedInfo::default() };
-    seed("replies", "list", &[0, 0], &to_bytes(context, &(vec![token.clone(), token], "next")).unwrap());
-    seed("replies", "status", &[1, 0], &to_bytes(context, &Status::default()).unwrap());
-    seed("replies", "who-am-i", &[2, 0], &to_bytes(context, &WhoAmI::default()).unwrap());
-    seed("replies", "versions", &[3, 0], &to_bytes(context, &vec![VersionInfo::default()]).unwrap());
-    seed("replies", "shares", &[4, 0], &to_bytes(context, &vec![ShareInfo::default()]).unwrap());
-    seed("replies", "validate", &[5, 0], &to_bytes(context, &(true, issued)).unwrap());
-    seed("replies", "error", &[1, 4], &to_bytes(context, &"there is no such token").unwrap());
-    seed("replies", "greeting", &[1, 7], b"REJECTED EXTERNAL\r\n");
-    let message = zbus::Message::signal("/org/tokenvault1", "org.tokenvault1.Manager", "Changed");
-    seed("replies", "message", &[1, 6], message.build(&()).unwrap().data());
 }
