@@ -28,7 +28,9 @@ pub unsafe extern "C" fn tokenvault_get(
         let name = unsafe { input::text("name", name) }?;
         // SAFETY: NULL or options that begin with their size.
         let options = unsafe { GetOptions::read(options) }?;
-        value.give(Value::with_data(vault.get(name, &options)?)?);
+        // Of what is somebody else's a use may be gone.
+        let unheld = if options.owner.is_some() { Failure::of_change } else { std::convert::identity };
+        value.give(Value::with_data(vault.get(name, &options)?).map_err(unheld)?);
         Ok(())
     };
     // SAFETY: NULL or an open client.

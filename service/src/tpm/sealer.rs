@@ -15,7 +15,7 @@ use super::process::Worker;
 
 /// How long an operation may take: that it took longer is told within ten seconds. A slow chip needs 1.5 s; the worker waits up
 /// to 5 s for a busy one.
-pub const DEADLINE: Duration = Duration::from_secs(9);
+pub const DEADLINE: Duration = Duration::from_secs(8);
 
 /// Seals by starting a worker for every operation. Blocks for at most the deadline.
 pub struct WorkerSealer {
