@@ -588,6 +588,7 @@ typedef struct tokenvault_issued_options {
  *
  * address is "unix:path=PATH" (a private socket) or "bus:ADDRESS" (a D-Bus bus). NULL: what the environment variable
  * TOKENVAULT_ADDRESS says (not in a setuid program), else the private socket /run/tokenvault/bus, else the system bus.
+ * An address has 1024 bytes at most.
  *
  * When it fails, tokenvault_client_error(NULL) has the text.
  */

@@ -26,6 +26,7 @@ impl Object for Client {
 ///
 /// address is "unix:path=PATH" (a private socket) or "bus:ADDRESS" (a D-Bus bus). NULL: what the environment variable
 /// TOKENVAULT_ADDRESS says (not in a setuid program), else the private socket /run/tokenvault/bus, else the system bus.
+/// An address has 1024 bytes at most.
 ///
 /// When it fails, tokenvault_client_error(NULL) has the text.
 #[unsafe(no_mangle)]
