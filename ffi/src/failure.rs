@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_char, c_int};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use tokenvault_client::proto::memory::{self, NoMemory};
@@ -63,44 +64,74 @@ impl From<AddressError> for Failure {
 }
 
 /// What makes one client another than the next, also when it gets the same memory. Alive as long as the client is.
-pub(crate) type Identity = Arc<()>;
+pub(crate) type Identity = Arc<ClientNumber>;
+
+/// No two clients of a program have the same.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ClientNumber(u64);
+
+impl Default for ClientNumber {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// The text of a failure for whose own there is no memory: true of all of them.
 const NO_TEXT: &CStr =
     c"this program has no memory left: what was done is unknown; free some, and check before you repeat a change";
 
 /// On which client, and the text.
-type Kept = (Option<Weak<()>>, Cow<'static, CStr>);
+type Kept = (Option<Weak<ClientNumber>>, Cow<'static, CStr>);
 
 thread_local! {
     /// This thread's last failure on each client; no client: on opening one.
     static LAST: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
     /// Whether this thread has used the one above. Its first use takes memory, and ends the program where there is none.
     static IS_USED: Cell<bool> = const { Cell::new(false) };
-    /// On which client this thread's last failure was, while there was no memory to keep it.
-    static UNKEPT: Cell<Option<*const ()>> = const { Cell::new(None) };
+    /// The clients on which this thread's last failure was one that there was no memory to keep, and none in the other places.
+    static UNKEPT: Cell<[Option<u64>; UNKEPT_MAX]> = const { Cell::new([None; UNKEPT_MAX]) };
 }
 
-/// More than it takes to keep one more failure, beside its text.
+/// More than it takes to keep one more failure, beside its text and the list.
 const KEEPING: usize = 1024;
+/// More clients than a thread without memory fails on before it looks.
+const UNKEPT_MAX: usize = 8;
 
 /// Keeps the text for this thread and returns the number for C.
 pub(crate) fn record(client: Option<&Identity>, failure: &Failure) -> c_int {
     let text = string(&failure.text).map_or(Cow::Borrowed(NO_TEXT), Cow::Owned);
-    if memory::room_for(KEEPING).is_err() {
-        UNKEPT.set(Some(pointer(client)));
-        return failure.code.number();
+    if keep(client, text).is_ok() {
+        UNKEPT.set(UNKEPT.get().map(|unkept| unkept.filter(|unkept| *unkept != number(client))));
+    } else {
+        mark_unkept(client);
     }
+    failure.code.number()
+}
+
+fn keep(client: Option<&Identity>, text: Cow<'static, CStr>) -> Result<(), NoMemory> {
+    memory::room_for(KEEPING)?;
     IS_USED.set(true);
-    UNKEPT.set(None);
-    // A thread that is ending has nobody left to ask.
-    let _ = LAST.try_with(|last| {
+    let kept = LAST.try_with(|last| {
         let mut last = last.borrow_mut();
         // Clients that are gone, and the text this one replaces.
         last.retain(|(owner, _)| is_alive(owner.as_ref()) && !is_owner(owner.as_ref(), client));
-        last.push((client.map(Arc::downgrade), text));
+        memory::push(&mut last, (client.map(Arc::downgrade), text))
     });
-    failure.code.number()
+    // A thread that is ending has nobody left to ask.
+    kept.unwrap_or(Ok(()))
+}
+
+fn mark_unkept(client: Option<&Identity>) {
+    let mut unkept = UNKEPT.get();
+    if !unkept.contains(&Some(number(client))) {
+        // The latest first.
+        unkept.rotate_right(1);
+        if let Some(first) = unkept.first_mut() {
+            *first = Some(number(client));
+        }
+    }
+    UNKEPT.set(unkept);
 }
 
 /// A text for C. A zero byte would hide the end of it; none is ever in one.
@@ -115,7 +146,7 @@ fn string(text: &str) -> Result<CString, NoMemory> {
 /// This thread's last text for `client`; empty when there is none.
 pub(crate) fn last(client: Option<&Identity>) -> *const c_char {
     const NONE: &CStr = c"";
-    if UNKEPT.get() == Some(pointer(client)) {
+    if UNKEPT.get().contains(&Some(number(client))) {
         return NO_TEXT.as_ptr();
     }
     if !IS_USED.get() {
@@ -129,15 +160,16 @@ pub(crate) fn last(client: Option<&Identity>) -> *const c_char {
     .unwrap_or(NONE.as_ptr())
 }
 
-fn pointer(client: Option<&Identity>) -> *const () {
-    client.map_or(std::ptr::null(), Arc::as_ptr)
+/// 0: on opening one.
+fn number(client: Option<&Identity>) -> u64 {
+    client.map_or(0, |client| client.0)
 }
 
-fn is_alive(owner: Option<&Weak<()>>) -> bool {
+fn is_alive(owner: Option<&Weak<ClientNumber>>) -> bool {
     owner.is_none_or(|owner| owner.strong_count() > 0)
 }
 
-fn is_owner(owner: Option<&Weak<()>>, client: Option<&Identity>) -> bool {
+fn is_owner(owner: Option<&Weak<ClientNumber>>, client: Option<&Identity>) -> bool {
     match (owner, client) {
         (None, None) => true,
         (Some(owner), Some(client)) => std::ptr::eq(owner.as_ptr(), Arc::as_ptr(client)),
@@ -163,6 +195,21 @@ mod tests {
         assert_eq!((text(Some(&one)), text(Some(&two)), text(None)), ("second".into(), String::new(), "open".into()));
         let there = Arc::clone(&one);
         assert_eq!(std::thread::spawn(move || text(Some(&there))).join().unwrap(), "");
+    }
+
+    #[test]
+    fn who_failed_without_memory_is_told_so_until_the_next_failure() {
+        let (one, two) = (Identity::default(), Identity::default());
+        record(Some(&one), &Failure::invalid("before"));
+        for client in [Some(&one), Some(&two), None] {
+            mark_unkept(client);
+        }
+        let none = NO_TEXT.to_str().unwrap();
+        assert_eq!([text(Some(&one)), text(Some(&two)), text(None)], [none, none, none]);
+        record(Some(&one), &Failure::invalid("after"));
+        assert_eq!([text(Some(&one)), text(Some(&two)), text(None)], ["after", none, none]);
+        drop(two);
+        assert_eq!(text(Some(&Identity::default())), "");
     }
 
     #[test]

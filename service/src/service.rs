@@ -59,6 +59,8 @@ pub struct Service {
     pub reopen: Notify,
     /// Told when the vault was opened.
     pub opened: Notify,
+    /// Told when a rotation of keys that was begun did not come to its end, and may later.
+    pub rotation_left: Notify,
     /// Set when the daemon ends: whatever takes long ends with it.
     pub ending: AtomicBool,
     /// Told when other settings are in force.
@@ -131,6 +133,7 @@ impl Service {
             pace: Pace::default(),
             reopen: Notify::new(),
             opened: Notify::new(),
+            rotation_left: Notify::new(),
             ending: AtomicBool::new(false),
             settings_changed: Notify::new(),
             refused_admins: RefusedAdmins::default(),

@@ -22,19 +22,27 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// Verifies the rows whenever the vault was opened.
 pub async fn keep(service: Arc<Service>) {
     loop {
-        service.opened.notified().await;
-        loop {
-            let worker = Arc::clone(&service);
-            match blocking(move || verify(&worker)).await {
-                Ok(()) => {
+        tokio::select! {
+            () = service.opened.notified() => {
+                if is_verified(&service).await {
                     go_on(&service).await;
-                    break;
                 }
-                Err(Error::Sealed(_) | Error::Cancelled | Error::Quarantined(_)) => break,
-                Err(error) => log::error!("the rows of the store could not be verified: {error}"),
             }
-            tokio::time::sleep(AGAIN).await;
+            () = service.rotation_left.notified() => go_on(&service).await,
         }
+    }
+}
+
+/// Verifies them, again and again where they could not be read; whether they are the vault's.
+async fn is_verified(service: &Arc<Service>) -> bool {
+    loop {
+        let worker = Arc::clone(service);
+        match blocking(move || verify(&worker)).await {
+            Ok(()) => return true,
+            Err(Error::Sealed(_) | Error::Cancelled | Error::Quarantined(_)) => return false,
+            Err(error) => log::error!("the rows of the store could not be verified: {error}"),
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

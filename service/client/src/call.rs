@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokenvault_proto::memory::NoMemory;
+use tokenvault_proto::memory::{self, NoMemory};
 use tokenvault_proto::{Rows, Taken};
 use zbus::message::{Body, Type};
 use zbus::{DynamicType, Fd, Message};
@@ -159,6 +159,8 @@ impl Client {
         turn: &mut Turn<'_>,
         prepare: &dyn Fn(Head) -> Result<Prepared<'v>, Error>,
     ) -> Result<Result<Message, Failure>, Error> {
+        // The caller's own texts may have taken what there was.
+        memory::room()?;
         let mut connection = match turn.thing.take() {
             Some(connection) => connection,
             None => Box::new(self.connect(until)?),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::socket::UnixAddr;
+use tokenvault_proto::memory::NoMemory;
 use tokenvault_proto::{Address, BUS_NAME};
 use zbus::message::Type;
 
@@ -38,7 +39,8 @@ pub(crate) fn open_for(doors: &[Address], carries: Carries, until: Instant) -> R
     for door in doors {
         let cause = match open_door(door, carries, until) {
             Ok(connection) => return Ok(connection),
-            Err(cause) => cause,
+            Err(Shut::NoMemory) => return Err(NoMemory.into()),
+            Err(Shut::For(cause)) => cause,
         };
         let and = if tried.is_empty() { "" } else { ", nor at " };
         tried.push_str(&format!("{and}{} ({cause})", address::describe(door)));
@@ -46,10 +48,27 @@ pub(crate) fn open_for(doors: &[Address], carries: Carries, until: Instant) -> R
     Err(Error::unreachable(&tried))
 }
 
-fn open_door(door: &Address, carries: Carries, until: Instant) -> Result<Connection, String> {
+/// Why a door was not opened.
+enum Shut {
+    /// There is no memory for it, nor for another one.
+    NoMemory,
+    For(String),
+}
+
+impl From<Errno> for Shut {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::ENOMEM => Self::NoMemory,
+            Errno::ETIMEDOUT => Self::For("no answer".to_owned()),
+            errno => Self::For(errno.desc().to_owned()),
+        }
+    }
+}
+
+fn open_door(door: &Address, carries: Carries, until: Instant) -> Result<Connection, Shut> {
     match door {
         Address::Socket(path) => {
-            let socket = UnixAddr::new(path.as_path()).map_err(|errno| errno.desc().to_owned())?;
+            let socket = UnixAddr::new(path.as_path())?;
             open_socket(&Endpoint { socket, guid: None }, carries, until)
         }
         Address::Bus(bus) => open_bus(bus, carries, until),
@@ -57,51 +76,48 @@ fn open_door(door: &Address, carries: Carries, until: Instant) -> Result<Connect
     }
 }
 
-fn open_socket(endpoint: &Endpoint, carries: Carries, until: Instant) -> Result<Connection, String> {
+fn open_socket(endpoint: &Endpoint, carries: Carries, until: Instant) -> Result<Connection, Shut> {
     let (stream, inbox) = greet(endpoint, &[], carries, until)?;
     Ok(Connection::new(stream, inbox, None))
 }
 
 /// Opens the first way to a bus that can be opened.
-fn open_bus(address: &str, carries: Carries, until: Instant) -> Result<Connection, String> {
+fn open_bus(address: &str, carries: Carries, until: Instant) -> Result<Connection, Shut> {
     let mut causes = Vec::new();
     for way in endpoint::parse(address) {
-        match way.and_then(|endpoint| join_bus(&endpoint, carries, until)) {
+        match way.map_err(Shut::For).and_then(|endpoint| join_bus(&endpoint, carries, until)) {
             Ok(connection) => return Ok(connection),
-            Err(cause) => causes.push(cause),
+            Err(Shut::NoMemory) => return Err(Shut::NoMemory),
+            Err(Shut::For(cause)) => causes.push(cause),
         }
     }
-    Err(if causes.is_empty() { "it is empty".to_owned() } else { causes.join("; ") })
+    Err(Shut::For(if causes.is_empty() { "it is empty".to_owned() } else { causes.join("; ") }))
 }
 
-fn join_bus(endpoint: &Endpoint, carries: Carries, until: Instant) -> Result<Connection, String> {
-    let hello = HELLO.call(&()).map_err(|error| cause(&error))?;
+fn join_bus(endpoint: &Endpoint, carries: Carries, until: Instant) -> Result<Connection, Shut> {
+    let hello = HELLO.call(&()).map_err(|error| Shut::For(cause(&error)))?;
     let (stream, inbox) = greet(endpoint, &hello.bytes, carries, until)?;
     let mut connection = Connection::new(stream, inbox, Some(BUS_NAME));
     let welcome = connection.await_reply(hello.serial, until).map_err(|failure| match failure {
-        Failure::Unsent(cause) | Failure::Lost(cause) => cause,
-        Failure::Late => broken(Errno::ETIMEDOUT),
-        Failure::NoMemory { .. } => broken(Errno::ENOMEM),
+        Failure::Unsent(cause) | Failure::Lost(cause) => Shut::For(cause),
+        Failure::Late => Errno::ETIMEDOUT.into(),
+        Failure::NoMemory { .. } => Shut::NoMemory,
     })?;
     match welcome.message_type() {
-        Type::Error => Err(Error::from_reply(&welcome).to_string()),
+        Type::Error => Err(Shut::For(Error::from_reply(&welcome).to_string())),
         _ => Ok(connection),
     }
 }
 
-fn greet(endpoint: &Endpoint, call: &[u8], carries: Carries, until: Instant) -> Result<(Stream, Inbox), String> {
-    let stream = Stream::connect(&endpoint.socket, until).map_err(broken)?;
+fn greet(endpoint: &Endpoint, call: &[u8], carries: Carries, until: Instant) -> Result<(Stream, Inbox), Shut> {
+    let stream = Stream::connect(&endpoint.socket, until)?;
     let mut inbox = Inbox::new();
     let greeted = greeting::greet(&stream, &mut inbox, call, (endpoint.guid.as_deref(), carries), until);
     greeted.map_err(|refused| match refused {
-        Refused::Said(text) => text,
-        Refused::Broken(errno) => broken(errno),
+        Refused::Said(text) => Shut::For(text),
+        Refused::Broken(errno) => errno.into(),
     })?;
     Ok((stream, inbox))
-}
-
-fn broken(errno: Errno) -> String {
-    if errno == Errno::ETIMEDOUT { "no answer".to_owned() } else { errno.desc().to_owned() }
 }
 
 #[cfg(test)]

@@ -100,6 +100,13 @@ impl Error {
         Self::new(ErrorCode::Unavailable, message)
     }
 
+    /// There was no memory for a signal.
+    pub(crate) fn lost_signal() -> Self {
+        let message =
+            "this program had no memory left for a signal, which is lost; free some, then read again what you list";
+        Self::new(ErrorCode::LimitsExceeded, message)
+    }
+
     /// A system call of this process failed.
     pub(crate) fn local(doing: &str, cause: &dyn std::fmt::Display) -> Self {
         Self::new(ErrorCode::Failed, format!("cannot {doing}: {cause}"))

@@ -56,8 +56,11 @@ impl Inbox {
             return;
         }
         (self.start, self.end) = (0, 0);
-        if self.buffer.len() > USUAL_ROOM {
-            self.buffer = vec![0; USUAL_ROOM];
+        // Without memory for a short one, the long one stays.
+        if self.buffer.len() > USUAL_ROOM
+            && let Ok(buffer) = usual_buffer()
+        {
+            self.buffer = buffer;
         }
     }
 
@@ -146,7 +149,7 @@ impl Inbox {
     fn take(&mut self, len: usize) -> Result<Vec<u8>, NoMemory> {
         // What is long is not copied when it stands alone, as a long reply does.
         if len > USUAL_ROOM && (self.start, self.end) == (0, len) {
-            let mut bytes = std::mem::replace(&mut self.buffer, vec![0; USUAL_ROOM]);
+            let mut bytes = std::mem::replace(&mut self.buffer, usual_buffer()?);
             self.end = 0;
             bytes.truncate(len);
             return Ok(bytes);
@@ -155,6 +158,13 @@ impl Inbox {
         self.consume(len);
         Ok(bytes)
     }
+}
+
+fn usual_buffer() -> Result<Vec<u8>, NoMemory> {
+    let mut buffer = Vec::new();
+    memory::exactly(&mut buffer, USUAL_ROOM)?;
+    buffer.resize(USUAL_ROOM, 0);
+    Ok(buffer)
 }
 
 fn claimed(fds: Option<u32>) -> usize {

@@ -1,7 +1,7 @@
 //! `org.tokenvault1.Issuer`: tokens the vault issues and validates.
 
 use tokenvault_proto::{
-    Claims, IssueOptions, IssuedInfo, IssuedOptions, NoOptions, RevokeAllOptions, Taken, ValidateOptions,
+    Claims, IssueOptions, IssuedInfo, IssuedOptions, NoOptions, RevokeAllOptions, Taken, TakenSecret, ValidateOptions,
 };
 use zeroize::Zeroizing;
 
@@ -26,8 +26,8 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn issue(&self, options: &IssueOptions) -> Result<Issued, Error> {
-        let (Taken(token), Taken(id), expires) = self.call(&method::ISSUE, options)?;
-        Ok(Issued { token: Zeroizing::new(token), id, expires })
+        let (TakenSecret(token), Taken(id), expires) = self.call(&method::ISSUE, options)?;
+        Ok(Issued { token, id, expires })
     }
 
     /// What a token or a code says, if it is valid.

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use tokenvault_proto::memory::NoMemory;
 use tokenvault_proto::{CHANGE_LOST, ErrorCode, MANAGER_INTERFACE, NoOptions, OperationInfo, SIGNALS_MAX, Taken};
 use zbus::Message;
 
@@ -87,7 +88,7 @@ impl Subscription {
     ///
     /// # Errors
     /// `Unavailable` when the connection is gone, after a restart of the daemon for one: a new subscription has to be made, and
-    /// everything listed again.
+    /// everything listed again. `LimitsExceeded` when there is no memory for what was told: that is lost, what comes later is not.
     pub fn next(&mut self, within: Duration) -> Result<Option<Notice>, Error> {
         if self.birth.is_elsewhere() {
             return Err(Error::forked());
@@ -174,5 +175,8 @@ fn read(signal: &Message) -> Result<Option<Notice>, Error> {
         "OperationChanged" => body.deserialize().map(|(_, info): (u64, OperationInfo)| Notice::Operation(info)),
         _ => return Ok(None),
     };
-    notice.map(Some).map_err(|error| Error::unread(member, true, &error))
+    notice.map(Some).map_err(|error| {
+        // It is taken from the connection, and does not come again.
+        if NoMemory::is_in(&error) { Error::lost_signal() } else { Error::malformed(member, &error) }
+    })
 }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use serde::Serialize;
 use tokenvault_proto::{
     AnnotateOptions, DeleteOptions, DescribeOptions, FetchInfo, FetchesOptions, GenerateOptions, GetOptions,
-    ListOptions, OfferInfo, OfferOptions, PutOptions, RedeemOptions, ShareInfo, ShareOptions, Taken, TokenInfo,
+    ListOptions, OfferInfo, OfferOptions, PutOptions, RedeemOptions, ShareInfo, ShareOptions, TakenSecret, TokenInfo,
     VersionInfo,
 };
 use zbus::Type;
@@ -154,8 +154,8 @@ impl Client {
     /// # Errors
     /// A row of the contract's table; `Unavailable` says when the outcome is unknown.
     pub fn offer(&self, name: &str, options: &OfferOptions) -> Result<(Zeroizing<String>, OfferInfo), Error> {
-        let (Taken(code), offer): (Taken<String>, OfferInfo) = self.call(&method::OFFER, &(Text(name), options))?;
-        Ok((Zeroizing::new(code), offer))
+        let (TakenSecret(code), offer) = self.call(&method::OFFER, &(Text(name), options))?;
+        Ok((code, offer))
     }
 
     /// One page of who fetched a token, the newest first, and where the next begins: empty after the last. A page may have no rows.

@@ -56,7 +56,7 @@ impl KeyPurpose {
 const RENEWED: [KeyPurpose; 5] =
     [KeyPurpose::Integrity, KeyPurpose::Tokens, KeyPurpose::Audit, KeyPurpose::Pepper, KeyPurpose::Users];
 /// Most terms of one key. Each is kept because something stored needs it.
-const TERMS_MAX: usize = 32;
+const TERMS_MAX: usize = 128;
 
 /// Why the rows of a store are no keyring.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,9 @@ pub enum KeyringError {
     /// A purpose has two keys of one term, or two of those that have one term only.
     #[error("the keyring has two keys '{0}'")]
     Duplicate(&'static str),
+    /// The newest keys of those that are renewed were not drawn together: one was taken away.
+    #[error("the newest key '{0}' of the keyring is not there")]
+    NewestMissing(&'static str),
     /// A purpose of another release, or a changed row. The text is not repeated.
     #[error("the keyring has a key for a purpose this release does not know")]
     UnknownPurpose,
@@ -90,6 +93,7 @@ impl From<KeyringError> for Error {
                 cause.into()
             }
             KeyringError::Missing(_)
+            | KeyringError::NewestMissing(_)
             | KeyringError::Duplicate(_)
             | KeyringError::UnknownPurpose
             | KeyringError::Key { .. } => Self::Quarantined(format!("{error}; restore a backup")),
@@ -285,7 +289,20 @@ impl Keyring {
         let (tokens, audit) = (all(KeyPurpose::Tokens)?, all(KeyPurpose::Audit)?);
         let (pepper, users) = (all(KeyPurpose::Pepper)?, all(KeyPurpose::Users)?);
         let (term, secret) = keys(KeyPurpose::Index)?.pop().ok_or(KeyringError::Missing("index"))?;
-        Ok(Self { integrity, first_integrity, index: FixedKey { term, secret }, tokens, audit, pepper, users })
+        let keyring =
+            Self { integrity, first_integrity, index: FixedKey { term, secret }, tokens, audit, pepper, users };
+        keyring.check_newest().map(|()| keyring)
+    }
+
+    /// All that are renewed are renewed together: who takes the newest of one away does not have what is sealed from then on sealed
+    /// with one of before.
+    fn check_newest(&self) -> Result<(), KeyringError> {
+        let newest = |purpose: &KeyPurpose| self.terms(*purpose).map_or(0, KeyTerms::newest_term);
+        let last = RENEWED.iter().map(newest).max().unwrap_or(0);
+        match RENEWED.iter().find(|purpose| newest(purpose) < last) {
+            Some(purpose) => Err(KeyringError::NewestMissing(purpose.as_str())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -462,6 +479,21 @@ mod tests {
         unknown[2].purpose = "coffee".into();
         assert_eq!(refusal(&unknown, &vk(1), &VAULT), KeyringError::UnknownPurpose);
         assert_eq!(refusal(&[], &vk(1), &VAULT), KeyringError::Missing("integrity"));
+    }
+
+    #[test]
+    fn the_newest_of_one_that_is_taken_away_is_noticed() {
+        let keyring = Keyring::generate(&HeapMemory).unwrap();
+        keyring.learn(keyring.draw(&HeapMemory).unwrap());
+        let rows = keyring.to_rows(&vk(1), &VAULT).unwrap();
+        for purpose in RENEWED.map(KeyPurpose::as_str) {
+            let without = |term: u32| {
+                let left = rows.iter().filter(|row| (row.purpose.as_str(), row.term) != (purpose, term));
+                left.cloned().collect::<Vec<_>>()
+            };
+            assert_eq!(refusal(&without(2), &vk(1), &VAULT), KeyringError::NewestMissing(purpose));
+            assert!(Keyring::open(&without(1), &vk(1), &VAULT, &HeapMemory).is_ok(), "{purpose}: nothing may need it");
+        }
     }
 
     #[test]

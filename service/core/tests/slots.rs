@@ -9,7 +9,7 @@ use tokenvault_core::crypto::{CryptoError, VaultId, hpke};
 use tokenvault_core::keyring::Keyring;
 use tokenvault_core::port::{HeapMemory, SealError, SealedBlob, Sealer, SlotRow, TpmStatus};
 use tokenvault_core::slot::table::{self, Covered};
-use tokenvault_core::slot::{Slot, SlotError, SlotKind, SlotMaker, SlotSecret};
+use tokenvault_core::slot::{Slot, SlotError, SlotKind, SlotMaker, SlotSecret, hand_over};
 use tokenvault_core::{Secret, Timestamp};
 
 const PARAMS: &str = "$argon2id$v=19$m=65536,t=3,p=1";
@@ -83,11 +83,45 @@ fn each_kind_gives_back_the_vault_key_it_was_made_for() {
 fn a_new_vault_key_needs_nobodys_secret() {
     let fixture = Fixture::new();
     let new = secret(&[10; 32]);
-    let recovery = fixture.maker(&new).rewrap(&fixture.rows()[1]).unwrap();
+    let recovery = fixture.maker(&new).rewrap(&fixture.rows()[1], &fixture.vk).unwrap();
     assert_eq!(open(&recovery, SlotSecret::Key(&secret(&[1; 32]))).unwrap(), [10; 32]);
     let foreign = Fixture::new();
-    let refused = foreign.maker(&new).rewrap(&fixture.rows()[1]);
+    let refused = foreign.maker(&new).rewrap(&fixture.rows()[1], &fixture.vk);
     assert_eq!(refused, Err(SlotError::Damaged("its key is not of this keyring")));
+}
+
+#[test]
+fn nothing_is_wrapped_for_a_key_that_does_not_open_the_slot_itself() {
+    let fixture = Fixture::new();
+    let (own, new, term) = (fixture.rows().remove(3), secret(&[10; 32]), secret(&[12; 32]));
+    let integrity = fixture.keyring.slots().newest().unwrap();
+    // Who has keys of before makes one of his own pass for that of a slot.
+    let his = fixture.maker(&secret(&[11; 32])).host_key(&secret(&[4; 32])).unwrap();
+    let forged = SlotRow { wrapped_kek: his.wrapped_kek.clone(), ..own.clone() };
+    let other = Err(SlotError::Damaged("the key kept of it is not its own"));
+    for row in [&forged, &SlotRow { wrapped_vk: his.wrapped_vk, ..forged.clone() }] {
+        assert_eq!(fixture.maker(&new).rewrap(row, &fixture.vk), other);
+        assert_eq!(hand_over(row, (&integrity, &term), (&VAULT, &fixture.vk), &HeapMemory), other);
+    }
+    assert!(hand_over(&own, (&integrity, &term), (&VAULT, &fixture.vk), &HeapMemory).is_ok());
+}
+
+#[test]
+fn who_began_to_read_the_table_before_a_rotation_reads_it_to_its_end() {
+    let fixture = Fixture::new();
+    let table = covered(&fixture.rows());
+    let compute = || table::compute(&fixture.keyring.slots().newest().unwrap(), &VAULT, &table, &HeapMemory).unwrap();
+    let verify = |since, mac: &[u8]| table::verify((&fixture.keyring, since), &VAULT, &table, mac, &HeapMemory);
+    let before = compute();
+    fixture.keyring.learn(fixture.keyring.draw(&HeapMemory).unwrap());
+    let after = compute();
+    assert_eq!((verify(1, &before), verify(1, &after), verify(2, &after)), (Ok(()), Ok(()), Ok(())));
+    assert_eq!(verify(2, &before), Err(SlotError::TableChanged));
+    let drawn = secret(&[13; 32]);
+    let expected = table::compute(&drawn, &VAULT, &table, &HeapMemory).unwrap();
+    assert_eq!(verify(2, &expected), Err(SlotError::TableChanged));
+    fixture.keyring.slots().expect(drawn);
+    assert_eq!(verify(2, &expected), Ok(()));
 }
 
 #[test]
@@ -147,7 +181,7 @@ fn any_change_to_the_table_is_found_and_order_is_not_one() {
     let rows = fixture.rows();
     let stored =
         table::compute(&fixture.keyring.slots().newest().unwrap(), &VAULT, &covered(&rows), &HeapMemory).unwrap();
-    let verify = |rows: &[SlotRow]| table::verify(&fixture.keyring, &VAULT, &covered(rows), &stored, &HeapMemory);
+    let verify = |rows: &[SlotRow]| table::verify((&fixture.keyring, 1), &VAULT, &covered(rows), &stored, &HeapMemory);
     let mut reversed = rows.clone();
     reversed.reverse();
     assert_eq!(verify(&reversed), Ok(()));
@@ -168,9 +202,9 @@ fn any_change_to_the_table_is_found_and_order_is_not_one() {
         edit(&mut changed);
         assert_eq!(verify(&changed), Err(SlotError::TableChanged), "edit {number}");
     }
-    let foreign = table::verify(&fixture.keyring, &[6; 16], &covered(&rows), &stored, &HeapMemory);
+    let foreign = table::verify((&fixture.keyring, 1), &[6; 16], &covered(&rows), &stored, &HeapMemory);
     assert_eq!(foreign, Err(SlotError::TableChanged));
-    let without = table::verify(&fixture.keyring, &VAULT, &covered(&rows), &[], &HeapMemory);
+    let without = table::verify((&fixture.keyring, 1), &VAULT, &covered(&rows), &[], &HeapMemory);
     assert_eq!(without, Err(SlotError::TableChanged));
 }
 
@@ -194,7 +228,7 @@ fn whether_there_is_a_sum_over_the_rows_an_anchor_or_a_voucher_cannot_be_changed
     let macs = tables
         .each_ref()
         .map(|t| table::compute(&fixture.keyring.slots().newest().unwrap(), &VAULT, t, &HeapMemory).unwrap());
-    let verify = |t: &Covered, mac: &[u8]| table::verify(&fixture.keyring, &VAULT, t, mac, &HeapMemory);
+    let verify = |t: &Covered, mac: &[u8]| table::verify((&fixture.keyring, 1), &VAULT, t, mac, &HeapMemory);
     for (number, covered) in tables.iter().enumerate() {
         for (other, mac) in macs.iter().enumerate() {
             let expected = if other == number { Ok(()) } else { Err(SlotError::TableChanged) };
@@ -240,13 +274,13 @@ fn the_table_of_the_vector_file_verifies() {
     let keyring = Keyring::open(&keyring, &secret(&hex(&keys["vk"])), &vault_id, &HeapMemory).unwrap();
     let rows: Vec<SlotRow> = file["table"]["rows"].as_array().unwrap().iter().map(row).collect();
     let stored = hex(&file["table"]["mac"]);
-    assert_eq!(table::verify(&keyring, &vault_id, &covered(&rows), &stored, &HeapMemory), Ok(()));
+    assert_eq!(table::verify((&keyring, 1), &vault_id, &covered(&rows), &stored, &HeapMemory), Ok(()));
     // The wrapped KEKs are of the documented format as well: another vault key goes in without a secret.
     let vk = secret(&[8; 32]);
     let created = Timestamp::default();
     let maker = SlotMaker { vault_id: &vault_id, vk: &vk, keyring: &keyring, memory: &HeapMemory, created };
     for row in &rows {
-        maker.rewrap(row).unwrap();
+        maker.rewrap(row, &secret(&hex(&file["vk"]))).unwrap();
     }
 }
 

@@ -37,7 +37,7 @@ pub use result::{
     CleanupInfo, CredentialTest, DeletionInfo, Health, IssuedInfo, LoginState, OfferInfo, ShareInfo, SlotInfo, Status,
     TokenInfo, UserInfo, VersionInfo, WhoAmI,
 };
-pub use taken::{Rows, Take, Taken};
+pub use taken::{Rows, Take, Taken, TakenSecret};
 pub use written_key::{WrittenKeyError, read_key, write_key, written_len};
 
 /// Well-known bus name.

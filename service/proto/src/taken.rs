@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zbus::{Signature, Type};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::memory::{self, NoMemory};
 
@@ -34,6 +35,19 @@ impl<'de, T: Take> Deserialize<'de> for Taken<T> {
 
 impl<T: Type> Type for Taken<T> {
     const SIGNATURE: &'static Signature = T::SIGNATURE;
+}
+
+/// A text that is wiped, also where what stands behind it cannot be read.
+pub struct TakenSecret(pub Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for TakenSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::take(deserializer).map(|text| Self(text.into()))
+    }
+}
+
+impl Type for TakenSecret {
+    const SIGNATURE: &'static Signature = String::SIGNATURE;
 }
 
 /// The rows of a list, each read by itself.
@@ -96,10 +110,14 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
-        let copy = memory::text(text).map_err(NoMemory::of)?;
+        let mut copy = memory::text(text).map_err(NoMemory::of)?;
         // Before each row, and each entry of what is of any length, there is room for all that is short in it.
-        if text.len() > SHORT {
-            memory::room().map_err(NoMemory::of)?;
+        if text.len() > SHORT
+            && let Err(error) = memory::room()
+        {
+            // It may be a secret.
+            copy.zeroize();
+            return Err(error.of());
         }
         Ok(copy)
     }

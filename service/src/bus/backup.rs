@@ -90,6 +90,10 @@ fn take_in(service: &Service, caller: &Caller, mut source: PipeSource, how: &How
         }
         Err(error) => {
             log::warn!("a backup that uid {} had restored was not taken: {error}", caller.uid);
+            // What was under way in the vault of before, and was refused while the stores were exchanged, goes on.
+            if service.vault.check_open().is_ok() {
+                service.rotation_left.notify_one();
+            }
             if service.vault.state() == State::Sealed {
                 service.reopen.notify_one();
             }

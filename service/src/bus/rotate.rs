@@ -69,10 +69,15 @@ fn rotate(service: &Service, caller: &Caller, what: What, watch: &Watch) -> Ende
         What::Slot(id) => vault.rotate_slot(caller, &service.sealer, id).map(|()| Findings::default()),
         What::VaultKey => vault.rotate_vault_key(caller).map(|()| Findings::default()),
         What::Keyring => {
-            vault.begin_keyring_rotation(caller).and_then(|rotation| finish_keyring(service, rotation, watch))
+            let begun = vault.begin_keyring_rotation(caller, watch);
+            begun.and_then(|rotation| finish_keyring(service, rotation, watch))
         }
         What::User { uid, reencrypts } => rotate_user(vault, caller, (uid, reencrypts), watch),
     };
+    if matches!(&rotated, Err(Error::Unavailable(_) | Error::LimitsExceeded { .. })) && vault.check_open().is_ok() {
+        // What was begun is gone on with as soon as that works again.
+        service.rotation_left.notify_one();
+    }
     rotated.map_err(|error| (error, Findings::default()))
 }
 
@@ -89,6 +94,10 @@ fn rotate_user(
     (uid, reencrypts): (u32, bool),
     watch: &Watch,
 ) -> Result<Findings, Error> {
+    // One that has not ended may have begun before whatever this one is for.
+    if vault.unfinished_rotations()?.contains(&uid) {
+        vault.begin_user_rotation(caller, uid, false)?.finish(watch)?;
+    }
     let done = vault.begin_user_rotation(caller, uid, reencrypts)?.finish(watch)?;
     Ok(Findings::default().with("rows", done.rows).with("values", done.values).with("locked", done.locked))
 }

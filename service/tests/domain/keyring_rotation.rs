@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::types::Value;
+use tokenvault_core::Error;
+use tokenvault_core::audit::ChainFault;
 use tokenvault_core::issued::IssuedFilter;
 use tokenvault_core::port::{HeapMemory, MetaKey};
 use tokenvault_core::slot::SlotMaker;
 use tokenvault_core::token::{Class, CleanupRequest, PutOptions};
-use tokenvault_core::vault::{ClockWord, daemon};
+use tokenvault_core::vault::{ClockWord, State, daemon};
 
 use crate::fixture::*;
 
@@ -38,7 +40,7 @@ fn enrol(home: &Home) -> tokenvault_core::Secret {
     code
 }
 
-fn unlock(home: &Home, password: &[u8; 32]) -> Result<(), tokenvault_core::Error> {
+fn unlock(home: &Home, password: &[u8; 32]) -> Result<(), Error> {
     let alice = home.alice().caller;
     home.vault().lock_login(&alice, ALICE).unwrap();
     home.vault().unlock_login(&alice, &alice, &secret(password))
@@ -184,13 +186,22 @@ fn copies_of_login_keys_are_under_the_new_pepper_at_once() {
     enrol(&home);
     home.rotate_keyring().unwrap();
     home.restart();
-    // What the login does not need may be gone.
-    for (gone, opens) in
-        [("audit", 1, true), ("pepper", 2, false)].map(|(purpose, term, opens)| ((purpose, term), opens))
-    {
-        home.tamper(|database| database.change("DELETE FROM keyring WHERE purpose = ?1 AND term = ?2", gone));
-        assert_eq!(unlock(&home, &PASSWORD).is_ok(), opens, "{gone:?}");
+    // What the login does not need may be another.
+    for (purpose, term, opens) in [("tokens", 2, true), ("pepper", 2, false)] {
+        let other = home.of_another_keyring(purpose, term);
+        let sql = "UPDATE keyring SET wrapped = ?1 WHERE purpose = ?2 AND term = ?3";
+        home.tamper(|database| database.change(sql, (&other, purpose, term)));
+        assert_eq!(unlock(&home, &PASSWORD).is_ok(), opens, "{purpose}");
     }
+}
+
+#[test]
+fn a_keyring_whose_newest_keys_somebody_takes_away_does_not_open() {
+    let mut home = Home::new();
+    home.rotate_keyring().unwrap();
+    home.tamper(|database| database.change("DELETE FROM keyring WHERE purpose = 'integrity' AND term = 2", []));
+    let status = home.vault().status();
+    assert!(status.state == State::Quarantined && status.reason.contains("'integrity'"), "{}", status.reason);
 }
 
 #[test]
@@ -211,12 +222,12 @@ fn who_has_the_keys_of_before_does_not_get_from_the_slots_to_those_of_now() {
     home.rotate_keyring().unwrap();
     let id: [u8; 16] = home.read(|tx| tx.meta(MetaKey::VaultId)).unwrap().try_into().unwrap();
     let slots = home.read(|tx| tx.slots());
-    let vk = secret(&[0; 32]);
+    let vk = home.vault_key();
     let maker = |keyring| SlotMaker { vault_id: &id, vk: &vk, keyring, memory: &HeapMemory, created: START };
     let after = home.keyring();
     for slot in &slots {
-        assert!(maker(&before).rewrap(slot).is_err(), "the key of a slot opens with a key of before");
-        assert!(maker(&after).rewrap(slot).is_ok());
+        assert!(maker(&before).rewrap(slot, &vk).is_err(), "the key of a slot opens with a key of before");
+        assert!(maker(&after).rewrap(slot, &vk).is_ok());
     }
     home.vault().rotate_vault_key(&daemon()).unwrap();
     assert_eq!(terms(&home, "integrity"), [1, 2], "rows and anchors are bound to the first one");
@@ -228,6 +239,11 @@ fn who_has_the_keys_of_before_does_not_get_from_the_slots_to_those_of_now() {
 fn logins_that_were_parked_before_are_open_after_a_restart_in_the_middle_of_it() {
     let mut home = Home::new();
     enrol(&home);
+    let parked = home.vault().park_logins().unwrap();
+    home.rotate_keyring().unwrap();
+    // Its key has gone from the store. Who was parked before is not asked for it while it is known still.
+    home.vault().lock_login(&home.alice().caller, ALICE).unwrap();
+    assert_eq!(home.vault().restore_logins(&parked).unwrap(), [ALICE]);
     let parked = home.vault().park_logins().unwrap();
     assert_eq!(refused(home.rotate_keyring_watched(&Steps::only(1))), Refused::Cancelled);
     home.restart();
@@ -281,14 +297,76 @@ fn a_log_that_is_shortened_by_the_record_of_it_verifies() {
 
 #[test]
 fn a_log_whose_newest_records_are_gone_is_not_gone_on_with_by_a_key_of_before() {
-    let mut home = Home::new();
+    let home = Home::new();
     home.alice().put("t", b"1").unwrap();
     let last = i64::try_from(home.read(|tx| tx.audit_head()).unwrap().seq).unwrap();
     home.rotate_keyring().unwrap();
     assert!(verified(&home).is_ok());
-    home.tamper(|database| database.change("DELETE FROM audit WHERE seq > ?1", [last]));
-    let fault = home.vault().verify_audit(None, &Unwatched);
-    assert!(!matches!(fault, Ok(Ok(_))), "what the key of before has written is taken for all");
+    // While it runs: at its start it would be noticed by where the log had ended.
+    home.database().change("DELETE FROM audit WHERE seq > ?1", [last]);
+    let fault = home.vault().verify_audit(None, &Unwatched).unwrap();
+    assert_eq!(
+        fault.err(),
+        Some(ChainFault::Record(last.unsigned_abs() + 1)),
+        "what the key of before has written is all"
+    );
+}
+
+#[test]
+fn a_log_of_which_everything_goes_while_it_is_verified_is_whole() {
+    let home = Home::new();
+    home.rotate_keyring().unwrap();
+    while home.read(|tx| tx.audit_head()).unwrap().seq < 1500 {
+        home.alice().put("t", b"1").unwrap();
+    }
+    home.set(|settings| settings.audit_records = 1);
+    let shorten = AtEachStep(|| {
+        home.alice().put("t", b"1").unwrap();
+        home.vault().shorten_audit(&Unwatched).unwrap();
+    });
+    assert!(home.vault().verify_audit(None, &shorten).unwrap().is_ok());
+}
+
+#[test]
+fn a_rotation_that_has_not_ended_is_no_substitute_for_one_that_is_asked_for() {
+    let home = Home::new();
+    home.alice().put("t", b"1").unwrap();
+    assert_eq!(refused(home.rotate_keyring_watched(&Steps::only(1))), Refused::Cancelled);
+    assert_eq!(terms(&home, "users"), [1, 2]);
+    home.rotate_keyring().unwrap();
+    assert_eq!(terms(&home, "users"), [3], "keys that may have been seen since");
+    assert_eq!(home.alice().get("t").unwrap(), b"1");
+}
+
+#[test]
+fn when_as_many_keys_as_may_be_are_kept_those_go_first_that_nothing_needs_any_more() {
+    let mut home = Home::new();
+    home.alice().put("t", b"1").unwrap();
+    // Of the audit log all are kept.
+    let refusal = std::iter::repeat_with(|| home.rotate_keyring()).find_map(Result::err).unwrap();
+    assert!(matches!(&refusal, Error::Unavailable(text) if text.contains("'records' or 'days'")), "{refusal}");
+    assert!(terms(&home, "audit").len() >= 100 && terms(&home, "users").len() == 1);
+    home.set(|settings| settings.audit_records = 1);
+    home.vault().shorten_audit(&Unwatched).unwrap();
+    home.rotate_keyring().unwrap();
+    assert_eq!(terms(&home, "audit").len(), 2);
+    home.restart();
+    verified(&home).unwrap();
+    assert_eq!(home.alice().get("t").unwrap(), b"1");
+}
+
+#[test]
+fn a_log_whose_beginning_was_changed_keeps_nobody_from_new_keys_and_stays_changed() {
+    let mut home = Home::new();
+    (0..10).for_each(|_| drop(home.alice().put("t", b"1").unwrap()));
+    home.set(|settings| settings.audit_records = 1);
+    home.vault().shorten_audit(&Unwatched).unwrap();
+    verified(&home).unwrap();
+    home.tamper(|database| {
+        database.change("UPDATE meta SET value = zeroblob(length(value)) WHERE key = 'audit-base'", []);
+    });
+    home.rotate_keyring().unwrap();
+    assert!(home.vault().verify_audit(None, &Unwatched).unwrap().is_err());
 }
 
 #[test]
@@ -316,7 +394,8 @@ fn it_is_gone_on_with_wherever_it_ended() {
     }
     let before = sealed(&home);
     let mut steps = 0;
-    while let Err(error) = home.rotate_keyring_watched(&Steps::only(steps)) {
+    let mut ended = home.rotate_keyring_watched(&Steps::only(steps));
+    while let Err(error) = ended {
         assert_eq!(refused::<()>(Err(error)), Refused::Cancelled);
         home.restart();
         assert!(home.vault().has_unfinished_keyring_rotation().unwrap());
@@ -324,6 +403,7 @@ fn it_is_gone_on_with_wherever_it_ended() {
         unlock(&home, &PASSWORD).unwrap();
         verified(&home).unwrap();
         steps += 1;
+        ended = home.resume_keyring_watched(&Steps::only(steps));
     }
     assert!(steps >= 5, "it ended in {steps} places only");
     assert_eq!(terms(&home, "users"), [2], "the same rotation all the time");
@@ -350,7 +430,7 @@ fn another_vault_key_wraps_all_terms_that_are_kept() {
 #[test]
 fn of_two_at_one_time_the_second_is_refused() {
     let home = Home::new();
-    let first = home.vault().begin_keyring_rotation(&daemon()).unwrap();
+    let first = home.vault().begin_keyring_rotation(&daemon(), &Unwatched).unwrap();
     assert_eq!(refused(home.rotate_keyring()), Refused::Unavailable);
     first.finish(&Unwatched).unwrap();
     home.rotate_keyring().unwrap();
@@ -377,23 +457,21 @@ fn nobody_who_reads_or_writes_meanwhile_meets_a_key_he_does_not_know() {
         scope.spawn(|| {
             until_the_end(&|turn| {
                 User::new(home.vault(), 3000 + u32::try_from(turn % 5000).unwrap()).put("t", b"1").unwrap();
-            })
+            });
         });
         scope.spawn(|| {
             until_the_end(&|_| {
                 let issued = home.alice().token();
                 assert!(home.alice().is_valid(&issued) && home.alice().is_valid(&token));
-            })
+            });
         });
         scope.spawn(|| until_the_end(&|_| unlock(&home, &PASSWORD).unwrap()));
         scope.spawn(|| until_the_end(&|_| assert!(verified(&home).is_ok())));
+        scope.spawn(|| until_the_end(&|_| home.vault().verify_slots().unwrap()));
         scope.spawn(|| until_the_end(&|_| home.vault().note_time().unwrap()));
-        // Of the audit log the keys of all of them are kept.
         let rotated = (0..30).try_for_each(|_| home.rotate_keyring().map(drop));
         ends.store(true, Ordering::Relaxed);
         rotated.unwrap();
     });
-    home.rotate_keyring().unwrap();
-    assert_eq!(refused(home.rotate_keyring()), Refused::Unavailable, "as many as are kept");
     home.check_counters();
 }

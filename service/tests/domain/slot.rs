@@ -80,6 +80,8 @@ fn every_slot_opens_the_same_vault() {
     home.alice().put("t", b"1").unwrap();
     assert_eq!((add_recovery(&home).unwrap(), add_passphrase(&home).unwrap()), (2, 3));
     assert_eq!(home.vault().add_slot(&daemon(), &NewSlot::Tpm2(&sealer)).unwrap(), 4);
+    // What opens with the same file has the same key: it would take the place of a new one.
+    assert_eq!(refused(home.vault().add_slot(&daemon(), &NewSlot::HostKey(&key(&[1; 32])))), Refused::InvalidArgs);
     let kinds: Vec<_> = home.vault().slots().unwrap().into_iter().map(|slot| slot.kind).collect();
     assert_eq!(kinds, ["host-key", "recovery", "passphrase", "tpm2"]);
     for (by, secret, slot) in [

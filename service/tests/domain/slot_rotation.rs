@@ -68,7 +68,8 @@ fn a_new_vault_key_is_opened_by_every_slot() {
     home.alice().put("u", b"2").unwrap();
     // What goes on with the new one.
     home.vault().confirm_recovery(&daemon(), &key(&RECOVERY)).unwrap();
-    let added = home.vault().add_slot(&daemon(), &NewSlot::HostKey(&key(&HOST_KEY))).unwrap();
+    let other = NewSlot::Passphrase { derived: &key(&[6; 32]), salt: &SALT, params: PHC };
+    let added = home.vault().add_slot(&daemon(), &other).unwrap();
     home.vault().unseal_with(&daemon(), &key(&DERIVED), None).unwrap();
     home.vault().remove_slot(&daemon(), added, false).unwrap();
     home.vault().rotate_vault_key(&daemon()).unwrap();

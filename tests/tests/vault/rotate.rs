@@ -116,7 +116,7 @@ through_both_doors! {
         assert_eq!(info.state, "done", "{info:?}");
         // A principal and its login; for the issued token, the audit log and the login the key of before is kept.
         assert!(info.result.number("rows") >= Some(2) && info.result.number("kept") == Some(3), "{info:?}");
-        assert_eq!(column(&vault, terms).iter().filter(|key| !keyring.contains(key)).count(), 4);
+        assert_eq!(column(&vault, terms).iter().filter(|key| !keyring.contains(key)).count(), 5);
         let is_whole = |vault: &Vault| {
             let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
             assert_eq!(value_of(&alice, "machine"), b"1");
@@ -132,7 +132,7 @@ through_both_doors! {
         assert_eq!(code(alice.unlock_login(ALICE.uid, &[8; 32])), ErrorCode::AccessDenied);
         alice.unlock_login(ALICE.uid, &[7; 32]).unwrap();
         is_whole(&vault);
-        alice.recover_login(ALICE.uid, &recovery.as_bytes(), &[9; 32]).unwrap();
+        alice.recover_login(ALICE.uid, recovery.as_bytes(), &[9; 32]).unwrap();
         alice.unlock_login(ALICE.uid, &[9; 32]).unwrap();
         is_whole(&vault);
     }

@@ -151,20 +151,19 @@ impl AuditKey {
     /// Has a term that begins, unless what is being written is undone, go on with the chain by this record, and vouch for where that
     /// begins. So the newest record is never of an earlier term than the newest.
     ///
+    /// What the store says of the beginning is vouched for anew where it is ours; else it stays for [`verify`](super::verify) to tell.
+    ///
     /// # Errors
-    /// [`Error::Quarantined`] when what the store says of the beginning is not ours.
+    /// When the store cannot be written.
     pub(crate) fn hand_over(
         &self,
         tx: &mut dyn WriteTx,
         term: &Arc<AuditTerm>,
         record: &AuditRecord,
     ) -> Result<(), Error> {
-        let changed = || {
-            Error::Quarantined("where the audit log begins was changed; 'tokenvaultctl audit verify' says more".into())
-        };
-        let base = self.base(tx, self.newest()?.number)?.ok_or_else(changed)?;
+        let base = self.base(tx, self.newest()?.number)?;
         term.add(tx, &self.vault, record)?;
-        if base.seq > 0 {
+        if let Some(base) = base.filter(|base| base.seq > 0) {
             term.keep_base(tx, &self.vault, &base)?;
         }
         self.terms.write().unwrap_or_else(PoisonError::into_inner).expected = Some(Arc::clone(term));

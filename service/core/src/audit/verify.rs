@@ -78,7 +78,8 @@ impl Vault {
             // Who sealed the vault wants its keys gone.
             self.check_open()?;
         }
-        if end > 0 && walk.term < newest {
+        // What there was when this began may all have been let go meanwhile.
+        if walk.records > 0 && walk.term < newest {
             return Ok(Err(ChainFault::Record(end.saturating_add(1))));
         }
         let last = walk.at.unwrap_or(Mark { seq: 0, chain: Tag::default() });

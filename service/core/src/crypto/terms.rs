@@ -84,13 +84,14 @@ impl KeyTerms {
         self.known(|known| known.terms.first().map(|term| Arc::clone(&term.key))).ok_or(CryptoError::KeyLength(0))
     }
 
-    /// The key of the newest term, and those of terms that begin unless what is under way is undone.
-    pub fn newest_and_expected(&self) -> Vec<Arc<Secret>> {
-        let newest = |known: &Known| {
-            let newest = known.terms.first().map(|term| Arc::clone(&term.key));
-            newest.into_iter().chain(known.expected.iter().cloned()).collect()
+    /// The keys of a term and of all behind it, and those of terms that begin unless what is under way is undone: what somebody reads
+    /// who began when that term was the newest is of one of these.
+    pub fn since(&self, number: u32) -> Vec<Arc<Secret>> {
+        let since = |known: &Known| {
+            let begun = known.terms.iter().filter(|term| term.number >= number).map(|term| Arc::clone(&term.key));
+            begun.chain(known.expected.iter().cloned()).collect()
         };
-        self.known(newest)
+        self.known(since)
     }
 
     /// All terms that are known, also those that nothing stored needs, the newest first.
@@ -224,9 +225,9 @@ mod tests {
         assert_eq!(&*terms.open_record("test", b"", &of_two).unwrap(), b"two");
         assert!(terms.newest().unwrap().expose() == key(1).expose());
         assert!(!terms.is_newest("test", b"", &of_two).unwrap());
-        assert_eq!(terms.newest_and_expected().len(), 2);
+        assert_eq!(terms.since(terms.newest_term()).len(), 2);
         terms.learn(2, key(2));
-        assert_eq!((terms.newest_and_expected().len(), terms.every().len()), (1, 2), "what was expected has come");
+        assert_eq!((terms.since(terms.newest_term()).len(), terms.every().len()), (1, 2), "what was expected has come");
     }
 
     #[test]

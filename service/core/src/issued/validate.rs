@@ -125,11 +125,9 @@ impl Vault {
     fn find_issued(&self, open: &OpenVault, request: &ValidateRequest, id: IssuedId) -> Result<Option<Found>, Error> {
         let ticket = self.hot_issued.begin_read(open.opening, id);
         let ticket = ticket.filter(|_| request.presented.kind() == Some(Kind::Token));
-        let Some((row, key, meta, issuer)) = self.read_issued(open, id)? else { return Ok(None) };
-        if request.presented.kind() != Some(kind_of(&row)?) {
-            return Ok(None);
-        }
-        Ok(Some(Found { issuer, row, key, meta, ticket }))
+        let Some(found) = self.read_issued(open, id)? else { return Ok(None) };
+        let is_meant = request.presented.kind() == Some(kind_of(&found.row)?);
+        Ok(is_meant.then_some(Found { ticket, ..found }))
     }
 
     /// What was found, ready to be compared, and kept where that may be.
@@ -155,18 +153,14 @@ impl Vault {
     }
 
     /// Opens what has an id, or another row where nothing has; `None` then.
-    fn read_issued(
-        &self,
-        open: &OpenVault,
-        id: IssuedId,
-    ) -> Result<Option<(IssuedRow, IssuedKey, IssuedMeta, Arc<Principal>)>, Error> {
+    fn read_issued(&self, open: &OpenVault, id: IssuedId) -> Result<Option<Found>, Error> {
         let found = self.read(|tx| open.find_issued_or_other(tx, |key| key.tag(id)))?;
         let Some((row, key)) = found else { return Ok(None) };
         let issuer = self.issuer(open, row.principal)?;
         let opened = open.open_issued(&issuer, &row);
         // Whether another one opens is nobody's concern here.
         let Some(key) = key else { return Ok(None) };
-        Ok(Some((row, key, opened?, issuer)))
+        Ok(Some(Found { issuer, row, key, meta: opened?, ticket: None }))
     }
 
     fn not_valid(&self, caller: &Caller, id: Option<IssuedId>) -> Checked {

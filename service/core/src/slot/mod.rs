@@ -20,7 +20,7 @@ pub use recovery::Recovery;
 
 use body::Body;
 
-use crate::crypto::{Aad, CryptoError, KEY_BYTES, VaultId, kdf, wrap};
+use crate::crypto::{Aad, CryptoError, KEY_BYTES, VaultId, kdf, mac, wrap};
 use crate::keyring::Keyring;
 use crate::port::{SealedBlob, Sealer, SecretMemory, SlotRow};
 use crate::{Secret, Timestamp};
@@ -118,13 +118,14 @@ impl SlotMaker<'_> {
         self.row(Body::HostKey, &host_key::kek(key, self.vault_id, self.memory)?)
     }
 
-    /// The same slot around this maker's VK: what a change of VK does to every slot, without asking for their secrets.
+    /// The same slot, which holds `before`, around this maker's VK: what a change of VK does to every slot, without asking for their
+    /// secrets.
     ///
     /// # Errors
-    /// [`SlotError::Damaged`] when the keyring does not open the slot's KEK.
-    pub fn rewrap(&self, row: &SlotRow) -> Result<SlotRow, SlotError> {
+    /// [`SlotError::Damaged`] when the keyring does not open the slot's KEK, or that does not open the slot.
+    pub fn rewrap(&self, row: &SlotRow, before: &Secret) -> Result<SlotRow, SlotError> {
         let aad = binding(self.vault_id, &row.kind, &row.body);
-        let kek = open_kek(row, &*self.keyring.slots().newest()?, self.vault_id, self.memory)?;
+        let kek = open_kek(row, &*self.keyring.slots().newest()?, (self.vault_id, before), self.memory)?;
         let wrapped_vk = wrap::seal(&kek, WRAP_VK, aad.as_bytes(), self.vk.expose())?;
         Ok(SlotRow { wrapped_vk, ..row.clone() })
     }
@@ -151,28 +152,33 @@ fn kek_key(integrity: &Secret, vault_id: &VaultId, memory: &dyn SecretMemory) ->
 /// The same slot with its KEK wrapped under another term of the keyring's `integrity`: neither VK nor the KEK is another one.
 ///
 /// # Errors
-/// [`SlotError::Damaged`] when the term before does not open it.
+/// [`SlotError::Damaged`] when the term before does not open it, or what it opens does not open the slot, which holds VK.
 pub fn hand_over(
     row: &SlotRow,
     (before, anew): (&Secret, &Secret),
-    vault_id: &VaultId,
+    (vault_id, vk): (&VaultId, &Secret),
     memory: &dyn SecretMemory,
 ) -> Result<SlotRow, SlotError> {
     let aad = binding(vault_id, &row.kind, &row.body);
-    let kek = open_kek(row, before, vault_id, memory)?;
+    let kek = open_kek(row, before, (vault_id, vk), memory)?;
     let wrapped_kek = wrap::seal(&kek_key(anew, vault_id, memory)?, WRAP_KEK, aad.as_bytes(), kek.expose())?;
     Ok(SlotRow { wrapped_kek, ..row.clone() })
 }
 
+/// The KEK of a slot that holds VK. Nothing is ever sealed with one that another slot has, or nobody's.
 fn open_kek(
     row: &SlotRow,
     integrity: &Secret,
-    vault_id: &VaultId,
+    (vault_id, vk): (&VaultId, &Secret),
     memory: &dyn SecretMemory,
 ) -> Result<Secret, SlotError> {
     let aad = binding(vault_id, &row.kind, &row.body);
-    wrap::open(&kek_key(integrity, vault_id, memory)?, WRAP_KEK, aad.as_bytes(), &row.wrapped_kek, memory)
-        .map_err(|error| SlotError::from_wrapper(error, SlotError::Damaged("its key is not of this keyring")))
+    let kek = wrap::open(&kek_key(integrity, vault_id, memory)?, WRAP_KEK, aad.as_bytes(), &row.wrapped_kek, memory)
+        .map_err(|error| SlotError::from_wrapper(error, SlotError::Damaged("its key is not of this keyring")))?;
+    let foreign = || SlotError::Damaged("the key kept of it is not its own");
+    let held = wrap::open(&kek, WRAP_VK, aad.as_bytes(), &row.wrapped_vk, memory)
+        .map_err(|error| SlotError::from_wrapper(error, foreign()))?;
+    if mac::equal(held.expose(), vk.expose()) { Ok(kek) } else { Err(foreign()) }
 }
 
 /// A slot read from the store. Not yet to be trusted: the table's MAC can be checked only once the vault is open.

@@ -34,18 +34,18 @@ pub fn compute(
     Ok(mac::compute(&key(integrity, vault_id, memory)?, &[encode(vault_id, covered).as_bytes()]))
 }
 
-/// Checks the table against the MAC that was stored with it: of the newest term of the key, or of one that is about to begin.
+/// Checks the table against the MAC that was stored with it: of this term of the key or a later one, or of one that is about to begin.
 ///
 /// # Errors
 /// [`SlotError::TableChanged`], [`SlotError::Crypto`].
 pub fn verify(
-    keyring: &Keyring,
+    (keyring, since): (&Keyring, u32),
     vault_id: &VaultId,
     covered: &Covered,
     stored: &[u8],
     memory: &dyn SecretMemory,
 ) -> Result<(), SlotError> {
-    for integrity in keyring.slots().newest_and_expected() {
+    for integrity in keyring.slots().since(since) {
         let key = key(&integrity, vault_id, memory)?;
         if mac::verify(&key, &[encode(vault_id, covered).as_bytes()], stored) {
             return Ok(());

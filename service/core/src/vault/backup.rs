@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, TryLockError};
 
-use super::slots::verify_table;
+use super::slots::{slots_term, verify_table_since};
 use super::{Effect, Event, OpenVault, Vault};
 use crate::Caller;
 use crate::backup::{BackupError, BackupKeys, BackupWriter, Header, Summary, vouching_key};
@@ -53,8 +53,9 @@ impl Vault {
     /// [`Error::Unavailable`] without a recovery slot, or when it cannot be written down; when the vault is not open.
     pub fn begin_backup(self: &Arc<Self>, caller: &Caller) -> Result<BackupRequest, Error> {
         let open = self.open()?;
+        let since = slots_term(&open);
         self.read(|tx| {
-            verify_table(self, &open, tx)?;
+            verify_table_since(since, self, &open, tx)?;
             recipients(&open, tx).map(|_| ())
         })
         .inspect_err(|error| self.quarantine_after(error))?;
@@ -94,10 +95,11 @@ impl BackupRequest {
         // It vouches for them, and they are taken at its word where it is restored.
         vault.verify_rows_once(&open, &progress)?;
         let mut out = Some(out);
+        let since = slots_term(&open);
         vault
             .read_aside(|tx| {
                 let out = out.take().ok_or_else(|| Error::Internal("a backup was begun twice".into()))?;
-                verify_table(&vault, &open, tx)?;
+                verify_table_since(since, &vault, &open, tx)?;
                 let keys = BackupKeys {
                     recipients: &recipients(&open, tx)?,
                     vouching: vouching_key(&open.keyring, &open.id, vault.memory())?,

@@ -93,17 +93,22 @@ impl Vault {
     /// [`Error::Quarantined`] when they were changed behind the vault's back.
     pub fn verify_slots(&self) -> Result<(), Error> {
         let open = self.open()?;
-        self.read(|tx| verify_table(self, &open, tx)).inspect_err(|error| self.quarantine_after(error))
+        let since = slots_term(&open);
+        self.read(|tx| verify_table_since(since, self, &open, tx)).inspect_err(|error| self.quarantine_after(error))
     }
 
     /// Adds a slot to the open vault; its number. Blocks.
     ///
     /// # Errors
     /// [`Error::Quarantined`] when the slot table was changed behind the vault's back: VK is not wrapped to it.
+    /// [`Error::InvalidArgs`] for a second host key.
     pub fn add_slot(self: &Arc<Self>, caller: &Caller, new: &NewSlot<'_>) -> Result<u32, Error> {
         let _turn = self.one_at_a_time();
         let open = self.open()?;
-        self.read(|tx| verify_table(self, &open, tx))?;
+        self.read(|tx| {
+            verify_table(self, &open, tx)?;
+            if new.kind() == SlotKind::HostKey { check_no_host_key(&tx.slots()?) } else { Ok(()) }
+        })?;
         let vk = open.vk();
         let maker = SlotMaker {
             vault_id: &open.id,
@@ -195,6 +200,15 @@ impl Vault {
     }
 }
 
+/// All of that kind open with one file: a second would open with the key of the first.
+fn check_no_host_key(slots: &[SlotRow]) -> Result<(), Error> {
+    let Some(slot) = slots.iter().find(|slot| slot.kind == SlotKind::HostKey.as_str()) else { return Ok(()) };
+    Err(Error::InvalidArgs(format!(
+        "slot {id} opens with the host key already; for another key remove that first, 'tokenvaultctl slot remove {id}'",
+        id = slot.id
+    )))
+}
+
 fn check_removal(slots: &[SlotRow], id: u32, force: bool) -> Result<(), Error> {
     let Some(slot) = slots.iter().find(|slot| slot.id == id) else {
         return Err(no_slot(id));
@@ -237,10 +251,21 @@ pub(super) fn confirmed(tx: &dyn ReadTx) -> Result<Option<Confirmed>, Error> {
     Ok(tx.meta(MetaKey::RecoveryConfirmed)?.and_then(|bytes| Confirmed::decode(&bytes)))
 }
 
-/// Refuses a slot table that is not the one this vault wrote.
+/// Refuses a slot table that is not the one this vault wrote. For who writes, and for who lets nobody rotate the keyring meanwhile.
 pub(super) fn verify_table(vault: &Vault, open: &OpenVault, tx: &dyn ReadTx) -> Result<(), Error> {
+    verify_table_since(slots_term(open), vault, open, tx)
+}
+
+/// The same for who reads: what it sees may be of before a rotation that has ended meanwhile. The [term](slots_term) is asked for
+/// before the transaction.
+pub(super) fn verify_table_since(since: u32, vault: &Vault, open: &OpenVault, tx: &dyn ReadTx) -> Result<(), Error> {
     let stored = tx.meta(MetaKey::SlotMac)?.unwrap_or_default();
-    Ok(table::verify(&open.keyring, &open.id, &covered(tx)?, &stored, vault.memory())?)
+    Ok(table::verify((&open.keyring, since), &open.id, &covered(tx)?, &stored, vault.memory())?)
+}
+
+/// The term of the keyring to which the slots are bound now.
+pub(super) fn slots_term(open: &OpenVault) -> u32 {
+    open.keyring.slots().newest_term()
 }
 
 fn covered(tx: &dyn ReadTx) -> Result<Covered, Error> {

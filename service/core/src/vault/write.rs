@@ -24,8 +24,10 @@ pub(crate) enum Effect {
     Reserved,
     /// Takes something away for good.
     Erases,
-    /// Changes the keys by which whoever writes next has to go; those of before are gone for good.
+    /// Adds or changes the keys by which whoever writes next has to go.
     Turns,
+    /// Takes away such keys for good.
+    Retires,
 }
 
 struct Job<T, W> {
@@ -78,22 +80,22 @@ where
     }
 
     fn frees(&self) -> bool {
-        matches!(self.effect, Effect::Reserved | Effect::Erases)
+        matches!(self.effect, Effect::Reserved | Effect::Erases | Effect::Retires)
     }
 
     fn bytes(&self) -> usize {
         match self.effect {
             Effect::GrowsBy(bytes) => bytes,
-            Effect::Grows | Effect::Reserved | Effect::Erases | Effect::Turns => 0,
+            Effect::Grows | Effect::Reserved | Effect::Erases | Effect::Turns | Effect::Retires => 0,
         }
     }
 
     fn erases(&self) -> bool {
-        matches!(self.effect, Effect::Erases | Effect::Turns)
+        matches!(self.effect, Effect::Erases | Effect::Turns | Effect::Retires)
     }
 
     fn is_last(&self) -> bool {
-        self.effect == Effect::Turns
+        matches!(self.effect, Effect::Turns | Effect::Retires)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::super::slots::{recovery_is_confirmed, verify_table};
+use super::super::slots::{recovery_is_confirmed, slots_term, verify_table_since};
 use super::super::{OpenVault, Vault};
 use super::AnchorState;
 use super::check::Plan;
@@ -101,7 +101,9 @@ impl Vault {
     /// Has the TPM know whether a recovery key is confirmed.
     fn mark_confirmed(self: &Arc<Self>, open: &Arc<OpenVault>, counter: &dyn Counter, kept: Kept) -> Result<(), Error> {
         // On nobody's word but the vault's own.
-        let is_confirmed = self.read(|tx| verify_table(self, open, tx).and_then(|()| recovery_is_confirmed(tx)))?;
+        let since = slots_term(open);
+        let is_confirmed =
+            self.read(|tx| verify_table_since(since, self, open, tx).and_then(|()| recovery_is_confirmed(tx)))?;
         if is_confirmed == kept.is_marked {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use super::OPERATION;
 use crate::audit::AuditTerm;
 use crate::error::Error;
 use crate::keyring::{KeyPurpose, NewTerm};
-use crate::port::{SlotRow, WriteTx};
+use crate::port::{Progress, SlotRow, WriteTx};
 use crate::slot::{SlotError, hand_over};
 use crate::vault::slots::{store_table_mac_with, verify_table};
 use crate::vault::{Effect, Event, OpenVault, Reply, Vault};
@@ -25,6 +25,9 @@ pub struct KeyringRotation {
     /// No other one is under way.
     _turn: Turn,
 }
+
+/// What is done with how a write ended before the next one runs.
+type Then<T> = Box<dyn FnOnce(&Result<T, Error>) + Send>;
 
 /// A rotation of the keyring, until it is dropped.
 struct Turn(Arc<OpenVault>);
@@ -52,19 +55,26 @@ pub(in crate::vault) type Renewing = AtomicBool;
 
 impl Vault {
     /// Draws the keys of the keyring anew that seal the records of users, the wrappers of login keys, the audit log, the keys of slots and
-    /// what is kept of issued tokens; from here on they seal whatever is written. Where a rotation has ended before all was done, that one
-    /// goes on. Blocks.
+    /// what is kept of issued tokens; from here on they seal whatever is written. A rotation that has ended before all was done is
+    /// finished first, which `progress` is told of. Blocks.
     ///
     /// # Errors
     /// [`Error::Unavailable`] while another rotation of it is under way, while requests are that had begun before the vault was sealed the
-    /// last time, and where too much still needs keys of before; [`Error::Quarantined`] where slots or the audit log were changed.
-    pub fn begin_keyring_rotation(self: &Arc<Self>, caller: &Caller) -> Result<KeyringRotation, Error> {
-        // Nor is the key that wraps the keyring changed meanwhile.
-        let _lifecycle = self.one_at_a_time();
+    /// last time, and where too much still needs keys of before; [`Error::Quarantined`] where slots were changed.
+    pub fn begin_keyring_rotation(
+        self: &Arc<Self>,
+        caller: &Caller,
+        progress: &dyn Progress,
+    ) -> Result<KeyringRotation, Error> {
         let rotation = self.resume_keyring_rotation(caller)?;
-        if !is_unfinished(&rotation.open) {
-            self.begin_terms(&rotation.open, &rotation.event)?;
+        // What nothing needs any more makes room.
+        if is_unfinished(&rotation.open) || rotation.open.keyring.full().is_some() {
+            rotation.renew(progress)?;
         }
+        // The key that wraps the keyring is not changed meanwhile, nor the vault sealed.
+        let _lifecycle = self.one_at_a_time();
+        rotation.check_opening()?;
+        self.begin_terms(&rotation.open, &rotation.event)?;
         Ok(rotation)
     }
 
@@ -100,11 +110,12 @@ impl Vault {
                 told.audit.begin_expected();
             }
         });
-        self.write_turning(event.clone(), learn, move |tx| {
+        self.write_turning((event.clone(), Effect::Turns), learn, move |tx| {
             verify_table(&vault, &opened, tx)?;
             opened.check_keyring(&vault, tx)?;
             rows.iter().try_for_each(|row| tx.put_keyring(row))?;
-            let anew = |row: &SlotRow| hand_over(row, (&before, &integrity), &opened.id, vault.memory());
+            let held = (&opened.id, &*opened.vk());
+            let anew = |row: &SlotRow| hand_over(row, (&before, &integrity), held, vault.memory());
             let slots = tx.slots()?.iter().map(anew).collect::<Result<Vec<_>, SlotError>>()?;
             slots.iter().try_for_each(|row| tx.update_slot(row))?;
             opened.keyring.slots().expect(Secret::copy_from(vault.memory(), integrity.expose())?);
@@ -116,8 +127,8 @@ impl Vault {
     /// Writes something by which whoever writes next has to go; `then` runs before that. Blocks.
     pub(super) fn write_turning<T: Send + 'static>(
         self: &Arc<Self>,
-        event: Event,
-        then: Box<dyn FnOnce(&Result<T, Error>) + Send>,
+        (event, effect): (Event, Effect),
+        then: Then<T>,
         work: impl FnMut(&mut dyn WriteTx) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (sender, receiver) = mpsc::sync_channel(1);
@@ -125,7 +136,7 @@ impl Vault {
             then(&result);
             drop(sender.send(result));
         });
-        self.write(event, Effect::Turns, reply, work);
+        self.write(event, effect, reply, work);
         receiver.recv().unwrap_or_else(|_| Err(Error::Unavailable("the vault is stopping; retry".into())))
     }
 
@@ -164,10 +175,12 @@ fn drawn_for(drawn: &[NewTerm], purpose: KeyPurpose) -> Result<&NewTerm, Error> 
 fn too_many(purpose: KeyPurpose) -> Error {
     let next = match purpose {
         KeyPurpose::Audit => {
-            "let go of old audit records first, by 'records' or 'max-age' of the table 'audit' of the configuration"
+            "let go of old audit records first, by 'records' or 'days' of the table 'audit' of the configuration"
         }
-        KeyPurpose::Tokens => "have tokens revoked that were issued long ago",
-        _ => "have users log in who have not for long, or purge them",
+        KeyPurpose::Tokens => {
+            "tokens that were issued long ago need them until they end or who issued them has revoked them"
+        }
+        _ => "users who enrolled long ago need them until they have logged in, and have used their recovery codes",
     };
     Error::Unavailable(format!(
         "too many keys '{}' of before are in use for what was sealed with them; {next}",

@@ -33,9 +33,14 @@ impl KeyringRotation {
     /// counts principals, and what was issued.
     ///
     /// # Errors
-    /// [`Error::Quarantined`] when something does not open where it stands, and [`Error::Cancelled`]: all terms are kept then, and
-    /// what was done stays done.
+    /// [`Error::Quarantined`] when something does not open where it stands, [`Error::LimitsExceeded`] on a full disk,
+    /// [`Error::Unavailable`] when the vault was sealed meanwhile, and [`Error::Cancelled`]: all terms are kept then, and what was done
+    /// stays done.
     pub fn finish(self, progress: &dyn Progress) -> Result<KeyringRenewed, Error> {
+        self.renew(progress)
+    }
+
+    pub(super) fn renew(&self, progress: &dyn Progress) -> Result<KeyringRenewed, Error> {
         let mut walk = Walk::default();
         let mut after = Some(0);
         while let Some(begin) = after {
@@ -54,10 +59,15 @@ impl KeyringRotation {
 
     /// Says how far it is, and refuses to go on in another opening of the vault than it was begun in.
     fn goes_on(&self, walk: &Walk, progress: &dyn Progress) -> Result<(), Error> {
-        if self.vault.open()?.opening != self.open.opening {
-            return Err(Error::Unavailable("the vault was sealed meanwhile; it goes on by itself".into()));
-        }
+        self.check_opening()?;
         Ok(progress.report(walk.looked, walk.looked)?)
+    }
+
+    pub(super) fn check_opening(&self) -> Result<(), Error> {
+        if self.vault.open()?.opening == self.open.opening {
+            return Ok(());
+        }
+        Err(Error::Unavailable("the vault was sealed meanwhile; what was begun goes on by itself".into()))
     }
 
     fn write<T: Send + 'static>(
@@ -138,7 +148,7 @@ impl KeyringRotation {
                 told.keyring.terms(*purpose).into_iter().for_each(|terms| terms.retire(*term));
             }
         });
-        self.vault.write_turning(event, retire, move |tx| {
+        self.vault.write_turning((event, Effect::Retires), retire, move |tx| {
             let earlier = open.keyring.earlier_terms();
             let oldest_record = tx.audit(0, 1)?.first().map_or(Some(u32::MAX), |row| open.audit.term_of(row));
             let is_needed = |(purpose, term): &(KeyPurpose, u32)| match purpose {

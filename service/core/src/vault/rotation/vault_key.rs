@@ -6,6 +6,7 @@ use super::OPERATION;
 use crate::Caller;
 use crate::crypto::{KEY_BYTES, random};
 use crate::error::Error;
+use crate::port::SlotRow;
 use crate::slot::{SlotError, SlotMaker};
 use crate::vault::slots::{store_table_mac, verify_table};
 use crate::vault::{Effect, Event, Vault};
@@ -32,7 +33,9 @@ impl Vault {
                 memory: vault.memory(),
                 created: vault.now(),
             };
-            let slots: Vec<_> = tx.slots()?.iter().map(|row| maker.rewrap(row)).collect::<Result<_, SlotError>>()?;
+            let before = opened.vk();
+            let rewrapped = |row: &SlotRow| maker.rewrap(row, &before);
+            let slots: Vec<_> = tx.slots()?.iter().map(rewrapped).collect::<Result<_, SlotError>>()?;
             slots.iter().try_for_each(|row| tx.update_slot(row))?;
             let keys = opened.keyring.to_rows(&anew, &opened.id)?;
             keys.iter().try_for_each(|row| tx.put_keyring(row))?;
