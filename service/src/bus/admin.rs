@@ -238,22 +238,23 @@ impl Admin {
         desk.serve_admin(&header, Kind::Read, "Verify", |call| verify::begin(desk, call, options)).await
     }
 
-    /// Begins to draw a key anew, and answers the number of the operation, see `Manager.Operation`. What is read and written meanwhile
-    /// goes on; what ended before all was done goes on by itself when the vault is opened the next time, or when it is asked for again.
+    /// Begins to draw a key anew, and answers the number of the operation, see `Manager.Operation`. What is read and written meanwhile goes
+    /// on; what ended before all was done goes on by itself when the vault is opened the next time, and is finished first when another one
+    /// is asked for.
     ///
-    /// `what`: `slot`, the key of one slot of kind `tpm2` or `recovery` (option `slot` u); the recovery key stays the same. `vk`, the
-    /// vault key, which wraps all others. `keyring`, those that it wraps: they seal the records of users, the wrappers of login keys, the
-    /// audit log, the keys of slots and what is kept of issued tokens; those by which rows are found, and by which removed and old rows are
+    /// `what`: `slot`, the key of one slot of kind `tpm2` or `recovery` (option `slot` u); the recovery key stays the same. `vk`, the vault
+    /// key, which wraps all others. `keyring`, those that it wraps: they seal the records of users, the wrappers of login keys, the audit
+    /// log, the keys of slots and what is kept of issued tokens; those by which rows are found, and by which removed and old rows are
     /// noticed, stay. `user`, the key that seals what a user has (option `uid` u); with the option `reencrypt` b, values get new keys too.
     ///
     /// The result of `user` has `rows` t (tokens, and what was issued), `values` t that were encrypted anew, and `locked` t of class
     /// `login` that were not, because their owner is not logged in. That of `keyring` has `rows` t, records that were sealed anew, and
     /// `kept` t, keys of before that something still needs: issued tokens, audit records, logins.
     ///
-    /// Errors: InvalidArgs, Sealed. The operation fails with InvalidArgs (no such slot or user; a slot of another kind), NoTpm,
-    /// WrongTpm, TpmLockout, PolicyMismatch or DamagedSlot (of a slot), with Unavailable while another rotation of the same key is under
-    /// way or tokens change faster than they are encrypted, with LimitsExceeded when the disk is full, and with Quarantined where something
-    /// does not open: both keys are kept then.
+    /// Errors: InvalidArgs, Sealed. The operation fails with InvalidArgs (no such slot or user; a slot of another kind), NoTpm, WrongTpm,
+    /// TpmLockout, PolicyMismatch or DamagedSlot (of a slot), with Unavailable while another rotation of the same key is under way, tokens
+    /// change faster than they are encrypted, requests go on that had begun before the vault was sealed, or too many keys of before are
+    /// needed, with LimitsExceeded when the disk is full, and with Quarantined where something does not open: both keys are kept then.
     #[zbus(out_args("operation"))]
     async fn rotate(&self, #[zbus(header)] header: Header<'_>, what: &str, options: Options) -> Result<u64, Refusal> {
         let desk = &self.0;

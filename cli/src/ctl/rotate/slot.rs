@@ -10,8 +10,9 @@ use crate::parse;
 /// Draw the key of a slot anew
 ///
 /// Of kind 'tpm2', the TPM seals a new secret; of kind 'recovery', a new key is encrypted to the same recovery key, which stays as it
-/// is on paper. The key of a passphrase or a host key comes from that: add another slot instead, and remove the old one. Where somebody
-/// may have seen what a slot held, 'rotate vk' afterwards.
+/// is on paper. The key of a passphrase comes from that: add another slot instead, and remove the old one. That of a host key comes from
+/// its file: remove the slot, which another one has to be left for, and add a new one. Where somebody may have seen what a slot held,
+/// 'rotate vk' afterwards.
 #[derive(clap::Args)]
 pub struct Args {
     /// Number of the slot

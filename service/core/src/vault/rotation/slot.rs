@@ -62,10 +62,16 @@ impl Vault {
                 let public = slot.recovery().map(|recovery| *recovery.public_key());
                 maker.recovery(&public.ok_or(SlotError::Damaged("it has no public key"))?)?
             }
-            SlotKind::Passphrase | SlotKind::HostKey => {
+            SlotKind::Passphrase => {
                 return Err(Error::InvalidArgs(format!(
-                    "the key of slot {} comes from its {}; add another one with 'tokenvaultctl slot add', and remove this one",
-                    row.id, row.kind
+                    "the key of slot {} comes from its passphrase; add another one with 'tokenvaultctl slot add', and remove this one",
+                    row.id
+                )));
+            }
+            SlotKind::HostKey => {
+                return Err(Error::InvalidArgs(format!(
+                    "the key of slot {id} comes from its file; remove it with 'tokenvaultctl slot remove {id}', and add another one",
+                    id = row.id
                 )));
             }
         };
