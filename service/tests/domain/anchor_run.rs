@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use tempfile::TempDir;
 use tokenvault_core::vault::State;
 
-use crate::anchor::{anchored, boot, held, raise, restart, roll_back, snapshot};
+use crate::fixture::anchoring::{anchored, boot, held, raise, restart, roll_back, snapshot};
 use crate::fixture::*;
 
 const STEPS: usize = 200;

@@ -14,6 +14,7 @@
 mod fixture;
 
 mod anchor;
+mod anchor_recovery;
 mod anchor_run;
 mod annotate;
 mod announcement;

@@ -64,6 +64,26 @@ fn a_token_is_served_unattended_after_a_reboot_and_the_limits_of_the_unit_are_in
 }
 
 #[test]
+fn a_daemon_that_runs_into_its_memory_limit_is_back_by_itself_with_everything() {
+    let machine = installed::boot();
+    machine.user_reading(ALICE, "kept", "tokenvault put limit/memory").succeeds();
+    let allow = |most: &str| {
+        machine.root(&format!("systemctl set-property --runtime {SERVICE} MemoryMax={most}")).succeeds();
+    };
+    // Less than it needs to run at all.
+    allow("2M");
+    wait::until_within(PATIENCE, "the kernel ends the daemon", || {
+        let said = machine.root(&format!("journalctl --boot --unit {SERVICE} --output cat")).succeeds();
+        said.contains("Failed with result 'oom-kill'").then_some(())
+    });
+    allow(MEMORY_MAX);
+    machine.wait_for("serving");
+    assert_eq!(machine.fetch("limit/memory"), "kept");
+    assert_eq!(machine.fetch(TOKEN.0), TOKEN.1);
+    assert_eq!(machine.property("ActiveState"), "active");
+}
+
+#[test]
 fn every_acknowledged_write_is_there_after_a_power_cut() {
     let mut machine = installed::boot();
     let write =

@@ -11,6 +11,7 @@ mod progress;
 mod rows;
 mod sealer;
 mod store;
+mod table;
 
 pub use clock::{Clock, ManualClock};
 pub use counter::{Counted, Counter, CounterPlace, CounterStep};
@@ -20,8 +21,8 @@ pub use memory::{HeapMemory, SecretBuffer, SecretMemory, SecretMemoryExhausted};
 pub use progress::{Cancelled, Progress};
 pub use rows::RowWatch;
 pub use sealer::{SealError, SealedBlob, Sealer, TpmStatus};
-pub use store::{
-    AttributeTag, AuditRow, BATCH_BOUNDS, Ending, IssuedRow, JobFailure, KeyringRow, MetaKey, NewShare, NewToken,
-    PrincipalRow, ReadTx, ShareRow, SlotRow, Store, StoreCounters, StoreError, StoreStatus, Tag, TokenRow, Totals,
-    VersionHead, VersionRow, WriteJob, WriteTx,
+pub use store::{BATCH_BOUNDS, JobFailure, ReadTx, Store, StoreCounters, StoreError, StoreStatus, WriteJob, WriteTx};
+pub use table::{
+    AttributeTag, AuditRow, Ending, IssuedRow, KeyringRow, MetaKey, NewShare, NewToken, PrincipalRow, ShareRow,
+    SlotRow, Tag, TokenRow, Totals, VersionHead, VersionRow,
 };
