@@ -44,7 +44,7 @@ pub mod wire;
 pub use config::Settings;
 pub use daemon::Daemon;
 pub use door::{CLibrary, Coded, Door, Entrance, Tokens};
-pub use proof::proof;
+pub use proof::{proof, times};
 pub use raw::RawPeer;
 pub use service_manager::{Loaded, ServiceManager};
 pub use terminal::Terminal;
