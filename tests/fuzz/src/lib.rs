@@ -11,7 +11,9 @@
     reason = "what cannot go on has found something"
 )]
 
+mod c;
 mod dbus;
+mod pretended;
 mod served;
 mod target;
 

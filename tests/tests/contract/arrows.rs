@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Nobody depends on these.
-const TESTS: [&str; 2] = ["tokenvault-fuzz", "tokenvault-tests"];
+const TESTS: [&str; 3] = ["tokenvault-fuzz", "tokenvault-fuzz-abi", "tokenvault-tests"];
 
 /// Who alone may link what.
 const SOLE_USERS: [(&str, &str); 3] =

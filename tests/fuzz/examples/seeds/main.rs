@@ -6,6 +6,7 @@
     reason = "a generator that cannot go on stops"
 )]
 
+mod c;
 mod items;
 mod wire;
 
@@ -47,6 +48,7 @@ fn main() {
     wire::replies();
     wire::door();
     wire::bus();
+    c::calls();
     items::write();
 }
 

@@ -2,6 +2,7 @@
 
 mod backup;
 mod bus;
+mod calls;
 mod config;
 mod door;
 mod items;
@@ -20,9 +21,10 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "backup", run: backup::run },
     Target { name: "bus", run: bus::run },
+    Target { name: "calls", run: calls::run },
     Target { name: "config", run: config::run },
     Target { name: "door", run: door::run },
     Target { name: "items", run: items::run },

@@ -1,20 +1,12 @@
 //! What a program that only says that it is the vault answers to the library that C, Python and Go programs are linked to.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 
-use tempfile::TempDir;
 use tokenvault_client::{Address, Client, Error, Value};
 
 use crate::dbus::{self, Answer, BEGIN, GREETING};
-
-/// How long anybody waits: what comes, comes at once.
-const DEADLINE: Duration = Duration::from_millis(200);
+use crate::pretended::{DEADLINE, pretend, read_until};
 
 /// What is asked for, and the types of its answer.
 type Question = (fn(&Client), &'static [u8]);
@@ -69,24 +61,8 @@ impl Form {
     }
 }
 
-/// Reads until there is what is looked for in it, and behind that so much; `None` when it ends before.
-fn read_until(peer: &mut UnixStream, begin: &[u8], more: usize) -> Option<Vec<u8>> {
-    let (mut read, mut room) = (Vec::new(), [0; 4096]);
-    loop {
-        let at = read.windows(begin.len()).position(|window| window == begin).map(|at| at + begin.len());
-        if let Some(rest) = at.and_then(|at| read.get(at..)).filter(|rest| rest.len() >= more) {
-            return Some(rest.to_vec());
-        }
-        match peer.read(&mut room) {
-            Ok(len @ 1..) => read.extend(&room[..len]),
-            _ => return None,
-        }
-    }
-}
-
 /// Answers one call of whoever comes.
 fn answer(peer: &mut UnixStream, form: Form, signature: &[u8], said: &[u8]) -> Option<()> {
-    peer.set_read_timeout(Some(DEADLINE)).ok()?;
     if let Form::Greeting = form {
         read_until(peer, BEGIN, 0)?;
         return peer.write_all(said).ok();
@@ -115,27 +91,16 @@ fn hand_over(peer: &mut UnixStream, serial: [u8; 4], signature: &[u8], said: &[u
 
 /// The first byte says what is asked for, the second in which form it is answered.
 pub fn run(data: &[u8]) {
-    static PLACE: OnceLock<TempDir> = OnceLock::new();
     let [question, form, said @ ..] = data else { return };
     let (ask, signature) = QUESTIONS[usize::from(*question) % QUESTIONS.len()];
-    let path = PLACE.get_or_init(|| tempfile::tempdir().expect("a directory")).path().join("bus");
-    let _none_yet = fs::remove_file(&path);
-    let (listener, ends) = (UnixListener::bind(&path).expect("a socket"), AtomicBool::new(false));
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while let Ok((mut peer, _)) = listener.accept() {
-                if ends.load(Ordering::Relaxed) {
-                    return;
-                }
-                let _gone = answer(&mut peer, Form::of(*form), signature, said);
-            }
-        });
+    let answer = |peer: &mut UnixStream| {
+        let _gone = answer(peer, Form::of(*form), signature, said);
+    };
+    pretend(answer, |path| {
         let address: Address = format!("unix:path={}", path.display()).parse().expect("an address");
         if let Ok(mut client) = Client::open_within(Some(&address), DEADLINE) {
             client.set_deadline(DEADLINE);
             ask(&client);
         }
-        ends.store(true, Ordering::Relaxed);
-        drop(UnixStream::connect(&path));
     });
 }
