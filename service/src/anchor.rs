@@ -40,8 +40,12 @@ pub async fn keep(service: Arc<Service>) {
             }
             () = tokio::time::sleep(again) => {}
         }
+        let before = service.vault.anchor().raises;
         let Some(raised) = raise(&service).await else { continue };
-        raises.note();
+        // What has failed, or had nothing to do, wears nothing.
+        if service.vault.anchor().raises > before {
+            raises.note();
+        }
         let told = raised.map_err(|error| error.to_string()).err();
         if told != failure {
             match &told {

@@ -9,6 +9,7 @@ mod credential;
 mod daemon;
 mod doctor;
 mod init;
+mod interrupt;
 mod lockdown;
 mod metrics;
 mod notify;

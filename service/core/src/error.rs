@@ -113,7 +113,9 @@ impl From<StoreError> for Error {
             StoreError::Busy => {
                 Self::LimitsExceeded { limit: "in-flight-total", retry: "too many writes are waiting, retry".into() }
             }
-            StoreError::Io(text) => Self::Unavailable(format!("the store could not be written: {text}")),
+            StoreError::Io(text) => Self::Unavailable(format!(
+                "the store could not be read or written: {text}; see 'journalctl -k' for what the disk says, and retry"
+            )),
             StoreError::Internal(text) => Self::Internal(text),
         }
     }

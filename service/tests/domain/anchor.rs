@@ -2,6 +2,7 @@
 //! meanwhile.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokenvault_core::port::{MetaKey, SealError};
 use tokenvault_core::vault::{AnchorState, NewSlot, SealReason, State, daemon};
@@ -300,4 +301,26 @@ fn a_vault_that_no_tpm_opens_asks_none() {
     home.alice().put("a", b"1").unwrap();
     raise(&home);
     assert_eq!(home.tpm().asked(), 0);
+}
+
+#[test]
+fn what_ends_a_way_into_a_login_has_the_counter_raised_soon() {
+    let home = Home::new();
+    let woken = Arc::new(AtomicUsize::new(0));
+    let waker = Arc::clone(&woken);
+    home.vault().on_anchor(move || {
+        waker.fetch_add(1, Ordering::Relaxed);
+    });
+    let (vault, alice) = (home.vault(), home.alice().caller);
+    let code = vault.enrol_login(&alice, &alice, secret(&[7; 32])).unwrap();
+    let wakes = |change: &dyn Fn()| {
+        let before = woken.load(Ordering::Relaxed);
+        change();
+        woken.load(Ordering::Relaxed) > before
+    };
+    let copied = || secret(code.expose());
+    assert!(wakes(&|| assert!(vault.set_login_key(&alice, &alice, secret(&[7; 32]), secret(&[8; 32])).unwrap())));
+    assert!(wakes(&|| vault.unlock_login(&alice, &alice, &secret(&[8; 32])).unwrap()), "the one before opens no more");
+    assert!(!wakes(&|| vault.unlock_login(&alice, &alice, &secret(&[8; 32])).unwrap()));
+    assert!(wakes(&|| vault.recover_login(&alice, &alice, copied(), secret(&[9; 32])).unwrap()));
 }

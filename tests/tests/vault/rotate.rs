@@ -1,5 +1,9 @@
 //! Rotation: keys are drawn anew while the vault serves, and what is interrupted goes on.
 
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokenvault_client::Client;
 use tokenvault_proto::{ADMIN_INTERFACE, PutOptions, RotateOptions};
 
@@ -170,17 +174,40 @@ through_both_doors! {
     fn one_that_is_cancelled_is_gone_on_with_by_who_asks_again(door) {
         let vault = Vault::start();
         let (root, alice) = (vault.client(ROOT, door), vault.client(ALICE, door));
-        for number in 0..300 {
-            alice.put(&format!("t{number}"), b"1", &defaults()).unwrap();
-        }
+        put_much(&alice);
         let operation = root.rotate("user", &of_alice(true)).unwrap();
         root.cancel(operation).unwrap();
-        let state = ended(&root, operation).state;
-        assert!(["cancelled", "done"].contains(&state.as_str()), "{state}");
+        assert_eq!(ended(&root, operation).state, "cancelled");
         assert!((0..300).all(|number| value_of(&alice, &format!("t{number}")) == b"1"));
         assert_eq!(ended(&root, root.rotate("user", &of_alice(false)).unwrap()).state, "done");
         assert!((0..300).all(|number| value_of(&alice, &format!("t{number}")) == b"1"));
     }
+}
+
+/// More than is encrypted anew within one question.
+fn put_much(alice: &Client) {
+    for number in 0..300 {
+        alice.put(&format!("t{number}"), b"1", &defaults()).unwrap();
+    }
+    for number in 0..4 {
+        alice.put(&format!("long{number}"), &vec![7; 12 << 20], &defaults()).unwrap();
+    }
+}
+
+#[test]
+fn who_interrupts_the_command_has_it_cancelled() {
+    let vault = Vault::start();
+    put_much(&vault.client(ALICE, Door::Socket));
+    let (uid, deks) = (ALICE.uid.to_string(), column(&vault, DEKS));
+    let mut command = vault.command(ROOT, "tokenvaultctl", Door::Socket);
+    command.args(["rotate", "user", &uid, "--reencrypt"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    wait::until("some of it to be done", || (column(&vault, DEKS) != deks).then_some(()));
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let (status, line) = failed(child.wait_with_output().unwrap());
+    assert!(status == ErrorCode::Unavailable.number() && line.contains("cancelled"), "{status}: {line}");
+    let now = column(&vault, DEKS);
+    assert!(deks.iter().any(|dek| now.contains(dek)), "it went on to its end");
 }
 
 #[test]

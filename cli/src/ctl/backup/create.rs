@@ -77,15 +77,18 @@ pub fn run(context: &Context, args: Args) -> Result<(), Failure> {
         return Err(Failure::new(ErrorCode::Failed, "not all of the backup came through", "make it again"));
     }
     target.finish()?;
-    // Before anything is tidied up that may go wrong: it takes the backup away from the machine.
-    if let Some(hook) = args.hook.as_deref()
-        && !shelf::hand_on(hook, &file)?
-    {
+    // Before anything is tidied up that may go wrong: it takes the backup away from the machine. Where it fails, backups do not fill the
+    // disk all the same.
+    let handed_on = args.hook.as_deref().map(|hook| (hook, shelf::hand_on(hook, &file)));
+    if let Some((hook, Ok(false))) = &handed_on {
         context.output.note(&format!("'{}' is no executable file: it was not run", hook.display()));
     }
     if let (Some(directory), Some(keep)) = (&args.into, args.keep) {
         let pruned = shelf::prune(directory, &file, usize::try_from(keep).unwrap_or(usize::MAX))?;
         tell(context, &pruned);
+    }
+    if let Some((_, handed_on)) = handed_on {
+        handed_on?;
     }
     say(context, &file, &ended.findings)
 }

@@ -49,7 +49,7 @@ impl NewTerm {
     /// Wraps it under VK.
     ///
     /// # Errors
-    /// As [`Keyring::to_rows`].
+    /// As [`super::Keyring::to_rows`].
     pub fn to_row(&self, vk: &Secret, vault_id: &VaultId) -> Result<KeyringRow, CryptoError> {
         to_row((self.purpose, self.term), &self.secret, vk, vault_id)
     }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use super::record::{Under, Wrapping};
 use super::{check_caller, event, not_enrolled};
 use crate::error::Error;
-use crate::vault::{Effect, Vault};
+use crate::vault::{Effect, Event, Vault};
 use crate::{Caller, Secret};
+
+/// As what it stands in the queue that a password of before opens a login no more.
+const SETTLE: &str = "SettleLogin";
 
 impl Vault {
     /// Opens a user's login with the key of its password, the present or the previous one. Blocks.
@@ -24,7 +27,7 @@ impl Vault {
             // Who logs in somebody has seen that the password is right, and is root. A root who mistypes his own is taken for
             // that too: it only has him asked once more.
             if caller.is_root() && !record.stale {
-                self.change_record(caller, subject, |_, record| {
+                self.change_record(event.clone(), subject, |_, record| {
                     record.stale = true;
                     Ok(())
                 });
@@ -43,7 +46,9 @@ impl Vault {
         };
         open.unlocked.insert(&principal, login_key);
         if is_present && (record.is_unsettled() || anew.is_some()) {
-            self.change_record(caller, subject, move |wrapping, record| {
+            // The password before opens nothing any more.
+            let event = Event { operation: if record.is_unsettled() { SETTLE } else { event.operation }, ..event };
+            self.change_record(event, subject, move |wrapping, record| {
                 if let Some((before, login_key, shown)) = &anew
                     && let Some(copy) = record.copies.iter_mut().find(|copy| copy.wrapped == *before)
                 {
@@ -74,12 +79,11 @@ impl Vault {
     /// Changes a record that the outcome does not hang on: where it cannot be written, it is tried again the next time.
     fn change_record(
         self: &Arc<Self>,
-        caller: &Caller,
+        event: Event,
         subject: &Caller,
         change: impl Fn(Wrapping<'_>, &mut super::LoginRecord) -> Result<(), Error> + Send + 'static,
     ) {
         let Ok(open) = self.open() else { return };
-        let event = event(caller, "Unlock", subject.uid);
         let (vault, user) = (Arc::clone(self), subject.clone());
         let _tried_again = self.write_and_wait(event, Effect::Reserved, move |tx| {
             let Some((principal, mut record)) = vault.find_login(&open, tx, &user)? else { return Ok(()) };

@@ -126,7 +126,8 @@ impl BackupRequest {
 fn expected_rows(tx: &dyn ReadTx) -> Result<u64, Error> {
     // Counters are covered by nothing.
     let totals = tx.totals().unwrap_or_default();
-    let records = tx.audit_head()?.map_or(0, |head| head.seq);
+    let first = tx.audit(0, 1)?.first().map_or(0, |first| first.seq);
+    let records = tx.audit_head()?.map_or(0, |head| head.seq.saturating_sub(first));
     Ok(totals.tokens.saturating_mul(ROWS_PER_TOKEN).saturating_add(totals.issued).saturating_add(records))
 }
 

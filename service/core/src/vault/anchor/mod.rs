@@ -113,7 +113,7 @@ pub struct Anchor {
 }
 
 /// After these the counter is raised soon: a store from before them would give back what was taken away.
-const TAKES_AWAY: [&str; 20] = [
+const TAKES_AWAY: [&str; 22] = [
     "AddSlot",
     "AdoptUser",
     "Annotate",
@@ -126,6 +126,7 @@ const TAKES_AWAY: [&str; 20] = [
     "Lockdown",
     "PurgeUser",
     "RemoveSlot",
+    "Recover",
     "RecoverVault",
     "Redeem",
     "Revoke",
@@ -133,6 +134,7 @@ const TAKES_AWAY: [&str; 20] = [
     "Rotate",
     "SetKey",
     "SetUser",
+    "SettleLogin",
     "Unshare",
 ];
 

@@ -19,6 +19,9 @@ use crate::{issued, user};
 /// Principals whose rows are sealed anew in one write, and issued tokens that are read at one time.
 const PAGE: usize = 64;
 
+/// Principals that are counted at one time.
+const COUNTED: usize = 1024;
+
 /// What a rotation of the keyring has done.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct KeyringRenewed {
@@ -41,7 +44,7 @@ impl KeyringRotation {
     }
 
     pub(super) fn renew(&self, progress: &dyn Progress) -> Result<KeyringRenewed, Error> {
-        let mut walk = Walk::default();
+        let mut walk = Walk { total: self.to_look_at()?, ..Walk::default() };
         let mut after = Some(0);
         while let Some(begin) = after {
             self.goes_on(&walk, progress)?;
@@ -60,7 +63,22 @@ impl KeyringRotation {
     /// Says how far it is, and refuses to go on in another opening of the vault than it was begun in.
     fn goes_on(&self, walk: &Walk, progress: &dyn Progress) -> Result<(), Error> {
         self.check_opening()?;
-        Ok(progress.report(walk.looked, walk.looked)?)
+        Ok(progress.report(walk.looked, walk.total.max(walk.looked))?)
+    }
+
+    /// How many principals there are, and of what was issued how much, where something of it may need a key of before.
+    fn to_look_at(&self) -> Result<u64, Error> {
+        let (mut principals, mut after) = (0, 0);
+        loop {
+            let rows = self.vault.read(|tx| Ok(tx.principals(after, COUNTED)?))?;
+            principals += rows.len() as u64;
+            match rows.last().filter(|_| rows.len() == COUNTED) {
+                Some(last) => after = last.id,
+                None => break,
+            }
+        }
+        let issued = if self.open.keyring.tokens().all().len() > 1 { self.vault.totals()?.issued } else { 0 };
+        Ok(principals.saturating_add(issued))
     }
 
     pub(super) fn check_opening(&self) -> Result<(), Error> {
@@ -203,6 +221,8 @@ impl OpenVault {
 #[derive(Default)]
 struct Walk {
     looked: u64,
+    /// As many as there were when it began.
+    total: u64,
     renewed: u64,
     peppers: BTreeSet<u32>,
 }
