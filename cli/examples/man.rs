@@ -27,7 +27,8 @@ const OTHER_STATUSES: &[(u8, &str)] = &[
     (
         1,
         "tokenvault validate: not valid; tokenvaultctl doctor: a check failed; tokenvaultctl credential test: the unit would be \
-         refused; tokenvaultctl notify: its command failed; tokenvaultctl selftest: a step failed",
+         refused; tokenvaultctl notify: its command failed; tokenvaultctl backup create: its hook failed; tokenvaultctl \
+         backup verify: the backup is not whole; tokenvaultctl selftest: a step failed",
     ),
     (78, "tokenvaultctl config check: the configuration is bad"),
     (126, "tokenvault run: the command cannot be started"),

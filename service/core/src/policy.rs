@@ -91,7 +91,7 @@ pub struct Standing {
 
 /// What a user is told whom an administrator has disabled.
 pub const DISABLED: &str =
-    "this user is disabled in the vault; an administrator can enable it with 'tokenvaultctl user enable'";
+    "this user is disabled in the vault; an administrator can enable it with 'tokenvaultctl user enable USER'";
 
 /// Judges one action of a caller on the tokens of `owner` (its uid; `None`: of nobody).
 pub fn judge(caller: Standing, owner: Option<u32>, action: Action) -> Decision {

@@ -29,8 +29,11 @@ const TELL: Duration = Duration::from_millis(200);
 /// when all of it is on the disk, and takes the place of one that is there; it is for its owner alone. Try now and then with 'backup
 /// verify --recovery-file' whether the recovery key opens it. tokenvault-backup.timer makes one every day in /var/lib/tokenvault-backup,
 /// keeps fourteen, and runs /etc/tokenvault/backup with each, where that is an executable file: to take it away from the machine. It runs
-/// in the root directory, with PATH and LANG alone in its environment, and from the service without home directories. It is off until
-/// 'systemctl enable --now tokenvault-backup.timer'.
+/// in the root directory, with PATH and LANG alone in its environment, and from the service without home directories, that of root
+/// included: what ssh needs lies in /etc, as in 'exec ssh -i /etc/tokenvault/backup-key -o
+/// UserKnownHostsFile=/etc/tokenvault/backup-hosts store "cat >vault.backup"', in a file that 'install -m 700' puts there. It is off until
+/// 'systemctl enable --now tokenvault-backup.timer'; 'systemctl status tokenvault-backup' says how the last one went, and 'systemctl edit
+/// tokenvault-backup' is where another number is kept.
 #[derive(clap::Args)]
 pub struct Args {
     /// File to write, which may be there but is no device; '-' is standard output
