@@ -86,7 +86,7 @@ pub async fn verify(desk: &Desk, call: Call, options: Options) -> Result<u64, Er
     write_what_waits(desk, false).await;
     let (vault, caller) = (Arc::clone(vault), call.caller);
     let work = move |watch: &Watch| walk(&vault, mark, watch);
-    desk.service.operations.begin(&caller, "VerifyAudit", work)
+    desk.service.operations.begin(&caller, ("VerifyAudit", String::new()), work)
 }
 
 fn chain_of(digits: &str) -> Option<[u8; 32]> {

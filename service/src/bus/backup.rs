@@ -27,7 +27,7 @@ pub async fn begin(desk: &Desk, call: Call, out: OwnedFd, options: Options) -> R
     write_what_waits(desk, false).await;
     let (vault, caller) = (Arc::clone(&service.vault), call.caller.clone());
     let request = blocking(move || vault.begin_backup(&caller)).await?;
-    service.operations.begin(&call.caller, "Backup", move |watch: &Watch| make(request, sink, watch))
+    service.operations.begin(&call.caller, ("Backup", String::new()), move |watch: &Watch| make(request, sink, watch))
 }
 
 fn make(request: BackupRequest, mut sink: PipeSink, watch: &Watch) -> Ended {
@@ -61,7 +61,7 @@ pub async fn restore(
         let how = How { private: &private, replace, unvouched };
         take_in(&service, &by, source, &how, watch)
     };
-    desk.service.operations.begin(&caller, "Restore", work)
+    desk.service.operations.begin(&caller, ("Restore", String::new()), work)
 }
 
 /// How a backup is to be restored.

@@ -14,6 +14,7 @@ use super::call::Call;
 use super::{Refusal, dispatch};
 use crate::caller::{BusCallers, Identity, InFlight, Kind, UserError};
 use crate::journal;
+use crate::operation::METHODS;
 use crate::service::Service;
 use crate::subscription::Place;
 use crate::value::BusPlace;
@@ -115,7 +116,8 @@ impl Desk {
             self.admit(&call, header, operation).await?;
             let uid = call.caller.uid;
             work(call).await.inspect(|_| {
-                if kind == Kind::Write {
+                // Of what takes long its beginning and its end are told.
+                if kind == Kind::Write && !METHODS.contains(&operation) {
                     journal::tell_administered(uid, operation);
                 }
             })

@@ -1,5 +1,6 @@
 //! Drawing keys anew that are in use.
 
+use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,6 +28,18 @@ enum What {
     Keyring,
     /// The machine key of a user.
     User { uid: u32, reencrypts: bool },
+}
+
+impl Display for What {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slot(id) => write!(f, "slot {id}"),
+            Self::VaultKey => f.write_str("vk"),
+            Self::Keyring => f.write_str("keyring"),
+            Self::User { uid, reencrypts: false } => write!(f, "user {uid}"),
+            Self::User { uid, reencrypts: true } => write!(f, "user {uid}, values too"),
+        }
+    }
 }
 
 impl What {
@@ -60,7 +73,10 @@ pub async fn begin(desk: &Desk, call: Call, word: &str, options: Options) -> Res
     let service = Arc::clone(&desk.service);
     service.vault.check_open()?;
     let caller = call.caller.clone();
-    desk.service.operations.begin(&call.caller, METHOD, move |watch: &Watch| rotate(&service, &caller, what, watch))
+    let about = what.to_string();
+    desk.service
+        .operations
+        .begin(&call.caller, (METHOD, about), move |watch: &Watch| rotate(&service, &caller, what, watch))
 }
 
 fn rotate(service: &Service, caller: &Caller, what: What, watch: &Watch) -> Ended {

@@ -20,7 +20,7 @@ pub async fn begin(desk: &Desk, call: Call, options: Options) -> Result<u64, Err
     vault.note_done(&Event::new(&call.caller, "Verify"));
     write_what_waits(desk, false).await;
     let (vault, caller) = (Arc::clone(vault), call.caller);
-    desk.service.operations.begin(&caller, "Verify", move |watch: &Watch| verify(&vault, watch))
+    desk.service.operations.begin(&caller, ("Verify", String::new()), move |watch: &Watch| verify(&vault, watch))
 }
 
 fn verify(vault: &Vault, watch: &Watch) -> Ended {

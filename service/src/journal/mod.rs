@@ -48,6 +48,16 @@ pub fn tell_administered(uid: u32, operation: &str) {
     );
 }
 
+/// Tells how far work of an administrator is that takes longer than a call: that it was begun, or how it has ended. `what` is the method,
+/// and what it is about.
+pub fn tell_worked(uid: u32, (operation, what): (&str, &str), how: &str) {
+    let about = if what.is_empty() { String::new() } else { format!(" ({what})") };
+    log::info!(
+        MESSAGE_ID = event::ADMIN_DONE, TOKENVAULT_UID = uid, TOKENVAULT_OPERATION = operation;
+        "{operation}{about} of uid {uid} {how}"
+    );
+}
+
 /// Tells the service manager, if there is one.
 pub fn notify(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {

@@ -16,6 +16,10 @@ use tokenvault_proto::Findings;
 pub use self::entry::{Outcome, State, View};
 
 use self::entry::Entry;
+use crate::journal;
+
+/// The methods that begin such work.
+pub const METHODS: [&str; 5] = ["Backup", "Restore", "Rotate", "Verify", "VerifyAudit"];
 
 /// Most that run at one time, of all and of one uid.
 const RUNNING_MAX: usize = 4;
@@ -102,17 +106,20 @@ impl Operations {
         let _first_stays = self.listener.set(Box::new(listener));
     }
 
-    /// Begins work, on a thread that may block; its number. `operation` is the method that it is begun by.
+    /// Begins work, on a thread that may block; its number. `operation` is the method that it is begun by, and what that is about. The
+    /// journal is told of its beginning and its end.
     ///
     /// # Errors
     /// [`Error::LimitsExceeded`] when too many run.
     pub fn begin(
         &self,
         caller: &Caller,
-        operation: &'static str,
+        (operation, what): (&'static str, String),
         work: impl FnOnce(&Watch) -> Ended + Send + 'static,
     ) -> Result<u64, Error> {
         let (id, entry) = self.enter(caller.uid, operation, Instant::now())?;
+        let uid = caller.uid;
+        journal::tell_worked(uid, (operation, &what), &format!("has begun, as operation {id}"));
         let watch = Watch { id, entry, listener: Arc::clone(&self.listener), told: Mutex::new(Instant::now()) };
         watch.tell();
         tokio::task::spawn_blocking(move || {
@@ -120,6 +127,12 @@ impl Operations {
             let ended = catch_unwind(AssertUnwindSafe(|| work(&watch))).unwrap_or_else(|_| {
                 Err((Error::Internal(format!("{operation} ended in a fault of the daemon")), Findings::default()))
             });
+            let how = match &ended {
+                Ok(_) => "is done".to_owned(),
+                Err((Error::Cancelled, _)) => "was cancelled".to_owned(),
+                Err((error, _)) => format!("has failed: {error}"),
+            };
+            journal::tell_worked(uid, (operation, &what), &how);
             watch.entry.end(ended, Instant::now());
             watch.tell();
         });

@@ -32,7 +32,7 @@ async fn work_is_watched_and_its_findings_are_kept() {
         meeting.wait();
         Ok(Findings::default().with("records", 10))
     };
-    let id = operations.begin(&caller(7), "VerifyAudit", work).unwrap();
+    let id = operations.begin(&caller(7), ("VerifyAudit", String::new()), work).unwrap();
     steps.wait();
     let view = operations.view(7, id).unwrap();
     assert_eq!((view.operation, view.steps, view.outcome), ("VerifyAudit", (3, 10), None));
@@ -46,7 +46,7 @@ async fn its_beginning_and_its_end_are_told_with_who_began_it() {
     let (operations, heard) = (Operations::default(), Arc::new(Mutex::new(Vec::new())));
     let hears = Arc::clone(&heard);
     operations.on_change(move |uid, view| hears.lock().unwrap().push((uid, view.id, view.outcome.is_some())));
-    let id = operations.begin(&caller(7), "VerifyAudit", |watch: &Watch| {
+    let id = operations.begin(&caller(7), ("VerifyAudit", String::new()), |watch: &Watch| {
         watch.report(1, 2).unwrap();
         Ok(Findings::default())
     });
@@ -67,7 +67,7 @@ async fn only_who_began_it_and_root_see_and_cancel_it() {
         }
         std::thread::yield_now();
     };
-    let id = operations.begin(&caller(7), "VerifyAudit", work).unwrap();
+    let id = operations.begin(&caller(7), ("VerifyAudit", String::new()), work).unwrap();
     assert!(operations.view(8, id).is_none() && !operations.cancel(8, id));
     assert!(operations.view(7, id).is_some() && operations.view(0, id).is_some());
     assert_eq!(state(&operations, id), State::Running);
@@ -79,10 +79,10 @@ async fn only_who_began_it_and_root_see_and_cancel_it() {
 async fn work_that_fails_or_panics_says_so() {
     let operations = Operations::default();
     let failing = |_: &Watch| Err((Error::Quarantined("record 5".into()), Findings::default().with("first-bad", 5)));
-    let id = operations.begin(&caller(7), "VerifyAudit", failing).unwrap();
+    let id = operations.begin(&caller(7), ("VerifyAudit", String::new()), failing).unwrap();
     let outcome = ended(&operations, id).await.outcome.unwrap();
     assert_eq!((outcome.state, outcome.findings.number("first-bad")), (State::Failed, Some(5)));
-    let id = operations.begin(&caller(7), "VerifyAudit", |_| panic!("for a test")).unwrap();
+    let id = operations.begin(&caller(7), ("VerifyAudit", String::new()), |_| panic!("for a test")).unwrap();
     assert_eq!(ended(&operations, id).await.outcome.unwrap().state, State::Failed);
 }
 

@@ -178,6 +178,10 @@ through_both_doors! {
         let operation = root.rotate("user", &of_alice(true)).unwrap();
         root.cancel(operation).unwrap();
         assert_eq!(ended(&root, operation).state, "cancelled");
+        for how in [format!("has begun, as operation {operation}"), "was cancelled".to_owned()] {
+            let line = format!("Rotate (user {}, values too) of uid 0 {how}", ALICE.uid);
+            wait::until("the journal to be told", || vault.log().contains(&line).then_some(()));
+        }
         assert!((0..300).all(|number| value_of(&alice, &format!("t{number}")) == b"1"));
         assert_eq!(ended(&root, root.rotate("user", &of_alice(false)).unwrap()).state, "done");
         assert!((0..300).all(|number| value_of(&alice, &format!("t{number}")) == b"1"));
