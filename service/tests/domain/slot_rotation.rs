@@ -131,7 +131,7 @@ fn a_slot_is_given_a_key_of_its_own_again() {
 #[test]
 fn a_slot_whose_key_comes_from_a_secret_and_one_that_is_not_there_are_refused() {
     let home = with_every_slot();
-    for (id, next) in [(1, "slot add"), (3, "slot add"), (99, "slot list")] {
+    for (id, next) in [(1, "slot remove 1"), (3, "slot add"), (99, "slot list")] {
         let error = home.vault().rotate_slot(&daemon(), &ScriptedSealer::default(), id).unwrap_err();
         assert!(error.to_string().contains(next), "{error}");
         assert_eq!(Refused::from(&error), Refused::InvalidArgs);
