@@ -35,15 +35,17 @@ fn store(vault: &Vault) -> PathBuf {
 /// What is seen at the first look is left as it was found.
 fn assert_quarantined_untouched(vault: &mut Vault, word: &str) {
     let before = fs::read(store(vault)).unwrap();
-    assert_quarantined(vault, word);
+    let next = assert_quarantined(vault, word);
+    assert!(!next.contains("recover'"), "what cannot be read cannot be taken as it is: {next}");
     assert!(fs::read(store(vault)).unwrap() == before, "the file was changed");
 }
 
-fn assert_quarantined(vault: &mut Vault, word: &str) {
+/// The next step that the status names.
+fn assert_quarantined(vault: &mut Vault, word: &str) -> String {
     vault.start_daemon();
     let status = vault.wait_for_state("quarantined");
     assert!(status.reason.contains(word), "{}", status.reason);
-    assert!(!status.next_step.is_empty());
+    assert!(status.next_step.contains("backup restore"), "{}", status.next_step);
     let alice = vault.client(ALICE, Door::Socket);
     assert_eq!(code(alice.get("t", &defaults())), ErrorCode::Quarantined);
     let error = refused(alice.put("t", b"v", &defaults()));
@@ -51,6 +53,7 @@ fn assert_quarantined(vault: &mut Vault, word: &str) {
     assert_helpful(&error);
     assert!(!alice.health().unwrap().ok);
     vault.stop_daemon();
+    status.next_step
 }
 
 #[test]

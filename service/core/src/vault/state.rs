@@ -202,10 +202,18 @@ impl Vault {
             Inner::Open(open) => (String::new(), String::new(), Some(open.opened_by)),
             Inner::Unavailable(reason) => (reason.clone(), "mend the cause and restart tokenvaultd".into(), None),
             Inner::Quarantined(reason) => {
-                let next = "keep a copy of the state directory; then take the store as it is with 'tokenvaultctl recover' and the recovery key, \
-                            or stop tokenvaultd, put the right store back, or move vault.db and what belongs to it away, start it and run \
-                            'tokenvaultctl backup restore FILE'";
-                (reason.clone(), next.into(), None)
+                // Nobody takes one as it is that cannot be read.
+                let is_readable = self.store.status().damaged.is_none();
+                let taken = if is_readable {
+                    "take the store as it is with 'tokenvaultctl recover' and the recovery key, or "
+                } else {
+                    ""
+                };
+                let next = format!(
+                    "keep a copy of the state directory; then {taken}stop tokenvaultd, put the right store back, or move vault.db and what \
+                     belongs to it away, start it and run 'tokenvaultctl backup restore FILE'"
+                );
+                (reason.clone(), next, None)
             }
         });
         if let (State::ReadOnly, Some(why)) = (state, self.store.status().read_only) {
