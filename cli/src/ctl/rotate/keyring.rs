@@ -13,7 +13,8 @@ use crate::failure::Failure;
 /// on. A key of before is kept for what still needs it: issued tokens until they end, audit records until they are deleted, a login key
 /// until its user logs in, and its recovery code until it is used. It goes with the next rotation after that, or when the vault is opened
 /// the next time. So there always is a key of before of the audit log, as long as that has older records, and at most 128 of each. A
-/// rotation that has not ended is finished first. The keys by which rows are found, and by which removed and old rows are noticed, stay as they are.
+/// rotation that has not ended is finished first. The keys by which rows are found, and by which removed and old rows are noticed, stay as
+/// they are.
 #[derive(clap::Args)]
 pub struct Args {}
 
